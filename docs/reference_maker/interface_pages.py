@@ -170,7 +170,7 @@ def make_http_api() -> str:
         for method, operation in operations.items():
             action = who[method.upper(), path]
             parts += [f"## {method.upper()} {path}", *_describe_operation(operation, _name_caller(action))]
-    parts += ["## Shapes", "Bodies of requests and answers. A field that is not marked as required may be left out."]
+    parts += ["## Bodies", "JSON objects of requests and answers. A field not marked as required may be omitted."]
     _, of_messages = describe_webhooks()  # they have a page of their own
     for name, schema in document["components"]["schemas"].items():
         if name in of_messages:

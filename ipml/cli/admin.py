@@ -184,13 +184,13 @@ def link(
     Example: ipml admin user link ana 248289761001
     """
     from ipml.settings import get_settings
-    from ipml.web.accounts.users import link_user
+    from ipml.web.accounts.users import Identity, link_user
 
     issuer = issuer or get_settings().oidc_issuer
     if issuer is None:
         raise UnusableSetting("--issuer", "none", "the provider, here or in IPML_OIDC_ISSUER")
     with _managing(database, by) as (connection, actor):
-        link_user(connection, name, issuer, subject, actor=actor)
+        link_user(connection, name, Identity(issuer, subject), actor=actor)
     typer.echo(f"{name} can log in by {issuer}.")
 
 

@@ -217,13 +217,13 @@ def _make_api(served: ServedModel, access: Access, engine: Engine | None, settin
 def _run(app: ASGIApp, listener: socket.socket, proxies: Sequence[Network], shutdown_seconds: float) -> None:
     import uvicorn
 
-    from ipml.web.server import BACKLOG, Connections
+    from ipml.web.server import BACKLOG, ConnectionLimits
     from ipml.web.shutdown import ENDING_SECONDS, GracefulServer, Shutdown
 
     shutdown = Shutdown(shutdown_seconds)
     config = uvicorn.Config(
         shutdown.known_to(app),
-        http=Connections(proxies).make_protocol,  # type: ignore[arg-type]
+        http=ConnectionLimits(proxies).make_protocol,  # type: ignore[arg-type]
         ws="none",
         backlog=BACKLOG,
         access_log=False,

@@ -30,20 +30,14 @@ from ipml.web.console import (
     case_list,
     case_page,
     case_work,
+    csv_files,
     dashboard,
     desks,
     list_views,
     networks_page,
     pictures,
 )
-from ipml.web.console.admin import (
-    brand_accounts_page,
-    lists_page,
-    policies_page,
-    queues_page,
-    users_page,
-    worker_page,
-)
+from ipml.web.console.admin import brand_accounts_page, lists_page, policies_page, queues_page, users_page, worker_page
 from ipml.web.http_api.monitoring import show_health, show_ready
 from ipml.web.portal import pages, reporting, rights
 from ipml.web.responses import Protection, add_error_pages, make_content_policy
@@ -113,7 +107,7 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/referrals/{referral_id}/outcome", Action.HAND_ON_NETWORKS, networks_page.take_outcome),
     ("GET", "/login/oidc", None, login.go_to_provider),
     ("GET", BACK, None, login.come_back),
-    ("GET", "/export.csv", Action.EXPORT_TABLES, case_list.export_table),
+    ("GET", "/export.csv", Action.EXPORT_TABLES, csv_files.export_table),
     ("GET", "/bulk", Action.REVIEW, bulk_page.show_bulk),
     ("POST", "/bulk", Action.REVIEW, bulk_page.decide_bulk),
     ("POST", "/undo", Action.REVIEW, case_page.undo),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import floor
@@ -176,7 +176,7 @@ _REJECTED = "The seller is notified of your reasons, and may still go to a dispu
 
 
 @dataclass(frozen=True, slots=True)
-class ToldDeadline:
+class DescribedDeadline:
     """A deadline in words; `due_at` is None if it does not run.
 
     `sentence` has words and moments; the page shows moments in the reader's time zone.
@@ -206,38 +206,45 @@ def name_restriction(one: Measure | Penalty | None) -> str:
     return f"{TAKEN[one.kind]} {', '.join(one.territories)}".strip()
 
 
-def tell_platform(measure: Measure) -> str:
+def describe_platform_state(measure: Measure) -> str:
     """Return the platform's state of a measure in words."""
     return _PLATFORM[measure.state]
 
 
-def tell_deadline(deadline: Deadline, rules: AppealRules) -> ToldDeadline:
+def describe_deadline(deadline: Deadline, rules: AppealRules) -> DescribedDeadline:
     """Return the state of a deadline in words, and the effect of its passing."""
     stage = rules.load_profile(deadline.profile).stage(deadline.stage)
     name = _DEADLINES.get(deadline.stage, deadline.stage)
     if deadline.state is DeadlineState.WAITING:
-        return ToldDeadline(name, (f"begins when {_STARTS[stage.starts]}",))
+        return DescribedDeadline(name, (f"begins when {_STARTS[stage.starts]}",))
     if deadline.state is DeadlineState.STOPPED:
-        return ToldDeadline(name, ("stopped",))
+        return DescribedDeadline(name, ("stopped",))
     until = deadline.due_at or "an unknown moment"
     if deadline.state is DeadlineState.EXPIRED:
-        return ToldDeadline(name, ("passed on ", until))
+        return DescribedDeadline(name, ("passed on ", until))
     if deadline.state is DeadlineState.PAUSED:
-        return ToldDeadline(name, ("paused",) if deadline.paused_at is None else ("paused since ", deadline.paused_at))
+        return DescribedDeadline(
+            name, ("paused",) if deadline.paused_at is None else ("paused since ", deadline.paused_at)
+        )
     counted = () if deadline.since is None else (", counted from ", deadline.since)
     doubt = "; not all holidays of that time are known yet" if deadline.is_provisional else ""
-    return ToldDeadline(
+    return DescribedDeadline(
         name, ("until ", until, *counted, f"; {_AFTER[stage.at_expiry]}{doubt}"), due_at=deadline.due_at
     )
+
+
+def describe_deadlines(deadlines: Iterable[Deadline], rules: AppealRules) -> list[DescribedDeadline]:
+    """Return deadlines in words."""
+    return [describe_deadline(deadline, rules) for deadline in deadlines]
 
 
 def list_choices(shown: ShownAppeal, rules: AppealRules) -> list[OutcomeChoice]:
     """Return the effects of each outcome of an appeal."""
     if isinstance(shown.restriction, Penalty):
-        choices = [OutcomeChoice("granted", "Grant it: lift the penalty", tuple(_tell_granted(shown)))]
+        choices = [OutcomeChoice("granted", "Grant it: lift the penalty", tuple(_list_effects(shown)))]
     else:
         asks: Literal["", "near_duplicates"] = "near_duplicates" if shown.file.alike else ""
-        choices = [OutcomeChoice("granted", "Grant it: correct the verdict", tuple(_tell_granted(shown)), asks)]
+        choices = [OutcomeChoice("granted", "Grant it: correct the verdict", tuple(_list_effects(shown)), asks)]
     if isinstance(shown.restriction, Measure) and shown.restriction.stands:
         effects = ("This measure ends.", "The verdict stands, with its strike and its other measures.", _TOLD)
         choices.append(OutcomeChoice("measure lifted", "Grant it: lift this measure only", effects))
@@ -249,7 +256,7 @@ def list_choices(shown: ShownAppeal, rules: AppealRules) -> list[OutcomeChoice]:
     return [*choices, OutcomeChoice("rejected", "Reject it", ("Everything stays as it is.", _REJECTED))]
 
 
-def _tell_granted(shown: ShownAppeal) -> Iterator[str]:
+def _list_effects(shown: ShownAppeal) -> Iterator[str]:
     if isinstance(shown.restriction, Penalty):
         yield f"The penalty is lifted: {name_restriction(shown.restriction).lower()}. The strikes stay."
         yield _TOLD

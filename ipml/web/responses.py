@@ -24,12 +24,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ipml import errors
 from ipml.kit.hostile_text import make_templates
 from ipml.money import say_amount
-from ipml.web.console.listing_text import cut_pieces, cut_quotes, find_read_words, tell_disguises
+from ipml.review.decisions import GROUNDS
+from ipml.web.console.listing_text import cut_pieces, cut_quotes, describe_disguises, find_read_words
 from ipml.web.navigation import make_bar
 from ipml.web.phrases import (
     MEASURES,
     PENALTIES,
     age,
+    describe_deadlines,
+    describe_platform_state,
     due_in,
     duration,
     exchanged,
@@ -38,7 +41,6 @@ from ipml.web.phrases import (
     name_restriction,
     percent,
     percent_range,
-    tell_platform,
 )
 
 _VERSIONS = {
@@ -58,6 +60,7 @@ _templates.globals |= {
     "cut_quotes": cut_quotes,
     "due_in": due_in,
     "exchanged": exchanged,
+    "grounds": GROUNDS,
     "duration": duration,
     "is_recent": is_recent,
     "measure_names": MEASURES,
@@ -69,8 +72,9 @@ _templates.globals |= {
     "say_amount": say_amount,
     "static": address_of_file,
     "find_read_words": find_read_words,
-    "tell_disguises": tell_disguises,
-    "tell_platform": tell_platform,
+    "describe_deadlines": describe_deadlines,
+    "describe_disguises": describe_disguises,
+    "describe_platform_state": describe_platform_state,
 }
 
 

@@ -179,21 +179,21 @@ _QUIET_SECONDS = 60.0
 _CAUSED_BY_STRANGERS = ("asyncio", "uvicorn.error", __name__)
 
 
-class Connections:
+class ConnectionLimits:
     """All waiting connections of a server by address, oldest first; trusted proxies may have more."""
 
     def __init__(self, proxies: Sequence[Network] = (), most: int = MOST_WAITING) -> None:
         self._proxies = proxies
         self._most = min(most, _find_most_files() // 2)
-        self._all: dict[Connection, None] = {}
-        self._heads: dict[str, dict[Connection, None]] = {}
-        self._bodies: dict[str, dict[Connection, None]] = {}
+        self._all: dict[TimedConnection, None] = {}
+        self._heads: dict[str, dict[TimedConnection, None]] = {}
+        self._bodies: dict[str, dict[TimedConnection, None]] = {}
 
     def make_protocol(self, **given: Any) -> asyncio.Protocol:
         """Return a protocol for one client, as `uvicorn.Config(http=...)` expects it."""
-        return Connection(self, **given)
+        return TimedConnection(self, **given)
 
-    def wait(self, connection: Connection, *, for_body: bool) -> None:
+    def wait(self, connection: TimedConnection, *, for_body: bool) -> None:
         """Record that a connection waits; above a limit, close the one that has waited longest."""
         self.forget(connection)
         of_address = (self._bodies if for_body else self._heads).setdefault(connection.address, {})
@@ -207,7 +207,7 @@ class Connections:
             _log.warning("too many requests that are not finished; the oldest closed")
             next(iter(self._all)).close()
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: TimedConnection) -> None:
         """Record that a connection no longer waits."""
         self._all.pop(connection, None)
         for waiting in (self._heads, self._bodies):
@@ -217,10 +217,10 @@ class Connections:
                 waiting.pop(connection.address, None)
 
 
-class Connection(asyncio.Protocol):
+class TimedConnection(asyncio.Protocol):
     """One connection: passes data on to uvicorn's protocol, unless it takes too long."""
 
-    def __init__(self, connections: Connections, config: Config, **given: Any) -> None:
+    def __init__(self, connections: ConnectionLimits, config: Config, **given: Any) -> None:
         own = copy.copy(config)
         own.loaded_app = self._answer
         self._app = config.loaded_app

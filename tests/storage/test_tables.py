@@ -44,7 +44,7 @@ from ipml.storage.tables import (
 )
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.sessions import open_session
-from ipml.web.accounts.users import insert_user, link_user
+from ipml.web.accounts.users import Identity, insert_user, link_user
 
 MOMENT = datetime(2024, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
 ANA = {"name": "ana", "password_hash": "x", "role": "lead", "is_active": True, "created_at": MOMENT}
@@ -225,7 +225,7 @@ def test_logins_assignments_places_and_keys_are_compared_with_the_trail(engine):
     with writing(engine) as connection:
         ana = insert_user(connection, "ana", "", Role.ADMIN, "test", NOON)
         open_session(connection, ana, 12.0, NOON)
-        link_user(connection, "ana", "https://id.example", "7", NOON)
+        link_user(connection, "ana", Identity("https://id.example", "7"), NOON)
         assign(connection, 1, "ana", by="ana", now=NOON)
         snooze(connection, 2, NOON + 2 * DAY, by="ana", now=NOON)
         for name in ("ann", "ben"):

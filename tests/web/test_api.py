@@ -17,9 +17,10 @@ from ipml.storage.message_kinds import MESSAGE_KINDS, MESSAGES
 from ipml.storage.tables import REVISION
 from ipml.web.app import make_app
 from ipml.web.http_api.api import API_ROUTES, MOST_AT_ONCE, make_api, put_beside
+from ipml.web.http_api.bodies import MOST_LISTINGS
 from ipml.web.http_api.monitoring import Metrics
-from ipml.web.http_api.openapi import ErrorShape, ScoresShape
-from ipml.web.http_api.requests import MOST_BYTES, MOST_LISTINGS, Access, Crowd
+from ipml.web.http_api.openapi import ListingScores, ProblemDetails
+from ipml.web.http_api.requests import MOST_BYTES, Access, RequestLimit
 
 BAG = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
 PATH = "/v1/score"
@@ -30,11 +31,11 @@ def bags(n: int, **changes: Any) -> dict[str, Any]:
     return {"listings": [{**BAG, **changes, "listing_id": str(row)} for row in range(n)]}
 
 
-def fail(answer: httpx.Response, status: int) -> ErrorShape:
+def fail(answer: httpx.Response, status: int) -> ProblemDetails:
     """Return what an answer says is wrong, after a look that it has the documented shape."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    return ErrorShape.model_validate_json(answer.content)
+    return ProblemDetails.model_validate_json(answer.content)
 
 
 def test_every_listing_gets_a_score_in_its_order(api: httpx.Client) -> None:
@@ -42,7 +43,7 @@ def test_every_listing_gets_a_score_in_its_order(api: httpx.Client) -> None:
     for n in (0, 1, 7, MOST_LISTINGS):
         for explain in (False, True):
             answer = api.post(PATH, json=bags(n), params={"explain": explain})
-            said = ScoresShape.model_validate_json(answer.content)
+            said = ListingScores.model_validate_json(answer.content)
             assert [one.listing_id for one in said.scores] == [str(row) for row in range(n)]
             assert all((one.reasons is not None) == explain for one in said.scores)
             assert said.model_version == "judge/1"
@@ -56,19 +57,19 @@ def test_reasons_come_on_request(api: httpx.Client) -> None:
     assert explained["highlights"] == [{"start": 0, "end": 1, "weight": 1.5}]
     assert explained["price_range"]["median"] == 890.0
     assert not {"reasons", "highlights", "price_range"} & api.post(PATH, json=BAG).json()["scores"][0].keys()
-    (score,) = ScoresShape.model_validate_json(api.post(PATH, json={**BAG, "title": "…"}).content).scores
+    (score,) = ListingScores.model_validate_json(api.post(PATH, json={**BAG, "title": "…"}).content).scores
     assert (score.score, score.score_low, score.log_odds) == (None, None, None)
     assert score.abstained == "the title has no letters"
 
 
 def test_what_is_unlike_the_training_comes_with_the_scores(judges: Any, api: httpx.Client) -> None:
     """Before the scores it is said, with figures; of listings that are like it the list is empty."""
-    assert ScoresShape.model_validate(api.post(PATH, json=BAG).json()).unlike_training == []
+    assert ListingScores.model_validate(api.post(PATH, json=BAG).json()).unlike_training == []
     judges.judge.unlike = (Unlike("words", 0.54, 0.25, 0.0, 0.39, 500, "54 % of the words …"),)
     said = api.post(PATH, json=BAG).json()
     assert list(said) == ["model_version", "unlike_training", "scores"]
     assert said["unlike_training"] == [asdict(judges.judge.unlike[0])]
-    ScoresShape.model_validate(said)
+    ListingScores.model_validate(said)
     assert 'ipml_answers_unlike_training_total{subject="words"} 1.0' in api.get("/metrics").text
 
 
@@ -134,7 +135,7 @@ def test_a_failure_shows_no_traceback(judges: Any, api: httpx.Client, monkeypatc
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_crowd_is_turned_away(judges: Any, api: httpx.Client) -> None:
+def test_one_request_too_many_is_refused(judges: Any, api: httpx.Client) -> None:
     """One request too many at a time is told to come again, and the others are answered."""
     go_on = threading.Event()
     judges.judge.check = lambda listings: [] if go_on.wait(20) else None
@@ -151,13 +152,13 @@ def test_a_crowd_is_turned_away(judges: Any, api: httpx.Client) -> None:
     assert sorted(statuses) == [200] * MOST_AT_ONCE + [503]
 
 
-def test_a_crowd_forgets_who_left() -> None:
+def test_the_request_limit_counts_requests_in_progress_only() -> None:
     """Who has been answered, or has failed, makes room; one too many is told when to come again."""
-    crowd = Crowd(most=1)
+    limit = RequestLimit(most=1)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), crowd.join():
+        with pytest.raises(ZeroDivisionError), limit.acquire():
             1 / 0  # noqa: B018
-    with crowd.join(), pytest.raises(Exception, match="429") as refused, crowd.join(429):
+    with limit.acquire(), pytest.raises(Exception, match="429") as refused, limit.acquire(429):
         pass
     assert refused.value.headers == {"Retry-After": "1"}
 
@@ -185,7 +186,7 @@ def test_the_document_describes_what_is_there(api: httpx.Client) -> None:
     for example in operation["requestBody"]["content"]["application/json"]["examples"].values():
         assert api.post(PATH, json=example["value"]).status_code == 200
     for example in operation["responses"]["200"]["content"]["application/json"]["examples"].values():
-        ScoresShape.model_validate(example["value"])
+        ListingScores.model_validate(example["value"])
     assert document["components"]["schemas"]["Listing"]["required"] == ["listing_id", "seller_id", "title"]
 
 

@@ -25,10 +25,10 @@ from ipml.review.worklists.search import Filter, browse
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeals, cases, measure_messages, notices, notifiers
 from ipml.web.http_api import list_routes
-from ipml.web.http_api.appeal_routes import AppealShape
-from ipml.web.http_api.list_routes import AddedEntryShape, ListEntriesShape
-from ipml.web.http_api.notice_routes import PreviewShape, ReceiptShape
-from ipml.web.http_api.openapi import ListMarkShape
+from ipml.web.http_api.appeal_routes import AppealStatus
+from ipml.web.http_api.list_routes import AddedListEntry, SellerListEntries
+from ipml.web.http_api.notice_routes import NoticePreview, NoticeReceipt
+from ipml.web.http_api.openapi import SellerListMark
 from ipml.web.http_api.requests import Access, make_access
 
 MOMENT = "2026-03-01T12:00:00Z"
@@ -68,7 +68,7 @@ def test_an_appeal_is_filed_once_and_asked_after(stored_api: httpx.Client, engin
     assert stored_api.post("/v1/appeals", json=decided.appeal | {"seller_id": "anna_l"}).status_code == 404
     assert stored_api.post("/v1/appeals", json=decided.appeal | {"about": f"measure:{10**20}"}).status_code == 404
     answer = stored_api.post("/v1/appeals", json=decided.appeal)
-    said = AppealShape.model_validate(answer.json())
+    said = AppealStatus.model_validate(answer.json())
     assert (answer.status_code, said.about, said.case, said.state) == (200, "measure:1", 2, "open")
     assert stored_api.post("/v1/appeals", json=decided.appeal).content == answer.content
     assert stored_api.get(f"/v1/appeals/{said.appeal}").content == answer.content
@@ -92,12 +92,12 @@ def test_the_platforms_answer_counts_once(stored_api: httpx.Client, engine: Engi
 def test_a_seller_is_put_on_a_list_and_taken_off(stored_api: httpx.Client, engine: Engine) -> None:
     """It holds at once and until it is taken off; the same once more is the same entry."""
     given = stored_api.post("/v1/lists", json=LISTED | {"until": "2199-12-30T00:00:00Z"})
-    added = AddedEntryShape.model_validate_json(given.content)
+    added = AddedListEntry.model_validate_json(given.content)
     assert (given.status_code, added.is_new, added.origin, added.added_by) == (201, True, "program", "platform")
     assert first_case(engine) == 3
     again = stored_api.post("/v1/lists", json=LISTED | {"until": "2199-12-30T01:00:00+01:00"})
     assert (again.status_code, again.json()) == (200, given.json() | {"is_new": False})
-    shown = ListEntriesShape.model_validate_json(stored_api.get("/v1/lists", params={"list": "denied"}).content)
+    shown = SellerListEntries.model_validate_json(stored_api.get("/v1/lists", params={"list": "denied"}).content)
     assert ([entry.entry_id for entry in shown.entries], shown.next) == ([added.entry_id], None)
     assert stored_api.get("/v1/lists", params={"list": "watched"}).json() == {"entries": [], "next": None}
     removed = stored_api.post(f"/v1/lists/{added.entry_id}/removal", json={"why": "a mistake"})
@@ -135,7 +135,7 @@ def test_scores_say_on_which_lists_a_seller_is(stored_api: httpx.Client) -> None
     stored_api.post("/v1/lists", json=LISTED | {"list": "authorised", "brand": "vellmar"})
     both = {"listings": [LISTING, LISTING | {"listing_id": "2", "brand": "Nordhale"}]}
     one, other = stored_api.post("/v1/score", params={"lists": True}, json=both).json()["scores"]
-    marks = [ListMarkShape.model_validate(mark) for mark in one["lists"]]
+    marks = [SellerListMark.model_validate(mark) for mark in one["lists"]]
     assert [(mark.list, mark.brand) for mark in marks] == [("denied", None), ("authorised", "vellmar")]
     assert [mark["list"] for mark in other["lists"]] == ["denied"]
     assert {name: value for name, value in one.items() if name != "lists"} == plain
@@ -251,13 +251,13 @@ def test_a_notice_is_confirmed_and_asked_after(stored_api: httpx.Client, engine:
     """The receipt says how each listing stands; later its reference does, and tells nothing of the seller."""
     given = stored_api.post(PATH, json=GIVEN)
     assert given.status_code == 201
-    receipt = ReceiptShape.model_validate(given.json())
+    receipt = NoticeReceipt.model_validate(given.json())
     assert ([one.state for one in receipt.listings], receipt.is_new) == (["waiting", "unknown"], True)
     with writing(engine) as connection:
         assert get_case(connection, 2).due_at is not None
         decide(connection, claim(connection, "ana", case_id=2), Verdict.GENUINE)
     shown = stored_api.get(f"{PATH}/{receipt.reference}")
-    ReceiptShape.model_validate(shown.json())
+    NoticeReceipt.model_validate(shown.json())
     assert (shown.status_code, shown.json()["listings"][1]["location"]) == (200, "L9999")
     assert "harbour-outlet" not in given.text + shown.text
 
@@ -285,7 +285,7 @@ def test_a_preview_finds_what_the_notice_finds_and_stores_nothing(stored_api: ht
     listings = [{"listing_id": name} for name in ("B0", "B1", "L9999")]
     before = read_tables(engine)
     answer = stored_api.post(f"{PATH}/preview", json=GIVEN | {"listings": listings})
-    found = PreviewShape.model_validate(answer.json()).listings
+    found = NoticePreview.model_validate(answer.json()).listings
     assert [(one.is_known, one.has_other_brand) for one in found] == [(True, False), (True, True), (False, False)]
     assert stored_api.post(f"{PATH}/preview", json=GIVEN | {"email": "x"}).status_code == 422
     assert read_tables(engine) == before

@@ -12,7 +12,7 @@ from support.transactions import count, execute
 from ipml.errors import InvalidListings
 from ipml.model.model_file import save_model
 from ipml.storage.tables import cases, listings, seeds, seller_events
-from ipml.web.http_api.intake_document import EventShape, KnownListingsShape, ListingFileShape, StoredEventsShape
+from ipml.web.http_api.intake_document import ListingFacts, ListingStates, StoredEvents, SubmittedEvent
 from ipml.web.http_api.listing_routes import read_submission
 
 PATH, EVENTS = "/v1/listings", "/v1/events"
@@ -45,10 +45,10 @@ def test_a_listing_is_scored_stored_and_waits_for_people(door: httpx.Client, eng
     before = count(engine, cases)
     answer = door.post(PATH, json={"listings": [BAG]})
     assert answer.status_code == 200
-    (said,) = KnownListingsShape.model_validate(answer.json()).listings
+    (said,) = ListingStates.model_validate(answer.json()).listings
     assert (said.score, said.state, said.case) == (0.9, "open", before + 1)
     shown = door.get(f"{PATH}/M1")
-    ListingFileShape.model_validate(shown.json())
+    ListingFacts.model_validate(shown.json())
     assert shown.json()["reasons"][0]["sentence"] == "Says “replica”"
     assert answer.json()["listings"][0].items() <= shown.json().items()
 
@@ -120,8 +120,8 @@ def test_events_count_once_and_do_not_change(door: httpx.Client, engine: Engine)
     unknown = SOLD | {"event_id": "e2", "known_at": (NOON + timedelta(minutes=30)).isoformat()}
     for _ in range(2):
         answer = door.post(EVENTS, json={"events": [SOLD, unknown]})
-        assert StoredEventsShape.model_validate(answer.json()).events == 2
-    assert EventShape.model_validate(door.get(f"{EVENTS}/e1").json()).amount == 3.0
+        assert StoredEvents.model_validate(answer.json()).events == 2
+    assert SubmittedEvent.model_validate(door.get(f"{EVENTS}/e1").json()).amount == 3.0
     answer = door.post(EVENTS, json={"events": [SOLD | {"event_id": "e3"}, SOLD | {"amount": 4}]})
     assert (answer.status_code, answer.json()["problems"][0]["row"]) == (422, 2)
     assert count(engine, seller_events) == 2

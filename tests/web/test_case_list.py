@@ -146,7 +146,7 @@ def test_a_case_of_a_listing_that_was_changed_back_says_why_it_ended(engine, sco
         queue.enqueue(engine, [one], joins_alike=False)
     text = ana.get("/cases/8").text
     assert "Superseded: the listing was changed back before anybody decided." in text
-    assert 'The listing was changed back to what had been decided before, in <a href="/cases/1">case 1</a>.' in text
+    assert 'The listing was changed back to a version decided before, in <a href="/cases/1">case 1</a>.' in text
     assert "older version" not in ana.get("/cases/1").text
 
 

@@ -28,7 +28,7 @@ from ipml.web.accounts.sessions import open_session
 from ipml.web.accounts.users import list_users
 from ipml.web.app import ROUTES, make_app
 from ipml.web.http_api.api import API_ROUTES
-from ipml.web.http_api.openapi import ErrorShape, ScoresShape
+from ipml.web.http_api.openapi import ListingScores, ProblemDetails
 from ipml.web.http_api.requests import make_access, parse_json
 
 pytestmark = pytest.mark.slow
@@ -240,7 +240,7 @@ def send(client: httpx.Client, content: bytes) -> httpx.Response:
     answer = client.post(PATH, content=content, headers=JSON)
     assert time.process_time() - began < MOST_SECONDS
     assert answer.status_code < 500, answer.text
-    shape = ScoresShape if answer.status_code == 200 else ErrorShape
+    shape = ListingScores if answer.status_code == 200 else ProblemDetails
     shape.model_validate_json(answer.content)
     return answer
 

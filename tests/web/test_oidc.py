@@ -32,6 +32,8 @@ from ipml.storage.tables import sessions, users
 from ipml.web.accounts.oidc import Provider, make_provider
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import (
+    ClaimRules,
+    Identity,
     add_user,
     admit,
     disable_user,
@@ -301,7 +303,7 @@ def test_without_roles_of_groups_only_linked_users_come_in(engine, settings, pro
     app = make_app(engine, settings.model_copy(update={"oidc_roles": ""}), cost=CHEAP)
     browser = open_browser(app, base_url=HERE)
     assert_nobody_came_in(browser, log_in(browser))
-    act(engine, link_user, "vic", provider.issuer, "person-7")
+    act(engine, link_user, "vic", Identity(provider.issuer, "person-7"))
     assert log_in(browser).status_code == 303
     assert "<summary>vic</summary>" in browser.get("/").text
     act(engine, set_role, "vic", Role.LEAD)
@@ -538,11 +540,11 @@ def test_logins_at_the_same_moment(tmp_path: Any) -> None:
     """Eight logins at once of three people of one name add three users, each under a name of their own."""
     shared = open_database(f"sqlite:///{tmp_path}/at_once.db")
     migrate(shared)
-    roles = parse_group_roles("trust=reviewer")
+    rules = ClaimRules(parse_group_roles("trust=reviewer"))
 
     def come(number: int) -> int:
         claims = {"sub": f"person-{number % 3}", "groups": ["trust"], "preferred_username": "dana"}
-        return admit(shared, "https://id.example", claims, roles=roles).user_id
+        return admit(shared, "https://id.example", claims, rules).user_id
 
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(come, range(24)))

@@ -172,7 +172,7 @@ def test_the_roles_say_what_each_may_do(admin: TestClient) -> None:
 def test_policies_show_what_differs_from_the_bundled(engine: Engine, admin: TestClient, tmp_path: Path) -> None:
     """Which file, its digest, and rule by rule both values; one that changed since is said to be not in force."""
     page = admin.get("/policies").text
-    assert page.count("It says the same as the bundled policy.") == 3
+    assert page.count("Equal to the bundled policy.") == 3
     own = tmp_path / "own.toml"
     text = BUNDLED.read_text(encoding="utf-8")
     line = next(line for line in text.splitlines() if line.startswith("overdue_hours"))
@@ -183,9 +183,9 @@ def test_policies_show_what_differs_from_the_bundled(engine: Engine, admin: Test
     assert "1 difference from" in page
     assert "<ins>7.5</ins>" in page
     assert str(own) in page
-    assert "otherwise than what is in force" not in page
+    assert "differs from the policy in force" not in page
     own.write_text(text.replace(line, "overdue_hours = 8.5"), encoding="utf-8")
-    assert "otherwise than what is in force" in admin.get("/policies").text
+    assert "differs from the policy in force" in admin.get("/policies").text
 
 
 NEW = "another long password"

@@ -33,6 +33,7 @@ from ipml.web.accounts.sessions import close_session, count_try, find_user, forg
 from ipml.web.accounts.users import (
     LEAST_PASSWORD_LENGTH,
     MOST_PASSWORD_LENGTH,
+    ClaimRules,
     User,
     admit,
     check_password,
@@ -291,14 +292,8 @@ def come_back(
         raise refuse_login("the provider's refusal")
     settings = settings_of(request)
     claims = provider.finish(kept[1], state, code, iss)
-    user = admit(
-        get_engine(request),
-        provider.issuer,
-        claims,
-        roles=request.app.state.group_roles,
-        role_claim=settings.oidc_role_claim,
-        name_claim=settings.oidc_name_claim,
-    )
+    rules = ClaimRules(request.app.state.group_roles, settings.oidc_role_claim, settings.oidc_name_claim)
+    user = admit(get_engine(request), provider.issuer, claims, rules)
     with writing(get_engine(request)) as connection:
         response = start_session(connection, request, user, _read_page(kept[2]), "provider")
     response.delete_cookie(**cookie)

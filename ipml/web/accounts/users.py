@@ -350,46 +350,62 @@ def find_role(claims: Mapping[str, Any], claim: str, roles: GroupRoles) -> Role 
     return next((role for role in reversed(Role) if role in given), None)
 
 
-def admit(
-    engine: Engine,
-    issuer: str,
-    claims: Mapping[str, Any],
-    *,
-    roles: GroupRoles,
-    role_claim: str = "groups",
-    name_claim: str = "preferred_username",
-    now: datetime | None = None,
-) -> User:
-    """Return the user whom a provider's checked claims name; a new person with a role is added. Raises Forbidden.
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A person at a login provider."""
+
+    issuer: str
+    subject: str
+
+    @property
+    def digest(self) -> str:
+        """Its digest in the audit trail."""
+        return digest_identity(self.issuer, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRules:
+    """Rules for the claims of a provider.
 
     With `roles` the provider sets the role at every login, and a person without one is refused. Without, only linked
     users are admitted, and keep their roles.
     """
-    user, role, now = None, find_role(claims, role_claim, roles), now or datetime.now(UTC)
-    subject, query = claims["sub"], select(users).join(identities, identities.c.user_id == users.c.user_id)
+
+    roles: GroupRoles
+    role_claim: str = "groups"
+    name_claim: str = "preferred_username"
+
+
+def admit(
+    engine: Engine, issuer: str, claims: Mapping[str, Any], rules: ClaimRules, now: datetime | None = None
+) -> User:
+    """Return the user whom a provider's checked claims name; a new person with a role is added. Raises Forbidden."""
+    user, role, now = None, find_role(claims, rules.role_claim, rules.roles), now or datetime.now(UTC)
+    identity = Identity(issuer, claims["sub"])
+    query = select(users).join(identities, identities.c.user_id == users.c.user_id)
     with writing(engine) as connection:
         serialise(connection, Lock.ADD_USER)  # two logins at once may be of one person, or of one name
-        known = query.where(identities.c.issuer == issuer, identities.c.subject == subject)
-        if row := connection.execute(known).one_or_none():
-            user = _update(connection, as_user(row), role, roles)
+        linked = query.where(identities.c.issuer == issuer, identities.c.subject == identity.subject)
+        if row := connection.execute(linked).one_or_none():
+            user = _update(connection, as_user(row), role, rules.roles)
         elif role is not None:
-            name = _choose_name(connection, claims.get(name_claim), issuer, subject)
+            name = _choose_name(connection, claims.get(rules.name_claim), identity)
             user = insert_user(connection, name, NO_PASSWORD, role, _ACTOR, now)
-            _insert(connection, issuer, subject, user.user_id, now)
+            _insert(connection, identity, user.user_id, now)
     if user is None:
         raise Forbidden("login", f"you are logged in at {issuer}, but no user here has that name", "Ask an admin.")
     return user
 
 
 def link_user(
-    connection: Connection, name: str, issuer: str, subject: str, now: datetime | None = None, actor: str = OPERATOR
+    connection: Connection, name: str, identity: Identity, now: datetime | None = None, actor: str = OPERATOR
 ) -> None:
     """Link a user to a person of a provider; raises NotFound and Conflict."""
     try:
-        _insert(connection, issuer, subject, find_user_id(connection, name), now or datetime.now(UTC), actor)
+        _insert(connection, identity, find_user_id(connection, name), now or datetime.now(UTC), actor)
     except IntegrityError as error:
         raise Conflict(
-            f"subject {subject!r}", "belongs to another user already", "See `ipml admin user list`."
+            f"subject {identity.subject!r}", "belongs to another user already", "See `ipml admin user list`."
         ) from error
 
 
@@ -407,17 +423,14 @@ def _update(connection: Connection, user: User, role: Role | None, roles: GroupR
     return User(user.user_id, user.name, role, True, user.created_at)
 
 
-def _insert(
-    connection: Connection, issuer: str, subject: str, user_id: int, now: datetime, actor: str = _ACTOR
-) -> None:
-    row = {"issuer": issuer, "subject": subject, "user_id": user_id, "created_at": now}
+def _insert(connection: Connection, identity: Identity, user_id: int, now: datetime, actor: str = _ACTOR) -> None:
+    row = {"issuer": identity.issuer, "subject": identity.subject, "user_id": user_id, "created_at": now}
     connection.execute(insert(identities).values(row))
-    known_as = {"identity": digest_identity(issuer, subject)}
-    audit.append(connection, actor, "user linked", f"user:{user_id}", known_as, at=now)
+    audit.append(connection, actor, "user linked", f"user:{user_id}", {"identity": identity.digest}, at=now)
 
 
-def _choose_name(connection: Connection, wished: object, issuer: str, subject: str) -> str:
+def _choose_name(connection: Connection, wished: object, identity: Identity) -> str:
     """Return the provider's name, or one derived from it if it could be mistaken for another user's."""
     usable = wished[:_LONGEST_BASE] if isinstance(wished, str) and is_user_name(wished[:_LONGEST_BASE]) else "user"
     taken = connection.scalar(select(users.c.user_id).where(func.lower(users.c.name) == usable.lower()))
-    return usable if usable == wished and taken is None else f"{usable}-{digest_identity(issuer, subject)[:8]}"
+    return usable if usable == wished and taken is None else f"{usable}-{identity.digest[:8]}"

@@ -1,53 +1,49 @@
-"""Case list: filtered, sorted, searched and paged by its address; and the export as CSV.
+"""Case list: filtered, sorted, searched and paged by its address.
 
 The address also carries the cases already passed, so the server need not remember the way back, and the list whose next
-case follows this one. `/export.csv` streams cases or decisions of any number.
+case follows this one.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Form, Path, Query, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection
 
 from ipml.enforcement.appeals.appeal import select_pending
 from ipml.enforcement.takedown.measures import Measure, find_measures
 from ipml.errors import Forbidden, Overtaken
-from ipml.kit.moments import read_typed_moment, write_moment
-from ipml.kit.spreadsheet import defuse_within
+from ipml.money import Rates
 from ipml.records import Case, Claim, Decision
 from ipml.review import queue
 from ipml.review.arrivals.versions import read_pasts, tell_past
-from ipml.review.cases import PENDING, select_counts
-from ipml.review.decisions import find_undoable
-from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, Value, export_cases, export_decisions
+from ipml.review.cases import PENDING, StoredCase, select_counts
+from ipml.review.claims import OutOfReach
+from ipml.review.decisions import Undoable, find_undoable
 from ipml.review.group_decisions import MOST_CASES
-from ipml.review.near_duplicates.relistings import find_stored_matches
-from ipml.review.ranking.list_marks import QueueParts, find_case_marks
+from ipml.review.near_duplicates.relistings import StoredMatch, find_stored_matches
+from ipml.review.ranking.list_marks import ListMark, QueueParts, find_case_marks
 from ipml.review.ranking.queue_order import find_ranking_and_parts
 from ipml.review.worklists.decided_list import browse_decided, read_last_verdicts
-from ipml.review.worklists.own_verdicts import make_progress, select_given
-from ipml.review.worklists.saved_views import LONGEST_VIEW_NAME, find_start, list_views
+from ipml.review.worklists.own_verdicts import Progress, make_progress, select_given
+from ipml.review.worklists.saved_views import LONGEST_VIEW_NAME, SavedView, find_start, list_views
 from ipml.review.worklists.search import ORDERS, Filter, browse
 from ipml.review.worklists.suggestions import suggest, suggest_reviewers
 from ipml.settings import Settings
 from ipml.storage.database import read_numbers, writing
 from ipml.storage.tables import measures
-from ipml.web.accounts.login import authorised, get_engine, settings_of
+from ipml.web.accounts.login import authorised, settings_of
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
-from ipml.web.console.pictures import find_pictures
+from ipml.web.console.pictures import ShownPictures, find_pictures
 from ipml.web.responses import redirect, render
 
 # Written out, as \d would match digits of every script.
@@ -69,13 +65,11 @@ def write_trail(numbers: Iterable[int]) -> str:
     return ".".join(map(str, list(numbers)[-LONGEST_TRAIL:]))
 
 
-_LONGEST_TEXT = 200
-
-
 NO_NUL = "^[^\x00]*$"  # PostgreSQL cannot store NUL
 PathNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 FormNumber = Annotated[int, Form(ge=1, le=2**63 - 1)]
-_Text = Annotated[str, Field(max_length=_LONGEST_TEXT, pattern=NO_NUL)]
+Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
+ShortText = Annotated[str, Field(max_length=200, pattern=NO_NUL)]
 _Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 _Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
 _Hours = Annotated[float, Field(ge=0, le=876_000, allow_inf_nan=False)]
@@ -98,19 +92,19 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     state: Literal["open", "escalated", "decided", "superseded"] = "open"
-    words: _Text = ""
-    brand: _Text = ""
-    seller: _Text = ""
-    category: _Text = ""
+    words: ShortText = ""
+    brand: ShortText = ""
+    seller: ShortText = ""
+    category: ShortText = ""
     least: Annotated[_Percent | None, _IfGiven] = None
     most: Annotated[_Percent | None, _IfGiven] = None
     waiting: Annotated[_Days | None, _IfGiven] = None
     due: Annotated[_Hours | None, _IfGiven] = None
     queue: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
-    assigned: _Text = ""
+    assigned: ShortText = ""
     snoozed: Literal["", "1"] = ""
     verdict: Literal["", "counterfeit", "genuine", "cannot tell"] = ""
-    reviewer: _Text = ""
+    reviewer: ShortText = ""
     order: Literal["rank", "value", "score", "first come"] = "rank"
     undone: Annotated[int, Field(ge=0, le=10_000)] = 0
     nothing: bool = False
@@ -178,36 +172,54 @@ LONGEST_ADDRESS = 2_000
 _MOST_TRIED = 50  # attempts on cases that others may take at the same moment, or that are not for everybody
 
 
-def find_following(
-    connection: Connection,
-    user: User,
-    last_id: int,
-    state: str,
-    within: str,
-    skipped: Collection[int],
-    settings: Settings,
-) -> int | None:
-    """Return the case to work on after another, or None.
+class ReviewPath(BaseModel):
+    """A reviewer's way through cases: the skipped ones (`trail`), and the query of the list, or `QUEUE` (`within`)."""
 
-    `last_id` was decided or skipped. `state` is that of the cases worked on: a lead stays with escalated ones. `within`
-    is the query of the list, or `QUEUE`. Cases in `skipped` are not given again at once.
+    model_config = ConfigDict(frozen=True)
+
+    trail: Annotated[str, Field(pattern=TRAIL_PATTERN)] = ""
+    within: Annotated[str, Field(max_length=LONGEST_ADDRESS, pattern=NO_NUL)] = ""
+
+    @property
+    def list_address(self) -> str:
+        """The address of the list that is worked through."""
+        return address_of_list(self.within)
+
+    def skip(self, case_id: int) -> ReviewPath:
+        """Return the path with one more skipped case."""
+        return ReviewPath(trail=write_trail([*read_trail(self.trail), case_id]), within=self.within)
+
+    def lead_to(self, case_id: int | None, **parameters: object) -> RedirectResponse:
+        """Redirect to a case, or without one to the list."""
+        named = {**parameters, "trail": self.trail, "within": self.within}
+        query = urlencode({name: value for name, value in named.items() if value})
+        return redirect(self.list_address if case_id is None else f"/cases/{case_id}?{query}")
+
+
+def may_judge(user: User, state: str) -> bool:
+    """Report whether a user may decide cases in a state."""
+    action = {"open": Action.REVIEW, "escalated": Action.DECIDE_ESCALATED}.get(state)
+    return action is not None and user.role.may(action)
+
+
+def find_following(
+    connection: Connection, user: User, settings: Settings, last: Case | StoredCase, path: ReviewPath
+) -> int | None:
+    """Return the case to work on after another one, which was decided or skipped; or None.
+
+    A lead who worked on an escalated case stays with these. Cases skipped on the path are not given again at once.
     """
+    state, within = last.state if may_judge(user, last.state) else "open", path.within
     if state == "open" and _is_queue(connection, user, within):
         take = queue.claim if within == QUEUE else queue.claim_ahead
         claim = take(connection, user.name, settings=settings)
-        if claim is not None and claim.case_id not in (*skipped, last_id):
+        if claim is not None and claim.case_id not in (*read_trail(path.trail), last.case_id):
             return claim.case_id
         if claim is None and within == QUEUE:
             return None
         if claim is not None:
             give_back(connection, user, queue.get_case(connection, claim.case_id), claim.token)
-    return _find_in_list(connection, user, last_id, state, "" if within == QUEUE else within)
-
-
-def address_of(case_id: int | None, within: str = "", **said: object) -> RedirectResponse:
-    """Redirect to a case, or without one to its list."""
-    query = urlencode({name: value for name, value in {**said, "within": within}.items() if value})
-    return redirect(address_of_list(within) if case_id is None else f"/cases/{case_id}?{query}")
+    return _find_in_list(connection, user, last.case_id, state, "" if within == QUEUE else within)
 
 
 def address_of_list(within: str) -> str:
@@ -270,7 +282,74 @@ MOST_COUNTED = 10_000
 ORDER_NAMES = {"rank": "as ranked", "value": "by value", "score": "by score", "first come": "first come"}
 
 
-_SAID_BESIDE = {"undone", "nothing"}  # not part of a list
+_NOTICES = {"undone", "nothing"}  # parameters that are not part of a list
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """Content of one page of the list of cases."""
+
+    asked: ListQuery
+    views: ListViews
+    counts: Mapping[str, int]
+    cases: Sequence[Case]
+    pasts: Mapping[int, str]
+    marks: Mapping[int, Sequence[ListMark]]
+    matches: Mapping[int, StoredMatch]
+    verdicts: Mapping[int, Decision]
+    measures: Mapping[int, Measure]
+    pictures: Mapping[int, ShownPictures]
+    rates: Rates
+    first_rank: int
+    can_decide: bool
+    can_export: bool
+    progress: Progress | None
+    undoable: Undoable | None
+    out_of_reach: OutOfReach | None
+    previous_link: str | None
+    next_link: str | None
+    most_counted: int = MOST_COUNTED
+    most_together: int = MOST_CASES
+
+    @property
+    def within(self) -> str:
+        """The query of the list, for the path of a reviewer."""
+        return self.asked.write() or self.views.whole
+
+    @property
+    def orders(self) -> list[tuple[str, str]]:
+        """The names of the orders, in words."""
+        return [(name, _name_order(name, self.asked.state)) for name in ORDERS]
+
+    @property
+    def whole_link(self) -> str:
+        """The address of all cases in the state."""
+        return address_of_list(self.views.whole if self.asked.state == "open" else f"state={self.asked.state}")
+
+    def link(self, **changes: object) -> str:
+        """Return the address of a changed list, from its first page."""
+        return f"/?{self.asked.write(**changes) or self.views.whole}"
+
+
+@dataclass(frozen=True)
+class ListViews:
+    """The saved views of a user, beside the list; `shown` is the one whose list is shown."""
+
+    every: Sequence[SavedView]
+    shown: SavedView | None
+    start: SavedView | None
+    may_share: bool
+    longest_name: int = LONGEST_VIEW_NAME
+
+    @property
+    def whole(self) -> str:
+        """The query of all open cases; without a start view, no query means them too."""
+        return WHOLE_LIST if self.start else ""
+
+    @property
+    def works_start(self) -> bool:
+        """Whether work begins in the start view, not in the queue."""
+        return self.start is not None and ListQuery.read(self.start.query).state == "open"
 
 
 def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Response:
@@ -279,62 +358,64 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
     `after` is the trail of the last case of each page before.
     """
     with authorised(request) as (connection, user):
-        views = list_views(connection, user.user_id)
-        start = next((one for one in views if one.is_start), None)
-        if start is not None and set(request.query_params) <= _SAID_BESIDE:
+        every = list_views(connection, user.user_id)
+        start = next((view for view in every if view.is_start), None)
+        if start is not None and set(request.query_params) <= _NOTICES:
             asked = ListQuery.read(start.query).model_copy(update={"undone": asked.undone, "nothing": asked.nothing})
-        whole = WHOLE_LIST if start else ""
-        passed = read_trail(asked.after)
-        after = passed[-1] if passed else None
-        can_decide = user.role.may(Action.REVIEW)
-        is_decided = asked.state == "decided"
-        wanted = replace(asked.filter(), hidden_from=user.name) if is_decided else asked.filter()
-        is_by_parts = asked.order == "rank" and asked.state in PENDING
-        ranking, current = find_ranking_and_parts(connection, datetime.now(UTC))
-        parts = current if is_by_parts else None
-        verdicts = None
-        if is_decided and asked.order == "rank":  # latest decisions first
-            decided = browse_decided(connection, wanted, limit=PAGE_SIZE + 1, after=after)
-            found, verdicts = [case for case, _ in decided], {made.case_id: made for _, made in decided}
-        else:
-            found = asked.browse(connection, wanted, PAGE_SIZE + 1, after, parts)
-        cases, is_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE and len(passed) < LONGEST_TRAIL
-        numbers = _count(connection, user, settings_of(request))
-        context = {
-            "asked": asked,
-            "within": asked.write() or whole,
-            "views": views,
-            "view": next((one for one in views if one.query == asked.write()), None),
-            "start": start,
-            "start_state": ListQuery.read(start.query).state if start else "",
-            "is_whole": not asked.write(),
-            "may_share": user.role.may(Action.SHARE_VIEWS),
-            "longest_name": LONGEST_VIEW_NAME,
-            "cases": cases,
-            "rates": ranking.policy.exchange_rates,
-            "counts": numbers,
-            "most_counted": MOST_COUNTED,
-            "most_together": MOST_CASES,
-            "orders": [(name, _name_order(name, asked.state)) for name in ORDERS],
-            **(_tell_decisions(connection, cases, verdicts) if is_decided else _tell_pending(connection, cases, parts)),
-            "pictures": find_pictures(
-                connection, settings_of(request), {case.case_id: case.scored.listing for case in cases}
-            ),
-            "first_rank": PAGE_SIZE * len(passed) + 1,
-            "can_decide": can_decide,
-            "progress": make_progress(numbers["given"], settings_of(request)) if can_decide else None,
-            "out_of_reach": queue.find_out_of_reach(connection, user.name) if asked.nothing and can_decide else None,
-            "can_export": user.role.may(Action.EXPORT_TABLES),
-            "undoable": find_undoable(connection, user.name, undo_minutes=settings_of(request).undo_minutes)
-            if can_decide
-            else None,
-            "pending_appeals": numbers.get("appeals"),
-            "link": lambda **changes: f"/?{asked.write(**changes) or whole}",
-            "whole_link": address_of_list(whole if asked.state == "open" else f"state={asked.state}"),
-            "previous_link": _link(asked, passed[:-1]) if passed else None,
-            "next_link": _link(asked, [*passed, cases[-1].case_id]) if is_more else None,
-        }
-    return render(request, "cases.html", context)
+        shown = next((view for view in every if view.query == asked.write()), None)
+        views = ListViews(every, shown, start, user.role.may(Action.SHARE_VIEWS))
+        page = _read_page(connection, user, settings_of(request), asked, views)
+    # The frame shows the progress, and the number of pending appeals.
+    frame = {"progress": page.progress, "pending_appeals": page.counts.get("appeals")}
+    return render(request, "cases.html", {"page": page, **frame})
+
+
+def _read_page(connection: Connection, user: User, settings: Settings, asked: ListQuery, views: ListViews) -> ListPage:
+    passed = read_trail(asked.after)
+    ranking, parts = find_ranking_and_parts(connection, datetime.now(UTC))
+    found, verdicts = _find_cases(connection, user, asked, parts, passed[-1] if passed else None)
+    cases, is_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE and len(passed) < LONGEST_TRAIL
+    numbers, scored = [case.case_id for case in cases], {case.case_id: case.scored for case in cases}
+    is_decided, can_decide = asked.state == "decided", user.role.may(Action.REVIEW)
+    is_marked = not is_decided and (parts.has_entries or asked.order != "rank" or asked.state not in PENDING)
+    pasts = {} if is_decided else read_pasts(connection, numbers)
+    counts = _count(connection, user, settings)
+    return ListPage(
+        asked=asked,
+        views=views,
+        counts=counts,
+        cases=cases,
+        pasts={number: tell_past(past) for number, past in pasts.items()},
+        marks=find_case_marks(connection, scored, datetime.now(UTC)) if is_marked else {},
+        matches={}
+        if is_decided
+        else find_stored_matches(connection, [case.case_id for case in cases if case.match_kind]),
+        verdicts=read_last_verdicts(connection, numbers) if is_decided and verdicts is None else verdicts or {},
+        measures=_find_last_measures(connection, numbers) if is_decided else {},
+        pictures=find_pictures(connection, settings, {number: one.listing for number, one in scored.items()}),
+        rates=ranking.policy.exchange_rates,
+        first_rank=PAGE_SIZE * len(passed) + 1,
+        can_decide=can_decide,
+        can_export=user.role.may(Action.EXPORT_TABLES),
+        progress=make_progress(counts["given"], settings) if can_decide else None,
+        undoable=find_undoable(connection, user.name, undo_minutes=settings.undo_minutes) if can_decide else None,
+        out_of_reach=queue.find_out_of_reach(connection, user.name) if asked.nothing and can_decide else None,
+        previous_link=_link(asked, passed[:-1]) if passed else None,
+        next_link=_link(asked, [*passed, numbers[-1]]) if is_more else None,
+    )
+
+
+def _find_cases(
+    connection: Connection, user: User, asked: ListQuery, parts: QueueParts, after: int | None
+) -> tuple[list[Case], dict[int, Decision] | None]:
+    """Return one case more than a page shows, and the verdicts where the order gives them."""
+    is_decided = asked.state == "decided"
+    wanted = replace(asked.filter(), hidden_from=user.name) if is_decided else asked.filter()
+    if is_decided and asked.order == "rank":  # latest decisions first
+        decided = browse_decided(connection, wanted, limit=PAGE_SIZE + 1, after=after)
+        return [case for case, _ in decided], {decision.case_id: decision for _, decision in decided}
+    is_by_parts = asked.order == "rank" and asked.state in PENDING
+    return asked.browse(connection, wanted, PAGE_SIZE + 1, after, parts if is_by_parts else None), None
 
 
 def _count(connection: Connection, user: User, settings: Settings) -> dict[str, int]:
@@ -350,34 +431,17 @@ def _name_order(order: str, state: str) -> str:
     return "decided last" if (order, state) == ("rank", "decided") else ORDER_NAMES.get(order, order)
 
 
-def _tell_pending(connection: Connection, cases: Sequence[Case], parts: QueueParts | None) -> dict[str, Any]:
-    """Return earlier findings on the listings, matches with counterfeits, and lists of their sellers."""
-    pasts = read_pasts(connection, [case.case_id for case in cases])
-    scored = {case.case_id: case.scored for case in cases}
-    are_marked = parts is None or parts.has_entries
-    return {
-        "pasts": {number: tell_past(past) for number, past in pasts.items()},
-        "marks": find_case_marks(connection, scored, datetime.now(UTC)) if are_marked else {},
-        "matches": find_stored_matches(connection, [case.case_id for case in cases if case.match_kind]),
-    }
-
-
-def _tell_decisions(
-    connection: Connection, cases: Sequence[Case], verdicts: Mapping[int, Decision] | None
-) -> dict[str, Any]:
-    """Return the verdicts in force on decided cases, and the platform's state of the last measure on each."""
-    numbers = [case.case_id for case in cases]
-    taken: dict[int, Measure] = {}
+def _find_last_measures(connection: Connection, numbers: Sequence[int]) -> dict[int, Measure]:
+    newest: dict[int, Measure] = {}
     for measure in find_measures(connection, measures.c.case_id.in_(numbers)):
-        taken.setdefault(measure.case_id, measure)  # the newest comes first
-    verdicts = read_last_verdicts(connection, numbers) if verdicts is None else verdicts
-    return {"verdicts": verdicts, "measures": taken, "grounds": queue.GROUNDS}
+        newest.setdefault(measure.case_id, measure)  # the newest comes first
+    return newest
 
 
 def suggest_names(
     request: Request,
     field: Annotated[str, Query(pattern="^(brand|seller|reviewer)$")],
-    text: _Text = "",
+    text: ShortText = "",
     state: Annotated[str, Query(pattern="^(open|escalated|decided|superseded)$")] = "open",
 ) -> Response:
     """Return brands, sellers or reviewers that begin with the typed letters, as JSON."""
@@ -409,66 +473,3 @@ def open_next(
 
 def _link(asked: ListQuery, passed: list[int]) -> str:
     return f"/?{asked.write(after=write_trail(passed))}"
-
-
-_BYTE_ORDER_MARK = "\ufeff"  # without it some spreadsheets assume another encoding
-_AT_ONCE = 200
-_log = logging.getLogger(__name__)
-
-_QueryText = Annotated[str, Query(max_length=200, pattern=NO_NUL)]
-_Moment = Annotated[datetime, BeforeValidator(read_typed_moment)]
-
-
-def export_table(
-    request: Request,
-    what: Annotated[str, Query(pattern="^(decisions|cases)$")] = "decisions",
-    state: Annotated[str, Query(pattern="^(|open|escalated|decided|superseded)$")] = "",
-    brand: _QueryText = "",
-    seller: _QueryText = "",
-    since: _Moment | None = None,
-    until: _Moment | None = None,
-) -> Response:
-    """Send decisions or cases as CSV; moments without a zone are in UTC."""
-    with authorised(request) as (_, user):
-        _log.info("export: user:%s takes %s", user.user_id, what)
-    export, columns = (export_cases, CASE_COLUMNS) if what == "cases" else (export_decisions, DECISION_COLUMNS)
-    wanted = ExportFilter(state or None, brand or None, seller or None, since, until)
-    return send_csv(f"{what}.csv", columns, export(get_engine(request), wanted))
-
-
-def send_csv(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> Response:
-    """Stream rows as a CSV file."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(write_csv(columns, rows), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> Iterator[bytes]:
-    r"""Yield the parts of a CSV file; texts are quoted, and none is a formula.
-
-    >>> b"".join(write_csv(["title", "score"], [{"title": "=1+1", "score": 0.5}])).decode("utf-8-sig").splitlines()
-    ['"title","score"', '"\'=1+1",0.5']
-    """
-    page = io.StringIO(_BYTE_ORDER_MARK)
-    page.seek(0, io.SEEK_END)
-    writer = csv.writer(page, quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow(columns)
-    for number, row in enumerate(rows, start=1):
-        writer.writerow([_write_row(row[name]) for name in columns])
-        if number % _AT_ONCE == 0:
-            yield _take(page)
-    yield _take(page)
-
-
-def _write_row(value: Value) -> str | float | int:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return write_moment(value)
-    return defuse_within(value) if isinstance(value, str) else value
-
-
-def _take(page: io.StringIO) -> bytes:
-    text = page.getvalue()
-    page.seek(0)
-    page.truncate()
-    return text.encode("utf-8", "replace")

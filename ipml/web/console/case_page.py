@@ -8,186 +8,170 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path as FilePath
 from tempfile import TemporaryDirectory
-from typing import IO, Annotated, Any
-from uuid import uuid4
+from typing import IO, Annotated, Any, Literal
 
 from fastapi import Form, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from sqlalchemy import Connection
+from pydantic import BaseModel, Field
 
-from ipml.cooperation.notices.status import find_notices
 from ipml.enforcement.actions import MeasureOrder, change_measure, lift_measure
-from ipml.enforcement.case_file import foresee, read_followed
 from ipml.enforcement.evidence.package import export_package
-from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import Conflict, Failed, Forbidden, IpmlError, NotFound, Overtaken, SellerErased
-from ipml.records import Case, Claim, Decision, Verdict
+from ipml.records import Claim, Verdict
 from ipml.review import queue
-from ipml.review.arrivals.versions import read_pasts, tell_past
 from ipml.review.cases import find_case
-from ipml.review.claims import ShownCase, find_hidden
-from ipml.review.decisions import find_undoable, list_reversals, take_back
-from ipml.review.group_decisions import MOST_MEMBERS, decide_and_spread, preview_spread
-from ipml.review.near_duplicates.matches import explain_relisting
-from ipml.review.near_duplicates.relistings import explain_match
-from ipml.review.pictures.same_picture import find_same_pictures
-from ipml.review.ranking.list_marks import find_case_marks
-from ipml.review.ranking.queue_order import (
-    current_ranking,
-    explain_place,
-    explain_value,
-    find_ranking_and_parts,
-)
+from ipml.review.claims import find_hidden
+from ipml.review.decisions import take_back
+from ipml.review.group_decisions import MOST_MEMBERS, decide_and_spread
+from ipml.review.ranking.queue_order import current_ranking
 from ipml.review.sellers.seller_listings import list_seller_listings
-from ipml.review.sellers.seller_lists import get_entries
 from ipml.review.translations import Translator, find_translation, store_translation
-from ipml.review.worklists.own_verdicts import count_progress
-from ipml.review.worklists.search import Precedent, find_precedents
 from ipml.settings import Settings
 from ipml.storage.database import writing
-from ipml.web.accounts.login import (
-    authorised,
-    get_consequences,
-    get_cooperation_policy,
-    get_engine,
-    get_policy,
-    settings_of,
-)
+from ipml.web.accounts.login import authorised, get_consequences, get_engine, get_policy, settings_of
 from ipml.web.accounts.permissions import Action
-from ipml.web.accounts.users import User
+from ipml.web.console.case_content import CaseReader
 from ipml.web.console.case_list import (
-    LONGEST_ADDRESS,
     NO_NUL,
-    TRAIL_PATTERN,
-    FormNumber,
+    Number,
     PathNumber,
-    address_of,
-    address_of_list,
+    ReviewPath,
     find_following,
     give_back,
+    may_judge,
     read_trail,
     write_trail,
 )
-from ipml.web.console.case_work import read_case_work
-from ipml.web.console.drawing.charts import make_price_scale, read_seller_card
-from ipml.web.console.pictures import ShownPictures, find_listing_host, find_pictures
-from ipml.web.phrases import tell_deadline
+from ipml.web.console.pictures import find_pictures
 from ipml.web.responses import is_from_elsewhere, is_sent_by_script, redirect, render, render_error
 
 _log = logging.getLogger(__name__)
-_MOST_OTHERS = 8
-_MOST_PRECEDENTS = 4
 _LISTINGS_A_PAGE = 50
-_MOST_NOTICES = 10
 _MOMENT = timedelta(seconds=10)  # within which a requested page has loaded
-_NumberOrNone = Annotated[int, Form(ge=0, le=2**63 - 1)]
+_NumberOrNone = Annotated[int, Field(ge=0, le=2**63 - 1)]
 _VERDICT = "^(counterfeit(/[a-z_]{1,40})?|genuine|cannot tell|escalate)$"
 
-WithinQuery = Annotated[str, Query(max_length=LONGEST_ADDRESS, pattern=NO_NUL)]
-WithinForm = Annotated[str, Form(max_length=LONGEST_ADDRESS, pattern=NO_NUL)]
+
+class CaseQuery(ReviewPath):
+    """The query of a case page; `undone` reports that its decision was just taken back."""
+
+    undone: Annotated[int, Field(ge=0, le=1)] = 0
+
+
+class VerdictForm(ReviewPath):
+    """The form of a verdict; `choice` is "genuine", …, or "counterfeit/GROUND".
+
+    `token` and `until` are those of the claim. `spread` are the selected near-duplicates.
+    """
+
+    choice: Annotated[str, Field(pattern=_VERDICT)]
+    token: _NumberOrNone
+    until: datetime
+    key: Annotated[str, Field(min_length=16, max_length=64)]
+    note: str = ""
+    spread: list[Number] = Field([], max_length=MOST_MEMBERS)
+
+
+class LeaveForm(ReviewPath):
+    """The form that leaves a case undecided."""
+
+    to: Annotated[str, Field(pattern="^(list|next|previous)$")]
+    token: _NumberOrNone = 0
+
+
+class TranslationForm(ReviewPath):
+    """The form that asks for a translation."""
+
+    what: Literal["title"]
+
+
+class UndoForm(ReviewPath):
+    """The form that takes back a decision, or a group of them.
+
+    It names the decision, or case and claim, so that an outdated page cannot take back another. `leaving` is the case
+    left open for it, which `token` holds.
+    """
+
+    case: _NumberOrNone = 0
+    claim: _NumberOrNone = 0
+    decision: _NumberOrNone = 0
+    group: Annotated[str, Field(max_length=255, pattern=NO_NUL)] = ""
+    leaving: _NumberOrNone = 0
+    token: _NumberOrNone = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A reviewer's way to a case: skipped cases (`trail`), and the list or queue (`within`).
+    """A reviewer's visit to a case.
 
     `note` is the text written when the claim was lost, `message` an error, and `lost` a verdict not recorded because
     somebody was faster. `is_undone`: a decision was just taken back.
     """
 
-    trail: str = ""
-    within: str = ""
+    path: ReviewPath
     note: str = ""
     message: str = ""
     is_undone: bool = False
     lost: str = ""
 
 
-def show_case(
-    request: Request,
-    case_id: PathNumber,
-    trail: Annotated[str, Query(pattern=TRAIL_PATTERN)] = "",
-    within: WithinQuery = "",
-    undone: Annotated[int, Query(ge=0, le=1)] = 0,
-) -> Response:
+def show_case(request: Request, case_id: PathNumber, query: Annotated[CaseQuery, Query()]) -> Response:
     """Show a case, and claim it for the reviewer who opens it."""
-    return show_visit(request, case_id, Visit(trail, within, is_undone=bool(undone)))
+    return show_visit(request, case_id, Visit(query, is_undone=bool(query.undone)))
 
 
-def decide(
-    request: Request,
-    case_id: PathNumber,
-    choice: Annotated[str, Form(pattern=_VERDICT)],
-    token: _NumberOrNone,
-    until: Annotated[datetime, Form()],
-    key: Annotated[str, Form(min_length=16, max_length=64)],
-    note: Annotated[str, Form()] = "",
-    trail: Annotated[str, Form(pattern=TRAIL_PATTERN)] = "",
-    within: WithinForm = "",
-    spread: Annotated[list[FormNumber], Form(max_length=MOST_MEMBERS)] = [],  # noqa: B006 - FastAPI copies it
-) -> Response:
-    """Record a verdict and open the following case; `choice` is "genuine", …, or "counterfeit/GROUND".
-
-    A verdict on the truth spreads to the selected near-duplicates.
-    """
-    name, _, ground = choice.partition("/")
-    verdict = Verdict(name)
-    said: dict[str, Any] = {"ground": ground, "note": note, "key": key, **_rules(request)}
+def decide(request: Request, case_id: PathNumber, form: Annotated[VerdictForm, Form()]) -> Response:
+    """Record a verdict and open the following case; one on the truth spreads to the selected near-duplicates."""
+    name, _, ground = form.choice.partition("/")
+    verdict, spread, note = Verdict(name), form.spread, form.note
+    said: dict[str, Any] = {"ground": ground, "note": note, "key": form.key, **_rules(request)}
     try:
         with authorised(request, writing) as (connection, user):
-            claim = Claim(case_id, user.name, token, until)
-            state = find_case(connection, case_id).state
+            claim = Claim(case_id, user.name, form.token, form.until)
+            last = find_case(connection, case_id)
             if spread and verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE):
                 decide_and_spread(connection, claim, verdict, spread, **said)
             else:
                 queue.decide(connection, claim, verdict, **said)
     except Overtaken:
-        return show_visit(request, case_id, Visit(trail, within, note, lost=verdict.value))
+        return show_visit(request, case_id, Visit(form, note, lost=verdict.value))
     except Forbidden as error:
-        return show_visit(request, case_id, Visit(trail, within, note, str(error)))
+        return show_visit(request, case_id, Visit(form, note, str(error)))
     with writing(get_engine(request)) as connection:  # the decision is stored, even if this fails
-        following = _follow(connection, user, case_id, state, within, trail, settings_of(request))
-    return _go_on(request, following, within, trail)
+        following = find_following(connection, user, settings_of(request), last, form)
+    return _go_on(request, following, form)
 
 
-def leave(
-    request: Request,
-    case_id: PathNumber,
-    to: Annotated[str, Form(pattern="^(list|next|previous)$")],
-    token: _NumberOrNone = 0,
-    trail: Annotated[str, Form(pattern=TRAIL_PATTERN)] = "",
-    within: WithinForm = "",
-) -> Response:
+def leave(request: Request, case_id: PathNumber, form: Annotated[LeaveForm, Form()]) -> Response:
     """Release a case undecided; go to the list, the following case, or the last one skipped."""
-    skipped = read_trail(trail)
+    skipped, path = read_trail(form.trail), form.skip(case_id)
     with authorised(request, writing) as (connection, user):
         case = queue.get_case(connection, case_id)
-        give_back(connection, user, case, token)
-        if to == "next":
-            trail = write_trail([*skipped, case_id])
-            following = _follow(connection, user, case_id, case.state, within, trail, settings_of(request))
-    if to == "next":
-        return _go_on(request, following, within, trail)
-    if to == "previous" and skipped:
-        return address_of(skipped[-1], within, trail=write_trail(skipped[:-1]))
-    return redirect(f"{address_of_list(within)}#case-{case_id}")
+        give_back(connection, user, case, form.token)
+        if form.to == "next":
+            following = find_following(connection, user, settings_of(request), case, path)
+    if form.to == "next":
+        return _go_on(request, following, path)
+    if form.to == "previous" and skipped:
+        return ReviewPath(trail=write_trail(skipped[:-1]), within=form.within).lead_to(skipped[-1])
+    return redirect(f"{form.list_address}#case-{case_id}")
 
 
-def _go_on(request: Request, following: int | None, within: str, trail: str) -> Response:
+def _go_on(request: Request, following: int | None, path: ReviewPath) -> Response:
     """Redirect to the following case; our script gets the page at once."""
-    address = address_of(following, within, trail=trail)
+    address = path.lead_to(following)
     if following is None or not is_sent_by_script(request):
         return address
     try:
-        page = show_visit(request, following, Visit(trail, within))
+        page = show_visit(request, following, Visit(path))
     except IpmlError as error:  # the request is done; the next page shows the error
         _log.info("%s", error)
         return address
@@ -197,87 +181,20 @@ def _go_on(request: Request, following: int | None, within: str, trail: str) -> 
 
 def show_visit(request: Request, case_id: int, visit: Visit) -> Response:
     """Show a case to a visitor; `message` explains why a request was not carried out."""
-    context = None
+    page = None
     with authorised(request) as (connection, user):
         shown = queue.show_case(connection, user.name, case_id)
         # A link on another site must not claim cases in a reviewer's name. A reviewer sent here by their last
         # verdict already holds the claim, so a read transaction is enough.
-        if is_from_elsewhere(request) or not _may_judge(user, shown.case.state):
-            context = _read_case(connection, request, user, shown, visit)
-        elif _is_just_claimed(shown.claim, settings_of(request)):
-            context = _read_case(connection, request, user, shown, visit, claim=shown.claim)
-    if context is None:
+        is_visible_only = is_from_elsewhere(request) or not may_judge(user, shown.case.state)
+        if is_visible_only or _is_just_claimed(shown.claim, settings_of(request)):
+            page = CaseReader(connection, request, user, shown).read(None if is_visible_only else shown.claim)
+    if page is None:
         with authorised(request, writing) as (connection, user):
             shown = queue.show_case(connection, user.name, case_id)
-            context = _read_case(connection, request, user, shown, visit, may_claim=True)
-    return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message or visit.lost else HTTPStatus.OK)
-
-
-def _read_case(
-    connection: Connection,
-    request: Request,
-    user: User,
-    shown: ShownCase,
-    visit: Visit,
-    *,
-    claim: Claim | None = None,
-    may_claim: bool = False,
-) -> dict[str, Any]:
-    """Return the contents of the page, and claim the case late, so that others wait only a moment."""
-    settings, hidden = settings_of(request), find_hidden(connection, user.name)
-    case, hides, now = shown.case, shown.hides_history, datetime.now(UTC)
-    case_id, barred = case.case_id, ""
-    ranking, parts = find_ranking_and_parts(connection, now)
-    marks = find_case_marks(connection, {case_id: case.scored}, now)[case_id]
-    strikes = list_strikes(connection, case.scored.listing.seller_id)
-    decisions = [] if hides else queue.list_decisions(connection, case_id, with_reversed=True)
-    undone = list_reversals(connection, case_id) if decisions else {}
-    standing = [decision for decision in decisions if decision.decision_id not in undone]
-    can_decide = user.role.may(Action.REVIEW)
-    around = {
-        **_tell_seller(connection, case, user, hidden),
-        "seller": read_seller_card(connection, case, strikes, hidden, now),
-        "precedents": _find_precedents(connection, case, hidden),
-    }
-    context = {
-        "visit": visit,
-        "case": case,
-        "key": uuid4().hex,
-        "progress": count_progress(connection, user.name, settings) if can_decide else None,
-        "may_judge": _may_judge(user, case.state),
-        "can_decide": can_decide,
-        "may_undo_others": user.role.may(Action.UNDO_OTHERS),
-        "grounds": queue.GROUNDS,
-        "undoable": find_undoable(connection, user.name, undo_minutes=settings.undo_minutes) if can_decide else None,
-        "list_address": address_of_list(visit.within),
-        "place": explain_place(connection, shown.stored, ranking, parts, marks, state=case.state),
-        "value": explain_value(shown.stored),
-        "rates": ranking.policy.exchange_rates,
-        "listed": get_entries(connection, [mark.entry_id for mark in marks]),
-        "may_list": user.role.may(Action.CHANGE_LISTS),
-        "relisting": explain_relisting(connection, case_id) if case.relisting_of else None,
-        "match": explain_match(connection, shown.stored, ranking.policy.relistings),
-        **_tell_versions(connection, case, standing),
-        **tell_listing(case),
-        **_tell_translation(connection, request, case),
-        **around,
-        "pictures_of": (pictures := _find_pictures(connection, settings, case, around)),
-        "pictures": pictures.get(case_id),
-        "same_pictures": find_same_pictures(connection, case_id, hidden=hidden) if settings.pictures else [],
-        "listing_host": find_listing_host(case.scored.listing),
-        "decisions": decisions,
-        "undone": undone,
-        "last_standing": standing[-1] if standing else None,
-        **_tell_notices(connection, request, case),
-        **read_case_work(connection, case, user, hides=hides),
-        "followed": read_followed(connection, case_id) if decisions else None,
-        "deadlines_of": lambda some: [tell_deadline(one, get_policy(request).appeals) for one in some],
-    }
-    if may_claim:
-        claim, barred = _claim(connection, user, case, settings)
-    outlook = foresee(connection, shown.stored, strikes, get_policy(request)) if claim else None
-    audit_events = queue.shown_history(connection, user.name, shown)
-    return context | {"claim": claim, "barred": barred, "outlook": outlook, "audit_events": audit_events}
+            page = CaseReader(connection, request, user, shown).claim_and_read()
+    status = HTTPStatus.CONFLICT if visit.message or visit.lost else HTTPStatus.OK
+    return render(request, "case.html", {"page": page, "visit": visit, "progress": page.progress}, status)
 
 
 def show_listings(request: Request, case_id: PathNumber, page: Annotated[int, Query(ge=1, le=100_000)] = 1) -> Response:
@@ -299,13 +216,7 @@ def show_listings(request: Request, case_id: PathNumber, page: Annotated[int, Qu
     return render(request, "seller_listings.html", context)
 
 
-def translate_title(
-    request: Request,
-    case_id: PathNumber,
-    what: Annotated[str, Form(pattern="^title$")],  # noqa: ARG001 - accepts this form only
-    trail: Annotated[str, Form(pattern=TRAIL_PATTERN)] = "",
-    within: WithinForm = "",
-) -> Response:
+def translate_title(request: Request, case_id: PathNumber, form: Annotated[TranslationForm, Form()]) -> Response:
     """Translate the title of a case, if enabled; without a script it returns to the case."""
     translator: Translator | None = request.app.state.translator
     with authorised(request) as (connection, user):
@@ -322,67 +233,9 @@ def translate_title(
             with writing(get_engine(request)) as connection:
                 store_translation(connection, case_id, title, translator.target, made)
     if "application/json" not in request.headers.get("accept", ""):
-        return address_of(case_id, within, trail=trail)
+        return form.lead_to(case_id)
     said = {"text": made.text, "language": made.language} if made else {"text": "", "language": None}
     return JSONResponse(said | {"message": message})
-
-
-def _tell_translation(connection: Connection, request: Request, case: Case) -> dict[str, Any]:
-    translator: Translator | None = request.app.state.translator
-    title = case.scored.listing.title
-    known = None if translator is None else find_translation(connection, title, translator.target)
-    return {"translation": known, "can_translate": translator is not None and known is None}
-
-
-def _tell_versions(connection: Connection, case: Case, standing: Sequence[Decision]) -> dict[str, Any]:
-    past = read_pasts(connection, [case.case_id]).get(case.case_id)
-    is_counterfeit = case.state == "decided" and standing and standing[-1].verdict is Verdict.COUNTERFEIT
-    is_offered = is_counterfeit and case.seen_at and case.seen_at > standing[-1].decided_at
-    return {
-        "past": past,
-        "told_past": tell_past(past) if past else "",
-        "offered_at": case.seen_at if is_offered else None,
-    }
-
-
-def tell_listing(case: Case) -> dict[str, Any]:
-    """Return the price scale, and the strongest weights of words and of reasons."""
-    scored = case.scored
-    return {
-        "heaviest": max((abs(part.weight) for part in scored.highlights), default=0.0),
-        "strongest": max((abs(reason.weight) for reason in scored.reasons), default=0.0),
-        "scale": make_price_scale(scored.listing.price, scored.listing.currency, scored.price_range),
-    }
-
-
-def _find_precedents(connection: Connection, case: Case, hidden: Collection[int]) -> dict[str, Sequence[Precedent]]:
-    found = find_precedents(connection, case, _MOST_PRECEDENTS)
-    return {verdict.value: [one for one in some if one.case.case_id not in hidden] for verdict, some in found.items()}
-
-
-def _find_pictures(
-    connection: Connection, settings: Settings, case: Case, around: Mapping[str, Any]
-) -> dict[int, ShownPictures]:
-    listings = {one.case_id: one.listing for one in around["others"].listings if one.case_id}
-    beside = [case, *around["alike"], *(one.case for some in around["precedents"].values() for one in some)]
-    return find_pictures(connection, settings, listings | {one.case_id: one.scored.listing for one in beside})
-
-
-def _tell_seller(connection: Connection, case: Case, user: User, hidden: Collection[int]) -> dict[str, Any]:
-    listing = case.scored.listing
-    alike = preview_spread(connection, case.case_id, user.name).cases if case.n_alike else ()
-    shown = {one.scored.listing.listing_id for one in (case, *alike)}
-    return {
-        "others": list_seller_listings(connection, listing.seller_id, limit=_MOST_OTHERS, without=shown, hidden=hidden),
-        "alike": alike,
-    }
-
-
-def _tell_notices(connection: Connection, request: Request, case: Case) -> dict[str, Any]:
-    """Return the notices of the listing, and the burden of proof of each tier."""
-    found = find_notices(connection, case.case_id)
-    tiers = {tier.name: tier.burden for tier in get_cooperation_policy(request).notifiers.tiers}
-    return {"noted": found[:_MOST_NOTICES], "n_noted": len(found), "burdens": tiers}
 
 
 def _is_just_claimed(claim: Claim | None, settings: Settings) -> bool:
@@ -391,65 +244,29 @@ def _is_just_claimed(claim: Claim | None, settings: Settings) -> bool:
     return claim is not None and claim.expires_at > datetime.now(UTC) + lease - min(_MOMENT, lease / 10)
 
 
-def _claim(connection: Connection, user: User, case: Case, settings: Settings) -> tuple[Claim | None, str]:
-    """Claim the case if the user may; return why not otherwise."""
-    if not _may_judge(user, case.state):
-        return None, ""
-    try:
-        return queue.claim(connection, user.name, case.case_id, settings=settings), ""
-    except Overtaken:
-        return None, ""
-    except Forbidden as error:
-        return None, str(error)
-
-
-def _may_judge(user: User, state: str) -> bool:
-    action = {"open": Action.REVIEW, "escalated": Action.DECIDE_ESCALATED}.get(state)
-    return action is not None and user.role.may(action)
-
-
-def _follow(
-    connection: Connection, user: User, last_id: int, last_state: str, within: str, trail: str, settings: Settings
-) -> int | None:
-    state = last_state if _may_judge(user, last_state) else "open"
-    return find_following(connection, user, last_id, state, within, read_trail(trail), settings)
-
-
 def _rules(request: Request) -> dict[str, Any]:
     return {"settings": settings_of(request), "consequences": get_consequences(request)}
 
 
-def undo(
-    request: Request,
-    case: _NumberOrNone = 0,
-    claim: _NumberOrNone = 0,
-    decision: _NumberOrNone = 0,
-    group: Annotated[str, Form(max_length=255, pattern=NO_NUL)] = "",
-    within: WithinForm = "",
-    leaving: _NumberOrNone = 0,
-    token: _NumberOrNone = 0,
-) -> Response:
-    """Take a verdict back and open its case, or take a group of decisions back and go to the list.
-
-    The form names the verdict, so an outdated page cannot take back another, and the case left open for it, which is
-    released.
-    """
+def undo(request: Request, form: Annotated[UndoForm, Form()]) -> Response:
+    """Take a verdict back and open its case, or take a group of decisions back and go to the list."""
     said: dict[str, Any] = {
         "undo_minutes": settings_of(request).undo_minutes,
         "consequences": get_consequences(request),
     }
+    case, decision = form.case, form.decision
     with authorised(request, writing) as (connection, user):
         is_lead = user.role.may(Action.UNDO_OTHERS)
-        if leaving:
-            give_back(connection, user, queue.get_case(connection, leaving), token)
-        if group:
-            made = queue.undo_group(connection, group, user.name, may_undo_others=is_lead, **said)
+        if form.leaving:
+            give_back(connection, user, queue.get_case(connection, form.leaving), form.token)
+        if form.group:
+            made = queue.undo_group(connection, form.group, user.name, may_undo_others=is_lead, **said)
             return redirect(f"/?undone={len(made)}")
         if decision:
             case = queue.undo(connection, decision, user.name, may_undo_others=is_lead, **said).case_id
         else:
-            take_back(connection, user.name, case, claim, **said)
-    return address_of(case, within, undone=1)
+            take_back(connection, user.name, case, form.claim, **said)
+    return form.lead_to(case, undone=1)
 
 
 LIFT = "lift"
@@ -457,15 +274,18 @@ _MEASURE_CHOICE = f"^({LIFT}|{'|'.join(MeasureKind)})$"
 _BLOCK = 65_536
 
 
-def lift_or_change_measure(
-    request: Request,
-    case_id: PathNumber,
-    measure: FormNumber,
-    to: Annotated[str, Form(pattern=_MEASURE_CHOICE)],
-    why: Annotated[str, Form()] = "",
-    countries: Annotated[str, Form(max_length=200)] = "",
-) -> Response:
-    """Lift a measure, or replace it; `countries` are for a measure limited to some."""
+class MeasureForm(BaseModel):
+    """The form that lifts or replaces a measure; `countries` are for a measure limited to some."""
+
+    measure: Number
+    to: Annotated[str, Field(pattern=_MEASURE_CHOICE)]
+    why: str = ""
+    countries: Annotated[str, Field(max_length=200)] = ""
+
+
+def lift_or_change_measure(request: Request, case_id: PathNumber, form: Annotated[MeasureForm, Form()]) -> Response:
+    """Lift a measure, or replace it."""
+    measure, to, why = form.measure, form.to, form.why
     policy = get_policy(request)
     try:
         with authorised(request, writing) as (connection, user):
@@ -475,11 +295,11 @@ def lift_or_change_measure(
                 lift_measure(connection, measure, user.name, why, policy)
             else:
                 kind = MeasureKind(to)
-                codes = re.findall(r"[^\s,;]+", countries.upper()) if kind is MeasureKind.REMOVE_IN else ()
+                codes = re.findall(r"[^\s,;]+", form.countries.upper()) if kind is MeasureKind.REMOVE_IN else ()
                 order = MeasureOrder(kind, why, tuple(sorted(set(codes))))
                 change_measure(connection, measure, order, user.name, policy)
     except (Conflict, Forbidden, SellerErased) as error:
-        return show_visit(request, case_id, Visit(message=str(error)))
+        return show_visit(request, case_id, Visit(ReviewPath(), message=str(error)))
     return redirect(f"/cases/{case_id}#followed")
 
 

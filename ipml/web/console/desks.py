@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from fastapi import Form, Query, Request, Response
+from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 
 from ipml.cooperation.notices.status import (
@@ -40,13 +41,14 @@ from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import NOTIFIER_KINDS
 from ipml.web.accounts.login import authorised, get_consequences, get_cooperation_policy, get_engine, get_policy
 from ipml.web.accounts.permissions import Action
-from ipml.web.console.case_list import FormNumber, PathNumber, send_csv
-from ipml.web.console.case_page import tell_listing
+from ipml.web.console.case_content import make_figures
+from ipml.web.console.case_list import FormNumber, PathNumber
+from ipml.web.console.csv_files import send_csv
 from ipml.web.console.dashboard import DateRange, FirstDay, LastDay
 from ipml.web.console.drawing.charts import read_seller_card
 from ipml.web.console.drawing.tables import PAGE_SIZE, AskedTable, Column, TablePage, check_order, page_rows
 from ipml.web.console.networks_page import find_network
-from ipml.web.phrases import MEASURES, NEAR_DUPLICATES, list_choices, tell_deadline
+from ipml.web.phrases import MEASURES, NEAR_DUPLICATES, describe_deadline, list_choices
 from ipml.web.responses import redirect, render
 
 
@@ -89,7 +91,6 @@ def _render_seller(request: Request, case_id: int, message: str = "") -> Respons
             "network": find_network(request, file.seller_id, file.pseudonym) if sees_networks else None,
             "seller": read_seller_card(connection, case, strikes, hidden),
             "is_lead": user.role.may(Action.CHANGE_PENALTIES),
-            "grounds": queue.GROUNDS,
             "most": MOST,
             "message": message,
         }
@@ -142,16 +143,19 @@ def take_appeal(request: Request, appeal_id: PathNumber) -> Response:
     return redirect(f"/appeals/{appeal_id}")
 
 
-def record_appeal_decision(
-    request: Request,
-    appeal_id: PathNumber,
-    outcome: Annotated[str, Form(max_length=40)],
-    why: Annotated[str, Form()] = "",
-    measure: Annotated[str, Form(pattern=_MEASURE_KIND)] = "",
-    near_duplicates: Annotated[NearDuplicates, Form()] = NearDuplicates.QUEUE,
-) -> Response:
-    """Decide an appeal; `measure` is the milder one if it is granted in part."""
-    kind = MeasureKind(measure) if measure and outcome == AppealState.PARTLY_GRANTED else None
+class AppealForm(BaseModel):
+    """The form of a decision on an appeal; `measure` is the milder one if it is granted in part."""
+
+    outcome: Annotated[str, Field(max_length=40)]
+    why: str = ""
+    measure: Annotated[str, Field(pattern=_MEASURE_KIND)] = ""
+    near_duplicates: NearDuplicates = NearDuplicates.QUEUE
+
+
+def record_appeal_decision(request: Request, appeal_id: PathNumber, form: Annotated[AppealForm, Form()]) -> Response:
+    """Decide an appeal."""
+    outcome, why, near_duplicates = form.outcome, form.why, form.near_duplicates
+    kind = MeasureKind(form.measure) if form.measure and outcome == AppealState.PARTLY_GRANTED else None
     given: dict[str, Any] = {"measure": kind, "near_duplicates": near_duplicates}
     given |= {"rules": get_policy(request).appeals, "consequences": get_consequences(request)}
     try:
@@ -171,12 +175,11 @@ def _render_appeal(request: Request, appeal_id: int, message: str = "", why: str
         shown = read_desk(connection, appeal_id, user.name)
     context = {
         "shown": shown,
-        **tell_listing(shown.file.case),
-        "deadlines": [tell_deadline(deadline, rules) for deadline in (*shown.file.deadlines, *shown.file.windows)],
+        "figures": make_figures(shown.file.case),
+        "deadlines": [describe_deadline(deadline, rules) for deadline in (*shown.file.deadlines, *shown.file.windows)],
         "choices": list_choices(shown, rules),
         "kinds": MEASURES,
         "near_duplicates": NEAR_DUPLICATES,
-        "grounds": queue.GROUNDS,
         "longest_why": LONGEST_WHY,
         "message": message,
         "why": why,
@@ -274,24 +277,25 @@ def take_step(
     return redirect(f"/notifiers/{notifier_id}")
 
 
-def change_appointment(
-    request: Request,
-    notifier_id: PathNumber,
-    kind: Annotated[str, Form(pattern=f"^({'|'.join(NOTIFIER_KINDS)})$")],
-    until: Annotated[str, Form(max_length=10)] = "",
-    ground: Annotated[str, Form(max_length=10 * LONGEST_REASON)] = "",
-    *,
-    revokes: Annotated[bool, Form(alias="revoke")] = False,
-) -> Response:
-    """Appoint a notifier to a kind, perhaps until the end of a day, or revoke that."""
-    now = datetime.now(UTC)
+class AppointmentForm(BaseModel):
+    """The form that appoints a notifier to a kind, perhaps until the end of a day, or revokes that."""
+
+    kind: Annotated[str, Field(pattern=f"^({'|'.join(NOTIFIER_KINDS)})$")]
+    until: Annotated[str, Field(max_length=10)] = ""
+    ground: Annotated[str, Field(max_length=10 * LONGEST_REASON)] = ""
+    revoke: bool = False
+
+
+def change_appointment(request: Request, notifier_id: PathNumber, form: Annotated[AppointmentForm, Form()]) -> Response:
+    """Appoint a notifier, or revoke the appointment."""
+    now, until, ground = datetime.now(UTC), form.until, form.ground
     try:
         with authorised(request, writing) as (connection, user):
             end = end_of_day(date.fromisoformat(until)) if until else None
-            if revokes:
+            if form.revoke:
                 revoke(connection, notifier_id, user.name, ground, now)
             else:
-                appoint(connection, notifier_id, kind, user.name, ground, now, until=end)
+                appoint(connection, notifier_id, form.kind, user.name, ground, now, until=end)
     except (Conflict, UnstorableValue) as error:
         return _render_notifier(request, notifier_id, str(error), ground=ground)
     except ValueError:

@@ -193,12 +193,12 @@ def cut_pieces(
     return (*cut, TextPiece(f" … and {left_out:,} more letters")) if left_out else tuple(cut)
 
 
-def tell_disguises(
+def describe_disguises(
     text: str, read_as: str | None = None, limit: int = 500, brand: str | None = None
 ) -> list[tuple[str, str]]:
     """Return the disguises of a text, each once: the letters as written (or a code point), and a description.
 
-    >>> for letters, how in tell_disguises("Nik\u0435 Ni\u200bke"):
+    >>> for letters, how in describe_disguises("Nik\u0435 Ni\u200bke"):
     ...     print(ascii(letters), how)
     '\u0435' Cyrillic small letter ie
     'U+200B' zero width space, which is not seen

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Form, Path, Query, Request, Response
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 from starlette.datastructures import State
 
@@ -126,7 +127,7 @@ def show_network(request: Request, number: Place) -> Response:
         "facts": _sum_up([row.record for row in rows]),
         "unlinked": sum(row.links == 0 for row in rows),
         "newcomers": sum(bool(row.newcomer) for row in rows),
-        **_tell_source(view),
+        **_find_sources(view),
     }
     return render(request, "network.html", context)
 
@@ -226,7 +227,7 @@ def _sum_up(records: list[MemberRecord | None]) -> dict[str, Any]:
     }
 
 
-def _tell_source(view: NetworkView) -> dict[str, Any]:
+def _find_sources(view: NetworkView) -> dict[str, Any]:
     """Return the likeliest sources with their places, and the probability that it is another seller."""
     places = {name: place for place, name in enumerate(view.seller_ids, start=1)}
     best: list[tuple[Hypothesis, int | None]] = [
@@ -332,15 +333,18 @@ def note_receipt(
     return redirect(f"/referrals?show={HANDED}#referral-{referral_id}")
 
 
-def take_outcome(
-    request: Request,
-    referral_id: PathNumber,
-    kind: Annotated[str, Form(pattern=_OUTCOME_KINDS)],
-    amount: Annotated[str, Form(max_length=30)] = "",
-    currency: Annotated[str, Form(pattern="^([A-Z]{3})?$")] = "",
-    why: Annotated[str, Form(max_length=80, pattern=NO_NUL)] = "",
-) -> Response:
+class OutcomeForm(BaseModel):
+    """The form of an outcome of a referral; `amount` counts arrests, or is a value seized in `currency`."""
+
+    kind: Annotated[str, Field(pattern=_OUTCOME_KINDS)]
+    amount: Annotated[str, Field(max_length=30)] = ""
+    currency: Annotated[str, Field(pattern="^([A-Z]{3})?$")] = ""
+    why: Annotated[str, Field(max_length=80, pattern=NO_NUL)] = ""
+
+
+def take_outcome(request: Request, referral_id: PathNumber, form: Annotated[OutcomeForm, Form()]) -> Response:
     """Record an outcome of a referral; the ranking learns from it."""
+    kind, amount, currency, why = form.kind, form.amount, form.currency, form.why
     dropped, rules = why if kind == "dropped" else None, get_cooperation_policy(request).referrals
     try:
         with authorised(request, writing) as (connection, user):

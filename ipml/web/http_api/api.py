@@ -24,7 +24,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.enforcement.takedown.delivery import SAID, PlatformAnswer, Status, note_answer
+from ipml.enforcement.takedown.delivery import PlatformAnswer, note_answer
 from ipml.errors import (
     Conflict,
     DatabaseBusy,
@@ -49,25 +49,27 @@ from ipml.web.http_api.appeal_routes import (
     APPEAL_EXAMPLES,
     FILE_DOCUMENT,
     SHOW_APPEAL_DOCUMENT,
-    FiledAppealShape,
+    FiledAppeal,
     show_appeal,
     submit_appeal,
 )
-from ipml.web.http_api.fields import Fields
+from ipml.web.http_api.bodies import ListingBatch, describe_fault, read_as, read_batch
 from ipml.web.http_api.intake_document import (
     EVENTS_DOCUMENT,
     EXAMPLES,
     SHOW_DOCUMENT,
     SHOW_EVENT_DOCUMENT,
     SUBMIT_DOCUMENT,
-    describe_submissions,
+    SubmittedEvents,
+    SubmittedListings,
 )
 from ipml.web.http_api.list_routes import (
     ADD_DOCUMENT,
     REMOVE_DOCUMENT,
     SHOW_LISTS_DOCUMENT,
+    ListAddition,
+    ListRemoval,
     add_to_list,
-    describe_list_shapes,
     describe_mark,
     remove_from_list,
     show_lists,
@@ -78,7 +80,7 @@ from ipml.web.http_api.notice_routes import (
     GIVE_DOCUMENT,
     PREVIEW_DOCUMENT,
     STATUS_DOCUMENT,
-    describe_shapes,
+    SubmittedNotice,
     give_notice,
     preview_notice,
     show_notice,
@@ -91,6 +93,7 @@ from ipml.web.http_api.openapi import (
     PROBLEM_TYPE,
     READY_DOCUMENT,
     SCORE_DOCUMENT,
+    MessageAnswer,
     describe_problem,
     describe_scores,
     make_document,
@@ -100,10 +103,9 @@ from ipml.web.http_api.openapi import (
 from ipml.web.http_api.requests import (
     MOST_SMALL_BYTES,
     Access,
-    Crowd,
     InvalidRequest,
+    RequestLimit,
     check_site,
-    find_listings,
     name_found,
     parse_body,
     read_body,
@@ -178,10 +180,7 @@ def _find_problems(error: Exception) -> list[Problem]:
 
 def _answer_bad_question(request: Request, error: Exception) -> Response:
     faults = error.errors() if isinstance(error, RequestValidationError) else ()
-    problems = [
-        Problem(1, str(one["loc"][-1]), name_found(one.get("input")), one["msg"].removeprefix("Input should be "))
-        for one in faults
-    ]
+    problems = [describe_fault(fault, fault["loc"][-1:]) for fault in faults]
     return _answer_http_error(request, InvalidRequest(problems))
 
 
@@ -212,7 +211,6 @@ def _answer_problems(
 
 
 _MESSAGE_KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}")
-_LONGEST_WHY = 2_000
 
 
 async def answer_message(
@@ -225,29 +223,19 @@ async def answer_message(
     moment counts as now.
     """
     state, by = request.app.state, request.state.grant.actor
-    with state.crowd.join():
-        status, at, why = find_answer(parse_body(await read_body(request, MOST_SMALL_BYTES)))
+    with state.request_limit.acquire():
+        body = read_as(MessageAnswer, parse_body(await read_body(request, MOST_SMALL_BYTES)))
         engine: Engine | None = state.engine
         if engine is None or not _MESSAGE_KEY.fullmatch(key):
             raise NotFound("message", key, "Expected the header `webhook-id` of one that was sent.")
 
         def note() -> PlatformAnswer:
             with writing(engine) as connection:
-                return note_answer(connection, key, status, by, datetime.now(UTC), at=at, why=why)
+                return note_answer(connection, key, body.status, by, datetime.now(UTC), at=body.at, why=body.why or "")
 
         noted = await to_thread.run_sync(note, limiter=state.writers)
     said = {"key": noted.key, "status": noted.status, "said_at": write_moment(noted.said_at), "is_new": noted.is_new}
     return make_json_answer(write_json(said))
-
-
-def find_answer(content: object) -> tuple[Status, datetime | None, str]:
-    """Return the answer in a body; raises InvalidListings with every field at fault."""
-    fields = Fields(content, 1, ("status", "at", "why"))
-    status, at = fields.read_choice("status", SAID), fields.read_moment("at", is_required=False)
-    why = fields.read_name("why", is_required=False, longest=_LONGEST_WHY, may_be_blank=True)
-    if fields.problems:
-        raise InvalidListings(fields.problems, "answers")
-    return next(known for known in SAID if known == status), at, why or ""
 
 
 MOST_AT_ONCE = 64  # requests being worked on, each of at most 4 MiB
@@ -267,7 +255,7 @@ async def score(
     were submitted now; nothing is stored.
     """
     state = request.app.state
-    with state.crowd.join():
+    with state.request_limit.acquire():
         body = await read_body(request)
         model: ScoringModel | None = state.models.current()  # once, so that no answer mixes two models
         if model is None:
@@ -276,7 +264,7 @@ async def score(
 
         def work() -> bytes:
             # Lists may depend on the brand, which is found together with the reasons.
-            records = model.check(find_listings(parse_body(body)))
+            records = model.check(read_batch(ListingBatch, parse_body(body)).listings)
             earlier = _find_earlier(state.engine, model, records) if portfolios else None
             scored, unlike = model.score_records(records, explain or lists, earlier)
             state.metrics.count_listings(scored, unlike)
@@ -335,6 +323,17 @@ API_ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Any], Mapping[str
     ("POST", "/v1/lists/{entry_id}/removal", Action.CHANGE_LISTS, remove_from_list, REMOVE_DOCUMENT),
 )
 
+_BODIES = (
+    ListingBatch,
+    SubmittedListings,
+    SubmittedEvents,
+    FiledAppeal,
+    MessageAnswer,
+    SubmittedNotice,
+    ListAddition,
+    ListRemoval,
+)
+
 
 def make_api(
     models: CurrentModel,
@@ -358,7 +357,7 @@ def make_api(
     app.state.cooperation = None if engine is None else load_cooperation_policy()
     app.state.intake = None if engine is None else ListingIntake(engine, models, metrics)
     app.state.actions = {(method, path): action for method, path, action, _, _ in API_ROUTES}
-    app.state.crowd = Crowd(MOST_AT_ONCE)
+    app.state.request_limit = RequestLimit(MOST_AT_ONCE)
     app.state.threads = CapacityLimiter(os.cpu_count() or 1)
     app.state.writers = CapacityLimiter(_MOST_WRITERS)
     for method, path, _, answer, says in API_ROUTES:
@@ -367,11 +366,9 @@ def make_api(
         app.add_api_route(served, answer, methods=[method], response_class=Response, **says)
     app.add_middleware(_ProtectingHeaders)
     add_error_answers(app)
-    shapes, is_keyed = describe_shapes() | describe_list_shapes() | describe_submissions(), bool(access.keys)
-    shapes["FiledAppealShape"] = FiledAppealShape.model_json_schema()
-    examples = (*EXAMPLES, *APPEAL_EXAMPLES)
+    examples, is_keyed = (*EXAMPLES, *APPEAL_EXAMPLES), bool(access.keys)
     # Cached: it is public, and takes as long to make as scoring a hundred listings.
-    app.openapi = cache(lambda: make_document(app, listing_schema, shapes, examples, needs_key=is_keyed))  # type: ignore[method-assign]
+    app.openapi = cache(lambda: make_document(app, listing_schema, _BODIES, examples, needs_key=is_keyed))  # type: ignore[method-assign]
     app.state.document = cache(lambda: write_json(app.openapi()))
     return app
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from anyio import to_thread
 from fastapi import Path, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from ipml.enforcement.appeals.appeal import Appeal, AppealOutcome, AppealState, find_appeal, find_outcome
 from ipml.enforcement.appeals.filings import LONGEST_TEXT, file_appeal
 from ipml.enforcement.case_file import find_due
 from ipml.enforcement.deadlines.terms import Kind
-from ipml.errors import InvalidListings, NotFound
+from ipml.errors import NotFound
 from ipml.kit.moments import write_moment
 from ipml.storage.database import reading, writing
-from ipml.web.http_api.fields import Fields
+from ipml.web.http_api.bodies import AnswerBody, Name, RequestBody, Words, read_as
 from ipml.web.http_api.listing_routes import require_intake
-from ipml.web.http_api.openapi import describe_body, describe_error, make_json_answer, write_json
+from ipml.web.http_api.openapi import (
+    BODY_ERRORS,
+    READ_ERRORS,
+    describe_body,
+    describe_errors,
+    make_json_answer,
+    write_json,
+)
 from ipml.web.http_api.requests import MOST_SMALL_BYTES, parse_body, read_body
 
 _States = Literal[
@@ -43,36 +50,27 @@ _STATE = (
 _SHOWN: dict[str, Any] = {"pattern": "^[1-9][0-9]{0,18}$"}  # not checked: another text is not found
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class FiledAppealShape(_Shape):
+class FiledAppeal(RequestBody):
     """A seller's appeal against a measure, a penalty or a decision."""
 
-    about: str = Field(
-        max_length=60,
+    about: Name = Field(
         examples=["measure:12"],
         description="its subject, such as `measure:12`, `penalty:3` or `case:381`: the `subject` of the message "
         "with the letter",
     )
-    seller_id: str = Field(min_length=1, max_length=200)
-    text: str = Field(min_length=1, max_length=LONGEST_TEXT, description="the seller's words")
-    kind: Literal["complaint", "counter-notice"] = "complaint"
-    key: str = Field(
-        min_length=1,
-        max_length=200,
-        description="your key, one for each appeal: sent again with it, it is the same appeal",
-    )
+    seller_id: Name
+    text: Annotated[Words, Field(max_length=LONGEST_TEXT)] = Field(description="the seller's words")
+    kind: Kind = "complaint"
+    key: Name = Field(description="your key, one for each appeal: sent again with it, it is the same appeal")
 
 
-class AppealShape(_Shape):
+class AppealStatus(AnswerBody):
     """An appeal and its state."""
 
     appeal: int
     about: str
     case: int
-    kind: Literal["complaint", "counter-notice"]
+    kind: Kind
     state: _States = Field(description=_STATE)
     filed_at: AwareDatetime
     due_at: AwareDatetime | None = Field(description="the next of its deadlines")
@@ -106,27 +104,27 @@ _DECIDED = {
     "why": "The court has lifted the order that the price hold rested on.",
 }
 _BAD = {"row": 1, "field": "text", "found": "nothing", "expected": "text of 1 to 20,000 characters"}
-_CONFLICT = "It is pending already, or its time is over"
+_ERRORS = {
+    404: "Nothing of that name restricts this seller",
+    409: "It is pending already, or its time is over",
+    422: "Fields that break the rules; all are named",
+}
 
 FILE_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "submit_appeal",
     "summary": "File the appeal of a seller",
     "responses": {
-        200: {"model": AppealShape, "description": "Filed"},
-        404: describe_error(404, "Nothing of that name restricts this seller"),
-        409: describe_error(409, _CONFLICT),
-        **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 429, 503)},
-        422: describe_error(422, "Fields that break the rules; all are named", _BAD),
+        200: {"model": AppealStatus, "description": "Filed"},
+        **describe_errors((*BODY_ERRORS, 429), _ERRORS, _BAD),
     },
-    "openapi_extra": describe_body({"$ref": "#/components/schemas/FiledAppealShape"}, appeal=_FILED),
+    "openapi_extra": describe_body(FiledAppeal, appeal=_FILED),
 }
 SHOW_APPEAL_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "show_appeal",
     "summary": "Show the state of an appeal",
     "responses": {
-        200: {"model": AppealShape},
-        404: describe_error(404, "There is no such appeal"),
-        **{status: describe_error(status) for status in (401, 403, 422, 429, 503)},
+        200: {"model": AppealStatus},
+        **describe_errors((*READ_ERRORS, 429), {404: "There is no such appeal"}),
     },
 }
 APPEAL_EXAMPLES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
@@ -142,14 +140,14 @@ async def submit_appeal(request: Request) -> Response:
     its current state.
     """
     intake = require_intake(request)
-    with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
+    with intake.request_limit.acquire(HTTPStatus.TOO_MANY_REQUESTS):
         body, by = await read_body(request, MOST_SMALL_BYTES), request.state.grant.actor
 
         def file() -> bytes:
-            about, seller_id, text, kind, key = read_appeal(parse_body(body))
+            filed = read_as(FiledAppeal, parse_body(body))
             with writing(intake.engine) as connection:
                 appeal = file_appeal(
-                    connection, about, seller_id, text, kind=kind, key=key, by=by, now=datetime.now(UTC)
+                    connection, filed.about, filed.seller_id, filed.text, kind=filed.kind, key=filed.key, by=by
                 )
                 return write_json(
                     _describe(appeal, find_due(connection, appeal.name), find_outcome(connection, appeal))
@@ -163,7 +161,7 @@ async def show_appeal(
 ) -> Response:
     """Show the state and the outcome of an appeal."""
     intake = require_intake(request)
-    with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
+    with intake.request_limit.acquire(HTTPStatus.TOO_MANY_REQUESTS):
 
         def find() -> bytes:
             if not (appeal.isascii() and appeal.isdecimal() and len(appeal) < 20):
@@ -173,19 +171,6 @@ async def show_appeal(
                 return write_json(_describe(found, find_due(connection, found.name), find_outcome(connection, found)))
 
         return make_json_answer(await to_thread.run_sync(find, limiter=intake.limiter))
-
-
-def read_appeal(content: object) -> tuple[str, str, str, Kind, str]:
-    """Return subject, seller, text, kind and key of an appeal; raises InvalidListings with every field at fault."""
-    kinds: tuple[Kind, ...] = get_args(Kind)
-    said = {"kind": "complaint"} | content if isinstance(content, dict) else content
-    fields = Fields(said, 1, tuple(FiledAppealShape.model_fields))
-    about, seller_id = fields.read_name("about"), fields.read_name("seller_id")
-    text, key = fields.read_name("text", longest=LONGEST_TEXT), fields.read_name("key")
-    chosen = fields.read_choice("kind", kinds)
-    if fields.problems or about is None or seller_id is None or text is None or key is None:
-        raise InvalidListings(fields.problems, "appeals")
-    return about, seller_id, text, next(kind for kind in kinds if kind == chosen), key
 
 
 def _describe(appeal: Appeal, due_at: datetime | None, outcome: AppealOutcome | None) -> dict[str, Any]:

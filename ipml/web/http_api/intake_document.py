@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
-from ipml.web.http_api.fields import LONGEST_NAME
-from ipml.web.http_api.openapi import ListMarkShape, ReasonShape, describe_body, describe_error
+from ipml.web.http_api.bodies import MOST_LISTINGS, AnswerBody, ListingBatch, ListingObject, Moment, Name, RequestBody
+from ipml.web.http_api.openapi import (
+    BODY_ERRORS,
+    READ_ERRORS,
+    ScoreReason,
+    SellerListMark,
+    describe_body,
+    describe_errors,
+)
 
 MOST_EVENTS = 1_000
 MOST_AMOUNT = 1e6
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class ListedAgainShape(_Shape):
+class RelistingMatch(AnswerBody):
     """A match of the case with a counterfeit whose verdict is in force; it is not part of the score."""
 
     case: int = Field(description="the case of the counterfeit")
@@ -29,7 +33,7 @@ class ListedAgainShape(_Shape):
     precision: float = Field(ge=0, le=1, description="share of such matches that people had found counterfeit by then")
 
 
-class KnownListingShape(_Shape):
+class ListingState(AnswerBody):
     """A listing and its state; all figures are null if the model abstains."""
 
     listing_id: str
@@ -54,17 +58,17 @@ class KnownListingShape(_Shape):
         description="the verdict in force"
     )
     due_at: AwareDatetime | None = Field(description="deadline of its case")
-    lists: list[ListMarkShape] = Field(description="the lists of its seller now; they are not part of the score")
-    listed_again: ListedAgainShape | None = Field(description="null without a case or a match")
+    lists: list[SellerListMark] = Field(description="the lists of its seller now; they are not part of the score")
+    listed_again: RelistingMatch | None = Field(description="null without a case or a match")
 
 
-class KnownListingsShape(_Shape):
+class ListingStates(AnswerBody):
     """The state of the listings of a request, in their order, then of the withdrawn ones."""
 
-    listings: list[KnownListingShape]
+    listings: list[ListingState]
 
 
-class MeasureShape(_Shape):
+class ListingMeasure(AnswerBody):
     """A measure on a listing."""
 
     measure: str = Field(examples=["measure:12"], description="the subject of an appeal")
@@ -77,7 +81,7 @@ class MeasureShape(_Shape):
     until: AwareDatetime | None
 
 
-class DeadlineShape(_Shape):
+class RunningDeadline(AnswerBody):
     """A running deadline."""
 
     subject: str
@@ -86,7 +90,7 @@ class DeadlineShape(_Shape):
     due_at: AwareDatetime | None = Field(description="the first moment after it; null while it does not run")
 
 
-class MessageShape(_Shape):
+class PendingMessage(AnswerBody):
     """A pending message."""
 
     key: str = Field(description="the header `webhook-id` that it will have")
@@ -96,31 +100,60 @@ class MessageShape(_Shape):
     put_at: AwareDatetime
 
 
-class ListingFileShape(KnownListingShape):
+class ListingFacts(ListingState):
     """All facts about a listing."""
 
-    reasons: list[ReasonShape] | None = Field(
+    reasons: list[ScoreReason] | None = Field(
         description="heaviest first; null if another model scored it and they were never shown"
     )
     base_rate: float | None = Field(description="log-odds at which every listing of the model starts")
-    measures: list[MeasureShape] = Field(description="in force")
-    deadlines: list[DeadlineShape]
-    messages: list[MessageShape]
+    measures: list[ListingMeasure] = Field(description="in force")
+    deadlines: list[RunningDeadline]
+    messages: list[PendingMessage]
 
 
-class EventShape(_Shape):
+class SubmittedEvent(RequestBody):
     """An event of a seller; sent again, it is the same event."""
 
-    event_id: str = Field(min_length=1, max_length=LONGEST_NAME, description="your id, for ever the same for one event")
-    seller_id: str = Field(min_length=1, max_length=LONGEST_NAME)
+    event_id: Name = Field(description="your id, for ever the same for one event")
+    seller_id: Name
     kind: Literal["joined", "listed", "sold", "returned", "complained", "rated", "struck"]
-    occurred_at: AwareDatetime
-    known_at: AwareDatetime = Field(description="when you learnt of it; it counts from the later of the two moments")
-    amount: float | None = Field(None, ge=0, le=MOST_AMOUNT, description="number, 1 by default; for a rating, 0 to 1")
-    listing_id: str | None = Field(None, min_length=1, max_length=LONGEST_NAME)
+    occurred_at: Moment
+    known_at: Moment = Field(description="when you learnt of it; it counts from the later of the two moments")
+    amount: Annotated[float, Field(ge=0, le=MOST_AMOUNT)] | None = Field(
+        None, description="number, 1 by default; for a rating, 0 to 1", validate_default=True
+    )
+    listing_id: Name | None = None
+
+    @field_validator("amount")
+    @classmethod
+    def _check_rating(cls, amount: float | None, event: ValidationInfo) -> float | None:
+        if event.data.get("kind") == "rated" and (amount is None or amount > 1):
+            raise PydanticCustomError("rating", "a rating from 0 to 1")
+        return amount
 
 
-class StoredEventsShape(_Shape):
+class SubmittedEvents(RequestBody):
+    """Events of sellers."""
+
+    events: list[SubmittedEvent] = Field(max_length=MOST_EVENTS)
+
+
+class WithdrawnListing(RequestBody):
+    """A listing that is gone since a moment; submitted before, or in the same request."""
+
+    listing_id: Name
+    observed_at: Moment
+
+
+class SubmittedListings(ListingBatch):
+    """Listings that appeared or changed, and those that are gone."""
+
+    listings: list[ListingObject] = Field([], max_length=MOST_LISTINGS)
+    withdrawn: list[WithdrawnListing] = Field([], max_length=MOST_LISTINGS)
+
+
+class StoredEvents(AnswerBody):
     """The number of events stored, now or before."""
 
     events: int = Field(ge=0)
@@ -134,7 +167,6 @@ _LISTING = {
     "currency": "EUR",
     "observed_at": "2026-03-01T09:30:00Z",
 }
-_GONE = {"listing_id": "1377", "observed_at": "2026-03-02T08:00:00Z"}
 _KNOWN = {
     "listing_id": "1204",
     "seller_id": "harbour-outlet",
@@ -177,50 +209,43 @@ _EVENTS = {
     ]
 }
 _BAD_EVENT = {"row": 2, "field": "amount", "found": "5", "expected": "a rating from 0 to 1"}
-_ERRORS = (400, 401, 403, 408, 413, 415, 422, 429, 503)
-_NO_DATABASE = "This service only scores, and stores nothing"
-
-
-def _describe_errors(*bad: Mapping[str, Any]) -> dict[int, Any]:
-    return {
-        **{status: describe_error(status) for status in _ERRORS},
-        404: describe_error(404, _NO_DATABASE),
-        **({422: describe_error(422, "Fields that break the rules; all are named", *bad)} if bad else {}),
-    }
+_ERRORS = (*BODY_ERRORS, 429)
+_MEANINGS = {404: "This service only scores, and stores nothing"}
+_EVENT_MEANINGS = {**_MEANINGS, 422: "Fields that break the rules; all are named"}
 
 
 SUBMIT_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "submit_listings",
     "summary": "Submit listings that appeared, changed or vanished",
-    "responses": {200: {"model": KnownListingsShape, "description": "Scored and stored"}, **_describe_errors()},
-    "openapi_extra": describe_body(
-        {"oneOf": [{"$ref": "#/components/schemas/Listing"}, {"$ref": "#/components/schemas/SubmittedListings"}]},
-        one=_LISTING,
-        many={"listings": [_LISTING], "withdrawn": []},
-    ),
+    "responses": {
+        200: {"model": ListingStates, "description": "Scored and stored"},
+        **describe_errors(_ERRORS, _MEANINGS),
+    },
+    "openapi_extra": describe_body(SubmittedListings, one=_LISTING, many={"listings": [_LISTING], "withdrawn": []}),
 }
 SHOW_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "show_listing",
     "summary": "Show the state of a listing",
     "responses": {
-        200: {"model": ListingFileShape},
-        404: describe_error(404, "No such listing was submitted"),
-        **{status: describe_error(status) for status in (401, 403, 422, 429, 503)},
+        200: {"model": ListingFacts},
+        **describe_errors((*READ_ERRORS, 429), {404: "No such listing was submitted"}),
     },
 }
 EVENTS_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "submit_events",
     "summary": "Submit events of sellers",
-    "responses": {200: {"model": StoredEventsShape, "description": "Stored"}, **_describe_errors(_BAD_EVENT)},
-    "openapi_extra": describe_body({"$ref": "#/components/schemas/SubmittedEvents"}, events=_EVENTS),
+    "responses": {
+        200: {"model": StoredEvents, "description": "Stored"},
+        **describe_errors(_ERRORS, _EVENT_MEANINGS, _BAD_EVENT),
+    },
+    "openapi_extra": describe_body(SubmittedEvents, events=_EVENTS),
 }
 SHOW_EVENT_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "show_event",
     "summary": "Is an event stored?",
     "responses": {
-        200: {"model": EventShape},
-        404: describe_error(404, "There is no such event"),
-        **{status: describe_error(status) for status in (401, 403, 422, 429, 503)},
+        200: {"model": SubmittedEvent},
+        **describe_errors((*READ_ERRORS, 429), {404: "There is no such event"}),
     },
 }
 EXAMPLES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
@@ -233,41 +258,3 @@ EXAMPLES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("/v1/events", "post", {"events": 2}),
 )
 """Examples of answers: address, method and content."""
-
-
-def describe_submissions() -> dict[str, Any]:
-    """Return the schemas of submissions, by name."""
-    named = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
-    gone = {
-        "type": "object",
-        "description": "a listing that is gone since a moment; submitted before, or in the same request",
-        "properties": {"listing_id": named, "observed_at": {"type": "string", "format": "date-time"}},
-        "required": ["listing_id", "observed_at"],
-        "additionalProperties": False,
-        "examples": [_GONE],
-    }
-    listing = {"$ref": "#/components/schemas/Listing"}
-    return {
-        "SubmittedListings": {
-            "type": "object",
-            "properties": {
-                "listings": {"type": "array", "items": listing, "maxItems": 1_000},
-                "withdrawn": {"type": "array", "items": gone, "maxItems": 1_000},
-            },
-            "anyOf": [{"required": ["listings"]}, {"required": ["withdrawn"]}],
-            "additionalProperties": False,
-        },
-        "SubmittedEvents": {
-            "type": "object",
-            "properties": {
-                "events": {
-                    "type": "array",
-                    "items": {"$ref": "#/components/schemas/EventShape"},
-                    "maxItems": MOST_EVENTS,
-                }
-            },
-            "required": ["events"],
-            "additionalProperties": False,
-        },
-        "EventShape": EventShape.model_json_schema(),
-    }

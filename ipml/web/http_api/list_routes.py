@@ -9,11 +9,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from anyio import to_thread
 from fastapi import Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, Engine
 from starlette.exceptions import HTTPException
 
-from ipml.errors import InvalidListings
 from ipml.kit.moments import write_moment
 from ipml.review.ranking.list_marks import ListMark
 from ipml.review.sellers.seller_lists import (
@@ -28,8 +27,15 @@ from ipml.review.sellers.seller_lists import (
     remove_entry,
 )
 from ipml.storage.database import reading, writing
-from ipml.web.http_api.fields import Fields
-from ipml.web.http_api.openapi import describe_body, describe_error, make_json_answer, write_json
+from ipml.web.http_api.bodies import AnswerBody, Moment, Name, RequestBody, Words, read_as
+from ipml.web.http_api.openapi import (
+    BODY_ERRORS,
+    READ_ERRORS,
+    describe_body,
+    describe_errors,
+    make_json_answer,
+    write_json,
+)
 from ipml.web.http_api.requests import MOST_SMALL_BYTES, parse_body, read_body
 
 MOST_ENTRIES = 1_000
@@ -40,50 +46,46 @@ _ListName = Literal["denied", "watched", "authorised"]
 _Number = Annotated[int, Path(ge=1, le=_LARGEST_NUMBER, description="as `entry_id` says it")]
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class ListedSellerShape(_Shape):
+class ListAddition(RequestBody):
     """A seller for a list, with the reason."""
 
     list: _ListName
-    seller_id: str = Field(min_length=1, max_length=LONGEST_NAME)
-    why: str = Field(min_length=1, max_length=LONGEST_WHY, description="the reason, as reviewers read it")
-    source: str = Field(min_length=1, max_length=LONGEST_SOURCE, description="source of the information")
-    brand: str | None = Field(
-        None, min_length=1, max_length=LONGEST_NAME, description="brand of the listings; by default all"
-    )
-    until: AwareDatetime | None = Field(None, description="when it ends; by default never")
+    seller_id: Name
+    why: Annotated[Words, Field(max_length=LONGEST_WHY)] = Field(description="the reason, as reviewers read it")
+    source: Annotated[Words, Field(max_length=LONGEST_SOURCE)] = Field(description="source of the information")
+    brand: Name | None = Field(None, description="brand of the listings; by default all")
+    until: Moment | None = Field(None, description="when it ends; by default never")
 
 
-class ListEntryShape(ListedSellerShape):
+class SellerListEntry(ListAddition):
     """An entry of a list."""
 
     entry_id: int
     origin: Literal["person", "program", "brand file"]
     added_by: str
-    added_at: AwareDatetime
-    removed_at: AwareDatetime | None
+    added_at: Moment
+    removed_at: Moment | None
     why_removed: str | None = Field(description="null if another entry replaced it")
 
 
-class RemovalShape(_Shape):
+class ListRemoval(RequestBody):
     """The reason for removing a seller from a list."""
 
-    why: str = Field(min_length=1, max_length=LONGEST_WHY, description="the reason; encrypted with the seller's key")
+    why: Annotated[Words, Field(max_length=LONGEST_WHY)] = Field(
+        description="the reason; encrypted with the seller's key"
+    )
 
 
-class AddedEntryShape(ListEntryShape):
+class AddedListEntry(SellerListEntry):
     """The entry of a seller who was put on a list."""
 
     is_new: bool = Field(description="false if the same entry existed")
 
 
-class ListEntriesShape(_Shape):
+class SellerListEntries(AnswerBody):
     """Entries in force, by their numbers."""
 
-    entries: list[ListEntryShape]
+    entries: list[SellerListEntry]
     next: int | None = Field(description="`after` of the next page; null on the last page")
 
 
@@ -94,28 +96,25 @@ _LISTED = {
     "source": "judgment 4 O 12/26",
 }
 _BAD = {"row": 1, "field": "list", "found": "banned", "expected": "denied, watched or authorised"}
-_NONE = "There is no such entry, or no review database is served"
+_NO_DATABASE = "No review database is served"
 ADD_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "add_to_list",
     "summary": "Put a seller on a list",
     "description": "It applies at once, to open cases, too, and changes no score. An entry of the same list, seller "
     "and brand is replaced; the same once more changes nothing.",
     "responses": {
-        200: {"model": AddedEntryShape, "description": "The same entry existed"},
-        201: {"model": AddedEntryShape, "description": "The seller is on the list"},
-        **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 503)},
-        404: describe_error(404, "No review database is served"),
-        422: describe_error(422, "Something in it breaks the rules", _BAD),
+        200: {"model": AddedListEntry, "description": "The same entry existed"},
+        201: {"model": AddedListEntry, "description": "The seller is on the list"},
+        **describe_errors(BODY_ERRORS, {404: _NO_DATABASE, 422: "Something in it breaks the rules"}, _BAD),
     },
-    "openapi_extra": describe_body({"$ref": "#/components/schemas/ListedSellerShape"}, denied=_LISTED),
+    "openapi_extra": describe_body(ListAddition, denied=_LISTED),
 }
 SHOW_LISTS_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "show_lists",
     "summary": "List the sellers on lists",
     "responses": {
-        200: {"model": ListEntriesShape},
-        **{status: describe_error(status) for status in (401, 403, 422, 503)},
-        404: describe_error(404, "No review database is served"),
+        200: {"model": SellerListEntries},
+        **describe_errors(READ_ERRORS, {404: _NO_DATABASE}),
     },
 }
 REMOVE_DOCUMENT: Mapping[str, Any] = {
@@ -124,27 +123,24 @@ REMOVE_DOCUMENT: Mapping[str, Any] = {
     "description": "At once, as if it had never existed; an ended entry stays unchanged. Entries of the brand file "
     "are removed there.",
     "responses": {
-        200: {"model": ListEntryShape},
-        **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 422, 503)},
-        404: describe_error(404, _NONE),
-        409: describe_error(409, "The entry comes from the brand file"),
+        200: {"model": SellerListEntry},
+        **describe_errors(
+            BODY_ERRORS,
+            {
+                404: "There is no such entry, or no review database is served",
+                409: "The entry comes from the brand file",
+            },
+        ),
     },
-    "openapi_extra": describe_body(
-        {"$ref": "#/components/schemas/RemovalShape"}, removed={"why": "the judgment was reversed"}
-    ),
+    "openapi_extra": describe_body(ListRemoval, removed={"why": "the judgment was reversed"}),
 }
-
-
-def describe_list_shapes() -> dict[str, Any]:
-    """Return the schemas of requests that change lists, by name."""
-    shapes: tuple[type[BaseModel], ...] = (ListedSellerShape, RemovalShape)
-    return {one.__name__: one.model_json_schema(ref_template="#/components/schemas/{model}") for one in shapes}
 
 
 async def add_to_list(request: Request) -> Response:
     """Put a seller on a list, at once."""
-    with request.app.state.crowd.join():
-        listed = read_listed(parse_body(await read_body(request, MOST_SMALL_BYTES)))
+    with request.app.state.request_limit.acquire():
+        body = read_as(ListAddition, parse_body(await read_body(request, MOST_SMALL_BYTES)))
+        listed = ListedSeller(ListKind(body.list), body.seller_id, body.why, body.source, body.brand, until=body.until)
 
         def add(connection: Connection) -> tuple[ListEntry, bool]:
             return add_entry(connection, listed, by=request.state.grant.actor, now=datetime.now(UTC), origin="program")
@@ -163,7 +159,7 @@ async def show_lists(
     after: Annotated[int, Query(ge=0, le=_LARGEST_NUMBER, description="`next` of the page before")] = 0,
 ) -> Response:
     """Show the entries in force, up to 1,000 at a time."""
-    with request.app.state.crowd.join():
+    with request.app.state.request_limit.acquire():
         wanted = None if kind is None else ListKind(kind)
 
         def find(connection: Connection) -> list[ListEntry]:
@@ -179,8 +175,8 @@ async def show_lists(
 
 async def remove_from_list(request: Request, entry_id: _Number) -> Response:
     """Take a seller off a list, at once."""
-    with request.app.state.crowd.join():
-        why = read_removal(parse_body(await read_body(request)))
+    with request.app.state.request_limit.acquire():
+        why = read_as(ListRemoval, parse_body(await read_body(request, MOST_SMALL_BYTES))).why
 
         def remove(connection: Connection) -> ListEntry:
             return remove_entry(connection, entry_id, why=why, by=request.state.grant.actor, now=datetime.now(UTC))
@@ -190,7 +186,7 @@ async def remove_from_list(request: Request, entry_id: _Number) -> Response:
 
 
 def describe_entry(entry: ListEntry) -> dict[str, Any]:
-    """Return the plain values of `ListEntryShape`; an erased seller is named by pseudonym."""
+    """Return the plain values of `SellerListEntry`; an erased seller is named by pseudonym."""
     return {
         "entry_id": entry.entry_id,
         "list": entry.kind.value,
@@ -208,30 +204,8 @@ def describe_entry(entry: ListEntry) -> dict[str, Any]:
 
 
 def describe_mark(mark: ListMark) -> dict[str, Any]:
-    """Return the plain values of `ListMarkShape`."""
+    """Return the plain values of `SellerListMark`."""
     return {"list": mark.kind.value, "brand": mark.brand, "until": mark.until and write_moment(mark.until)}
-
-
-def read_listed(content: object) -> ListedSeller:
-    """Return the seller and list of a request; raises InvalidListings with every field at fault."""
-    fields = Fields(content, 1, tuple(ListedSellerShape.model_fields))
-    kind = fields.read_choice("list", tuple(ListKind))
-    seller_id = fields.read_name("seller_id", longest=LONGEST_NAME)
-    why, source = fields.read_name("why", longest=LONGEST_WHY), fields.read_name("source", longest=LONGEST_SOURCE)
-    brand = fields.read_name("brand", is_required=False, longest=LONGEST_NAME)
-    until = fields.read_moment("until", is_required=False)
-    if fields.problems or kind is None or seller_id is None or why is None or source is None:
-        raise InvalidListings(fields.problems, "list entries")
-    return ListedSeller(ListKind(kind), seller_id, why, source, brand, (), until)
-
-
-def read_removal(content: object) -> str:
-    """Return the reason for a removal; raises InvalidListings."""
-    fields = Fields(content, 1, tuple(RemovalShape.model_fields))
-    why = fields.read_name("why", longest=LONGEST_WHY)
-    if fields.problems or why is None:
-        raise InvalidListings(fields.problems, "list entries")
-    return why
 
 
 async def _run(request: Request, opened: Any, work: Callable[[Connection], _Answer]) -> _Answer:

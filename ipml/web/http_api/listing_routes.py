@@ -29,25 +29,15 @@ from ipml.records import EarlierListings, Listing, Problem, ScoredListing
 from ipml.review.arrivals.marketplace import KnownListing, Submission, Withdrawal, find_known, find_reasons, take_in
 from ipml.review.arrivals.snapshot import is_storable
 from ipml.review.arrivals.stream_intake import IntakeModel
-from ipml.review.sellers.seller_history import KINDS, SellerEvent, find_event, store_events
+from ipml.review.sellers.seller_history import SellerEvent, find_event, store_events
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.group_commit import GroupCommit
-from ipml.web.http_api.fields import LONGEST_NAME, Fields
-from ipml.web.http_api.intake_document import MOST_AMOUNT, MOST_EVENTS, EventShape
+from ipml.web.http_api.bodies import LONGEST_NAME, read_as, read_batch
+from ipml.web.http_api.intake_document import SubmittedEvents, SubmittedListings
 from ipml.web.http_api.list_routes import describe_mark
 from ipml.web.http_api.monitoring import CurrentModel, Metrics, ScoringModel
-from ipml.web.http_api.openapi import (
-    make_json_answer,
-    write_json,
-)
-from ipml.web.http_api.requests import (
-    Crowd,
-    find_listings,
-    parse_body,
-    read_body,
-    require_list,
-    require_object,
-)
+from ipml.web.http_api.openapi import make_json_answer, write_json
+from ipml.web.http_api.requests import RequestLimit, parse_body, read_body
 
 MOST_AT_ONCE = 64  # requests in progress or waiting, each of at most 4 MiB
 _MOST_TOGETHER = 100  # listings or events written together; a small request must not wait for many large ones
@@ -73,7 +63,7 @@ class ListingIntake:
 
     def __init__(self, engine: Engine, models: CurrentModel, metrics: Metrics) -> None:
         self.engine, self._models, self._metrics = engine, models, metrics
-        self.crowd, self.limiter = Crowd(MOST_AT_ONCE), CapacityLimiter(MOST_AT_ONCE)
+        self.request_limit, self.limiter = RequestLimit(MOST_AT_ONCE), CapacityLimiter(MOST_AT_ONCE)
         self._large = ThreadLock()
         self._listings = GroupCommit(self._take_in, _MOST_TOGETHER, _GAP_SECONDS)
         self._events = GroupCommit(self._store_events, _MOST_TOGETHER, _GAP_SECONDS)
@@ -197,7 +187,7 @@ async def _submit(
 ) -> Response:
     """Take in a submission; a small one is parsed here, faster than another thread would start."""
     intake = require_intake(request)
-    with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
+    with intake.request_limit.acquire(HTTPStatus.TOO_MANY_REQUESTS):
         body = await read_body(request)
 
         def check() -> _Checked:
@@ -214,7 +204,7 @@ async def _submit(
 
 async def _show(request: Request, answer: Callable[[ListingIntake], bytes]) -> Response:
     intake = require_intake(request)
-    with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
+    with intake.request_limit.acquire(HTTPStatus.TOO_MANY_REQUESTS):
         return make_json_answer(await to_thread.run_sync(lambda: answer(intake), limiter=intake.limiter))
 
 
@@ -231,11 +221,8 @@ def read_submission(content: object, model: ScoringModel, now: datetime) -> Subm
 
     Raises InvalidListings, and InvalidRequest with 422, or 413 if there are too many.
     """
-    gone: object = []
-    if isinstance(content, dict) and "withdrawn" in content and content.keys() <= {"listings", "withdrawn"}:
-        gone = content["withdrawn"]
-        content = {"listings": content.get("listings", [])}
-    listings = model.check(find_listings(content))
+    body = read_batch(SubmittedListings, content)
+    listings = model.check(body.listings)
     latest = now + _SOON
     early = [
         Problem(row, "observed_at", write_moment(one.observed_at), f"a moment before {write_moment(latest)}")
@@ -248,23 +235,15 @@ def read_submission(content: object, model: ScoringModel, now: datetime) -> Subm
         for name, vector in (("image_vector", one.image_vector), ("text_vector", one.text_vector))
         if vector is not None
     ]
+    early += [
+        Problem(row, "withdrawn.observed_at", write_moment(gone.observed_at), f"a moment before {write_moment(latest)}")
+        for row, gone in enumerate(body.withdrawn, start=1)
+        if gone.observed_at > latest
+    ]
     if early or vectors:
         raise InvalidListings(sorted([*early, *vectors], key=lambda problem: problem.row))
-    return Submission(tuple(listings), tuple(_read_withdrawals(gone, latest)))
-
-
-def _read_withdrawals(gone: object, latest: datetime) -> Iterator[Withdrawal]:
-    problems: list[Problem] = []
-    for row, one in enumerate(require_list(gone, "withdrawn", MOST_EVENTS), start=1):
-        fields = Fields(one, row, ("listing_id", "observed_at"), "withdrawn.")
-        listing_id, at = fields.read_name("listing_id"), fields.read_moment("observed_at")
-        if at is not None and at > latest:
-            fields.fault("observed_at", at, f"a moment before {write_moment(latest)}")
-        problems += fields.problems
-        if listing_id is not None and at is not None:
-            yield Withdrawal(listing_id, at)
-    if problems:
-        raise InvalidListings(problems)
+    withdrawn = tuple(Withdrawal(gone.listing_id, gone.observed_at) for gone in body.withdrawn)
+    return Submission(tuple(listings), withdrawn)
 
 
 def read_events(content: object) -> list[SellerEvent]:
@@ -272,29 +251,7 @@ def read_events(content: object) -> list[SellerEvent]:
 
     Raises InvalidListings, and InvalidRequest with 422, or 413 if there are too many.
     """
-    content = require_object(content, ("events",), '{"events": [...]} and nothing else')
-    events, problems = [], []
-    for row, one in enumerate(require_list(content["events"], "events", MOST_EVENTS), start=1):
-        fields = Fields(one, row, tuple(EventShape.model_fields))
-        event = _read_event(fields)
-        problems += fields.problems
-        if event is not None:
-            events.append(event)
-    if problems:
-        raise InvalidListings(problems, "events")
-    return events
-
-
-def _read_event(fields: Fields) -> SellerEvent | None:
-    event_id, seller_id = fields.read_name("event_id"), fields.read_name("seller_id")
-    kind = fields.read_choice("kind", KINDS)
-    occurred_at, known_at = fields.read_moment("occurred_at"), fields.read_moment("known_at")
-    most, expected = (1.0, "a rating from 0 to 1") if kind == "rated" else (MOST_AMOUNT, "a number from 0 to 1,000,000")
-    amount = fields.read_number("amount", most, expected, is_required=kind == "rated")
-    listing_id = fields.read_name("listing_id", is_required=False)
-    if event_id is None or seller_id is None or kind is None or occurred_at is None or known_at is None:
-        return None
-    return SellerEvent(event_id, seller_id, kind, occurred_at, known_at, amount, listing_id)
+    return [SellerEvent(**vars(event)) for event in read_as(SubmittedEvents, content).events]
 
 
 def _answer_submission(submission: Submission, known: Mapping[str, KnownListing]) -> bytes:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from anyio import to_thread
 from fastapi import Header, Path, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection, Engine
 from starlette.exceptions import HTTPException
 
@@ -25,19 +25,23 @@ from ipml.kit.moments import write_moment
 from ipml.records import Listing, Problem, ScoredListing
 from ipml.review.sellers.portfolios import find_earlier
 from ipml.storage.database import reading, writing
+from ipml.web.http_api.bodies import AnswerBody, RequestBody
 from ipml.web.http_api.monitoring import ScoringModel
-from ipml.web.http_api.openapi import describe_body, describe_error, make_json_answer, write_json
+from ipml.web.http_api.openapi import (
+    BODY_ERRORS,
+    READ_ERRORS,
+    describe_body,
+    describe_errors,
+    make_json_answer,
+    write_json,
+)
 from ipml.web.http_api.requests import parse_body, read_body
 
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
 _State = Literal["unknown", "waiting", "upheld", "rejected", "undecided", "not found"]
 
 
-class _NoticeShape(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class NotedListingShape(_NoticeShape):
+class NoticeListing(RequestBody):
     """A listing, located by its address, its id, or both."""
 
     url: str | None = Field(
@@ -53,21 +57,21 @@ class NotedListingShape(_NoticeShape):
     )
 
 
-class OrderShape(_NoticeShape):
+class ComplaintOrder(RequestBody):
     """A consumer's order."""
 
     order_id: _Text
     bought_at: AwareDatetime | None = None
 
 
-class NoticeShape(_NoticeShape):
+class SubmittedNotice(RequestBody):
     """A notice of counterfeits or a consumer's complaint, as Article 16(2) of Regulation (EU) 2022/2065 requires."""
 
     kind: Literal["counterfeit", "complaint"] = "counterfeit"
     explanation: str = Field(
         max_length=10_000, description="why the listings are counterfeit, in 20 letters or more, as the policy asks"
     )
-    listings: list[NotedListingShape] = Field(min_length=1, max_length=300, description="each once")
+    listings: list[NoticeListing] = Field(min_length=1, max_length=300, description="each once")
     name: _Text = Field(description="name of the notifier")
     email: str = Field(
         max_length=254,
@@ -83,10 +87,10 @@ class NoticeShape(_NoticeShape):
     )
     language: str | None = Field(None, max_length=35, examples=["en"])
     key: str | None = Field(None, min_length=1, max_length=255, description="as the header Idempotency-Key")
-    order: OrderShape | None = Field(None, description="only in a complaint")
+    order: ComplaintOrder | None = Field(None, description="only in a complaint")
 
 
-class ListingStatusShape(_NoticeShape):
+class NoticeListingStatus(AnswerBody):
     """The state of one listing of a notice."""
 
     position: int = Field(ge=1, description="in the notice, from 1")
@@ -97,7 +101,7 @@ class ListingStatusShape(_NoticeShape):
     settled_at: AwareDatetime | None
 
 
-class ReceiptShape(_NoticeShape):
+class NoticeReceipt(AnswerBody):
     """A receipt with the state of the notice."""
 
     reference: str = Field(description="needed to ask for its state; keep it secret")
@@ -106,10 +110,10 @@ class ReceiptShape(_NoticeShape):
     is_new: bool = Field(description="false if the same notice came before")
     is_suspended: bool = Field(description="whether it is only stored, as your notices are not reviewed for now")
     says: str
-    listings: list[ListingStatusShape]
+    listings: list[NoticeListingStatus]
 
 
-class PreviewedListingShape(_NoticeShape):
+class NoticeListingPreview(AnswerBody):
     """A preview of one listing of a notice."""
 
     position: int = Field(ge=1, description="in the notice, from 1")
@@ -117,10 +121,10 @@ class PreviewedListingShape(_NoticeShape):
     has_other_brand: bool = Field(description="the listing is offered under another brand than the notice names")
 
 
-class PreviewShape(_NoticeShape):
+class NoticePreview(AnswerBody):
     """A preview of a notice, which is not stored."""
 
-    listings: list[PreviewedListingShape]
+    listings: list[NoticeListingPreview]
 
 
 _NOTICE = {
@@ -147,28 +151,32 @@ _BAD = {
     "found": "ftp://x",
     "expected": "an address that begins with https:// or …",
 }
-_ERRORS = (400, 401, 403, 408, 413, 415, 422, 503)
+_ERRORS = describe_errors(
+    BODY_ERRORS,
+    {
+        404: "This service only scores, and takes no notices",
+        422: "A notice that breaks the rules; every field at fault is named",
+    },
+    _BAD,
+)
 
 GIVE_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "notice",
     "summary": "Give notice of counterfeits, or complain",
     "status_code": 201,
     "responses": {
-        200: {"model": ReceiptShape, "description": "The same notice had been given before"},
-        201: {"model": ReceiptShape, "description": "Received"},
-        404: describe_error(404, "This service only scores, and takes no notices"),
-        **{status: describe_error(status) for status in _ERRORS if status != 422},
-        422: describe_error(422, "A notice that breaks the rules; every field at fault is named", _BAD),
+        200: {"model": NoticeReceipt, "description": "The same notice had been given before"},
+        201: {"model": NoticeReceipt, "description": "Received"},
+        **_ERRORS,
     },
-    "openapi_extra": describe_body({"$ref": "#/components/schemas/NoticeShape"}, notice=_NOTICE, complaint=_COMPLAINT),
+    "openapi_extra": describe_body(SubmittedNotice, notice=_NOTICE, complaint=_COMPLAINT),
 }
 PREVIEW_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "notice_preview",
     "summary": "Check a notice without giving it",
     "responses": {
-        200: {"model": PreviewShape},
-        404: GIVE_DOCUMENT["responses"][404],
-        **{status: GIVE_DOCUMENT["responses"][status] for status in _ERRORS},
+        200: {"model": NoticePreview},
+        **_ERRORS,
     },
     "openapi_extra": GIVE_DOCUMENT["openapi_extra"],
 }
@@ -176,17 +184,10 @@ STATUS_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "notice_status",
     "summary": "Show the state of a notice",
     "responses": {
-        200: {"model": ReceiptShape},
-        404: describe_error(404, "There is no such notice"),
-        **{status: describe_error(status) for status in (401, 403, 422, 503)},
+        200: {"model": NoticeReceipt},
+        **describe_errors(READ_ERRORS, {404: "There is no such notice"}),
     },
 }
-
-
-def describe_shapes() -> dict[str, Any]:
-    """Return the schemas of a notice, by name."""
-    schema = NoticeShape.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {**schema.pop("$defs"), "NoticeShape": schema}
 
 
 _REFERENCE = re.compile("[0-9a-f]{32}")
@@ -205,7 +206,7 @@ async def give_notice(
     content, it is the same notice. A notifier's own key gives notice in no other name; `email` may be left out then.
     """
     state = request.app.state
-    with state.crowd.join():
+    with state.request_limit.acquire():
         body = await read_body(request)
         engine, policy = _require_database(request)
 
@@ -228,7 +229,7 @@ async def preview_notice(request: Request) -> Response:
     The body is checked like a notice; nothing is stored or sent.
     """
     state = request.app.state
-    with state.crowd.join():
+    with state.request_limit.acquire():
         body = await read_body(request)
         engine, policy = _require_database(request)
 
@@ -248,7 +249,7 @@ async def show_notice(
 ) -> Response:
     """Show the state of a notice: the decisions on its listings so far."""
     state = request.app.state
-    with state.crowd.join():
+    with state.request_limit.acquire():
         engine, _ = _require_database(request)
         if not _REFERENCE.fullmatch(reference):
             raise NotFound("notice", reference, "Expected the reference that its receipt names.")

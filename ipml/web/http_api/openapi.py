@@ -6,24 +6,23 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
+from pydantic.json_schema import models_json_schema
 
 from ipml.kit.moments import write_moment
 from ipml.records import Problem, ScoredListing, Unlike
+from ipml.web.http_api.bodies import AnswerBody, ListingBatch, Moment, RequestBody, Text
 from ipml.web.http_api.webhooks import describe_webhooks
 
 PROBLEM_TYPE = "application/problem+json"
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class ReasonShape(_Shape):
+class ScoreReason(AnswerBody):
     """A reason for the score of a listing."""
 
     feature: str = Field(description="name of the feature or group of features, for machines")
@@ -34,7 +33,7 @@ class ReasonShape(_Shape):
     )
 
 
-class HighlightShape(_Shape):
+class TitleHighlight(AnswerBody):
     """A word of the title, and the log-odds lost without it, at all its places in the title."""
 
     start: int = Field(ge=0, description="first letter, in code points of the title from 0")
@@ -42,7 +41,7 @@ class HighlightShape(_Shape):
     weight: float
 
 
-class PriceRangeShape(_Shape):
+class UsualPriceRange(AnswerBody):
     """The reference price (`median`) of a listing, and the bounds of usual prices."""
 
     brand: str
@@ -55,7 +54,7 @@ class PriceRangeShape(_Shape):
     )
 
 
-class ListMarkShape(_Shape):
+class SellerListMark(AnswerBody):
     """A list that the seller is on now, for the brand of the listing or for all; it is not part of the score."""
 
     list: Literal["denied", "watched", "authorised"]
@@ -63,7 +62,7 @@ class ListMarkShape(_Shape):
     until: datetime | None = Field(description="when it ends")
 
 
-class ScoreShape(_Shape):
+class ListingScore(AnswerBody):
     """The score of one listing; all figures are null if the model abstains."""
 
     listing_id: str
@@ -74,18 +73,18 @@ class ScoreShape(_Shape):
     log_odds: float | None = Field(description="sum of base_rate and the weights of all reasons, before calibration")
     abstained: str | None = Field(description="why the listing cannot be judged, or null")
     warning: str | None = Field(description="limits of the score, such as an unread title, or null")
-    reasons: list[ReasonShape] | None = Field(None, description="only with explain=true; heaviest first")
+    reasons: list[ScoreReason] | None = Field(None, description="only with explain=true; heaviest first")
     base_rate: float | None = Field(
         None, description="only with explain=true; log-odds at which every listing of this model starts"
     )
-    highlights: list[HighlightShape] | None = Field(None, description="only with explain=true")
-    price_range: PriceRangeShape | None = Field(None, description="only with explain=true; null if unknown")
-    lists: list[ListMarkShape] | None = Field(
+    highlights: list[TitleHighlight] | None = Field(None, description="only with explain=true")
+    price_range: UsualPriceRange | None = Field(None, description="only with explain=true; null if unknown")
+    lists: list[SellerListMark] | None = Field(
         None, description="only with lists=true; the lists of the seller. Null without a review database"
     )
 
 
-class UnlikeShape(_Shape):
+class TrainingDifference(AnswerBody):
     """A difference of the request's listings from those the model was trained on."""
 
     subject: Literal["words", "brand", "category", "score"]
@@ -102,27 +101,27 @@ class UnlikeShape(_Shape):
     sentence: str = Field(description="all of this in words")
 
 
-class ScoresShape(_Shape):
+class ListingScores(AnswerBody):
     """The scores of all listings of a request, in their order, by one model."""
 
     model_version: str = Field(description="the model of all these scores", examples=["ipml/3f2a90c1b2d4"])
-    unlike_training: list[UnlikeShape] = Field(
+    unlike_training: list[TrainingDifference] = Field(
         default_factory=list,
         description="differences of these listings from those the model was trained on, which make its scores "
         "unreliable; empty without any, and for fewer than 30 listings",
     )
-    scores: list[ScoreShape]
+    scores: list[ListingScore]
 
 
-class AnswerShape(_Shape):
+class MessageAnswer(RequestBody):
     """The platform's answer to a message that asked for an action."""
 
     status: Literal["accepted", "done", "refused"]
-    at: AwareDatetime | None = Field(None, description="when, with its time zone; now by default")
-    why: str | None = Field(None, max_length=2000, description="why it was refused")
+    at: Moment | None = Field(None, description="when, with its time zone; now by default")
+    why: Annotated[Text, Field(max_length=2_000)] | None = Field(None, description="why it was refused")
 
 
-class NotedShape(_Shape):
+class RecordedAnswer(AnswerBody):
     """The recorded answer."""
 
     key: str
@@ -131,7 +130,7 @@ class NotedShape(_Shape):
     is_new: bool = Field(description="false if the same answer came before")
 
 
-class ProblemShape(_Shape):
+class FieldProblem(AnswerBody):
     """A fault of one field, or of a listing or notice as a whole."""
 
     row: int = Field(
@@ -142,13 +141,13 @@ class ProblemShape(_Shape):
     expected: str = Field(description="what was expected, as a phrase")
 
 
-class ErrorShape(_Shape):
+class ProblemDetails(AnswerBody):
     """An error (RFC 9457)."""
 
     title: str
     status: int
     detail: str = Field(description="what was found, and what to do")
-    problems: list[ProblemShape] = Field(
+    problems: list[FieldProblem] = Field(
         default_factory=list, description="with 422, all faults of the request, up to 1,000"
     )
 
@@ -160,7 +159,7 @@ def describe_scores(
     unlike: Sequence[Unlike] = (),
     lists: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the plain values of `ScoresShape`; `lists` has the lists of each listing's seller."""
+    """Return the plain values of `ListingScores`; `lists` has the lists of each listing's seller."""
     scores = [_describe_score(one, explain) for one in scored]
     for said, found in zip(scores, lists, strict=False):
         said.update(found)
@@ -186,7 +185,7 @@ def _describe_score(scored: ScoredListing, explain: bool) -> dict[str, Any]:
 
 
 def describe_problem(problem: Problem) -> dict[str, Any]:
-    """Return the plain values of `ProblemShape`."""
+    """Return the plain values of `FieldProblem`."""
     return {"row": problem.row, "field": problem.column, "found": problem.value, "expected": problem.expected}
 
 
@@ -213,7 +212,8 @@ and can ask for its state.
 
 The messages that ipml sends are under `webhooks`: signed, to the platform, its sellers and rights holders.
 """
-_REFERENCE = {"$ref": "#/components/schemas/Listing"}
+_REFERENCE = "#/components/schemas/{model}"
+_LISTING_SCHEMA = {"$ref": _REFERENCE.format(model="Listing")}
 _LISTING = {
     "listing_id": "1204",
     "seller_id": "harbour-outlet",
@@ -264,17 +264,35 @@ _ERRORS: dict[int, tuple[str, str]] = {
 }
 
 
-def describe_error(status: int, meaning: str | None = None, bad: Mapping[str, Any] = _BAD) -> dict[str, Any]:
-    """Return the description of an error, with an example."""
+BODY_ERRORS = (400, 401, 403, 408, 413, 415, 422, 503)
+"""Errors of every request with a body."""
+READ_ERRORS = (401, 403, 422, 503)
+"""Errors of every request without a body."""
+
+
+def describe_errors(
+    statuses: Iterable[int], meanings: Mapping[int, str] = MappingProxyType({}), bad: Mapping[str, Any] = _BAD
+) -> dict[int | str, dict[str, Any]]:
+    """Return the descriptions of errors, with examples; `meanings` has further ones and own words for some."""
+    return {status: _describe_error(status, meanings.get(status), bad) for status in {*statuses, *meanings}}
+
+
+def _describe_error(status: int, meaning: str | None, bad: Mapping[str, Any]) -> dict[str, Any]:
     usual, detail = _ERRORS[status]
     meaning = meaning or usual
     example = {"title": meaning, "status": status, "detail": detail} | ({"problems": [bad]} if status == 422 else {})
-    schema = {"$ref": "#/components/schemas/ErrorShape"}
+    schema = {"$ref": "#/components/schemas/ProblemDetails"}
     return {"description": meaning, "content": {PROBLEM_TYPE: {"schema": schema, "example": example}}}
 
 
-def describe_body(schema: Mapping[str, Any], **examples: Any) -> dict[str, Any]:
-    """Return the description of the JSON body of a request, with named examples."""
+def describe_body(model: type[RequestBody], **examples: Any) -> dict[str, Any]:
+    """Return the description of the JSON body of a request, with named examples.
+
+    A body with listings may be a single listing instead.
+    """
+    schema: dict[str, Any] = {"$ref": _REFERENCE.format(model=model.__name__)}
+    if issubclass(model, ListingBatch):
+        schema = {"oneOf": [_LISTING_SCHEMA, schema]}
     content = {"application/json": {"schema": schema, "examples": _show_examples(examples)}}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -319,7 +337,7 @@ METRICS_DOCUMENT: Mapping[str, Any] = {
     "summary": "Figures for Prometheus",
     "responses": {
         200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-        **{status: describe_error(status) for status in (401, 403)},
+        **describe_errors((401, 403)),
     },
 }
 OWN_DOCUMENT: Mapping[str, Any] = {"include_in_schema": False}
@@ -327,22 +345,20 @@ SCORE_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "score",
     "summary": "Score listings",
     "responses": {
-        200: {"model": ScoresShape},
-        **{status: describe_error(status) for status in _ERRORS if status not in (404, 409, 429)},
+        200: {"model": ListingScores},
+        **describe_errors(BODY_ERRORS),
     },
-    "openapi_extra": describe_body(
-        {"oneOf": [_REFERENCE, {"$ref": "#/components/schemas/Listings"}]}, one=_LISTING, many={"listings": [_LISTING]}
-    ),
+    "openapi_extra": describe_body(ListingBatch, one=_LISTING, many={"listings": [_LISTING]}),
 }
 ANSWER_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "answer",
     "summary": "Report the outcome of a message",
     "responses": {
-        200: {"model": NotedShape},
-        **{status: describe_error(status) for status in _ERRORS if status not in (409, 429)},
+        200: {"model": RecordedAnswer},
+        **describe_errors((*BODY_ERRORS, 404)),
     },
     "openapi_extra": describe_body(
-        {"$ref": "#/components/schemas/AnswerShape"},
+        MessageAnswer,
         done={"status": "done", "at": "2026-05-01T12:00:00Z"},
         refused={"status": "refused", "why": "no such listing"},
     ),
@@ -352,14 +368,14 @@ ANSWER_DOCUMENT: Mapping[str, Any] = {
 def make_document(
     app: FastAPI,
     listing_schema: Mapping[str, Any],
-    shapes: Mapping[str, Any],
-    examples: Iterable[tuple[str, str, Mapping[str, Any]]] = (),
+    bodies: Sequence[type[RequestBody]],
+    examples: Iterable[tuple[str, str, Mapping[str, Any]]],
     *,
     needs_key: bool,
 ) -> dict[str, Any]:
     """Return the OpenAPI document of the API.
 
-    `shapes` has JSON Schemas of requests by name; `examples` has address, method and content of further answers.
+    `bodies` are those of requests; `examples` has address, method and content of answers.
     """
     from importlib.metadata import version
 
@@ -372,20 +388,12 @@ def make_document(
     _leave_out_null(document)
     components = document.setdefault("components", {})
     document["webhooks"], message_schemas = describe_webhooks()
-    error_schema = ErrorShape.model_json_schema(ref_template="#/components/schemas/{model}")
-    components["schemas"] |= error_schema.pop("$defs") | {
-        "Listing": dict(listing_schema),
-        "Listings": {
-            "type": "object",
-            "properties": {"listings": {"type": "array", "items": _REFERENCE, "maxItems": 1_000}},
-            "required": ["listings"],
-            "additionalProperties": False,
-        },
-        "ErrorShape": error_schema,
-        "AnswerShape": AnswerShape.model_json_schema(),
-        **shapes,
-        **message_schemas,
-    }
+    models = [(model, "validation") for model in (*bodies, ProblemDetails)]
+    _, described = models_json_schema(models, ref_template=_REFERENCE)  # type: ignore[arg-type]
+    components["schemas"] |= {"Listing": dict(listing_schema), **described["$defs"], **message_schemas}
+    for model in bodies:
+        if issubclass(model, ListingBatch):  # its listings are checked by the model's own rules
+            components["schemas"][model.__name__]["properties"]["listings"]["items"] = _LISTING_SCHEMA
     _show(document, "/v1/score", "post", 200, examples=_show_examples(_SCORES))
     for path, method, example in examples:
         _show(document, path, method, 200, example=example)

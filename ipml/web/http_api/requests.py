@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -24,7 +24,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ipml.cooperation.faults import Faults, read_email
-from ipml.errors import Failed, Forbidden, InvalidListings, LoginNeeded, UnusableSetting
+from ipml.errors import Failed, Forbidden, LoginNeeded, UnusableSetting
 from ipml.records import Problem
 from ipml.web.accounts.permissions import PURPOSES, Action
 
@@ -280,35 +280,12 @@ def _refuse_body(status: HTTPStatus, says: str) -> NoReturn:
 
 
 class InvalidRequest(HTTPException):
-    """A request, or a field outside of its rows, breaks the rules; `problems` lists all faults."""
+    """A request breaks the rules; `problems` lists all faults."""
 
     def __init__(self, problems: Sequence[Problem], status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> None:
         self.problems = tuple(problems)
         said = (f"{one.column or 'the body'}: found {one.value}; expected {one.expected}" for one in self.problems[:10])
         super().__init__(status, f"{'; '.join(said)}.")
-
-
-def require_object(content: object, names: Collection[str], expected: str) -> dict[str, Any]:
-    """Return an object with exactly these names; raises InvalidRequest."""
-    if not isinstance(content, dict):
-        raise InvalidRequest([Problem(1, "", name_found(content), expected)])
-    unknown = [
-        Problem(1, f"{name[:60]!a}"[1:-1], name_found(content[name]), expected) for name in set(content) - {*names}
-    ]
-    missing = [Problem(1, name, "nothing", expected) for name in names if name not in content]
-    if unknown or missing:
-        raise InvalidRequest(sorted(unknown, key=str)[:_MOST_NAMED] + missing)
-    return content
-
-
-def require_list(content: object, name: str, most: int) -> list[Any]:
-    """Return the list in a field; raises InvalidRequest if it is no list, or too long (413)."""
-    if not isinstance(content, list):
-        raise InvalidRequest([Problem(1, name, name_found(content), "a list")])
-    if len(content) > most:
-        problem = Problem(1, name, f"{len(content):,} of them", f"at most {most:,} in one request; send them in parts")
-        raise InvalidRequest([problem], HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    return content
 
 
 def name_found(value: object) -> str:
@@ -319,43 +296,22 @@ def name_found(value: object) -> str:
     return f"{value[:80]!a}"[1:-1] if isinstance(value, str) else str(value)[:80]
 
 
-MOST_LISTINGS = 1_000
-_MOST_NAMED = 20
-Listings = list[dict[str, Any]]
-
-
-def find_listings(content: object) -> Listings:
-    """Return the listings of a request: the object, or those of its list "listings".
-
-    Raises InvalidListings, and InvalidRequest with 422, or 413 if there are too many.
-    """
-    if isinstance(content, dict) and "listings" not in content:
-        return [content]
-    content = require_object(content, ("listings",), 'a listing as an object, or {"listings": [...]} and nothing else')
-    listings = require_list(content["listings"], "listings", MOST_LISTINGS)
-    strange = [row for row, listing in enumerate(listings, start=1) if not isinstance(listing, dict)]
-    if strange:
-        expected = "an object with the fields of a listing"
-        raise InvalidListings([Problem(row, "", "something else", expected) for row in strange])
-    return listings
-
-
-class Crowd:
+class RequestLimit:
     """Counts the requests in progress, and refuses one too many; for one event loop."""
 
     def __init__(self, most: int) -> None:
-        self._most, self._inside = most, 0
+        self._most, self._active = most, 0
 
     @contextmanager
-    def join(self, refusal: HTTPStatus | None = None) -> Iterator[None]:
+    def acquire(self, refusal: HTTPStatus | None = None) -> Iterator[None]:
         """Count one request within a block; raises Failed, or HTTPException with `refusal`, if there are too many."""
-        if self._inside >= self._most:
+        if self._active >= self._most:
             busy = Failed(
                 "this service", f"{self._most} requests are being worked on already", "Try again in a second."
             )
             raise busy if refusal is None else HTTPException(refusal, str(busy), headers={"Retry-After": "1"})
-        self._inside += 1
+        self._active += 1
         try:
             yield
         finally:
-            self._inside -= 1
+            self._active -= 1

@@ -23,7 +23,7 @@ HEADERS: Mapping[str, str] = {
 _ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "2XX": {
         "description": "Delivered; `status` may report the outcome at once",
-        "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model="AnswerShape")}}},
+        "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model="MessageAnswer")}}},
     },
     "409": {"description": "The key is known: delivered"},
     "4XX": {"description": "Given up at once, but for 408, 425 and 429, which are tried again: a dead letter"},

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import File, Form, Query, Request, Response, UploadFile
+from fastapi import Form, Query, Request, Response, UploadFile
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from ipml.cooperation.faults import describe_value
@@ -25,7 +26,7 @@ from ipml.records import Problem
 from ipml.storage.database import writing
 from ipml.web.accounts.brand_accounts import Binding
 from ipml.web.accounts.login import get_cooperation_policy
-from ipml.web.portal.visitor import visiting
+from ipml.web.portal.visitor import Visitor, visiting
 from ipml.web.responses import redirect, render
 
 _COLUMNS = ("url", "listing_id")
@@ -91,56 +92,57 @@ def show_report(
 ) -> Response:
     """Show the form, filled in with listings chosen on the list."""
     lines = "\n".join(one.replace("\n", " ")[:200] for one in listing or ())
-    return _render(request, {"listings": lines, "brand": brand[:200]}, [])
+    return _render(request, ReportForm(listings=lines, brand=brand[:200]), [])
 
 
-def report(
-    request: Request,
-    brand: Annotated[str, Form(max_length=200)],
-    why: Annotated[str, Form(max_length=4 * LONGEST_EXPLANATION)] = "",
-    listings: Annotated[str, Form(max_length=900_000)] = "",
-    good_faith: Annotated[str, Form(max_length=8)] = "",
-    other_brand: Annotated[str, Form(max_length=8)] = "",
-    file: Annotated[UploadFile | None, File()] = None,
-) -> Response:
+class ReportForm(BaseModel):
+    """The form of a notice, with its listings as lines or in a file."""
+
+    brand: Annotated[str, Field(max_length=200)]
+    why: Annotated[str, Field(max_length=4 * LONGEST_EXPLANATION)] = ""
+    listings: Annotated[str, Field(max_length=900_000)] = ""
+    good_faith: Annotated[str, Field(max_length=8)] = ""
+    other_brand: Annotated[str, Field(max_length=8)] = ""
+    file: UploadFile | None = None
+
+
+def report(request: Request, form: Annotated[ReportForm, Form()]) -> Response:
     """Give notice in the name of the visitor's notifier, or show all faults."""
-    said = {"brand": brand, "why": why, "listings": listings, "good_faith": good_faith, "other_brand": other_brand}
-    pointed, problems = read_lines(listings)
-    if file is not None and file.filename:
-        if listings.strip():
+    pointed, problems = read_lines(form.listings)
+    if form.file is not None and form.file.filename:
+        if form.listings.strip():
             problems = [Problem(0, "file", "listings and a file", "one of them")]
         else:
-            pointed, problems = read_csv(file.file.read())
+            pointed, problems = read_csv(form.file.file.read())
     if problems:
-        return _render(request, said, problems)
+        return _render(request, form, problems)
     try:
         with visiting(request, writing) as (connection, visitor):
-            receipt = _give(request, connection, visitor.binding(brand), visitor.name, said, pointed)
+            receipt = _give(request, connection, visitor, form, pointed)
     except InvalidNotice as error:
-        return _render(request, said, _place(error.problems, pointed))
+        return _render(request, form, _place(error.problems, pointed))
     except Conflict as error:
-        return _render(request, said, [Problem(0, "notice", str(error), "")])
+        return _render(request, form, [Problem(0, "notice", str(error), "")])
     return redirect(f"/portal/notices/{receipt}")
 
 
-def _give(
-    request: Request, connection: Connection, binding: Binding, name: str, said: Mapping[str, str], pointed: Pointed
-) -> str:
+def _give(request: Request, connection: Connection, visitor: Visitor, form: ReportForm, pointed: Pointed) -> str:
+    binding = visitor.binding(form.brand)
     if binding.address is None:
         raise Conflict("notice", "the reporter of your account was erased", "Ask the marketplace.")
     now, policy = datetime.now(UTC), get_cooperation_policy(request)
     content: dict[str, Any] = {
-        "explanation": said["why"].replace("\r\n", "\n"),
+        "explanation": form.why.replace("\r\n", "\n"),
         "listings": [dict(one) for _, one in pointed],
-        "name": name,
+        "name": visitor.name,
         "email": binding.address,
-        "good_faith": said["good_faith"] == "yes",
+        "good_faith": form.good_faith == "yes",
         "brand": binding.brand,
         "rights": _find_right(connection, binding, now),
     }
     rules = policy.notices.model_copy(update={"least_explanation": _find_least(connection, [binding], policy, now)})
     notice = check_notice(content, rules, takes_listings=False, now=now)
-    if said["other_brand"] != "yes" and (problems := find_contradictions(connection, notice)):
+    if form.other_brand != "yes" and (problems := find_contradictions(connection, notice)):
         raise InvalidNotice(problems)
     return receive(connection, notice, policy=policy, now=now).reference
 
@@ -172,7 +174,7 @@ def _place(problems: Sequence[Problem], pointed: Pointed) -> list[Problem]:
     return placed
 
 
-def _render(request: Request, said: Mapping[str, str], problems: Sequence[Problem]) -> Response:
+def _render(request: Request, form: ReportForm, problems: Sequence[Problem]) -> Response:
     with visiting(request) as (connection, visitor):
         now = datetime.now(UTC)
         policy = get_cooperation_policy(request)
@@ -180,11 +182,9 @@ def _render(request: Request, said: Mapping[str, str], problems: Sequence[Proble
         lacking = [one.brand for one in visitor.bindings if _find_right(connection, one, now) is None]
     context = {
         "visitor": visitor,
-        "said": {"brand": "", "why": "", "listings": "", "good_faith": ""}
-        | {name: text[:_LONGEST_SHOWN] for name, text in said.items()},
+        "said": {name: text[:_LONGEST_SHOWN] for name, text in form.model_dump(exclude={"file"}).items()},
         "problems": problems[:100],
-        "names_other_brand": said.get("other_brand") == "yes"
-        or any(one.column == "brand" and one.row for one in problems),
+        "names_other_brand": form.other_brand == "yes" or any(one.column == "brand" and one.row for one in problems),
         "more": max(0, len(problems) - 100),
         "lacking": lacking,
         "least": least,

@@ -7,15 +7,11 @@ from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import File, Form, Request, Response, UploadFile
+from fastapi import Form, Request, Response, UploadFile
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from ipml.cooperation.brands.sellers import (
-    end_authorisation,
-    list_authorised,
-    list_proposals,
-    propose_seller,
-)
+from ipml.cooperation.brands.sellers import end_authorisation, list_authorised, list_proposals, propose_seller
 from ipml.cooperation.notifiers.notifier import end_of_day
 from ipml.cooperation.notifiers.registrations import (
     MOST_BYTES,
@@ -33,6 +29,7 @@ from ipml.web.responses import redirect, render
 
 MEDIA = {"pdf": "application/pdf", "png": "image/png", "jpg": "image/jpeg"}
 _Text = Annotated[str, Form(max_length=2000)]
+_FormText = Annotated[str, Field(max_length=2000)]
 _Day = Annotated[str, Form(max_length=10)]
 
 
@@ -41,36 +38,38 @@ def show_rights(request: Request) -> Response:
     return _render_rights(request, {})
 
 
-def file_right(
-    request: Request,
-    brand: _Text,
-    number: _Text = "",
-    office: _Text = "",
-    classes: _Text = "",
-    until: _Day = "",
-    file: Annotated[UploadFile | None, File()] = None,
-) -> Response:
+class RightForm(BaseModel):
+    """The form of a registration."""
+
+    brand: _FormText
+    number: _FormText = ""
+    office: _FormText = ""
+    classes: _FormText = ""
+    until: Annotated[str, Field(max_length=10)] = ""
+    file: UploadFile | None = None
+
+
+def file_right(request: Request, form: Annotated[RightForm, Form()]) -> Response:
     """File a registration, to be checked by the marketplace."""
-    said = {"brand": brand, "number": number, "office": office, "classes": classes, "until": until}
     try:
-        last_day = _read_day(until)
-        content = _read_certificate(file)
+        last_day = _read_day(form.until)
+        content = _read_certificate(form.file)
         with visiting(request, writing) as (connection, visitor):
-            binding = visitor.binding(brand)
+            binding = visitor.binding(form.brand)
             file_registration(
                 connection,
                 binding.notifier_id,
                 binding.brand,
-                number.strip(),
-                office.strip(),
-                classes.strip(),
+                form.number.strip(),
+                form.office.strip(),
+                form.classes.strip(),
                 last_day=last_day,
                 file=content,
                 by=visitor.name,
                 now=datetime.now(UTC),
             )
     except (Refused, Conflict) as error:
-        return _render_rights(request, said, str(error))
+        return _render_rights(request, form.model_dump(exclude={"file"}), str(error))
     return redirect("/portal/rights")
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from fastapi import Request, Response
 from pydantic import BaseModel
-from sqlalchemy import Connection
 
 from ipml.cooperation import policy as cooperation
 from ipml.enforcement import policy as enforcement
@@ -29,89 +28,80 @@ from ipml.web.responses import render
 class ShownPolicy:
     """A policy in force.
 
-    `file` is None for the bundled one; `setting` names the file. `since` is when it came into force as far as known, by
-    the event `since_what`. `fault` reports an error of the file, or a change since the page started.
+    `file` is None for the bundled one. `since` is when it came into force as far as known. `fault` reports an error of
+    the file, or a change since the page started.
     """
 
-    name: str
-    about: str
-    setting: str
+    kind: PolicyKind
     file: Path | None
     digest: str
     since: datetime | None
-    since_what: str
     changed_at: datetime | None
     fault: str
     differences: list[PolicyDifference]
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyKind:
+    """A kind of policy: the setting that names its file, its bundled file, and how to put a change in force."""
+
+    name: str
+    about: str
+    setting: str
+    bundled: Path
+    load: Callable[[Path], BaseModel]
+    since_what: str = ""
+    remedy: str = "restart `ipml serve` and `ipml worker` to put it in force."
+
+
+_REVIEW = PolicyKind(
+    "Review",
+    "In what order cases are worked: prices, minutes, harm, deadlines, lists.",
+    "IPML_POLICY_REVIEW",
+    review.BUNDLED,
+    review.load_policy,
+    "queue ranked by it",
+    "`ipml queue rank` puts it in force.",
+)
+_ENFORCEMENT = PolicyKind(
+    "Enforcement",
+    "Actions of decisions: measures, penalties, appeals, statements, automation, retention.",
+    "IPML_POLICY_ENFORCEMENT",
+    enforcement.BUNDLED,
+    enforcement.load_enforcement_policy,
+    "first decision under it",
+)
+_COOPERATION = PolicyKind(
+    "Cooperation",
+    "Notices, reporters, referrals, reports and traders.",
+    "IPML_POLICY_COOPERATION",
+    cooperation.BUNDLED,
+    cooperation.load_cooperation_policy,
+)
+
+
 def show_policies(request: Request) -> Response:
     """Show the policies of review, enforcement and cooperation, and their differences from the bundled ones."""
-    settings = settings_of(request)
+    settings, policy = settings_of(request), get_policy(request)
     with authorised(request) as (connection, _):
-        shown = [
-            _show_review(connection, settings.policy_review),
-            _show(
-                "Enforcement",
-                "Actions of decisions: measures, penalties, appeals, statements, automation, retention.",
-                "IPML_POLICY_ENFORCEMENT",
-                settings.policy_enforcement,
-                get_policy(request),
-                enforcement.BUNDLED,
-                enforcement.load_enforcement_policy,
-                enforcement.find_first_use(connection, get_policy(request).digest),
-                "first decision under it",
-            ),
-            _show(
-                "Cooperation",
-                "Notices, reporters, referrals, reports and traders.",
-                "IPML_POLICY_COOPERATION",
-                settings.policy_cooperation,
-                get_cooperation_policy(request),
-                cooperation.BUNDLED,
-                cooperation.load_cooperation_policy,
-            ),
-        ]
+        ranking = current_ranking(connection)
+        first_use = enforcement.find_first_use(connection, policy.digest)
+    shown = [
+        _compare(_REVIEW, settings.policy_review, ranking.policy, ranking.at),
+        _compare(_ENFORCEMENT, settings.policy_enforcement, policy, first_use),
+        _compare(_COOPERATION, settings.policy_cooperation, get_cooperation_policy(request)),
+    ]
     return render(request, "policies.html", {"policies": shown})
 
 
-def _show_review(connection: Connection, path: Path | None) -> ShownPolicy:
-    ranking = current_ranking(connection)
-    return _show(
-        "Review",
-        "In what order cases are worked: prices, minutes, harm, deadlines, lists.",
-        "IPML_POLICY_REVIEW",
-        path,
-        ranking.policy,
-        review.BUNDLED,
-        review.load_policy,
-        ranking.at,
-        "queue ranked by it",
-    )
-
-
-def _show(
-    name: str,
-    about: str,
-    setting: str,
-    path: Path | None,
-    policy: BaseModel,
-    bundled: Path,
-    load: Callable[[Path], BaseModel],
-    since: datetime | None = None,
-    since_what: str = "",
-) -> ShownPolicy:
+def _compare(kind: PolicyKind, path: Path | None, policy: BaseModel, since: datetime | None = None) -> ShownPolicy:
     fault, changed_at = "", None
     try:
-        if load(path or bundled) != policy:
-            fault = f"The file says otherwise than what is in force: {_REMEDIES.get(name, _RESTART)}"
+        if kind.load(path or kind.bundled) != policy:
+            fault = f"The file differs from the policy in force: {kind.remedy}"
         changed_at = datetime.fromtimestamp(path.stat().st_mtime, UTC) if path else None
     except (UnusableSetting, OSError) as error:
         fault = str(error)
-    said = digest(canonical_json(policy.model_dump(mode="json")))
-    differences = list_differences(policy, load(bundled))
-    return ShownPolicy(name, about, setting, path, said, since, since_what, changed_at, fault, differences)
-
-
-_RESTART = "restart `ipml serve` and `ipml worker` to put it in force."
-_REMEDIES = {"Review": "`ipml queue rank` puts it in force."}
+    content = digest(canonical_json(policy.model_dump(mode="json")))
+    differences = list_differences(policy, kind.load(kind.bundled))
+    return ShownPolicy(kind, path, content, since, changed_at, fault, differences)

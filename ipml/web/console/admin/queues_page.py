@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Form, Request, Response
+from pydantic import BaseModel, Field
 
 from ipml.errors import Conflict, UnstorableValue
 from ipml.review.worklists.assignment import list_assignees
@@ -22,8 +23,19 @@ from ipml.web.accounts.login import authorised
 from ipml.web.console.case_list import PathNumber
 from ipml.web.responses import redirect, render
 
-_Lines = Annotated[str, Form(max_length=30_000)]
-_Choices = Annotated[list[Annotated[str, Form(max_length=200)]], Form(max_length=1_000)]
+_Lines = Annotated[str, Field(max_length=30_000)]
+_Choice = Annotated[str, Field(max_length=200)]
+
+
+class QueueForm(BaseModel):
+    """The form of a queue, with brands and categories one a line; `queue` is the number of one to redefine, or 0."""
+
+    name: Annotated[str, Field(max_length=10 * LONGEST_QUEUE_NAME)] = ""
+    queue: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    brands: _Lines = ""
+    categories: _Lines = ""
+    script: list[_Choice] = Field([], max_length=1_000)
+    person: list[_Choice] = Field([], max_length=1_000)
 
 
 def show_queues(request: Request) -> Response:
@@ -31,17 +43,10 @@ def show_queues(request: Request) -> Response:
     return _render(request)
 
 
-def save_queue(
-    request: Request,
-    name: Annotated[str, Form(max_length=10 * LONGEST_QUEUE_NAME)] = "",
-    queue: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
-    brands: _Lines = "",
-    categories: _Lines = "",
-    script: _Choices = [],  # noqa: B006 - FastAPI copies it
-    person: _Choices = [],  # noqa: B006
-) -> Response:
-    """Define a queue, or redefine one; brands and categories are one a line."""
-    rule = QueueRule(name.strip(), _split(brands), _split(categories), tuple(script), tuple(person))
+def save_queue(request: Request, form: Annotated[QueueForm, Form()]) -> Response:
+    """Define a queue, or redefine one."""
+    brands, categories, queue = _split(form.brands), _split(form.categories), form.queue
+    rule = QueueRule(form.name.strip(), brands, categories, tuple(form.script), tuple(form.person))
     try:
         with authorised(request, writing) as (connection, user):
             number = define_queue(connection, rule, queue_id=queue or None, by=user.name)

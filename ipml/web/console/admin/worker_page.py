@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Form, Query, Request, Response
+from pydantic import BaseModel, Field
 
 from ipml.errors import Conflict, NotFound, Overtaken, UnstorableValue
 from ipml.review.arrivals.snapshot import check_text
@@ -27,46 +28,49 @@ _OVERTAKEN = "A later message on the same subject was sent, which may say the co
 _STATE = f"^({'|'.join(outbox.MESSAGE_STATES)})$"
 _CHANNEL = f"^(|{'|'.join(RECEIVERS)})$"
 
-State = Annotated[str, Query(pattern=_STATE)]
-Channel = Annotated[str, Query(pattern=_CHANNEL)]
+
+class DeliveriesQuery(BaseModel):
+    """The query of a list of messages, newest first; `after` is the last message of the page before."""
+
+    state: Annotated[str, Field(pattern=_STATE)] = outbox.DEAD
+    channel: Annotated[str, Field(pattern=_CHANNEL)] = ""
+    after: Annotated[int | None, Field(ge=1, le=10**18)] = None
 
 
-def show_deliveries(
-    request: Request,
-    state: State = outbox.DEAD,
-    channel: Channel = "",
-    after: Annotated[int | None, Query(ge=1, le=10**18)] = None,
-) -> Response:
+class DeliveryForm(BaseModel):
+    """The form that settles a message that was given up, or retries all failed ones at once."""
+
+    to: Annotated[str, Field(pattern="^(retry|drop|hurry)$")]
+    state: Annotated[str, Field(pattern=_STATE)] = outbox.DEAD
+    channel: Annotated[str, Field(pattern=_CHANNEL)] = ""
+    key: Annotated[str, Field(max_length=255)] = ""
+    why: Annotated[str, Field(max_length=10 * LONGEST_WHY)] = ""
+    out_of_order: bool = False
+
+
+def show_deliveries(request: Request, query: Annotated[DeliveriesQuery, Query()]) -> Response:
     """Show the messages in a state, and the numbers waiting and given up on each channel."""
-    return _render_deliveries(request, state, channel, after)
+    return _render_deliveries(request, query)
 
 
-def settle_delivery(
-    request: Request,
-    to: Annotated[str, Form(pattern="^(retry|drop|hurry)$")],
-    state: Annotated[str, Form(pattern=_STATE)] = outbox.DEAD,
-    channel: Annotated[str, Form(pattern=_CHANNEL)] = "",
-    key: Annotated[str, Form(max_length=255)] = "",
-    why: Annotated[str, Form(max_length=10 * LONGEST_WHY)] = "",
-    *,
-    out_of_order: Annotated[bool, Form()] = False,
-) -> Response:
+def settle_delivery(request: Request, form: Annotated[DeliveryForm, Form()]) -> Response:
     """Send a message again that was given up, or drop it; or retry all failed ones at once."""
-    now = datetime.now(UTC)
+    now, key, why = datetime.now(UTC), form.key, form.why
+    query = DeliveriesQuery(state=form.state, channel=form.channel)
     try:
         with authorised(request, writing) as (connection, user):
-            if to == "hurry":
+            if form.to == "hurry":
                 outbox.hurry(connection, now)
-            elif to == "retry":
-                outbox.retry_dead(connection, key, user.name, now, out_of_order=out_of_order)
+            elif form.to == "retry":
+                outbox.retry_dead(connection, key, user.name, now, out_of_order=form.out_of_order)
             else:
                 _check_why(why)
                 outbox.drop_dead(connection, key, user.name, why, now)
     except Overtaken:
-        return _render_deliveries(request, state, channel, None, _OVERTAKEN, key, why, is_overtaken=True)
+        return _render_deliveries(request, query, form, _OVERTAKEN)
     except (Conflict, NotFound, UnstorableValue) as error:
-        return _render_deliveries(request, state, channel, None, str(error), key, why)
-    return redirect(f"/deliveries?{urlencode({'state': state, 'channel': channel})}")
+        return _render_deliveries(request, query, form, str(error))
+    return redirect(f"/deliveries?{urlencode({'state': form.state, 'channel': form.channel})}")
 
 
 def _check_why(why: str) -> None:
@@ -76,16 +80,9 @@ def _check_why(why: str) -> None:
 
 
 def _render_deliveries(
-    request: Request,
-    state: str,
-    channel: str,
-    after: int | None,
-    message: str = "",
-    key: str = "",
-    why: str = "",
-    *,
-    is_overtaken: bool = False,
+    request: Request, query: DeliveriesQuery, form: DeliveryForm | None = None, message: str = ""
 ) -> Response:
+    state, channel, after = query.state, query.channel, query.after
     with authorised(request) as (connection, _):
         at = datetime.now(UTC)
         listed = outbox.browse_messages(connection, state, channel=channel or None, after=after, at_most=MOST + 1)
@@ -100,13 +97,13 @@ def _render_deliveries(
         "states": outbox.MESSAGE_STATES,
         "channel": channel,
         "receivers": RECEIVERS,
-        "first_link": f"/deliveries?{urlencode(asked)}" if after else None,
+        "previous_link": f"/deliveries?{urlencode(asked)}" if after else None,
         "next_link": f"/deliveries?{urlencode(asked | more)}" if more else None,
         "message": message,
-        "chosen": key,
-        "why": why,
+        "chosen": form.key if form else "",
+        "why": form.why if form else "",
         "longest_why": LONGEST_WHY,
-        "is_overtaken": is_overtaken,
+        "is_overtaken": message == _OVERTAKEN,
     }
     return render(request, "deliveries.html", context)
 
