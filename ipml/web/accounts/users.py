@@ -344,8 +344,8 @@ def find_role(claims: Mapping[str, Any], claim: str, roles: GroupRoles) -> Role 
     >>> find_role({"groups": ["trust", "leads"]}, "groups", roles), find_role({"groups": "staff"}, "groups", roles)
     (<Role.LEAD: 'lead'>, None)
     """
-    said = claims.get(claim)
-    groups = said if isinstance(said, list) else [said]
+    claimed = claims.get(claim)
+    groups = claimed if isinstance(claimed, list) else [claimed]
     given = {roles[group] for group in groups if isinstance(group, str) and group in roles}
     return next((role for role in reversed(Role) if role in given), None)
 

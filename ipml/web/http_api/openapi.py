@@ -161,22 +161,22 @@ def describe_scores(
 ) -> dict[str, Any]:
     """Return the plain values of `ListingScores`; `lists` has the lists of each listing's seller."""
     scores = [_describe_score(one, explain) for one in scored]
-    for said, found in zip(scores, lists, strict=False):
-        said.update(found)
+    for score, found in zip(scores, lists, strict=False):
+        score.update(found)
     return {"model_version": version, "unlike_training": list(map(asdict, unlike)), "scores": scores}
 
 
 def _describe_score(scored: ScoredListing, explain: bool) -> dict[str, Any]:
     listing, figures = scored.listing, ("score", "score_low", "score_high", "log_odds", "abstained", "warning")
     observed_at = listing.observed_at and write_moment(listing.observed_at)
-    said = {
+    score = {
         "listing_id": listing.listing_id,
         "observed_at": observed_at,
         **{name: getattr(scored, name) for name in figures},
     }
     if not explain:
-        return said
-    return said | {
+        return score
+    return score | {
         "reasons": list(map(asdict, scored.reasons)),
         "base_rate": scored.base_rate,
         "highlights": list(map(asdict, scored.highlights)),
