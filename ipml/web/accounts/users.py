@@ -109,7 +109,6 @@ def add_user(
     password: str | None,
     role: Role = Role.REVIEWER,
     cost: PasswordCost = DEFAULT_COST,
-    now: datetime | None = None,
     actor: str = OPERATOR,
 ) -> User:
     """Add a user; raises Refused and Conflict.
@@ -120,7 +119,7 @@ def add_user(
     password_hash = NO_PASSWORD if password is None else hash_password(password, cost)
     try:
         serialise(connection, Lock.ADD_USER)
-        return insert_user(connection, name, password_hash, role, actor, now or datetime.now(UTC))
+        return insert_user(connection, name, password_hash, role, actor, datetime.now(UTC))
     except IntegrityError as error:
         raise Conflict(
             f"user {name}", "exists already", "Choose another name, or see `ipml admin user list`."

@@ -31,12 +31,12 @@ def bind_account(
     request: Request, name: _Text, brand: _Text = "", notifier: _Text = "", password: _Text = ""
 ) -> Response:
     """Bind a brand account to a brand and a notifier; with a password the account is created first."""
-    typed, now = {"name": name, "brand": brand, "notifier": notifier}, datetime.now(UTC)
+    typed = {"name": name, "brand": brand, "notifier": notifier}
     try:
         with authorised(request, writing) as (connection, user):
             if password:
-                add_user(connection, name, password, Role.BRAND, request.app.state.cost, now, user.name)
-            bind_brand(connection, name.strip(), brand.strip(), notifier.strip(), by=user.name, now=now)
+                add_user(connection, name, password, Role.BRAND, request.app.state.cost, user.name)
+            bind_brand(connection, name.strip(), brand.strip(), notifier.strip(), by=user.name)
     except (Conflict, NotFound, Refused) as error:
         return _render_accounts(request, typed, str(error))
     return redirect("/brand-accounts")
