@@ -1,4 +1,4 @@
-"""Bodies, examples and errors of submitting listings and events, for validation and the OpenAPI document."""
+"""Intake bodies: listings and events as submitted and shown, with examples and errors for the OpenAPI document."""
 
 from __future__ import annotations
 
