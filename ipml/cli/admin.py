@@ -229,7 +229,7 @@ def bind(
     from ipml.web.accounts.brand_accounts import bind_brand
 
     with _managing(database, by) as (connection, actor):
-        bound = bind_brand(connection, name, brand, notifier, by=actor, now=datetime.now(UTC))
+        bound = bind_brand(connection, name, brand, notifier, by=actor)
     typer.echo(f"{name} acts for {bound.brand} in the name of {bound.address}.")
 
 

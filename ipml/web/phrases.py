@@ -94,7 +94,7 @@ def seller_history(listing: Listing) -> list[tuple[str, str]]:
     [('Selling for', '9 days'), ('Sales', '40'), ('Returns', '10 (25 %)')]
     """
     sales = listing.seller_sales
-    told = [
+    facts = [
         ("Selling for", None if listing.seller_age_days is None else duration(listing.seller_age_days)),
         ("Listings", _figure(listing.seller_listings)),
         ("Sales", _figure(sales)),
@@ -103,7 +103,7 @@ def seller_history(listing: Listing) -> list[tuple[str, str]]:
         ("Rating", None if listing.seller_rating is None else f"{100 * listing.seller_rating:.0f} %"),
         ("Strikes in all", _figure(listing.seller_strikes)),
     ]
-    return [(noun, phrase) for noun, phrase in told if phrase is not None]
+    return [(noun, phrase) for noun, phrase in facts if phrase is not None]
 
 
 def _figure(number: float | None) -> str | None:

@@ -421,10 +421,10 @@ def set_up_log() -> None:
 def _find_most_files() -> int:
     """Raise the limit of open files as far as allowed and useful, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 4 * MOST_WAITING if hard == resource.RLIM_INFINITY else min(hard, 4 * MOST_WAITING)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(soft, wanted)
+    most = 4 * MOST_WAITING if hard == resource.RLIM_INFINITY else min(hard, 4 * MOST_WAITING)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(soft, most)
 
 
 _WIDEST = {4: 8, 6: 32}  # shortest prefix that one organisation is likely to own

@@ -55,7 +55,7 @@ def fill(engine: Engine, now: datetime | None = None) -> dict[str, str]:
         for name in (*BRANDS, "una"):
             add_user(connection, name, PASSWORD, Role.BRAND, CHEAP)
         for name, brand in BRANDS.items():
-            bind_brand(connection, name, brand, ADDRESSES[name], by="adam", now=now)
+            bind_brand(connection, name, brand, ADDRESSES[name], by="adam")
     enqueue(engine, [make_listing(brand, number, now) for brand in BRANDS.values() for number in range(LISTINGS)])
     return {brand: _fill_brand(engine, name, brand, now) for name, brand in BRANDS.items()}
 

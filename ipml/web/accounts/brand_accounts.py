@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select, update
 
@@ -40,13 +40,13 @@ class Binding:
     bound_at: datetime
 
 
-def bind_brand(connection: Connection, name: str, brand: str, address: str, *, by: str, now: datetime) -> Binding:
+def bind_brand(connection: Connection, name: str, brand: str, address: str, *, by: str) -> Binding:
     """Bind an account to a brand and the notifier of an address, who is added if new; a binding to another is replaced.
 
     Raises NotFound, Refused for an impossible brand or address, and Conflict for an account with another role:
     reviewers see all brands, and act for none.
     """
-    user_id, faults = find_user_id(connection, name), Faults()
+    user_id, faults, now = find_user_id(connection, name), Faults(), datetime.now(UTC)
     read_brand = read_text(faults, "brand", brand, longest=LONGEST_BRAND)
     read_address = read_email(faults, "notifier", address)
     if read_brand is None or read_address is None:

@@ -204,8 +204,8 @@ def log_out(request: Request) -> Response:
         close_session(connection, _read_cookie(request))
     response: Response = redirect("/login")
     if named:
-        told = {"heading": "Not logged out", "message": _AT_THE_PROXY, "status": HTTPStatus.OK}
-        response = render(request, "error.html", told, HTTPStatus.OK)
+        notice = {"heading": "Not logged out", "message": _AT_THE_PROXY, "status": HTTPStatus.OK}
+        response = render(request, "error.html", notice, HTTPStatus.OK)
     response.delete_cookie(**_cookie(request))
     return response
 

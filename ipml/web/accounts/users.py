@@ -109,7 +109,6 @@ def add_user(
     password: str | None,
     role: Role = Role.REVIEWER,
     cost: PasswordCost = DEFAULT_COST,
-    now: datetime | None = None,
     actor: str = OPERATOR,
 ) -> User:
     """Add a user; raises Refused and Conflict.
@@ -120,7 +119,7 @@ def add_user(
     password_hash = NO_PASSWORD if password is None else hash_password(password, cost)
     try:
         serialise(connection, Lock.ADD_USER)
-        return insert_user(connection, name, password_hash, role, actor, now or datetime.now(UTC))
+        return insert_user(connection, name, password_hash, role, actor, datetime.now(UTC))
     except IntegrityError as error:
         raise Conflict(
             f"user {name}", "exists already", "Choose another name, or see `ipml admin user list`."
@@ -344,8 +343,8 @@ def find_role(claims: Mapping[str, Any], claim: str, roles: GroupRoles) -> Role 
     >>> find_role({"groups": ["trust", "leads"]}, "groups", roles), find_role({"groups": "staff"}, "groups", roles)
     (<Role.LEAD: 'lead'>, None)
     """
-    said = claims.get(claim)
-    groups = said if isinstance(said, list) else [said]
+    claimed = claims.get(claim)
+    groups = claimed if isinstance(claimed, list) else [claimed]
     given = {roles[group] for group in groups if isinstance(group, str) and group in roles}
     return next((role for role in reversed(Role) if role in given), None)
 

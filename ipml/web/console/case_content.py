@@ -122,11 +122,11 @@ class CasePage:
     history: CaseHistory
     notices: CaseNotices
     work: CaseWork
-    followed: Followed | None
+    case_actions: Followed | None
     appeal_rules: AppealRules
     claim: Claim | None = None
     barred: str = ""
-    outlook: Outlook | None = None
+    preview: Outlook | None = None
     audit_events: Sequence[AuditRow] = ()
 
     @property
@@ -156,9 +156,9 @@ class CaseReader:
 
     def _finish(self, page: CasePage, claim: Claim | None, barred: str = "") -> CasePage:
         stored, strikes = self._shown.stored, self._strikes
-        outlook = foresee(self._connection, stored, strikes, self._policy) if claim else None
+        preview = foresee(self._connection, stored, strikes, self._policy) if claim else None
         audit_events = queue.shown_history(self._connection, self._user.name, self._shown)
-        return replace(page, claim=claim, barred=barred, outlook=outlook, audit_events=audit_events)
+        return replace(page, claim=claim, barred=barred, preview=preview, audit_events=audit_events)
 
     def _read(self) -> CasePage:
         connection, request, user = self._connection, self._request, self._user
@@ -197,7 +197,7 @@ class CaseReader:
             history=history,
             notices=self._read_notices(),
             work=read_case_work(connection, case, user, hides=self._shown.hides_history),
-            followed=read_followed(connection, case_id) if history.decisions else None,
+            case_actions=read_followed(connection, case_id) if history.decisions else None,
             appeal_rules=self._policy.appeals,
         )
 

@@ -120,8 +120,8 @@ class ListQuery(BaseModel):
 
     def write(self, **changes: Any) -> str:
         """Return the query of this list, or of a changed one, from its first page."""
-        said = self.model_dump(exclude_defaults=True, exclude={"after", "undone", "nothing"}) | changes
-        return urlencode({name: _plain(value) for name, value in said.items() if value not in (None, "")})
+        parameters = self.model_dump(exclude_defaults=True, exclude={"after", "undone", "nothing"}) | changes
+        return urlencode({name: _plain(value) for name, value in parameters.items() if value not in (None, "")})
 
     def filter(self) -> Filter:
         """Return the filter of cases."""
@@ -145,13 +145,13 @@ class ListQuery(BaseModel):
     def browse(
         self,
         connection: Connection,
-        wanted: Filter,
+        selection: Filter,
         limit: int,
         after: int | None = None,
         parts: QueueParts | None = None,
     ) -> list[Case]:
         """Return one page of cases in this list's order."""
-        return browse(connection, wanted, self.order, limit=limit, after=after, parts=parts)
+        return browse(connection, selection, self.order, limit=limit, after=after, parts=parts)
 
     @property
     def is_narrowed(self) -> bool:
@@ -240,9 +240,9 @@ def _is_queue(connection: Connection, user: User, within: str) -> bool:
 def _find_in_list(connection: Connection, user: User, last_id: int, state: str, within: str) -> int | None:
     """Return the next case of a list that nobody else holds, starting over after the last."""
     asked = ListQuery.read(within)
-    wanted = replace(asked.filter(), state=state, free_for=user.name)
+    selection = replace(asked.filter(), state=state, free_for=user.name)
     for after in (last_id, None):
-        for case in asked.browse(connection, wanted, 2, after):
+        for case in asked.browse(connection, selection, 2, after):
             if case.case_id != last_id:
                 return case.case_id
     return None
@@ -251,8 +251,8 @@ def _find_in_list(connection: Connection, user: User, last_id: int, state: str, 
 def find_first(connection: Connection, user: User, within: str, most: int) -> list[int]:
     """Return the first cases of a list that nobody else holds."""
     asked = ListQuery.read(within)
-    wanted = replace(asked.filter(), state="open", free_for=user.name)
-    return [case.case_id for case in asked.browse(connection, wanted, most)]
+    selection = replace(asked.filter(), state="open", free_for=user.name)
+    return [case.case_id for case in asked.browse(connection, selection, most)]
 
 
 def _claim_first(connection: Connection, user: User, within: str, settings: Settings) -> Claim | None:
@@ -410,12 +410,12 @@ def _find_cases(
 ) -> tuple[list[Case], dict[int, Decision] | None]:
     """Return one case more than a page shows, and the verdicts where the order gives them."""
     is_decided = asked.state == "decided"
-    wanted = replace(asked.filter(), hidden_from=user.name) if is_decided else asked.filter()
+    selection = replace(asked.filter(), hidden_from=user.name) if is_decided else asked.filter()
     if is_decided and asked.order == "rank":  # latest decisions first
-        decided = browse_decided(connection, wanted, limit=PAGE_SIZE + 1, after=after)
+        decided = browse_decided(connection, selection, limit=PAGE_SIZE + 1, after=after)
         return [case for case, _ in decided], {decision.case_id: decision for _, decision in decided}
     is_by_parts = asked.order == "rank" and asked.state in PENDING
-    return asked.browse(connection, wanted, PAGE_SIZE + 1, after, parts if is_by_parts else None), None
+    return asked.browse(connection, selection, PAGE_SIZE + 1, after, parts if is_by_parts else None), None
 
 
 def _count(connection: Connection, user: User, settings: Settings) -> dict[str, int]:

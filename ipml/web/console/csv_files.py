@@ -42,8 +42,8 @@ def export_table(request: Request, query: Annotated[ExportQuery, Query()]) -> Re
     with authorised(request) as (_, user):
         _log.info("export: user:%s takes %s", user.user_id, query.what)
     export, columns = (export_cases, CASE_COLUMNS) if query.what == "cases" else (export_decisions, DECISION_COLUMNS)
-    wanted = ExportFilter(query.state or None, query.brand or None, query.seller or None, query.since, query.until)
-    return send_csv(f"{query.what}.csv", columns, export(get_engine(request), wanted))
+    selection = ExportFilter(query.state or None, query.brand or None, query.seller or None, query.since, query.until)
+    return send_csv(f"{query.what}.csv", columns, export(get_engine(request), selection))
 
 
 def send_csv(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> Response:

@@ -5,6 +5,7 @@ The queue's part shows backlog, flow, speed and precision; a brand's report show
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -19,17 +20,23 @@ from ipml.cooperation.reports.brand import FoundBrand, list_brands, make_brand_r
 from ipml.cooperation.reports.document import ReportDocument, show, show_interval
 from ipml.cooperation.reports.period import Period
 from ipml.enforcement.ledger import find_alarms
-from ipml.enforcement.overview import measure_enforcement
+from ipml.enforcement.overview import Overview, measure_enforcement
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.review.quality.blind_reviews import summarise_second_reviews
-from ipml.review.queue_metrics import count_days, find_last_decision, measure_backlog, measure_hits, measure_paces
+from ipml.review.queue_metrics import (
+    QueueBacklog,
+    count_days,
+    find_last_decision,
+    measure_backlog,
+    measure_hits,
+    measure_paces,
+)
 from ipml.review.sampling.estimates import estimate
 from ipml.storage.database import reading
 from ipml.web.accounts.login import authorised, get_cooperation_policy, get_engine, get_policy
 from ipml.web.accounts.permissions import Action
-from ipml.web.accounts.users import User
 from ipml.web.cache import CachedAnswer, CachedByName
-from ipml.web.console.drawing.charts import make_estimate_bars, make_hit_bars, make_second_review_bars
+from ipml.web.console.drawing.charts import ShareBar, make_estimate_bars, make_hit_bars, make_second_review_bars
 from ipml.web.console.drawing.dashboard_charts import History, read_history
 from ipml.web.responses import render
 
@@ -88,31 +95,47 @@ class DateRange:
 _USUAL_DAYS, _PACE_DAYS, _MOST_DAYS = 14, 7, 1_100
 
 
+@dataclass(frozen=True)
+class QueueState:
+    """State of queue and enforcement at a moment."""
+
+    at: datetime
+    backlog: QueueBacklog
+    most_of_an_age: int
+    decided_today: int
+    last_at: datetime | None
+    hits: Sequence[ShareBar]
+    enforcement: Overview
+    second_reviews: Sequence[ShareBar]
+
+
 def show_dashboard(request: Request, first: FirstDay = None, last: LastDay = None) -> Response:
     """Show the state of the queue, cached for some seconds as many may have the page open.
 
-    Charts and paces cover the requested days.
+    Charts and paces cover the requested days. A lead sees the paces of all reviewers, others only their own.
     """
     histories: CachedByName[History] = request.app.state.histories
-    state, now = request.app.state, datetime.now(UTC)
+    stand: CachedAnswer[QueueState] = request.app.state.stand
+    state, now, policy = request.app.state, datetime.now(UTC), get_policy(request)
     span = DateRange.of(first, last, _USUAL_DAYS, _MOST_DAYS)
+    pace_days, pace_end = (_PACE_DAYS, now) if span.is_usual else (span.n_days, span.end)
     with authorised(request) as (connection, user):
+        is_lead, paces = user.role.may(Action.SEE_PACES), measure_paces(connection, pace_days, now=pace_end)
         context = {
-            **state.stand.get(lambda: _measure_queue(connection, get_policy(request), now)),
-            "alarms": state.alarms.get(lambda: find_alarms(connection, get_policy(request))),
+            **vars(stand.get(lambda: _measure_queue(connection, policy, now))),
+            "alarms": state.alarms.get(lambda: find_alarms(connection, policy)),
             "estimates": make_estimate_bars(state.estimates.get(lambda: estimate(connection))),
-            **_paces(connection, user, now, _PACE_DAYS),
+            "is_lead": is_lead,
+            "paces": [pace for pace in paces if is_lead or pace.reviewer == user.name],
             "history": histories.get(
-                (span.first, span.last), lambda: read_history(connection, span.first, span.last, get_policy(request))
+                (span.first, span.last), lambda: read_history(connection, span.first, span.last, policy)
             ),
             "me": user.name,
             "year": timedelta(days=YEAR_DAYS - 1),
             "presets": _list_presets(now.date()),
             "span": span,
-            "pace_days": _PACE_DAYS,
+            "pace_days": pace_days,
         }
-        if not span.is_usual:
-            context |= {"pace_days": span.n_days, **_paces(connection, user, span.end, span.n_days)}
     return render(request, "dashboard.html", context)
 
 
@@ -121,24 +144,18 @@ def _list_presets(today: date) -> list[tuple[str, str]]:
     return [(name, f"/dashboard?from={today - timedelta(days=n_days - 1)}&until={today}") for name, n_days in named]
 
 
-def _measure_queue(connection: Connection, policy: EnforcementPolicy, now: datetime) -> dict[str, Any]:
+def _measure_queue(connection: Connection, policy: EnforcementPolicy, now: datetime) -> QueueState:
     backlog = measure_backlog(connection, now=now)
-    return {
-        "at": now,
-        "backlog": backlog,
-        "most_of_an_age": max(number for _, number in backlog.ages) or 1,
-        "decided_today": count_days(connection, 1, now=now)[-1].decided,
-        "last_at": find_last_decision(connection),
-        "hits": make_hit_bars(measure_hits(connection)),
-        "enforcement": measure_enforcement(connection, policy, now=now),
-        "second_reviews": make_second_review_bars(summarise_second_reviews(connection)),
-    }
-
-
-def _paces(connection: Connection, user: User, now: datetime, n_days: int) -> dict[str, Any]:
-    """Return the paces of all reviewers for a lead, and only their own for others."""
-    is_lead, paces = user.role.may(Action.SEE_PACES), measure_paces(connection, n_days, now=now)
-    return {"is_lead": is_lead, "paces": [pace for pace in paces if is_lead or pace.reviewer == user.name]}
+    return QueueState(
+        at=now,
+        backlog=backlog,
+        most_of_an_age=max(number for _, number in backlog.ages) or 1,
+        decided_today=count_days(connection, 1, now=now)[-1].decided,
+        last_at=find_last_decision(connection),
+        hits=make_hit_bars(measure_hits(connection)),
+        enforcement=measure_enforcement(connection, policy, now=now),
+        second_reviews=make_second_review_bars(summarise_second_reviews(connection)),
+    )
 
 
 MOST_BRANDS = 200

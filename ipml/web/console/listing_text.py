@@ -204,17 +204,17 @@ def describe_disguises(
     'U+200B' zero width space, which is not seen
     """
     shown = text[:limit]
-    told: list[tuple[str, str]] = []
+    disguises: list[tuple[str, str]] = []
     last, last_how = -2, ""
     for place, how in find_disguises(shown, read_as, brand).items():
         if place == last + 1 and how == last_how:
-            told[-1] = (told[-1][0] + shown[place], how)
+            disguises[-1] = (disguises[-1][0] + shown[place], how)
         else:
-            told.append((shown[place], how))
+            disguises.append((shown[place], how))
         last, last_how = place, how
     for place in sorted(find_invisible(shown, "\n\t")):
-        told.append((name_code_point(shown[place]), f"{_name(shown[place])}, which is not seen"))
-    return list(dict.fromkeys(told))
+        disguises.append((name_code_point(shown[place]), f"{_name(shown[place])}, which is not seen"))
+    return list(dict.fromkeys(disguises))
 
 
 def find_read_words(title: str, read_as: str | None) -> list[str]:

@@ -204,10 +204,10 @@ def _answer_problems(
     problems: Sequence[Problem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    said = {"title": status.phrase, "status": int(status), "detail": detail}
+    content = {"title": status.phrase, "status": int(status), "detail": detail}
     listed = {"problems": list(map(describe_problem, problems[:MOST_PROBLEMS]))} if problems else {}
     every = {**_STATUS_HEADERS.get(status, {}), **(headers or {})}
-    return Response(write_json(said | listed), status, every, media_type=PROBLEM_TYPE)
+    return Response(write_json(content | listed), status, every, media_type=PROBLEM_TYPE)
 
 
 _MESSAGE_KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}")
@@ -234,8 +234,8 @@ async def answer_message(
                 return note_answer(connection, key, body.status, by, datetime.now(UTC), at=body.at, why=body.why or "")
 
         noted = await to_thread.run_sync(note, limiter=state.writers)
-    said = {"key": noted.key, "status": noted.status, "said_at": write_moment(noted.said_at), "is_new": noted.is_new}
-    return make_json_answer(write_json(said))
+    content = {"key": noted.key, "status": noted.status, "said_at": write_moment(noted.said_at), "is_new": noted.is_new}
+    return make_json_answer(write_json(content))
 
 
 MOST_AT_ONCE = 64  # requests being worked on, each of at most 4 MiB

@@ -1,4 +1,4 @@
-"""OpenAPI document of submitting listings and events: shapes, examples and errors."""
+"""Intake bodies: listings and events as submitted and shown, with examples and errors for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from pydantic_core import PydanticCustomError
 from ipml.web.http_api.bodies import MOST_LISTINGS, AnswerBody, ListingBatch, ListingObject, Moment, Name, RequestBody
 from ipml.web.http_api.openapi import (
     BODY_ERRORS,
+    LISTING_EXAMPLE,
     READ_ERRORS,
+    SCORE_EXAMPLE,
+    ScoreFigures,
     ScoreReason,
     SellerListMark,
     describe_body,
@@ -33,22 +36,15 @@ class RelistingMatch(AnswerBody):
     precision: float = Field(ge=0, le=1, description="share of such matches that people had found counterfeit by then")
 
 
-class ListingState(AnswerBody):
+class ListingState(ScoreFigures):
     """A listing and its state; all figures are null if the model abstains."""
 
-    listing_id: str
     seller_id: str
     observed_at: AwareDatetime | None = Field(
         description="of the last observation, which may be later than the one you sent"
     )
     received_at: AwareDatetime
     withdrawn_at: AwareDatetime | None = Field(description="since when it is gone; null while it is on offer")
-    score: float | None = Field(ge=0, le=1, description="calibrated probability that the listing is counterfeit")
-    score_low: float | None = Field(ge=0, le=1, description="lower bound of its 90 % interval")
-    score_high: float | None = Field(ge=0, le=1, description="upper bound of its 90 % interval")
-    log_odds: float | None
-    abstained: str | None = Field(description="why the listing cannot be judged, or null")
-    warning: str | None = Field(description="limits of the score, such as an unread title, or null")
     model_version: str
     case: int | None = Field(description="number of its newest case that was not superseded; null if it never had one")
     state: Literal["scored", "open", "escalated", "decided"] = Field(
@@ -159,26 +155,12 @@ class StoredEvents(AnswerBody):
     events: int = Field(ge=0)
 
 
-_LISTING = {
-    "listing_id": "1204",
-    "seller_id": "harbour-outlet",
-    "title": "AAA quality Vellmar tote bag 1:1 mirror, with box",
-    "price": 79.9,
-    "currency": "EUR",
-    "observed_at": "2026-03-01T09:30:00Z",
-}
-_KNOWN = {
-    "listing_id": "1204",
+_LISTING = LISTING_EXAMPLE | {"observed_at": "2026-03-01T09:30:00Z"}
+_KNOWN = SCORE_EXAMPLE | {
     "seller_id": "harbour-outlet",
     "observed_at": "2026-03-01T09:30:00+00:00",
     "received_at": "2026-03-01T09:30:02+00:00",
     "withdrawn_at": None,
-    "score": 0.93,
-    "score_low": 0.81,
-    "score_high": 0.98,
-    "log_odds": 2.71,
-    "abstained": None,
-    "warning": None,
     "model_version": "ipml/3f2a90c1b2d4",
     "case": 381,
     "state": "open",

@@ -160,17 +160,17 @@ async def show_lists(
 ) -> Response:
     """Show the entries in force, up to 1,000 at a time."""
     with request.app.state.request_limit.acquire():
-        wanted = None if kind is None else ListKind(kind)
+        list_kind = None if kind is None else ListKind(kind)
 
         def find(connection: Connection) -> list[ListEntry]:
             most = MOST_ENTRIES + 1
-            return list_entries(connection, now=datetime.now(UTC), kind=wanted, brand=brand, after=after, limit=most)
+            return list_entries(connection, now=datetime.now(UTC), kind=list_kind, brand=brand, after=after, limit=most)
 
         found = await _run(request, reading, find)
     shown = found[:MOST_ENTRIES]
     is_more = len(found) > MOST_ENTRIES
-    said = {"entries": list(map(describe_entry, shown)), "next": shown[-1].entry_id if is_more else None}
-    return make_json_answer(write_json(said))
+    answer = {"entries": list(map(describe_entry, shown)), "next": shown[-1].entry_id if is_more else None}
+    return make_json_answer(write_json(answer))
 
 
 async def remove_from_list(request: Request, entry_id: _Number) -> Response:

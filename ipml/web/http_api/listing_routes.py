@@ -36,7 +36,7 @@ from ipml.web.http_api.bodies import LONGEST_NAME, read_as, read_batch
 from ipml.web.http_api.intake_document import SubmittedEvents, SubmittedListings
 from ipml.web.http_api.list_routes import describe_mark
 from ipml.web.http_api.monitoring import CurrentModel, Metrics, ScoringModel
-from ipml.web.http_api.openapi import make_json_answer, write_json
+from ipml.web.http_api.openapi import describe_figures, make_json_answer, write_json
 from ipml.web.http_api.requests import RequestLimit, parse_body, read_body
 
 MOST_AT_ONCE = 64  # requests in progress or waiting, each of at most 4 MiB
@@ -260,14 +260,12 @@ def _answer_submission(submission: Submission, known: Mapping[str, KnownListing]
 
 def _describe(known: KnownListing) -> dict[str, Any]:
     scored = known.scored
-    figures = ("score", "score_low", "score_high", "log_odds", "abstained", "warning", "model_version")
-    return {
-        "listing_id": scored.listing.listing_id,
+    return describe_figures(scored) | {
+        "model_version": scored.model_version,
         "seller_id": scored.listing.seller_id,
         "observed_at": _write(scored.listing.observed_at),
         "received_at": write_moment(known.received_at),
         "withdrawn_at": _write(known.withdrawn_at),
-        **{name: getattr(scored, name) for name in figures},
         "case": known.case_id,
         "state": known.state or "scored",
         "verdict": known.verdict,

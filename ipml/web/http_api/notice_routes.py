@@ -301,10 +301,10 @@ def _score(connection: Connection, model: ScoringModel, listings: Sequence[Listi
 
 
 def _as_mapping(listing: Listing) -> dict[str, Any]:
-    told = {name: value for name, value in asdict(listing).items() if value is not None}
-    return {name: write_moment(value) if isinstance(value, datetime) else value for name, value in told.items()}
+    given = {name: value for name, value in asdict(listing).items() if value is not None}
+    return {name: write_moment(value) if isinstance(value, datetime) else value for name, value in given.items()}
 
 
 def _answer(receipt: Receipt, status: HTTPStatus) -> Response:
-    said = describe_receipt(receipt) | ({"is_new": receipt.is_new})
-    return make_json_answer(write_json(said), status)
+    answer = describe_receipt(receipt) | ({"is_new": receipt.is_new})
+    return make_json_answer(write_json(answer), status)

@@ -62,17 +62,22 @@ class SellerListMark(AnswerBody):
     until: datetime | None = Field(description="when it ends")
 
 
-class ListingScore(AnswerBody):
-    """The score of one listing; all figures are null if the model abstains."""
+class ScoreFigures(AnswerBody):
+    """The figures of a score; all are null if the model abstains."""
 
     listing_id: str
-    observed_at: datetime | None
     score: float | None = Field(ge=0, le=1, description="calibrated probability that the listing is counterfeit")
     score_low: float | None = Field(ge=0, le=1, description="lower bound of its 90 % interval")
     score_high: float | None = Field(ge=0, le=1, description="upper bound of its 90 % interval")
     log_odds: float | None = Field(description="sum of base_rate and the weights of all reasons, before calibration")
     abstained: str | None = Field(description="why the listing cannot be judged, or null")
     warning: str | None = Field(description="limits of the score, such as an unread title, or null")
+
+
+class ListingScore(ScoreFigures):
+    """The score of one listing; all figures are null if the model abstains."""
+
+    observed_at: datetime | None
     reasons: list[ScoreReason] | None = Field(None, description="only with explain=true; heaviest first")
     base_rate: float | None = Field(
         None, description="only with explain=true; log-odds at which every listing of this model starts"
@@ -161,27 +166,30 @@ def describe_scores(
 ) -> dict[str, Any]:
     """Return the plain values of `ListingScores`; `lists` has the lists of each listing's seller."""
     scores = [_describe_score(one, explain) for one in scored]
-    for said, found in zip(scores, lists, strict=False):
-        said.update(found)
+    for score, found in zip(scores, lists, strict=False):
+        score.update(found)
     return {"model_version": version, "unlike_training": list(map(asdict, unlike)), "scores": scores}
 
 
 def _describe_score(scored: ScoredListing, explain: bool) -> dict[str, Any]:
-    listing, figures = scored.listing, ("score", "score_low", "score_high", "log_odds", "abstained", "warning")
-    observed_at = listing.observed_at and write_moment(listing.observed_at)
-    said = {
-        "listing_id": listing.listing_id,
-        "observed_at": observed_at,
-        **{name: getattr(scored, name) for name in figures},
-    }
+    observed_at = scored.listing.observed_at and write_moment(scored.listing.observed_at)
+    score = describe_figures(scored) | {"observed_at": observed_at}
     if not explain:
-        return said
-    return said | {
+        return score
+    return score | {
         "reasons": list(map(asdict, scored.reasons)),
         "base_rate": scored.base_rate,
         "highlights": list(map(asdict, scored.highlights)),
         "price_range": scored.price_range and asdict(scored.price_range),
     }
+
+
+_FIGURES = ("score", "score_low", "score_high", "log_odds", "abstained", "warning")
+
+
+def describe_figures(scored: ScoredListing) -> dict[str, Any]:
+    """Return the plain values of `ScoreFigures`."""
+    return {"listing_id": scored.listing.listing_id, **{name: getattr(scored, name) for name in _FIGURES}}
 
 
 def describe_problem(problem: Problem) -> dict[str, Any]:
@@ -214,14 +222,14 @@ The messages that ipml sends are under `webhooks`: signed, to the platform, its 
 """
 _REFERENCE = "#/components/schemas/{model}"
 _LISTING_SCHEMA = {"$ref": _REFERENCE.format(model="Listing")}
-_LISTING = {
+LISTING_EXAMPLE = {
     "listing_id": "1204",
     "seller_id": "harbour-outlet",
     "title": "AAA quality Vellmar tote bag 1:1 mirror, with box",
     "price": 79.9,
     "currency": "EUR",
 }
-_SCORE = {
+SCORE_EXAMPLE = {
     "listing_id": "1204",
     "observed_at": None,
     "score": 0.93,
@@ -232,7 +240,7 @@ _SCORE = {
     "warning": None,
 }
 _EXPLAINED = {
-    **_SCORE,
+    **SCORE_EXAMPLE,
     "reasons": [{"feature": "words.grade", "sentence": "Names a quality grade, as copies have: “1:1”", "weight": 1.4}],
     "base_rate": -2.2,
     "highlights": [{"start": 29, "end": 32, "weight": 0.9}],
@@ -302,7 +310,7 @@ def _show_examples(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _SCORES = {
-    "one": {"model_version": "ipml/3f2a90c1b2d4", "scores": [_SCORE]},
+    "one": {"model_version": "ipml/3f2a90c1b2d4", "scores": [SCORE_EXAMPLE]},
     "explained": {"model_version": "ipml/3f2a90c1b2d4", "scores": [_EXPLAINED]},
 }
 
@@ -348,7 +356,7 @@ SCORE_DOCUMENT: Mapping[str, Any] = {
         200: {"model": ListingScores},
         **describe_errors(BODY_ERRORS),
     },
-    "openapi_extra": describe_body(ListingBatch, one=_LISTING, many={"listings": [_LISTING]}),
+    "openapi_extra": describe_body(ListingBatch, one=LISTING_EXAMPLE, many={"listings": [LISTING_EXAMPLE]}),
 }
 ANSWER_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "answer",

@@ -150,8 +150,8 @@ def _read_keys(path: Path) -> dict[bytes, Grant]:
         where = f"key file {path}" if is_path else "IPML_API_KEY"
         raise UnusableSetting(where, type(error).__name__, f"the path of a readable file with {expected}") from None
     keys: dict[bytes, Grant] = {}
-    for number, (key, *said) in enumerate(lines, start=1):
-        digest, grant = hashlib.sha256(key.encode()).digest(), _read_grant(said)
+    for number, (key, *words) in enumerate(lines, start=1):
+        digest, grant = hashlib.sha256(key.encode()).digest(), _read_grant(words)
         if not _KEY.fullmatch(key) or grant is None or digest in keys:
             raise UnusableSetting(f"key file {path}", f"something else in line {number}", expected)
         keys[digest] = grant
@@ -160,9 +160,9 @@ def _read_keys(path: Path) -> dict[bytes, Grant]:
     return keys
 
 
-def _read_grant(said: list[str]) -> Grant | None:
+def _read_grant(words: list[str]) -> Grant | None:
     """Return the grant behind a key; None if it is malformed, such as notices without a notifier."""
-    names, *more = said or ["score"]
+    names, *more = words or ["score"]
     actions = frozenset(PURPOSES[name] for name in names.split(",") if name in PURPOSES)
     whose = [word.removeprefix(_NOTIFIER) for word in more if word.startswith(_NOTIFIER)]
     named = [word.removeprefix(_NAME) for word in more if word.startswith(_NAME)]
@@ -284,8 +284,10 @@ class InvalidRequest(HTTPException):
 
     def __init__(self, problems: Sequence[Problem], status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> None:
         self.problems = tuple(problems)
-        said = (f"{one.column or 'the body'}: found {one.value}; expected {one.expected}" for one in self.problems[:10])
-        super().__init__(status, f"{'; '.join(said)}.")
+        words = (
+            f"{one.column or 'the body'}: found {one.value}; expected {one.expected}" for one in self.problems[:10]
+        )
+        super().__init__(status, f"{'; '.join(words)}.")
 
 
 def name_found(value: object) -> str:

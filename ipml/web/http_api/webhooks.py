@@ -34,8 +34,8 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
 def describe_webhooks() -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the webhooks of the OpenAPI document by kind of message, and the schemas that they refer to."""
     bodies = {shape.body for shape in MESSAGES.values()}
-    wanted = [(body, "validation") for body in sorted(bodies, key=lambda body: body.__name__)]
-    _, described = models_json_schema(wanted, ref_template=_REFERENCE)  # type: ignore[arg-type]
+    models = [(body, "validation") for body in sorted(bodies, key=lambda body: body.__name__)]
+    _, described = models_json_schema(models, ref_template=_REFERENCE)  # type: ignore[arg-type]
     kinds = groupby(MESSAGES.values(), key=lambda shape: shape.kind)
     return {kind: {"post": _describe(list(shapes))} for kind, shapes in kinds}, described["$defs"]
 

@@ -73,13 +73,13 @@ def read_csv(content: bytes) -> tuple[Pointed, list[Problem]]:
         if not set(_COLUMNS) & set(names):
             return [], [Problem(0, "file", f"the columns {', '.join(names)[:80]}", "url, listing_id or both")]
         for row, cells in enumerate(reader, start=1):
-            said = {
+            listing = {
                 name: cell.strip()
                 for name, cell in zip(names, cells, strict=False)
                 if name in _COLUMNS and cell.strip()
             }
             if any(cell.strip() for cell in cells):
-                found.append((row, said))
+                found.append((row, listing))
     except csv.Error as error:
         return [], [Problem(len(found) + 1, "file", str(error)[:80], "a CSV file")]
     return found, []

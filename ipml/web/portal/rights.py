@@ -96,7 +96,7 @@ def show_sellers(request: Request) -> Response:
 
 def propose(request: Request, brand: _Text, seller: _Text = "", why: _Text = "", until: _Day = "") -> Response:
     """Propose an authorised seller; an operator must agree, unless the policy lists them at once."""
-    said = {"brand": brand, "seller": seller, "why": why, "until": until}
+    typed = {"brand": brand, "seller": seller, "why": why, "until": until}
     try:
         last_day = _read_day(until)
         with visiting(request, writing) as (connection, visitor):
@@ -113,7 +113,7 @@ def propose(request: Request, brand: _Text, seller: _Text = "", why: _Text = "",
                 needs_review=get_cooperation_policy(request).portal.review_authorised_sellers,
             )
     except (Refused, Conflict, Forbidden) as error:
-        return _render_sellers(request, said, str(error))
+        return _render_sellers(request, typed, str(error))
     return redirect("/portal/sellers")
 
 
@@ -160,24 +160,24 @@ def _list_filed(connection: Connection, visitor: Visitor) -> list[Registration]:
     ]
 
 
-def _render_rights(request: Request, said: Mapping[str, str], message: str = "") -> Response:
+def _render_rights(request: Request, typed: Mapping[str, str], message: str = "") -> Response:
     now = datetime.now(UTC)
     with visiting(request) as (connection, visitor):
         filed = _list_filed(connection, visitor)
     context: dict[str, Any] = {"visitor": visitor, "filed": filed, "now": now, "message": message}
-    context |= {"said": dict.fromkeys(("brand", "number", "office", "classes", "until"), "") | dict(said)}
+    context |= {"said": dict.fromkeys(("brand", "number", "office", "classes", "until"), "") | dict(typed)}
     context |= {"most_megabytes": MOST_BYTES // 1_000_000, "today": now.date()}
     return render(request, "portal/rights.html", context, HTTPStatus.BAD_REQUEST if message else None)
 
 
-def _render_sellers(request: Request, said: Mapping[str, str], message: str = "") -> Response:
+def _render_sellers(request: Request, typed: Mapping[str, str], message: str = "") -> Response:
     now = datetime.now(UTC)
     with visiting(request) as (connection, visitor):
         entries = {one.entry_id: one for brand in visitor.brands for one in list_authorised(connection, brand, now)}
         proposals = list_proposals(connection, visitor.brands, waits=False, limit=100)
     context: dict[str, Any] = {"visitor": visitor, "entries": list(entries.values()), "message": message}
     context |= {"proposals": [one for one in proposals if one.outcome != "listed"], "today": now.date()}
-    context |= {"said": dict.fromkeys(("brand", "seller", "why", "until"), "") | dict(said)}
+    context |= {"said": dict.fromkeys(("brand", "seller", "why", "until"), "") | dict(typed)}
     context |= {"longest": {"name": LONGEST_NAME, "why": LONGEST_WHY}}
     context |= {"needs_review": get_cooperation_policy(request).portal.review_authorised_sellers}
     return render(request, "portal/sellers.html", context, HTTPStatus.BAD_REQUEST if message else None)

@@ -31,14 +31,14 @@ def bind_account(
     request: Request, name: _Text, brand: _Text = "", notifier: _Text = "", password: _Text = ""
 ) -> Response:
     """Bind a brand account to a brand and a notifier; with a password the account is created first."""
-    said, now = {"name": name, "brand": brand, "notifier": notifier}, datetime.now(UTC)
+    typed = {"name": name, "brand": brand, "notifier": notifier}
     try:
         with authorised(request, writing) as (connection, user):
             if password:
-                add_user(connection, name, password, Role.BRAND, request.app.state.cost, now, user.name)
-            bind_brand(connection, name.strip(), brand.strip(), notifier.strip(), by=user.name, now=now)
+                add_user(connection, name, password, Role.BRAND, request.app.state.cost, user.name)
+            bind_brand(connection, name.strip(), brand.strip(), notifier.strip(), by=user.name)
     except (Conflict, NotFound, Refused) as error:
-        return _render_accounts(request, said, str(error))
+        return _render_accounts(request, typed, str(error))
     return redirect("/brand-accounts")
 
 
@@ -67,11 +67,11 @@ def settle_seller(
     return redirect("/seller-proposals")
 
 
-def _render_accounts(request: Request, said: Mapping[str, str], message: str = "") -> Response:
+def _render_accounts(request: Request, typed: Mapping[str, str], message: str = "") -> Response:
     with authorised(request) as (connection, _):
         bindings = list_bindings(connection)
         unbound = list_unbound(connection, bindings)
-    fields = dict.fromkeys(("name", "brand", "notifier"), "") | dict(said)
+    fields = dict.fromkeys(("name", "brand", "notifier"), "") | dict(typed)
     context = {"bindings": bindings, "unbound": unbound, "said": fields, "message": message}
     return render(request, "brand_accounts.html", context, HTTPStatus.BAD_REQUEST if message else None)
 

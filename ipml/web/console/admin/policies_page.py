@@ -56,7 +56,7 @@ class PolicyKind:
 
 _REVIEW = PolicyKind(
     "Review",
-    "In what order cases are worked: prices, minutes, harm, deadlines, lists.",
+    "Order of cases: prices, minutes, harm, deadlines, lists.",
     "IPML_POLICY_REVIEW",
     review.BUNDLED,
     review.load_policy,

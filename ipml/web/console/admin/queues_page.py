@@ -63,10 +63,10 @@ def drop_queue(request: Request, queue_id: PathNumber) -> Response:
 
 
 def _split(lines: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(line for said in lines.splitlines() if (line := said.strip())))
+    return tuple(dict.fromkeys(line for typed in lines.splitlines() if (line := typed.strip())))
 
 
-def _render(request: Request, said: QueueRule | None = None, queue_id: int = 0, message: str = "") -> Response:
+def _render(request: Request, typed: QueueRule | None = None, queue_id: int = 0, message: str = "") -> Response:
     with authorised(request) as (connection, _):
         context: dict[str, Any] = {
             "queues": list_queues(connection),
@@ -74,7 +74,7 @@ def _render(request: Request, said: QueueRule | None = None, queue_id: int = 0, 
             "people": list_assignees(connection),
             "scripts": SCRIPTS,
             "longest_name": LONGEST_QUEUE_NAME,
-            "said": said,
+            "said": typed,
             "said_of": queue_id,
             "message": message,
         }

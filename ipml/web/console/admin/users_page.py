@@ -66,7 +66,7 @@ def add(
         with authorised(request, writing) as (connection, user):
             add_user(connection, name, password, Role(role), cost, actor=user.name)
     except (Conflict, Refused) as error:
-        return _render(request, message=str(error), said={"name": name, "role": role})
+        return _render(request, message=str(error), typed={"name": name, "role": role})
     if password is None:
         return redirect("/users")
     return _render(request, given=(name, password))
@@ -125,7 +125,7 @@ def _render(
     request: Request,
     asked: TableQuery = _FIRST_PAGE,
     message: str = "",
-    said: dict[str, str] | None = None,
+    typed: dict[str, str] | None = None,
     given: tuple[str, str] | None = None,
 ) -> Response:
     with authorised(request) as (connection, _):
@@ -133,7 +133,7 @@ def _render(
     context: dict[str, Any] = {
         "table": page_rows(listed, USER_COLUMNS, asked, text_of=_name_user, usual="name"),
         "roles": list(Role),
-        "said": said or {},
+        "said": typed or {},
         "given": given,
         "message": message,
     }
