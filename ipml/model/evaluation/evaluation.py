@@ -24,11 +24,11 @@ from ipml.model.evaluation.metrics import (
     VALUE,
     VALUE_CURRENCY,
     Estimate,
+    describe_unpriced,
     draw_named_values,
     estimate_of,
     measure_names,
     resample_all,
-    say_what_has_no_value,
 )
 from ipml.model.evaluation.ranking import Floats
 from ipml.model.evaluation.slices import (
@@ -68,7 +68,7 @@ class BaselineComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
+class ReviewSample:
     """For which listings the tested ones stand, where these are what people came to review.
 
     Attributes
@@ -84,10 +84,10 @@ class Reviewed:
 
     Examples
     --------
-    >>> print(Reviewed.of(np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 1.0, 0.5, 0.5])))
+    >>> print(ReviewSample.of(np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 1.0, 0.5, 0.5])))
     weighed by the odds of being reviewed: they stand for 6 listings (16.7 % counterfeit), and say as much as 4 drawn at
     random
-    >>> print(Reviewed.of(np.array([1.0, 0.0]), np.ones(2)))
+    >>> print(ReviewSample.of(np.array([1.0, 0.0]), np.ones(2)))
     none of them was drawn, so how many counterfeits lie elsewhere cannot be known from them
     """
 
@@ -97,7 +97,7 @@ class Reviewed:
     effective: float
 
     @classmethod
-    def of(cls, y: Floats, label_probability: Floats) -> Reviewed:
+    def of(cls, y: Floats, label_probability: Floats) -> ReviewSample:
         """Work it out from the labels and with what probability their listings were shown."""
         weight = weigh_by_probability(label_probability)
         prevalence = float(weight @ y / weight.sum())
@@ -130,7 +130,7 @@ class Evaluation:
         How the intervals were made.
     n_repeats : int
         Over how many scores per listing the figures are averaged.
-    reviewed : Reviewed or None
+    reviewed : ReviewSample or None
         For which listings the tested ones stand; None where they stand for themselves.
     no_value : str
         Which counterfeits have no value that could be added, or why none has; nothing where all have one.
@@ -147,7 +147,7 @@ class Evaluation:
     n_resamples: int
     seed: int
     n_repeats: int = 1
-    reviewed: Reviewed | None = None
+    reviewed: ReviewSample | None = None
     no_value: str = ""
     maturity: str = ""
     unlabelled: str = ""
@@ -252,8 +252,10 @@ def evaluate_repeats(
         n_resamples=n_resamples,
         seed=seed,
         n_repeats=len(scores),
-        reviewed=None if label_probability is None else Reviewed.of(truth, np.asarray(label_probability, dtype=float)),
-        no_value=say_what_has_no_value(truth, listings),
+        reviewed=None
+        if label_probability is None
+        else ReviewSample.of(truth, np.asarray(label_probability, dtype=float)),
+        no_value=describe_unpriced(truth, listings),
     )
 
 
@@ -327,7 +329,7 @@ _SCORE = "score_"
 
 
 @dataclass(frozen=True)
-class Tested:
+class TestedListings:
     """Scores of the model and of the baselines on listings they had not seen, one array a repeat.
 
     Attributes
@@ -351,14 +353,14 @@ class Tested:
         return None if label_probability is None else weigh_by_probability(label_probability)
 
 
-def write_tested(tested: Tested, path: Path) -> None:
+def write_tested(tested: TestedListings, path: Path) -> None:
     """Write the truth and the model's scores on a test, a row per listing and a column `score_1` … per repeat.
 
     With them go the odds of the labels and the asking prices in one currency, where known.
 
     Parameters
     ----------
-    tested : Tested
+    tested : TestedListings
         As `score_unseen` returns it; of the listings, only ids, moment, brand and these are kept.
     path : Path
         The Parquet file, by custom "tested.parquet".
@@ -368,13 +370,13 @@ def write_tested(tested: Tested, path: Path) -> None:
     kept.listings.assign(y=kept.y, **scores).to_parquet(path, index=False)
 
 
-def keep_scores(tested: Tested) -> Tested:
+def keep_scores(tested: TestedListings) -> TestedListings:
     """Return what `read_tested` gives back of a test: ids, moments, brands, odds and values, truth, model's scores."""
     there = [name for name in _KEPT_IF_THERE if name in tested.listings]
-    return Tested(tested.listings[[*_KEPT, *there]], tested.y, {MODEL: tested.scores[MODEL]})
+    return TestedListings(tested.listings[[*_KEPT, *there]], tested.y, {MODEL: tested.scores[MODEL]})
 
 
-def read_tested(path: Path) -> Tested:
+def read_tested(path: Path) -> TestedListings:
     """Read what `write_tested` wrote; the baselines' scores are not in it.
 
     Raises
@@ -391,4 +393,4 @@ def read_tested(path: Path) -> Tested:
     if table.duplicated(KEY).any():
         raise UnreadableFile(path, "a listing twice at one moment", "each once")
     scores = [table[name].to_numpy(dtype=np.float64) for name in names]
-    return Tested(table[kept], table["y"].to_numpy(dtype=bool), {MODEL: scores})
+    return TestedListings(table[kept], table["y"].to_numpy(dtype=bool), {MODEL: scores})

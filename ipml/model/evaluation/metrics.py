@@ -346,12 +346,12 @@ def add_values(listings: pd.DataFrame, rates: Mapping[str, float], base_currency
     return listings.assign(value=amounts, value_currency=base_currency)
 
 
-def say_what_has_no_value(y: ArrayLike, listings: pd.DataFrame) -> str:
+def describe_unpriced(y: ArrayLike, listings: pd.DataFrame) -> str:
     """Say in a line which counterfeits have no value, or why nothing has; nothing where all have one.
 
     Examples
     --------
-    >>> say_what_has_no_value([1, 1], pd.DataFrame({"price": [10.0, 10.0], "currency": ["EUR", "CHF"]}))
+    >>> describe_unpriced([1, 1], pd.DataFrame({"price": [10.0, 10.0], "currency": ["EUR", "CHF"]}))
     'no value at k: prices are in CHF, EUR, and no rate is known at which they could be added'
     """
     is_counterfeit = np.asarray(y, dtype=bool)

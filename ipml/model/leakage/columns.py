@@ -72,7 +72,7 @@ def find_too_good(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds
     def report(names: tuple[Any, ...], prediction: Prediction) -> Leak:
         column = ", ".join(map(str, names))
         subject = "alone it predicts" if len(names) == 1 else "together they predict"
-        return Leak("too good", column, f"{column}: {subject} {say_precision(prediction.precision, y, folds)}")
+        return Leak("too good", column, f"{column}: {subject} {describe_precision(prediction.precision, y, folds)}")
 
     poor = []
     for name in columns:
@@ -111,7 +111,7 @@ def is_too_good(prediction: Prediction, y: Flags, sellers: Places, certain: floa
     return shares.difference >= certain and shares.ratio >= ONE_SIDED_RATIO
 
 
-def say_precision(precision: float, y: Flags, folds: Folds) -> str:
+def describe_precision(precision: float, y: Flags, folds: Folds) -> str:
     """Return whose label was predicted, and how well."""
     whose = "unseen sellers" if folds.by_seller else "listings drawn at random"
     return f"the label of {whose} with average precision {precision:.2f}, where {y.mean():.2f} is chance"

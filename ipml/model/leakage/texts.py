@@ -22,7 +22,7 @@ from ipml.features.normalisation import fold_text
 from ipml.model.drift import Mean
 from ipml.model.drift.drift import show_share
 from ipml.model.leakage.class_shares import ClassShares
-from ipml.model.leakage.columns import say_precision
+from ipml.model.leakage.columns import describe_precision
 from ipml.model.leakage.leak import Leak
 from ipml.model.leakage.prediction import (
     Flags,
@@ -80,7 +80,7 @@ def find_revealing_words(columns: pd.DataFrame, y: Flags, sellers: Places, folds
         if precision >= TOO_GOOD_TEXT:
             weights = fit_quickly(values, y).coef_[0]
             largest = [words[place] for place in np.argsort(-np.abs(weights), kind="stable")[:SHOWN_WORDS]]
-            sentence = f"{name}: its words predict {say_precision(precision, y, folds)}; the largest weights: "
+            sentence = f"{name}: its words predict {describe_precision(precision, y, folds)}; the largest weights: "
             yield Leak("too good", str(name), sentence + ", ".join(largest))
         elif found := _find_one_sided_words(values, words, y, sellers):
             yield Leak("one-sided", str(name), f"{name}: {'; '.join(found[:SHOWN_WORDS])}")

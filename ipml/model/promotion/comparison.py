@@ -16,14 +16,14 @@ from numpy.typing import ArrayLike
 
 from ipml.errors import Conflict
 from ipml.model.evaluation.differences import MIN_SELLERS, SellerCount, estimate_differences, find_fewest_sellers
-from ipml.model.evaluation.evaluation import KEY, MODEL, Reviewed, Tested, align, draw_repeats
+from ipml.model.evaluation.evaluation import KEY, MODEL, ReviewSample, TestedListings, align, draw_repeats
 from ipml.model.evaluation.label_weights import find_label_probability, weigh_by_probability
 from ipml.model.evaluation.metrics import (
     MEASURES_OF_PROBABILITY,
     Estimate,
+    describe_unpriced,
     draw_named_values,
     estimate_of,
-    say_what_has_no_value,
 )
 from ipml.model.evaluation.slices import SliceCounts, count_listings
 
@@ -98,8 +98,8 @@ class ModelComparison:
 
 
 def compare_tests(
-    a: Tested,
-    b: Tested,
+    a: TestedListings,
+    b: TestedListings,
     *,
     k: int = K,
     names: tuple[str, str] = ("A", "B"),
@@ -110,7 +110,7 @@ def compare_tests(
 
     Parameters
     ----------
-    a, b : Tested
+    a, b : TestedListings
         Scores of listings whose sellers the models had not seen; odds of labels and values are those of B's.
     k : int, default=100
         How many listings are read, for value at k.
@@ -130,7 +130,7 @@ def compare_tests(
     --------
     >>> listings = pd.DataFrame({"listing_id": list("1234"), "seller_id": list("aaaa"), "observed_at": pd.NaT})
     >>> y = np.array([True, False] * 2)
-    >>> compare_tests(Tested(listings, y, {MODEL: [y * 0.9]}), Tested(listings, y, {MODEL: [y * 0.5]}))
+    >>> compare_tests(TestedListings(listings, y, {MODEL: [y * 0.9]}), TestedListings(listings, y, {MODEL: [y * 0.5]}))
     Traceback (most recent call last):
     ipml.errors.Conflict: Cannot compare: found 4 listings in both tests, 2 counterfeit, of 1 sellers; ...
     """
@@ -210,8 +210,8 @@ def compare_scores(
         }
         for repeats in (scores_a, scores_b)
     )
-    notes = [] if label_probability is None else [str(Reviewed.of(truth, label_probability))]
-    if no_value := say_what_has_no_value(truth, listings):
+    notes = [] if label_probability is None else [str(ReviewSample.of(truth, label_probability))]
+    if no_value := describe_unpriced(truth, listings):
         notes.append(no_value)
     differences = estimate_differences({name: draws_b[name] - draws_a[name] for name in draws_a}, fewest.effective)
     too_few = fewest if fewest.is_too_few else None

@@ -288,7 +288,7 @@ class GateReport:
         return align(rows)
 
 
-def judge(
+def apply_gate(
     candidate: GateFacts,
     champion: GateFacts | None,
     rules: GateRules,
@@ -317,9 +317,9 @@ def judge(
     >>> facts = GateFacts(Estimate(0.8, 0.7, 0.9), Estimate(0.3, 0.2, 0.4), Estimate(0.5, 0.3, 0.6),
     ...     Estimate(0.02, 0.02, 0.05), is_leaking=False, recall_kept_mean=0.95, recall_kept_worst=0.8,
     ...     listings_per_second=4_000)
-    >>> judge(facts, None, load_rules()).passed
+    >>> apply_gate(facts, None, load_rules()).passed
     True
-    >>> judge(facts, facts, load_rules(), difference=Estimate(-0.2, -0.3, -0.1)).passed
+    >>> apply_gate(facts, facts, load_rules(), difference=Estimate(-0.2, -0.3, -0.1)).passed
     False
     """
     rows = [_judge_split(candidate)]

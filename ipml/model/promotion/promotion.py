@@ -17,13 +17,13 @@ from ipml.errors import Conflict, NotFound, Refused, UnmeasurableScores, Unusabl
 from ipml.kit.canonical_json import digest
 from ipml.listings.brands import load_brands
 from ipml.model.evaluation.differences import SellerCount
-from ipml.model.evaluation.evaluation import KEY, MODEL, TESTED_FILE, Tested, read_tested
+from ipml.model.evaluation.evaluation import KEY, MODEL, TESTED_FILE, TestedListings, read_tested
 from ipml.model.evaluation.metrics import Estimate, add_values
 from ipml.model.evaluation.ranking import Floats
 from ipml.model.labels import find_counterfeit_column
 from ipml.model.model_file import load_model
 from ipml.model.promotion.comparison import K, ModelComparison, compare_scores, compare_tests
-from ipml.model.promotion.gate import GATE_FILE, GateFacts, GateReport, GateRow, GateRules, judge
+from ipml.model.promotion.gate import GATE_FILE, GateFacts, GateReport, GateRow, GateRules, apply_gate
 from ipml.model.tracking import (
     RegisteredModel,
     fetch_run_artifact,
@@ -33,7 +33,7 @@ from ipml.model.tracking import (
     read_champions,
     resolve_model,
 )
-from ipml.model.tracking.registry import Champions, Move
+from ipml.model.tracking.registry import ChampionMove, Champions
 from ipml.settings import get_settings
 
 _PROMOTE = "Promote one with `ipml model promote`."
@@ -103,7 +103,7 @@ def compare_models(
     )
 
 
-def fetch_tested(model: str, tracking_uri: str | None = None) -> Tested:
+def fetch_tested(model: str, tracking_uri: str | None = None) -> TestedListings:
     """Return the truth and the scores of the test that was made when a model was trained.
 
     Raises
@@ -135,7 +135,9 @@ def _score(folder: Path, listings: pd.DataFrame) -> Floats:
     return np.asarray(classifier.predict_proba(listings)[:, find_counterfeit_column(classifier)], dtype=np.float64)
 
 
-def fetch_champion_scores(tested: Tested, model_name: str, tracking_uri: str | None = None) -> list[Floats] | None:
+def fetch_champion_scores(
+    tested: TestedListings, model_name: str, tracking_uri: str | None = None
+) -> list[Floats] | None:
     """Return the champion's scores of the same listings, in their order, from its own test; one array a repeat.
 
     None where there is no champion, where its run keeps no test, or where it was not tested on all of them: scores of
@@ -208,12 +210,12 @@ def examine(
     _check_usable(candidate.uri, tracking_uri)
     facts = fetch_gate_facts(candidate.uri, tracking_uri)
     if current is None:
-        report = judge(facts, None, rules)
+        report = apply_gate(facts, None, rules)
     else:
         champion = f"models:/{candidate.name}/{current}"
         say("comparing it with the champion")
         differences = _compare(champion, candidate.uri, facts.k, listings, tracking_uri)
-        report = judge(facts, fetch_gate_facts(champion, tracking_uri), rules, *differences)
+        report = apply_gate(facts, fetch_gate_facts(champion, tracking_uri), rules, *differences)
     return Candidacy(candidate, current, GateReport((_USABLE, *report.rows)), rules)
 
 
@@ -223,7 +225,7 @@ def promote(
     override: str | None = None,
     confirmed_by: str | None = None,
     tracking_uri: str | None = None,
-) -> Move | None:
+) -> ChampionMove | None:
     """Make a candidate the champion if it has passed the gate, or all the same for a reason that is stored.
 
     The run of the candidate keeps the verdict: the table and the rules as files, both also in its tags.
@@ -277,7 +279,9 @@ def _note_verdict(candidacy: Candidacy, tracking_uri: str | None) -> None:
         note_run(candidacy.model.run_id, tags, texts, tracking_uri)
 
 
-def roll_back(name: str = "ipml", *, to: int | None = None, reason: str = "", tracking_uri: str | None = None) -> Move:
+def roll_back(
+    name: str = "ipml", *, to: int | None = None, reason: str = "", tracking_uri: str | None = None
+) -> ChampionMove:
     """Make an earlier champion the champion again.
 
     Parameters

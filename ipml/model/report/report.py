@@ -16,7 +16,14 @@ from ipml.errors import Refused, UnwritableFile
 from ipml.kit.hostile_text import make_templates
 from ipml.kit.report_page import render_report_page
 from ipml.model.evaluation.differences import estimate_differences, find_fewest_sellers
-from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, BaselineComparison, Evaluation, Tested, draw_figures
+from ipml.model.evaluation.evaluation import (
+    COMPARED_BY,
+    MODEL,
+    BaselineComparison,
+    Evaluation,
+    TestedListings,
+    draw_figures,
+)
 from ipml.model.evaluation.fairness import reliability_by_brand, seller_fairness
 from ipml.model.evaluation.label_weights import count_by_probability, find_label_probability
 from ipml.model.evaluation.metrics import VALUE_CURRENCY, Estimate, estimate_of
@@ -43,7 +50,7 @@ _GLOSSES = {
 
 
 def model_report(
-    tested: Tested,
+    tested: TestedListings,
     evaluation: Evaluation,
     head: ReportHead,
     *,
@@ -60,7 +67,7 @@ def model_report(
 
     Parameters
     ----------
-    tested : Tested
+    tested : TestedListings
         The listings, their truth and the scores.
     evaluation : Evaluation
         Measured on the same.
@@ -168,7 +175,7 @@ def write_report(facts: ReportFacts, path: Path) -> Path:
 
 
 def _compare_with_champion(
-    tested: Tested, evaluation: Evaluation, champion: Sequence[ArrayLike] | None
+    tested: TestedListings, evaluation: Evaluation, champion: Sequence[ArrayLike] | None
 ) -> tuple[BaselineComparison | None, dict[str, Estimate]]:
     """Measure the champion, and by how much the model is above it on the same resamples."""
     if champion is None:

@@ -35,7 +35,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Gamed:
+class GamedListings:
     """Listings after their sellers gamed them.
 
     Attributes
@@ -75,7 +75,7 @@ class Scenario:
 
 def game_listings(
     listings: pd.DataFrame, scenario: Scenario, is_gamed: ArrayLike, is_genuine: ArrayLike, *, seed: int = 0
-) -> Gamed:
+) -> GamedListings:
     """Return the listings with price and history of some of them gamed.
 
     Parameters
@@ -100,7 +100,7 @@ def game_listings(
     """
     gamed, genuine = np.asarray(is_gamed, dtype=bool), np.asarray(is_genuine, dtype=bool)
     changed = scenario.change(listings, gamed, genuine, np.random.default_rng(seed))
-    return Gamed(changed, np.flatnonzero(gamed))
+    return GamedListings(changed, np.flatnonzero(gamed))
 
 
 def _ask_genuine_price(listings: pd.DataFrame, gamed: Mask, genuine: Mask, _rng: np.random.Generator) -> pd.DataFrame:

@@ -183,7 +183,7 @@ def _fetch(client: mlflow.MlflowClient, wanted: ModelUri, registered: ModelVersi
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class ChampionMove:
     """One change of the champion.
 
     Attributes
@@ -208,8 +208,8 @@ class Move:
     Examples
     --------
     >>> from datetime import UTC
-    >>> move = Move(1, "promotion", 3, 2, datetime(2026, 3, 1, tzinfo=UTC), "ada", "passed the gate", True)
-    >>> Move.from_json(move.to_json()) == move
+    >>> move = ChampionMove(1, "promotion", 3, 2, datetime(2026, 3, 1, tzinfo=UTC), "ada", "passed the gate", True)
+    >>> ChampionMove.from_json(move.to_json()) == move
     True
     """
 
@@ -227,7 +227,7 @@ class Move:
         return _JSON.dump_json(self).decode()
 
     @classmethod
-    def from_json(cls, text: str) -> Move:
+    def from_json(cls, text: str) -> ChampionMove:
         """Read a move that `to_json` wrote.
 
         Raises
@@ -241,7 +241,7 @@ class Move:
             raise UnusableSetting("tag of a model", describe_faults(error), "a move that ipml noted") from error
 
 
-_JSON = TypeAdapter(Move)
+_JSON = TypeAdapter(ChampionMove)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,12 +252,12 @@ class Champions:
     ----------
     current : int or None
         The version in use.
-    moves : tuple of Move
+    moves : tuple of ChampionMove
         All notes, the oldest first.
     """
 
     current: int | None
-    moves: tuple[Move, ...]
+    moves: tuple[ChampionMove, ...]
 
     @property
     def stack(self) -> tuple[int, ...]:
@@ -272,7 +272,7 @@ class Champions:
         return frozenset(version for version in named if version is not None)
 
 
-def stack_champions(moves: Sequence[Move], current: int | None) -> tuple[int, ...]:
+def stack_champions(moves: Sequence[ChampionMove], current: int | None) -> tuple[int, ...]:
     """Return the champions that were not taken back, the oldest first and the one in use last.
 
     A promotion is put on top; a rollback takes away all above the version it goes back to.
@@ -281,9 +281,9 @@ def stack_champions(moves: Sequence[Move], current: int | None) -> tuple[int, ..
     --------
     >>> from datetime import UTC
     >>> moment = datetime(2026, 3, 1, tzinfo=UTC)
-    >>> second = Move(1, "promotion", 2, 1, moment, "ada", "passed the gate", True)
-    >>> third = Move(2, "promotion", 3, 2, moment, "ada", "passed the gate", True)
-    >>> back = Move(3, "rollback", 2, 3, moment, "ada", "complaints", True)
+    >>> second = ChampionMove(1, "promotion", 2, 1, moment, "ada", "passed the gate", True)
+    >>> third = ChampionMove(2, "promotion", 3, 2, moment, "ada", "passed the gate", True)
+    >>> back = ChampionMove(3, "rollback", 2, 3, moment, "ada", "complaints", True)
     >>> stack_champions([second, third], 3), stack_champions([second, third, back], 2)
     ((1, 2, 3), (1, 2))
     """
@@ -305,7 +305,7 @@ def _put_on_top(stack: list[int], version: int) -> None:
         stack.append(version)
 
 
-def _find_made(moves: Sequence[Move], current: int | None) -> list[Move]:
+def _find_made(moves: Sequence[ChampionMove], current: int | None) -> list[ChampionMove]:
     """Return the moves that were made: confirmed, or seen by the next note or in the registry."""
     after = [*(move.replaced for move in moves), current][1:]
     return [move for move, seen in zip(moves, after, strict=True) if move.is_done or move.version == seen]
@@ -315,7 +315,7 @@ MOVE_TAG = "ipml.champion."
 VERSIONS_AT_A_TIME = 1_000
 _TRY_AGAIN = "Look which model is in use, and try again."
 
-Notes = Mapping[str, Move]
+Notes = Mapping[str, ChampionMove]
 
 
 def read_champions(name: str = "ipml", tracking_uri: str | None = None) -> Champions:
@@ -346,7 +346,7 @@ def move_champion(
     kind: Literal["promotion", "rollback"],
     reason: str,
     tracking_uri: str | None = None,
-) -> Move:
+) -> ChampionMove:
     """Make a version the champion, and note who did it when and why.
 
     Killed at any moment, it leaves the old champion or the new one, and the way back.
@@ -374,7 +374,7 @@ def move_champion(
         before = _read_notes(client, name)
         _check_current(client, name, replacing)
         number = 1 + max((move.number for move in before.values()), default=0)
-        move = Move(number, kind, version, replacing, datetime.now(UTC), _find_account(), reason)
+        move = ChampionMove(number, kind, version, replacing, datetime.now(UTC), _find_account(), reason)
         key = f"{MOVE_TAG}{number:06d}.{uuid.uuid4().hex[:8]}"
         _note(client, name, key, move)
         try:
@@ -402,22 +402,24 @@ def _read_current(client: mlflow.MlflowClient, name: str) -> int | None:
 
 def _read_notes(client: mlflow.MlflowClient, name: str) -> Notes:
     """Return the moves in the tags of all versions, by the name of the tag."""
-    notes: dict[str, Move] = {}
+    notes: dict[str, ChampionMove] = {}
     page = None
     while True:
         versions = client.search_model_versions(f"name = '{name}'", max_results=VERSIONS_AT_A_TIME, page_token=page)
         for version in versions:
-            notes |= {key: Move.from_json(text) for key, text in version.tags.items() if key.startswith(MOVE_TAG)}
+            notes |= {
+                key: ChampionMove.from_json(text) for key, text in version.tags.items() if key.startswith(MOVE_TAG)
+            }
         page = versions.token
         if not page:
             return notes
 
 
-def _in_order(notes: Notes) -> tuple[Move, ...]:
+def _in_order(notes: Notes) -> tuple[ChampionMove, ...]:
     return tuple(sorted(notes.values(), key=lambda move: (move.number, move.moved_at)))
 
 
-def _note(client: mlflow.MlflowClient, name: str, key: str, move: Move) -> None:
+def _note(client: mlflow.MlflowClient, name: str, key: str, move: ChampionMove) -> None:
     try:
         client.set_model_version_tag(name, str(move.version), key, move.to_json())
     except MlflowException as error:

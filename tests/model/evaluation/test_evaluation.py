@@ -167,14 +167,14 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 ROWS = st.lists(st.tuples(TEXTS, TEXTS, st.none() | TEXTS, st.booleans()), max_size=9, unique_by=lambda row: row[0])
 
 
-def make_tested(rows: list[tuple[str, str, str | None, bool]], n_repeats: int) -> kept.Tested:
+def make_tested(rows: list[tuple[str, str, str | None, bool]], n_repeats: int) -> kept.TestedListings:
     """Return a test of some listings: id, seller, brand and truth of each."""
     listings = pd.DataFrame(rows, columns=["listing_id", "seller_id", "brand", "y"])
     listings = listings.astype({"listing_id": "str", "seller_id": "str", "brand": "str", "y": "bool"})
     moments = pd.date_range("2026-01-01", periods=len(rows), freq="D", tz="UTC")
     scores = [np.linspace(0, 1, len(rows)) ** power for power in range(1, n_repeats + 1)]
     columns = listings[["listing_id", "seller_id", "brand"]].assign(observed_at=moments, title="not kept")
-    return kept.Tested(columns, listings["y"].to_numpy(), {MODEL: scores, "prevalence": scores})
+    return kept.TestedListings(columns, listings["y"].to_numpy(), {MODEL: scores, "prevalence": scores})
 
 
 @given(ROWS, st.integers(1, 12))

@@ -204,7 +204,7 @@ def test_moderate_odds_are_taken_as_they_are_and_impossible_ones_named():
 N_LISTINGS = 8_000
 
 
-def make_population(seed: int = 0, n: int = N_LISTINGS) -> kept.Tested:
+def make_population(seed: int = 0, n: int = N_LISTINGS) -> kept.TestedListings:
     """Return all listings that came by, of two brands, with calibrated scores and what each asks."""
     random = np.random.default_rng(seed)
     brand = random.choice(["Acme", "Bolt"], n)
@@ -213,23 +213,23 @@ def make_population(seed: int = 0, n: int = N_LISTINGS) -> kept.Tested:
     listings = listings.assign(seller_id=[f"s{seller}" for seller in random.integers(n // 4, size=n)])
     listings = listings.assign(observed_at=pd.Timestamp("2026-01-01", tz="UTC"), title="Bag")
     listings = listings.assign(value=random.lognormal(3, 0.5, n), value_currency="EUR")
-    return kept.Tested(listings, random.random(n) < score, {MODEL: [score], "prevalence": [np.full(n, 0.1)]})
+    return kept.TestedListings(listings, random.random(n) < score, {MODEL: [score], "prevalence": [np.full(n, 0.1)]})
 
 
-def review(population: kept.Tested, odds: np.ndarray, seed: int = 0) -> kept.Tested:
+def review(population: kept.TestedListings, odds: np.ndarray, seed: int = 0) -> kept.TestedListings:
     """Return what people saw, each listing with its odds."""
     seen = np.random.default_rng(seed).random(len(odds)) < odds
     listings = population.listings.assign(label_probability=odds)[seen].reset_index(drop=True)
     scores = {name: [score[seen] for score in repeats] for name, repeats in population.scores.items()}
-    return kept.Tested(listings, population.y[seen], scores)
+    return kept.TestedListings(listings, population.y[seen], scores)
 
 
-def suspicious_first(population: kept.Tested) -> np.ndarray:
+def suspicious_first(population: kept.TestedListings) -> np.ndarray:
     """Return the odds of a queue: what is suspicious is always seen, the rest one time in ten."""
     return np.where(population.scores[MODEL][0] > 0.3, 1.0, 0.1)
 
 
-def report(tested: kept.Tested) -> ReportFacts:
+def report(tested: kept.TestedListings) -> ReportFacts:
     """Measure and report, with few resamples."""
     odds = find_label_probability(tested.listings)
     y, scores, listings = tested.y, tested.scores[MODEL], tested.listings

@@ -235,6 +235,6 @@ def test_amounts_are_added_in_one_currency_or_by_rates_and_what_has_none_is_said
     compared = compare_scores(y, [np.full(200, 0.5)], [y * 0.9], valued, k=10, n_resamples=10)["value_THB_at_10"]
     assert (compared.difference.value, compared.verdict) == (50.0, "B clearly better")
     listings = pd.DataFrame({"price": [10.0, 10.0, np.nan, 10.0], "currency": ["EUR", "XXX", "USD", "USD"]})
-    said = metrics.say_what_has_no_value([1, 1, 1, 0], metrics.add_values(listings, RATES, "USD"))
+    said = metrics.describe_unpriced([1, 1, 1, 0], metrics.add_values(listings, RATES, "USD"))
     assert said.startswith("2 of 3 counterfeits have no price that could be added")
-    assert metrics.say_what_has_no_value([1, 0, 0, 1], metrics.add_values(listings, RATES, "USD")) == ""
+    assert metrics.describe_unpriced([1, 0, 0, 1], metrics.add_values(listings, RATES, "USD")) == ""

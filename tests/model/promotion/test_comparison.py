@@ -30,18 +30,18 @@ NOISE = np.random.default_rng(1).random(N)
 GOOD, POOR = 0.7 * Y + 0.3 * NOISE, 0.2 * Y + 0.8 * NOISE
 
 
-def make_tested(*scores: np.ndarray, y: np.ndarray = Y) -> kept.Tested:
+def make_tested(*scores: np.ndarray, y: np.ndarray = Y) -> kept.TestedListings:
     """Return a test of all listings."""
     ids = [str(number) for number in range(N)]
     listings = pd.DataFrame({"listing_id": ids, "seller_id": SELLERS, "brand": "Acme"})
     listings["observed_at"] = pd.Timestamp("2026-01-01", tz="UTC")
-    return kept.Tested(listings, y, {MODEL: list(scores)})
+    return kept.TestedListings(listings, y, {MODEL: list(scores)})
 
 
-def part_of(tested: kept.Tested, rows: np.ndarray) -> kept.Tested:
+def part_of(tested: kept.TestedListings, rows: np.ndarray) -> kept.TestedListings:
     """Return a test of some of the listings, in that order."""
     scores = {MODEL: [score[rows] for score in tested.scores[MODEL]]}
-    return kept.Tested(tested.listings.iloc[rows].reset_index(drop=True), tested.y[rows], scores)
+    return kept.TestedListings(tested.listings.iloc[rows].reset_index(drop=True), tested.y[rows], scores)
 
 
 def test_a_clearly_better_model_is_called_so_and_none_is_told_from_itself():

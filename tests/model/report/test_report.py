@@ -30,7 +30,7 @@ HEAD = ReportHead("ipml-bags/0123456789ab", "bags.csv", "folds over sellers")
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> \"'></bdi>{{ 7*7 }}\u202e\u200b http://fake.example"
 
 
-def make_tested(n_listings: int = 400, seed: int = 0, **columns: object) -> kept.Tested:
+def make_tested(n_listings: int = 400, seed: int = 0, **columns: object) -> kept.TestedListings:
     """Return bags of forty sellers or more, a quarter of whom offer counterfeits, scored twice."""
     random = np.random.default_rng(seed)
     sellers = random.integers(max(40, n_listings // 10), size=n_listings)
@@ -39,10 +39,10 @@ def make_tested(n_listings: int = 400, seed: int = 0, **columns: object) -> kept
     listings = listings.assign(seller_id=[f"s{seller}" for seller in sellers], **columns)
     scores = [np.clip(random.normal(0.3 + 0.3 * y, 0.15), 0, 1) for _ in range(2)]
     constant = np.full(n_listings, 0.25)
-    return kept.Tested(listings, y, {"model": scores, "prevalence": [constant, constant]})
+    return kept.TestedListings(listings, y, {"model": scores, "prevalence": [constant, constant]})
 
 
-def make_report(tested: kept.Tested, head: ReportHead = HEAD, **given: object) -> ReportFacts:
+def make_report(tested: kept.TestedListings, head: ReportHead = HEAD, **given: object) -> ReportFacts:
     """Measure and report, with few resamples."""
     baselines = {"prevalence": tested.scores["prevalence"]}
     evaluation = evaluate_repeats(
@@ -52,7 +52,7 @@ def make_report(tested: kept.Tested, head: ReportHead = HEAD, **given: object) -
 
 
 @pytest.fixture(scope="module")
-def tested() -> kept.Tested:
+def tested() -> kept.TestedListings:
     """Return bags with everything that a listing may have."""
     rich = {
         "brand": ["Acme", "Bolt"] * 200,

@@ -9,7 +9,7 @@ import pytest
 
 from ipml.errors import Conflict, NotFound, UnusableSetting
 from ipml.model.tracking import move_champion, read_champions, resolve_model
-from ipml.model.tracking.registry import MOVE_TAG, Move
+from ipml.model.tracking.registry import MOVE_TAG, ChampionMove
 
 pytestmark = pytest.mark.slow
 
@@ -48,12 +48,12 @@ def kill() -> None:
     raise Killed
 
 
-def promote(name: str, version: int, replacing: int | None, store: str) -> Move:
+def promote(name: str, version: int, replacing: int | None, store: str) -> ChampionMove:
     """Move the champion up."""
     return move_champion(name, version, replacing=replacing, kind="promotion", reason="better", tracking_uri=store)
 
 
-def roll_back(name: str, version: int, replacing: int | None, store: str) -> Move:
+def roll_back(name: str, version: int, replacing: int | None, store: str) -> ChampionMove:
     """Move the champion back."""
     return move_champion(name, version, replacing=replacing, kind="rollback", reason="worse", tracking_uri=store)
 
@@ -70,7 +70,7 @@ def test_a_move_is_noted_with_who_when_and_why(register, store):
     assert move.moved_by
     assert resolve_model(f"models:/{name}@champion", store)
     tags = mlflow.MlflowClient(store, store).get_model_version(name, "2").tags
-    assert [Move.from_json(text) for key, text in tags.items() if key.startswith(MOVE_TAG)] == [move] == [made]
+    assert [ChampionMove.from_json(text) for key, text in tags.items() if key.startswith(MOVE_TAG)] == [move] == [made]
 
 
 def test_history_is_a_stack(register, store):

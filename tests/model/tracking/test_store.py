@@ -28,7 +28,7 @@ from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.tracking import RunFacts, check_store, find_model, read_champions
 from ipml.model.tracking.flavor import LABEL_FIELDS, SERVED_COLUMNS, FlavorModel, make_example, served_fields
-from ipml.model.tracking.registry import Champions, Move, stack_champions
+from ipml.model.tracking.registry import ChampionMove, Champions, stack_champions
 from ipml.model.tracking.runs import find_commit, make_metrics, make_parameters, make_tags
 from ipml.model.tracking.store import PATIENCE_SECONDS, find_sqlite_file, make_absolute, parse_model_uri
 from ipml.records import Listing
@@ -161,13 +161,13 @@ class Registry:
 
     def __init__(self) -> None:
         self.current: int = 1
-        self.moves: list[Move] = []
+        self.moves: list[ChampionMove] = []
 
     def move(self, kind: str, version: int, n_steps: int = 3) -> None:
         """Note, set and confirm; the first so many of these."""
         if n_steps >= 1:
             note = (len(self.moves) + 1, kind, version, self.current, MOMENT, "ada", "why")
-            self.moves.append(Move(*note, is_done=n_steps == 3))
+            self.moves.append(ChampionMove(*note, is_done=n_steps == 3))
         if n_steps >= 2:
             self.current = version
 
@@ -217,14 +217,14 @@ def test_versions_are_all_that_were_champion():
     assert stack_champions([], 4) == (4,)
     for text in ("", "{}", "[]", "{"):
         with pytest.raises(UnusableSetting, match="expected a move"):
-            Move.from_json(text)
+            ChampionMove.from_json(text)
 
 
 @given(st.text(), st.integers(min_value=1), st.none() | st.integers(min_value=1))
 def test_a_move_comes_back_the_same(reason, version, replaced):
     """What is noted in the registry is what is read."""
-    move = Move(1, "promotion", version, replaced, MOMENT, "ada", reason)
-    assert Move.from_json(move.to_json()) == move
+    move = ChampionMove(1, "promotion", version, replaced, MOMENT, "ada", reason)
+    assert ChampionMove.from_json(move.to_json()) == move
 
 
 FRAME = listings_to_frame((*GOLDEN_LISTINGS, replace(GOLDEN_LISTINGS[0], listing_id="no letters", title="★")))
