@@ -33,7 +33,7 @@ from ipml.model.tracking import (
     read_champions,
     resolve_model,
 )
-from ipml.model.tracking.registry import ChampionMove, Champions
+from ipml.model.tracking.champion import ChampionMove, Champions
 from ipml.settings import get_settings
 
 _PROMOTE = "Promote one with `ipml model promote`."

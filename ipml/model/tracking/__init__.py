@@ -19,15 +19,8 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # drawn 
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # of runs on a server
 
 from ipml.model.tracking.autolog import autolog, without_autolog
-from ipml.model.tracking.registry import (
-    CHALLENGER,
-    CHAMPION,
-    RegisteredModel,
-    find_model,
-    move_champion,
-    read_champions,
-    resolve_model,
-)
+from ipml.model.tracking.champion import CHALLENGER, CHAMPION, move_champion, read_champions
+from ipml.model.tracking.registry import RegisteredModel, find_model, resolve_model
 from ipml.model.tracking.runs import (
     RecordedRun,
     RunFacts,

@@ -29,7 +29,8 @@ from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import NAME_PATTERN
 from ipml.model.tracking import flavor
-from ipml.model.tracking.registry import CHALLENGER, CHAMPION, RegisteredModel, find_model, register
+from ipml.model.tracking.champion import CHALLENGER, CHAMPION
+from ipml.model.tracking.registry import RegisteredModel, find_model, register
 from ipml.model.tracking.store import (
     download,
     find_sqlite_file,

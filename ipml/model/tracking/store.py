@@ -216,7 +216,7 @@ def make_active(client: mlflow.MlflowClient) -> Iterator[None]:
 def _connect(uri: str) -> mlflow.MlflowClient:
     try:
         _check_database_answers(uri)
-        with _ASKING, _environment(_ASK_ONCE), _one_at_a_time(find_sqlite_file(uri)):
+        with _ASKING, _environment(_ASK_ONCE), lock_store(find_sqlite_file(uri)):
             client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
             client.search_experiments(max_results=1)
     except Exception as error:  # the database's and the network's errors come as they are
@@ -225,10 +225,11 @@ def _connect(uri: str) -> mlflow.MlflowClient:
 
 
 @contextmanager
-def _one_at_a_time(database: Path | None) -> Iterator[None]:
-    """Let no other process make the tables of an SQLite store meanwhile; both would add the same columns.
+def lock_store(database: Path | None) -> Iterator[None]:
+    """Let one process at a time create the tables of an SQLite store, or move a champion in it.
 
-    The folder is locked, so that no file is left beside the store; the lock ends with the process.
+    Locks the folder, which leaves no file beside the store; the lock ends with the process. Without effect on servers,
+    on Windows and on file systems without locks.
     """
     if database is None or sys.platform == "win32" or not database.parent.is_dir():
         yield
