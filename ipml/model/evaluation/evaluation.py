@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +29,7 @@ from ipml.model.evaluation.metrics import (
     measure_names,
     resample_all,
 )
-from ipml.model.evaluation.ranking import Floats
+from ipml.model.evaluation.ranking import Floats, Resampling
 from ipml.model.evaluation.slices import (
     SLICE_MEASURES,
     Slice,
@@ -236,9 +235,9 @@ def evaluate_repeats(
     """
     sellers, truth = listings["seller_id"], np.asarray(y, dtype=float)
     weight = None if label_probability is None else weigh_by_probability(label_probability)
-    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
+    resampling = Resampling(n_resamples, seed, weight)
     draws = {
-        name: draw_figures(truth, repeats, listings, k, **drawn)
+        name: draw_figures(truth, repeats, listings, k, resampling)
         for name, repeats in {MODEL: scores, **(baselines or {})}.items()
     }
     return Evaluation(
@@ -248,7 +247,7 @@ def evaluate_repeats(
             for scorer, measured in draws.items()
         },
         comparison=_compare_with_best(draws),
-        slices=tuple(measure_slices(truth, scores, group_columns(listings), sellers, **drawn)),
+        slices=tuple(measure_slices(truth, scores, group_columns(listings), sellers, resampling)),
         n_resamples=n_resamples,
         seed=seed,
         n_repeats=len(scores),
@@ -264,16 +263,12 @@ def draw_figures(
     scores: Sequence[ArrayLike],
     listings: pd.DataFrame,
     k: Sequence[int],
-    *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling,
 ) -> dict[str, Floats]:
     """Return all measures of an evaluation as `draw_repeats` does, value at k among them where prices are known."""
-    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
     return {
-        **draw_repeats(y, scores, listings["seller_id"], measure_names(k), **drawn),
-        **draw_named_values(y, scores, listings, k, **drawn),
+        **draw_repeats(y, scores, listings["seller_id"], measure_names(k), resampling),
+        **draw_named_values(y, scores, listings, k, resampling),
     }
 
 
@@ -282,23 +277,17 @@ def draw_repeats(
     scores: Sequence[ArrayLike],
     sellers: ArrayLike,
     measures: Sequence[str],
-    *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling,
 ) -> dict[str, Floats]:
     """Return what `resample_all` does, averaged over repeats.
 
     Examples
     --------
     >>> scores = [[0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.8, 0.2]]
-    >>> draw_repeats([1, 1, 0, 0], scores, list("abcd"), ["precision_at_2"], n_resamples=0)
+    >>> draw_repeats([1, 1, 0, 0], scores, list("abcd"), ["precision_at_2"], Resampling(0))
     {'precision_at_2': array([0.75])}
     """
-    repeats = [
-        resample_all(y, score, sellers, measures=measures, weight=weight, n_resamples=n_resamples, seed=seed)
-        for score in scores
-    ]
+    repeats = [resample_all(y, score, sellers, resampling, measures=measures) for score in scores]
     return {name: np.mean([draws[name] for draws in repeats], axis=0) for name in measures}
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ipml.errors import UnmeasurableScores
 from ipml.model.evaluation.metrics import Estimate, estimate_of
-from ipml.model.evaluation.ranking import Floats, check_scores, resample_sums
+from ipml.model.evaluation.ranking import DEFAULT_RESAMPLING, Floats, Resampling, check_scores, resample_sums
 from ipml.model.evaluation.slices import scripts_of, seller_sizes
 
 SMALL_SELLER_LISTINGS = 10
@@ -89,10 +90,7 @@ def seller_fairness(
     score: ArrayLike,
     listings: pd.DataFrame,
     threshold: float,
-    *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> Fairness:
     """Compare how often genuine listings are flagged between kinds of sellers.
 
@@ -110,11 +108,8 @@ def seller_fairness(
         With `seller_id`; `seller_listings`, `seller_age_days`, `title`, `description` and `country` where known.
     threshold : float
         A listing is flagged where its score is at least this.
-    weight : array of shape (n_listings,), optional
-        What each listing counts, as `count_by_probability` returns it; once where none is given.
-    n_resamples : int, default=500
-        Resamples of the sellers, for the intervals.
-    seed : int, default=0
+    resampling : Resampling
+        With weights as `count_by_probability` returns them.
 
     Raises
     ------
@@ -125,7 +120,7 @@ def seller_fairness(
     --------
     >>> listings = pd.DataFrame({"seller_id": [f"s{i % 40}" for i in range(400)], "country": ["DE", "FR"] * 200})
     >>> y, score = [0, 0, 0, 0, 1] * 80, [0.9, 0.1, 0.1, 0.1] * 100
-    >>> fairness = seller_fairness(y, score, listings, threshold=0.5, n_resamples=100)
+    >>> fairness = seller_fairness(y, score, listings, 0.5, Resampling(100))
     >>> [(row.value, row.false_positive_rate.value, row.is_unfair) for row in fairness.rows]
     [('DE', 0.5, True), ('FR', 0.0, False)]
     """
@@ -133,50 +128,49 @@ def seller_fairness(
     if len(listings) != len(truth):
         raise UnmeasurableScores(f"{len(listings)} listings, {len(truth)} scores", "a score per listing")
     is_genuine = truth == 0
-    counts = np.ones_like(scores) if weight is None else np.asarray(weight, dtype=float)
+    counts = np.ones_like(scores) if resampling.weight is None else np.asarray(resampling.weight, dtype=float)
     counted = np.column_stack([counts * (scores >= threshold), counts])
-    rows = [
-        _compare(column, value, is_member, is_known & is_genuine, counted, listings["seller_id"], n_resamples, seed)
-        for column, value, is_member, is_known in _groups(listings)
-    ]
+    rows = [_compare(group, is_genuine, counted, listings["seller_id"], resampling) for group in _groups(listings)]
     return Fairness(threshold, tuple(row for row in rows if row is not None))
 
 
-def _groups(listings: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Yield each group with its members and the listings of which the column is known."""
+class _Group(NamedTuple):
+    """Sellers of one kind: their listings, and all listings for which the column is known."""
+
+    column: str
+    value: str
+    is_member: NDArray[np.bool_]
+    is_known: NDArray[np.bool_]
+
+
+def _groups(listings: pd.DataFrame) -> Iterator[_Group]:
     sizes = seller_sizes(listings)
-    yield SELLER_SIZE, SMALL, (sizes < SMALL_SELLER_LISTINGS).to_numpy(), sizes.notna().to_numpy()
+    yield _Group(SELLER_SIZE, SMALL, (sizes < SMALL_SELLER_LISTINGS).to_numpy(), sizes.notna().to_numpy())
     if "seller_age_days" in listings:
         ages = listings["seller_age_days"]
-        yield SELLER_AGE, NEW, (ages < NEW_SELLER_DAYS).to_numpy(), ages.notna().to_numpy()
+        yield _Group(SELLER_AGE, NEW, (ages < NEW_SELLER_DAYS).to_numpy(), ages.notna().to_numpy())
     by_name = {"script": scripts_of(listings)} if "title" in listings else {}
     if "country" in listings:
         by_name["country"] = listings["country"]
     for column, values in by_name.items():
         for value in values.value_counts().index:
-            yield column, str(value), (values == value).to_numpy(dtype=bool), values.notna().to_numpy()
+            yield _Group(column, str(value), (values == value).to_numpy(dtype=bool), values.notna().to_numpy())
 
 
 def _compare(
-    column: str,
-    value: str,
-    is_member: NDArray[np.bool_],
-    is_compared: NDArray[np.bool_],
-    counted: Floats,
-    sellers: pd.Series[str],
-    n_resamples: int,
-    seed: int,
+    group: _Group, is_genuine: NDArray[np.bool_], counted: Floats, sellers: pd.Series[str], resampling: Resampling
 ) -> FairnessRow | None:
-    sides = is_compared & is_member, is_compared & ~is_member
+    is_compared = group.is_known & is_genuine
+    sides = is_compared & group.is_member, is_compared & ~group.is_member
     if any(side.sum() < MIN_GENUINE or sellers[side].nunique() < MIN_SELLERS for side in sides):
         return None
     of_sides = np.column_stack([counted * side[:, np.newaxis] for side in sides])
-    alarms, genuine, other_alarms, others = resample_sums(of_sides, sellers, n_resamples=n_resamples, seed=seed).T
+    alarms, genuine, other_alarms, others = resample_sums(of_sides, sellers, resampling).T
     rate, other_rate = _share(alarms, genuine), _share(other_alarms, others)
     ratio = _share(alarms + 0.5, genuine) / _share(other_alarms + 0.5, others)
     return FairnessRow(
-        column=column,
-        value=value,
+        column=group.column,
+        value=group.value,
         genuine=int(genuine[0]),
         sellers=int(sellers[sides[0]].nunique()),
         false_positive_rate=estimate_of(rate),
@@ -232,10 +226,7 @@ def reliability_by_brand(
     y: ArrayLike,
     score: ArrayLike,
     listings: pd.DataFrame,
-    *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> tuple[BrandReliability, ...]:
     """Compare predicted and observed counterfeits of the 12 brands with most listings, the largest first.
 
@@ -246,30 +237,27 @@ def reliability_by_brand(
     y, score : array of shape (n_listings,)
         Truth (0 or 1) and probability.
     listings : DataFrame of shape (n_listings, …)
-    weight : array of shape (n_listings,), optional
-        What each listing counts, as `count_by_probability` returns it; once where none is given.
-    n_resamples : int, default=500
-        Resamples of the sellers, for the intervals.
-    seed : int, default=0
+    resampling : Resampling
+        With weights as `count_by_probability` returns them.
 
     Examples
     --------
     >>> listings = pd.DataFrame({"seller_id": [f"s{i % 20}" for i in range(40)], "brand": "Acme"})
-    >>> acme, = reliability_by_brand([1, 0] * 20, [0.75, 0.0] * 20, listings, n_resamples=50)
+    >>> acme, = reliability_by_brand([1, 0] * 20, [0.75, 0.0] * 20, listings, Resampling(50))
     >>> acme.predicted, acme.observed, acme.surplus.value, acme.is_off
     (15.0, 20.0, 0.125, True)
     """
     truth, scores = check_scores(y, score)
     if "brand" not in listings:
         return ()
-    counts = np.ones_like(truth) if weight is None else np.asarray(weight, dtype=float)
+    counts = np.ones_like(truth) if resampling.weight is None else np.asarray(resampling.weight, dtype=float)
     compared = []
     for brand, rows in listings.reset_index(drop=True).groupby("brand").indices.items():
         sellers = listings["seller_id"].iloc[rows]
         if len(rows) < MIN_LISTINGS or sellers.nunique() < MIN_SELLERS:
             continue
         columns = counts[rows, np.newaxis] * np.column_stack([truth[rows], scores[rows], np.ones(len(rows))])
-        observed, predicted, there = resample_sums(columns, sellers, n_resamples=n_resamples, seed=seed).T
+        observed, predicted, there = resample_sums(columns, sellers, resampling).T
         surplus = estimate_of((observed - predicted) / there)
         compared.append(
             BrandReliability(str(brand), len(rows), sellers.nunique(), float(predicted[0]), float(observed[0]), surplus)

@@ -35,7 +35,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ipml.errors import UnusableSetting
 from ipml.model.evaluation.metrics import Estimate, estimate_of
-from ipml.model.evaluation.ranking import number_sellers, resampled_weights
+from ipml.model.evaluation.ranking import Resampling, number_sellers, resampled_weights
 
 Floats = NDArray[np.float64]
 
@@ -320,7 +320,7 @@ class Maturity:
             return None
         is_fake = self.ages.is_fake[is_young]
         shares: list[float] = []
-        for _, drawn in resampled_weights(number_sellers(sellers, len(is_young)), n_resamples, seed):
+        for _, drawn in resampled_weights(number_sellers(sellers, len(is_young)), Resampling(n_resamples, seed)):
             for counts in drawn:
                 found, cleared = (
                     AT_ONCE if learnt is AT_ONCE else order.lags(counts[rows])

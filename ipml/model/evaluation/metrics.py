@@ -19,7 +19,15 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ipml.errors import UnmeasurableScores
-from ipml.model.evaluation.ranking import Floats, check_scores, measure_named, rank_once, resample_rankings
+from ipml.model.evaluation.ranking import (
+    DEFAULT_RESAMPLING,
+    Floats,
+    Resampling,
+    check_scores,
+    measure_named,
+    rank_once,
+    resample_rankings,
+)
 
 MEASURES_OF_PROBABILITY = frozenset({"brier", "calibration_error"})
 INTERVAL_PERCENTILES = (2.5, 97.5)
@@ -182,85 +190,22 @@ def measure(name: str, y: ArrayLike, score: ArrayLike, weight: ArrayLike | None 
     return float(read(rank_once(truth, scores, weights))[0])
 
 
-def estimate_all(
-    y: ArrayLike,
-    score: ArrayLike,
-    sellers: ArrayLike,
-    *,
-    measures: Sequence[str] = MEASURES,
-    n_resamples: int = 500,
-    seed: int = 0,
-) -> dict[str, Estimate]:
-    """Return every measure with its 95 % interval over sellers.
-
-    Parameters
-    ----------
-    y, score : array of shape (n_listings,)
-        Truth (0 or 1) and probability.
-    sellers : array of shape (n_listings,)
-        Who offers each listing; at least two sellers.
-    measures : sequence of str
-        Names of measures.
-    n_resamples : int, default=500
-        How often the sellers are drawn anew, with replacement.
-    seed : int, default=0
-        The same seed and the same listings, in any order, give the same intervals.
-
-    Raises
-    ------
-    UnmeasurableScores
-        As for `average_precision`; also with a single seller, for whom there is no interval.
-
-    Examples
-    --------
-    >>> y, score = [1, 0, 1, 0, 0, 1], [0.9, 0.8, 0.7, 0.1, 0.3, 0.6]
-    >>> print(estimate_all(y, score, list("aabbcc"), measures=["average_precision"])["average_precision"])
-    0.806 (0.806 to 1.000)
-    """
-    draws = resample_all(y, score, sellers, measures=measures, n_resamples=n_resamples, seed=seed)
-    return {name: estimate_of(values) for name, values in draws.items()}
-
-
-def paired_difference(
-    y: ArrayLike,
-    score_a: ArrayLike,
-    score_b: ArrayLike,
-    sellers: ArrayLike,
-    metric: str = "average_precision",
-    *,
-    n_resamples: int = 500,
-    seed: int = 0,
-) -> Estimate:
-    """Return by how much the measure is greater for `score_a` than for `score_b`, on the same resamples.
-
-    An interval above zero says that the first would be greater for other sellers like these, too.
-
-    Examples
-    --------
-    >>> print(paired_difference([1, 0, 1, 0], [0.9, 0.1, 0.8, 0.2], [0.5] * 4, list("aabb")))
-    0.500 (0.500 to 0.500)
-    """
-    draws_a, draws_b = (
-        resample_all(y, score, sellers, measures=[metric], n_resamples=n_resamples, seed=seed)[metric]
-        for score in (score_a, score_b)
-    )
-    return estimate_of(draws_a - draws_b)
-
-
 def resample_all(
     y: ArrayLike,
     score: ArrayLike,
     sellers: ArrayLike,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     *,
     measures: Sequence[str] = MEASURES,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
 ) -> dict[str, Floats]:
     """Return every measure on the listings as they are, and then on each resample of their sellers.
 
-    Which sellers are drawn depends on their ids and the seed only, so the values for two scores pair up. Where `weight`
-    is given, each listing counts as so many.
+    Which sellers are drawn depends on their ids and the seed only, so the values for two scores pair up.
+
+    Raises
+    ------
+    UnmeasurableScores
+        No counterfeit, scores that are not finite, or a single seller, for whom there is no interval.
 
     Returns
     -------
@@ -269,13 +214,13 @@ def resample_all(
 
     Examples
     --------
-    >>> resample_all([1, 0], [0.9, 0.1], ["a", "b"], measures=["brier"], n_resamples=3)["brier"].shape
+    >>> resample_all([1, 0], [0.9, 0.1], ["a", "b"], Resampling(3), measures=["brier"])["brier"].shape
     (4,)
     """
     readers = {name: measure_named(name) for name in measures}
     check_scores(y, score, are_probabilities=not MEASURES_OF_PROBABILITY.isdisjoint(measures))
-    draws = {name: np.full(1 + n_resamples, np.nan) for name in readers}
-    for numbers, ranking in resample_rankings(y, score, sellers, weight=weight, n_resamples=n_resamples, seed=seed):
+    draws = {name: np.full(1 + resampling.n_resamples, np.nan) for name in readers}
+    for numbers, ranking in resample_rankings(y, score, sellers, resampling):
         for name, read in readers.items():
             draws[name][numbers] = read(ranking)
     return draws
@@ -371,10 +316,7 @@ def draw_values(
     scores: Sequence[ArrayLike],
     listings: pd.DataFrame,
     k: Sequence[int],
-    *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> Floats | None:
     """Return the value of the counterfeits among the first k, and its share of the value of all counterfeits.
 
@@ -384,8 +326,6 @@ def draw_values(
     ----------
     listings : DataFrame of shape (n_listings, …)
         With `seller_id`, and what `add_values` adds.
-    weight : array of shape (n_listings,), optional
-        For how many listings each one stands.
 
     Returns
     -------
@@ -395,7 +335,7 @@ def draw_values(
     Examples
     --------
     >>> listings = pd.DataFrame({"seller_id": list("abcd"), "value": [30.0, 9.0, 10.0, 9.0], "value_currency": "EUR"})
-    >>> draw_values([1, 0, 1, 0], [[0.9, 0.8, 0.7, 0.1]], listings, [2], n_resamples=0)
+    >>> draw_values([1, 0, 1, 0], [[0.9, 0.8, 0.7, 0.1]], listings, [2], Resampling(0))
     array([[[30.  ]],
     <BLANKLINE>
            [[ 0.75]]])
@@ -405,11 +345,9 @@ def draw_values(
     worth = listings[VALUE].fillna(0.0).clip(lower=0.0).to_numpy(dtype=float)
     if not (worth * np.asarray(y, dtype=float)).any():
         return None
-    repeats = np.full((len(scores), 2, len(k), 1 + n_resamples), np.nan)
+    repeats = np.full((len(scores), 2, len(k), 1 + resampling.n_resamples), np.nan)
     for draws, score in zip(repeats, scores, strict=True):
-        for numbers, ranking in resample_rankings(
-            y, score, listings["seller_id"], worth=worth, weight=weight, n_resamples=n_resamples, seed=seed
-        ):
+        for numbers, ranking in resample_rankings(y, score, listings["seller_id"], resampling, worth=worth):
             for place, n in enumerate(k):
                 share = measure_named(f"recall_at_{n}")(ranking)
                 draws[:, place, numbers] = share * ranking.positives[:, -1], share
@@ -421,20 +359,17 @@ def draw_named_values(
     scores: Sequence[ArrayLike],
     listings: pd.DataFrame,
     k: Sequence[int],
-    *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> dict[str, Floats]:
     """Return the amounts that `draw_values` does by the name of the measure, such as "value_EUR_at_100".
 
     Examples
     --------
     >>> listings = pd.DataFrame({"seller_id": list("abcd"), "value": [30.0, 9.0, 10.0, 9.0], "value_currency": "EUR"})
-    >>> draw_named_values([1, 0, 1, 0], [[0.9, 0.8, 0.7, 0.1]], listings, [2], n_resamples=0)
+    >>> draw_named_values([1, 0, 1, 0], [[0.9, 0.8, 0.7, 0.1]], listings, [2], Resampling(0))
     {'value_EUR_at_2': array([30.])}
     """
-    draws = draw_values(y, scores, listings, k, weight=weight, n_resamples=n_resamples, seed=seed)
+    draws = draw_values(y, scores, listings, k, resampling)
     if draws is None:
         return {}
     currency = listings[VALUE_CURRENCY].iloc[0]

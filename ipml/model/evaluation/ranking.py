@@ -244,6 +244,26 @@ def _as_share(number: str) -> float | None:
     return share if 0 < share <= 1 else None
 
 
+@dataclass(frozen=True)
+class Resampling:
+    """Resamples of the sellers from which intervals are made, and the weight of each listing.
+
+    Attributes
+    ----------
+    n_resamples : int, default=500
+    seed : int, default=0
+        The same seed and the same listings, in any order, give the same resamples.
+    weight : array of shape (n_listings,), optional
+        Number of listings that each one represents; 1 where none is given.
+    """
+
+    n_resamples: int = 500
+    seed: int = 0
+    weight: ArrayLike | None = None
+
+
+DEFAULT_RESAMPLING = Resampling()
+
 _CELLS_AT_A_TIME = 100_000  # of resamples x listings: few enough to stay in the processor's cache
 
 
@@ -251,21 +271,18 @@ def resample_rankings(
     y: ArrayLike,
     score: ArrayLike,
     sellers: ArrayLike,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     *,
     worth: ArrayLike | None = None,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
 ) -> Iterator[tuple[NDArray[np.intp], ScoreRanking]]:
     """Yield the listings as they are (number 0) and their resamples (from 1), several at a time.
 
-    Resamples without a counterfeit are left out. Where `worth` is given, of shape (n_listings,) and at least 0, each
-    counterfeit counts for what it is worth: recall is then the share of all worth that was found. Where `weight` is
-    given, each listing counts as so many.
+    Resamples without a counterfeit are left out. Each counterfeit counts as its `worth`, shape (n_listings,) and at
+    least 0, where given: recall is then the share of all worth that was found.
 
     Examples
     --------
-    >>> draws = resample_rankings([1, 0], [0.9, 0.1], ["a", "b"], n_resamples=0)
+    >>> draws = resample_rankings([1, 0], [0.9, 0.1], ["a", "b"], Resampling(n_resamples=0))
     >>> [(numbers.tolist(), ranking.precision.tolist()) for numbers, ranking in draws]
     [([0], [[1.0, 0.5]])]
     """
@@ -273,18 +290,18 @@ def resample_rankings(
     if worth is not None:
         truth = truth * np.asarray(worth, dtype=float)
     order = ScoreOrder.of(scores)
-    for start, weights in resampled_weights(number_sellers(sellers, len(truth)), n_resamples, seed):
-        if weight is not None:
-            weights = weights * np.asarray(weight, dtype=float)
+    for start, weights in resampled_weights(number_sellers(sellers, len(truth)), resampling):
+        if resampling.weight is not None:
+            weights = weights * np.asarray(resampling.weight, dtype=float)
         ranking = order.rank(scores, truth, weights)
         usable = np.flatnonzero(ranking.positives[:, -1] > 0)
         yield start + usable, ranking.of_samples(usable)
 
 
-def resample_sums(values: ArrayLike, sellers: ArrayLike, *, n_resamples: int = 500, seed: int = 0) -> Floats:
+def resample_sums(values: ArrayLike, sellers: ArrayLike, resampling: Resampling = DEFAULT_RESAMPLING) -> Floats:
     """Add up columns over the listings as they are, and then over each resample of their sellers.
 
-    The sellers drawn are those of `resample_rankings` under the same seed.
+    The sellers drawn are those of `resample_rankings` under the same seed. Weights must be in the values already.
 
     Parameters
     ----------
@@ -297,22 +314,23 @@ def resample_sums(values: ArrayLike, sellers: ArrayLike, *, n_resamples: int = 5
 
     Examples
     --------
-    >>> resample_sums([[1.0], [2.0], [4.0]], ["a", "a", "b"], n_resamples=3).ravel()
+    >>> resample_sums([[1.0], [2.0], [4.0]], ["a", "a", "b"], Resampling(n_resamples=3)).ravel()
     array([7., 8., 7., 6.])
     """
     columns = np.asarray(values, dtype=float)
     numbers = number_sellers(sellers, len(columns))
     by_seller = np.zeros((int(numbers.max()) + 1, columns.shape[1]))
     np.add.at(by_seller, numbers, columns)
-    weights = resampled_weights(np.arange(len(by_seller)), n_resamples, seed)
+    weights = resampled_weights(np.arange(len(by_seller)), resampling)
     return np.vstack([drawn @ by_seller for _, drawn in weights])
 
 
-def resampled_weights(sellers: NDArray[np.intp], n_resamples: int, seed: int) -> Iterator[tuple[int, Floats]]:
+def resampled_weights(sellers: NDArray[np.intp], resampling: Resampling) -> Iterator[tuple[int, Floats]]:
     """Yield weights of several samples at a time, after the number of the first; sample 0 is all listings."""
     yield 0, np.ones((1, len(sellers)))
     n_sellers = int(sellers.max()) + 1
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(resampling.seed)
+    n_resamples = resampling.n_resamples
     at_a_time = max(1, _CELLS_AT_A_TIME // len(sellers))
     for start in range(1, n_resamples + 1, at_a_time):
         drawn = [

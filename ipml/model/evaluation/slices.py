@@ -21,7 +21,15 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ipml.model.evaluation.metrics import Estimate, average_precision, estimate_of
-from ipml.model.evaluation.ranking import Floats, ScoreRanking, measure_named, resample_rankings, resample_sums
+from ipml.model.evaluation.ranking import (
+    DEFAULT_RESAMPLING,
+    Floats,
+    Resampling,
+    ScoreRanking,
+    measure_named,
+    resample_rankings,
+    resample_sums,
+)
 
 _MOST_LETTERS = 300
 _SCRIPTS = {
@@ -231,10 +239,7 @@ def measure_slices(
     scores: Sequence[ArrayLike],
     columns: pd.DataFrame,
     sellers: pd.Series[str],
-    *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = MOST_RESAMPLES,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> Iterator[Slice]:
     """Yield the slices that hold enough to measure, the largest of each column first.
 
@@ -249,35 +254,32 @@ def measure_slices(
     columns : DataFrame of shape (n_listings, n_columns)
         By what to slice, such as `ipml.model.evaluation.slices.group_columns` returns.
     sellers : Series of shape (n_listings,)
-    weight : array of shape (n_listings,), optional
-        For how many listings each one stands; once where none is given. What is large enough is counted unweighed.
-    n_resamples : int, default=200
-        Resamples of the sellers of each slice; no more than 200 are made.
-    seed : int, default=0
+    resampling : Resampling
+        Of the sellers of each slice; no more than 200 resamples are made. Sizes are counted without weights.
 
     Examples
     --------
     >>> listings = pd.DataFrame({"seller_id": list("abcd") * 30, "brand": ["Acme", "Bolt"] * 60})
     >>> y, score = [1, 1, 0, 0] * 30, [0.9, 0.2, 0.1, 0.6] * 30
-    >>> for part in measure_slices(y, [score], listings[["brand"]], listings["seller_id"], n_resamples=50):
+    >>> for part in measure_slices(y, [score], listings[["brand"]], listings["seller_id"], Resampling(50)):
     ...     print(part.value, part.figures["recall_at_break_even"].value)
     Acme 1.0
     Bolt 0.0
     """
     truth = np.asarray(y, dtype=float)
     repeats = [np.asarray(score, dtype=float) for score in scores]
-    weights = np.ones_like(truth) if weight is None else np.asarray(weight, dtype=float)
+    weights = np.ones_like(truth) if resampling.weight is None else np.asarray(resampling.weight, dtype=float)
     flags = [score >= break_even(truth, score, weights) for score in repeats]
     whole = {
         "comparable_average_precision": np.mean([average_precision(truth, score, weights) for score in repeats]),
         "recall_at_break_even": np.mean([(weights * truth)[flagged].sum() / (weights @ truth) for flagged in flags]),
     }
     prevalence = float(weights @ truth / weights.sum())
-    n_resamples = min(n_resamples, MOST_RESAMPLES)
+    n_resamples = min(resampling.n_resamples, MOST_RESAMPLES)
     for column, value, rows in _find_slices(truth, columns, sellers):
-        known = truth[rows], weights[rows], sellers.iloc[rows]
+        of_slice = Resampling(n_resamples, resampling.seed, weights[rows])
         draws = [
-            _draw(*known, score[rows], flagged[rows], prevalence, n_resamples, seed)
+            _draw(truth[rows], score[rows], flagged[rows], sellers.iloc[rows], prevalence, of_slice)
             for score, flagged in zip(repeats, flags, strict=True)
         ]
         figures = {name: estimate_of(np.mean([drawn[name] for drawn in draws], axis=0)) for name in SLICE_MEASURES}
@@ -300,24 +302,22 @@ def _find_slices(
 
 def _draw(
     y: Floats,
-    weight: Floats,
-    sellers: pd.Series[str],
     score: Floats,
     flagged: NDArray[np.bool_],
+    sellers: pd.Series[str],
     prevalence: float,
-    n_resamples: int,
-    seed: int,
+    resampling: Resampling,
 ) -> dict[str, Floats]:
     """Return every measure on the listings of a slice, and on each resample of their sellers."""
     readers = {name: measure_named(name) for name in ("average_precision", "calibration_error")}
-    draws = {name: np.full(1 + n_resamples, np.nan) for name in SLICE_MEASURES}
-    for numbers, ranking in resample_rankings(y, score, sellers, weight=weight, n_resamples=n_resamples, seed=seed):
+    draws = {name: np.full(1 + resampling.n_resamples, np.nan) for name in SLICE_MEASURES}
+    for numbers, ranking in resample_rankings(y, score, sellers, resampling):
         for name, read in readers.items():
             draws[name][numbers] = read(ranking)
         comparable = readers["average_precision"](_at_prevalence(ranking, prevalence))
         draws["comparable_average_precision"][numbers] = comparable
-    counted = weight[:, np.newaxis] * np.column_stack([y * flagged, y, np.ones_like(y)])
-    found, there, listings = resample_sums(counted, sellers, n_resamples=n_resamples, seed=seed).T
+    counted = np.asarray(resampling.weight)[:, np.newaxis] * np.column_stack([y * flagged, y, np.ones_like(y)])
+    found, there, listings = resample_sums(counted, sellers, resampling).T
     draws["prevalence"] = there / listings
     np.divide(found, there, out=draws["recall_at_break_even"], where=there > 0)
     return draws

@@ -7,8 +7,7 @@ difference (the paired bootstrap; Efron and Tibshirani, An Introduction to the B
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -25,6 +24,7 @@ from ipml.model.evaluation.metrics import (
     draw_named_values,
     estimate_of,
 )
+from ipml.model.evaluation.ranking import DEFAULT_RESAMPLING, Resampling
 from ipml.model.evaluation.slices import SliceCounts, count_listings
 
 K = 100  # as reviewers read by default, for value at k
@@ -103,8 +103,7 @@ def compare_tests(
     *,
     k: int = K,
     names: tuple[str, str] = ("A", "B"),
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> ModelComparison:
     """Compare two models on the listings that both were tested on.
 
@@ -116,10 +115,7 @@ def compare_tests(
         How many listings are read, for value at k.
     names : tuple of str, default=("A", "B")
         What the models are called.
-    n_resamples : int, default=500
-        Resamples of the sellers, for the intervals.
-    seed : int, default=0
-        Seed of the resamples.
+    resampling : Resampling
 
     Raises
     ------
@@ -146,17 +142,15 @@ def compare_tests(
         remarks.append(f"These are in both tests; A's has {len(a.y):,} listings, B's {len(b.y):,}.")
     if changed := int((a.y[rows_a] != y).sum()):
         remarks.append(f"The truth of {changed:,} has changed between the tests; that of B's counts.")
-    return compare_scores(
+    compared = compare_scores(
         y,
         [score[rows_a] for score in a.scores[MODEL]],
         [score[rows_b] for score in b.scores[MODEL]],
         listings,
         k=k,
-        names=names,
-        remarks=remarks,
-        n_resamples=n_resamples,
-        seed=seed,
+        resampling=resampling,
     )
+    return replace(compared, name_a=names[0], name_b=names[1], remarks=(*remarks, *compared.remarks))
 
 
 def compare_scores(
@@ -166,10 +160,7 @@ def compare_scores(
     listings: pd.DataFrame,
     *,
     k: int = K,
-    names: tuple[str, str] = ("A", "B"),
-    remarks: Sequence[str] = (),
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> ModelComparison:
     """Compare two models by their scores of the same listings.
 
@@ -184,8 +175,8 @@ def compare_scores(
         (see `ipml.model.evaluation.metrics.add_values`).
     k : int, default=100
         How many listings are read, for value at k.
-    names, remarks
-        For the table.
+    resampling : Resampling
+        Its weights are replaced by those of the listings.
 
     Raises
     ------
@@ -200,13 +191,13 @@ def compare_scores(
     -0.240 (-0.240 to -0.240) B clearly better
     """
     truth, label_probability = np.asarray(y, dtype=float), find_label_probability(listings)
-    drawn: dict[str, Any] = {"weight": None if label_probability is None else weigh_by_probability(label_probability)}
-    fewest = find_fewest_sellers(truth, listings["seller_id"], drawn["weight"])
-    drawn |= {"n_resamples": n_resamples, "seed": seed}
+    weight = None if label_probability is None else weigh_by_probability(label_probability)
+    fewest = find_fewest_sellers(truth, listings["seller_id"], weight)
+    resampling = replace(resampling, weight=weight)
     draws_a, draws_b = (
         {
-            **draw_repeats(truth, repeats, listings["seller_id"], COMPARED, **drawn),
-            **draw_named_values(truth, repeats, listings, [k], **drawn),
+            **draw_repeats(truth, repeats, listings["seller_id"], COMPARED, resampling),
+            **draw_named_values(truth, repeats, listings, [k], resampling),
         }
         for repeats in (scores_a, scores_b)
     )
@@ -216,7 +207,8 @@ def compare_scores(
     differences = estimate_differences({name: draws_b[name] - draws_a[name] for name in draws_a}, fewest.effective)
     too_few = fewest if fewest.is_too_few else None
     return ModelComparison(
-        *names,
+        "A",
+        "B",
         count_listings(truth, listings["seller_id"]),
         tuple(
             ComparedMeasure(
@@ -224,7 +216,7 @@ def compare_scores(
             )
             for measure in draws_a
         ),
-        (*remarks, *notes),
+        tuple(notes),
     )
 
 

@@ -7,7 +7,7 @@ and what the champion said of the listings that a new model was tested on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from ipml.listings.brands import load_brands
 from ipml.model.evaluation.differences import SellerCount
 from ipml.model.evaluation.evaluation import KEY, MODEL, TESTED_FILE, TestedListings, read_tested
 from ipml.model.evaluation.metrics import Estimate, add_values
-from ipml.model.evaluation.ranking import Floats
+from ipml.model.evaluation.ranking import Floats, Resampling
 from ipml.model.labels import find_counterfeit_column
 from ipml.model.model_file import load_model
 from ipml.model.promotion.comparison import K, ModelComparison, compare_scores, compare_tests
@@ -81,7 +81,7 @@ def compare_models(
         say("reading both tests")
         tests = [fetch_tested(model, tracking_uri) for model in (a, b)]
         say("comparing")
-        return compare_tests(*tests, k=k, names=(a, b), n_resamples=n_resamples)
+        return compare_tests(*tests, k=k, names=(a, b), resampling=Resampling(n_resamples))
     labelled = listings[listings["is_counterfeit"].notna()]
     if labelled.empty:
         raise UnmeasurableScores("no listing with a label", "labelled listings of several sellers")
@@ -91,16 +91,15 @@ def compare_models(
         scores.append(_score(fetch_folder(model, tracking_uri), labelled))
     say("comparing")
     brands = load_brands(get_settings().brands)
-    return compare_scores(
+    compared = compare_scores(
         labelled["is_counterfeit"].to_numpy(dtype=bool),
         scores[:1],
         scores[1:],
         add_values(labelled, brands.rates, brands.base_currency),
         k=k,
-        names=(a, b),
-        remarks=[_FLATTERY],
-        n_resamples=n_resamples,
+        resampling=Resampling(n_resamples),
     )
+    return replace(compared, name_a=a, name_b=b, remarks=(_FLATTERY, *compared.remarks))
 
 
 def fetch_tested(model: str, tracking_uri: str | None = None) -> TestedListings:

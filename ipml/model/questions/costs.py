@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,15 @@ from numpy.typing import ArrayLike
 from ipml.errors import UnusableSetting
 from ipml.model.evaluation.label_weights import weigh_labels
 from ipml.model.evaluation.metrics import INTERVAL_PERCENTILES, VALUE, VALUE_CURRENCY, Estimate, estimate_of
-from ipml.model.evaluation.ranking import Floats, check_scores, number_sellers, resample_sums, resampled_weights
+from ipml.model.evaluation.ranking import (
+    DEFAULT_RESAMPLING,
+    Floats,
+    Resampling,
+    check_scores,
+    number_sellers,
+    resample_sums,
+    resampled_weights,
+)
 
 N_THRESHOLDS = 150
 PER_LISTINGS = 1_000
@@ -128,8 +135,7 @@ def measure_costs(
     costs: Costs,
     *,
     k: Sequence[int] = (100,),
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> CostCurve:
     """Work out what each threshold costs on a test, and which costs least.
 
@@ -143,8 +149,7 @@ def measure_costs(
     costs : Costs
     k : sequence of int, default=(100,)
         How many listings are flagged, for the value at k.
-    n_resamples, seed : int
-        Resamples of the sellers.
+    resampling : Resampling
 
     Raises
     ------
@@ -170,14 +175,14 @@ def measure_costs(
     of_missed, counted = (np.bincount(sellers, each).astype(np.float64) for each in (weight * truth * missed, weight))
     cells = np.bincount(sellers * n_places + place, saving, len(counted) * n_places).astype(np.float64)
     by_seller = cells.reshape(-1, n_places)[:, :-1]
-    drawn = np.vstack([each for _, each in resampled_weights(np.arange(len(counted)), n_resamples, seed)])
+    drawn = np.vstack([each for _, each in resampled_weights(np.arange(len(counted)), resampling)])
     sums, none, totals = drawn @ by_seller, drawn @ of_missed, drawn @ counted
     saved = np.cumsum(sums, axis=1)
     cost = PER_LISTINGS * (none[:, np.newaxis] - saved) / totals[:, np.newaxis]
     low, high = np.percentile(cost[1:], INTERVAL_PERCENTILES, axis=0)
     flagged: Floats = np.cumsum(np.bincount(place, weight, len(limits) + 1).astype(np.float64))[:-1]
     best = estimate_of(limits[np.argmin(cost, axis=1)])
-    cross_fitted = _cross_fit(by_seller, of_missed, counted, n_resamples, seed)
+    cross_fitted = _cross_fit(by_seller, of_missed, counted, resampling)
     at_k = tuple(_value_at(n, limits, flagged, saved) for n in k if n <= weight.sum())
     return CostCurve(currency, limits, flagged / weight.sum(), cost[0], low, high, best, *cross_fitted, at_k, unpriced)
 
@@ -210,16 +215,15 @@ def _choose_thresholds(scores: Floats, weight: Floats, k: Sequence[int]) -> Floa
 
 
 def _cross_fit(
-    by_seller: Floats, of_missed: Floats, counted: Floats, n_resamples: int, seed: int
+    by_seller: Floats, of_missed: Floats, counted: Floats, resampling: Resampling
 ) -> tuple[Estimate, Estimate]:
     """Return cost and saving per 1,000 listings, each half of the sellers at the best threshold of the other half."""
-    is_first = np.random.default_rng(seed).permutation(len(counted)) < len(counted) / 2
+    is_first = np.random.default_rng(resampling.seed).permutation(len(counted)) < len(counted) / 2
     saved = np.zeros(len(counted))
     cumulated = np.cumsum(by_seller, axis=1)
     for half in (is_first, ~is_first):
         saved[half] = cumulated[half, np.argmax(cumulated[~half].sum(axis=0))]
-    drawn: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
-    sums = resample_sums(np.column_stack([of_missed - saved, saved, counted]), np.arange(len(counted)), **drawn)
+    sums = resample_sums(np.column_stack([of_missed - saved, saved, counted]), np.arange(len(counted)), resampling)
     per = PER_LISTINGS * sums[:, :2] / sums[:, 2:]
     return estimate_of(per[:, 0]), estimate_of(per[:, 1])
 

@@ -22,7 +22,14 @@ from ipml.errors import Refused
 from ipml.model.evaluation.differences import CHANCE, MIN_SELLERS, stretch_interval
 from ipml.model.evaluation.label_weights import effective_number, weigh_labels
 from ipml.model.evaluation.metrics import VALUE, Estimate, estimate_of
-from ipml.model.evaluation.ranking import Floats, check_scores, number_sellers, resample_sums
+from ipml.model.evaluation.ranking import (
+    DEFAULT_RESAMPLING,
+    Floats,
+    Resampling,
+    check_scores,
+    number_sellers,
+    resample_sums,
+)
 from ipml.model.evaluation.slices import break_even, group_columns
 from ipml.records import Reason
 
@@ -105,8 +112,7 @@ def find_error_slices(
     *,
     threshold: float | None = None,
     explain: Explain | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> ErrorSlices:
     """Find slices of counterfeits that are missed and of genuine listings that are flagged.
 
@@ -120,8 +126,8 @@ def find_error_slices(
         By default as many are flagged as there are counterfeits.
     explain : function of DataFrame, optional
         Returns the reasons for each listing of a frame; asked for some wrong ones.
-    n_resamples, seed : int
-        Resamples of the sellers; the seed also says which are searched.
+    resampling : Resampling
+        Its seed also decides which sellers are searched.
 
     Raises
     ------
@@ -143,22 +149,25 @@ def find_error_slices(
     flagged = scores >= limit
     listings = listings.reset_index(drop=True)
     sellers, columns = listings["seller_id"], describe_listings(listings)
-    is_searched = _halve(truth, sellers, seed)
-    drawn: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
+    is_searched = _halve(truth, sellers, resampling.seed)
     found, rates = [], []
     kinds: tuple[tuple[Kind, float], ...] = (("missed", 1.0), ("false alarm", 0.0))
     for kind, label in kinds:
         wrong = flagged != label
         of_kind = truth == label
         searched, measured = np.flatnonzero(of_kind & is_searched), np.flatnonzero(of_kind & ~is_searched)
-        names = _search(wrong[searched], weight[searched], sellers.iloc[searched], columns.iloc[searched])
+        halves = (
+            _ClassHalf(kind, wrong[rows], weight[rows], sellers.iloc[rows], columns.iloc[rows])
+            for rows in (searched, measured)
+        )
+        names, half = _search(next(halves)), next(halves)
         for conditions in names:
-            part = _measure(kind, conditions, measured, wrong, weight, sellers, columns, len(names), drawn)
+            part = _measure(conditions, half, len(names), resampling)
             if part is not None:
-                rows = measured[_match(columns.iloc[measured], conditions) & wrong[measured]]
+                rows = measured[_match(half.columns, conditions) & half.wrong]
                 found.append((part, rows))
         counted = np.column_stack([of_kind * wrong, of_kind]) * weight[:, np.newaxis]
-        rates.append(estimate_of(_shares(resample_sums(counted, sellers, **drawn))))
+        rates.append(estimate_of(_shares(resample_sums(counted, sellers, resampling))))
     found.sort(key=lambda part: (not part[0].is_worse, -part[0].excess.value))
     slices = tuple(_give_reasons(part, listings.iloc[rows[:_EXPLAINED]], explain) for part, rows in found)
     return ErrorSlices(limit, rates[0], rates[1], slices)
@@ -224,16 +233,25 @@ def _match(columns: pd.DataFrame, conditions: Sequence[Condition]) -> NDArray[np
     return matched
 
 
-def _search(
-    wrong: NDArray[np.bool_], weight: Floats, sellers: pd.Series[str], columns: pd.DataFrame
-) -> list[tuple[Condition, ...]]:
+@dataclass(frozen=True)
+class _ClassHalf:
+    """Listings of one class on one half of the sellers; `wrong` marks the model's errors among them."""
+
+    kind: Kind
+    wrong: NDArray[np.bool_]
+    weight: Floats
+    sellers: pd.Series[str]
+    columns: pd.DataFrame
+
+
+def _search(half: _ClassHalf) -> list[tuple[Condition, ...]]:
     """Return the most conspicuous slices of one class that are not much alike."""
-    if wrong.all() or not wrong.any():
+    if half.wrong.all() or not half.wrong.any():
         return []
-    surplus = weight * (wrong - np.average(wrong, weights=weight))
-    numbers = pd.factorize(sellers)[0]
+    surplus = half.weight * (half.wrong - np.average(half.wrong, weights=half.weight))
+    numbers = pd.factorize(half.sellers)[0]
     single: dict[tuple[Condition, ...], NDArray[np.bool_]] = {
-        (literal,): _match(columns, (literal,)) for literal in _list_conditions(columns)
+        (literal,): _match(half.columns, (literal,)) for literal in _list_conditions(half.columns)
     }
     first = _best(single, surplus, numbers)[:BEAM]
     pairs = {
@@ -273,41 +291,27 @@ def _best(
 
 
 def _measure(
-    kind: Kind,
-    conditions: tuple[Condition, ...],
-    rows: NDArray[np.intp],
-    wrong: NDArray[np.bool_],
-    weight: Floats,
-    sellers: pd.Series[str],
-    columns: pd.DataFrame,
-    n_slices: int,
-    drawn: dict[str, Any],
+    conditions: tuple[Condition, ...], half: _ClassHalf, n_slices: int, resampling: Resampling
 ) -> ErrorSlice | None:
     """Measure a slice on the half that was not searched; None where that holds too little."""
-    here, weighed, is_wrong, owners = (
-        _match(columns.iloc[rows], conditions),
-        weight[rows],
-        wrong[rows],
-        sellers.iloc[rows],
-    )
-    n_here, n_elsewhere = owners[here].nunique(), owners[~here].nunique()
+    here = _match(half.columns, conditions)
+    n_here, n_elsewhere = half.sellers[here].nunique(), half.sellers[~here].nunique()
     if min(n_here, n_elsewhere) < 2:
         return None
-    sums = resample_sums(
-        np.column_stack([here * is_wrong, here, ~here * is_wrong, ~here]) * weighed[:, np.newaxis], owners, **drawn
-    )
+    counted = np.column_stack([here * half.wrong, here, ~here * half.wrong, ~here]) * half.weight[:, np.newaxis]
+    sums = resample_sums(counted, half.sellers, resampling)
     inside, outside = _shares(sums[:, :2]), _shares(sums[:, 2:])
-    totals = pd.Series(weighed[here]).groupby(owners[here].to_numpy()).sum().to_numpy(np.float64)
+    totals = pd.Series(half.weight[here]).groupby(half.sellers[here].to_numpy()).sum().to_numpy(np.float64)
     excess = stretch_interval(
         estimate_of(inside - outside), effective_number(np.asarray(totals, np.float64)), CHANCE / (2 * max(n_slices, 1))
     )
     excess = replace(excess, low=max(excess.low, -1.0), high=min(excess.high, 1.0))
     return ErrorSlice(
-        kind,
+        half.kind,
         conditions,
         int(here.sum()),
         n_here,
-        int((here & is_wrong).sum()),
+        int((here & half.wrong).sum()),
         estimate_of(inside),
         estimate_of(outside),
         excess,

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +29,7 @@ from scipy.special import expit, logit
 from ipml.errors import Refused
 from ipml.model.evaluation.label_weights import weigh_labels
 from ipml.model.evaluation.metrics import Estimate, estimate_of, resample_all
-from ipml.model.evaluation.ranking import Floats
+from ipml.model.evaluation.ranking import Floats, Resampling
 from ipml.model.evaluation.splits import Positions, seller_folds
 
 ScoreWith = Callable[[pd.DataFrame, pd.DataFrame], ArrayLike]
@@ -40,6 +39,7 @@ SHARES = (0.125, 0.25, 0.5, 1.0)
 FADES = (0.0, 0.25, 0.5, 1.0)
 MIN_SELLERS = 5  # of counterfeits, on the training side of the smallest subset
 MIN_SIZES = 3
+N_FOLDS = 3
 _LEAST = 1e-3  # an average precision nearer to 0 or 1 has no log-odds worth extrapolating
 
 
@@ -93,7 +93,6 @@ def measure_learning_curve(
     listings: pd.DataFrame,
     *,
     times: tuple[float, ...] = (2.0,),
-    n_folds: int = 3,
     n_draws: int = 3,
     n_resamples: int = 200,
     seed: int = 0,
@@ -101,8 +100,8 @@ def measure_learning_curve(
 ) -> LearningCurve:
     """Fit on nested subsets of sellers, test on sellers left out, and forecast the average precision with more labels.
 
-    Each draw takes other folds and other subsets. In all, the classifier is fitted four times the number of folds times
-    the number of draws.
+    Each draw takes other folds and other subsets. In all, the classifier is fitted on four subsets of each of
+    three folds in each draw.
 
     Parameters
     ----------
@@ -114,7 +113,7 @@ def measure_learning_curve(
         With `seller_id`; where `label_probability` is known, figures are weighed by it.
     times : tuple of float, default=(2.0,)
         Multiples of the present number of labels to forecast.
-    n_folds, n_draws, n_resamples, seed, say
+    n_draws, n_resamples, seed, say
         Resamples are of the tested sellers; `say` is called with the progress.
 
     Raises
@@ -134,22 +133,23 @@ def measure_learning_curve(
     (4, True)
     """
     truth = np.asarray(y, dtype=float)
-    shares = _usable_shares(truth, listings["seller_id"], n_folds)
-    sizes, scores = _score_subsets(score_with, truth, listings, shares, n_folds, n_draws, seed, say)
+    shares = _usable_shares(truth, listings["seller_id"])
+    sizes, scores = _score_subsets(score_with, truth, listings, shares, n_draws, seed, say)
     name, weight = "average_precision", weigh_labels(listings)
-    drawn: dict[str, Any] = {"measures": [name], "weight": weight, "n_resamples": n_resamples, "seed": seed}
-    sellers = listings["seller_id"]
-    draws = np.array([[resample_all(truth, score, sellers, **drawn)[name] for score in each] for each in scores])
+    sellers, resampling = listings["seller_id"], Resampling(n_resamples, seed, weight)
+    draws = np.array(
+        [[resample_all(truth, score, sellers, resampling, measures=[name])[name] for score in each] for each in scores]
+    )
     draws = draws[:, :, ~np.isnan(draws).any(axis=(0, 1))]  # resamples without a counterfeit
     return _forecast(sizes, shares, draws, len(truth), times, seed)
 
 
-def _usable_shares(y: Floats, sellers: pd.Series[str], n_folds: int) -> tuple[float, ...]:
+def _usable_shares(y: Floats, sellers: pd.Series[str]) -> tuple[float, ...]:
     """Return the shares of the sellers of which enough offer counterfeits to learn from."""
     n_sellers = sellers[y == 1].nunique()
-    shares = tuple(share for share in SHARES if share * n_sellers * (n_folds - 1) / n_folds >= MIN_SELLERS)
+    shares = tuple(share for share in SHARES if share * n_sellers * (N_FOLDS - 1) / N_FOLDS >= MIN_SELLERS)
     if len(shares) < MIN_SIZES:
-        needed = int(np.ceil(MIN_SELLERS / SHARES[-MIN_SIZES] * n_folds / (n_folds - 1)))
+        needed = int(np.ceil(MIN_SELLERS / SHARES[-MIN_SIZES] * N_FOLDS / (N_FOLDS - 1)))
         raise Refused("Cannot draw a learning curve", f"{n_sellers} sellers of counterfeits", f"at least {needed}")
     return shares
 
@@ -159,7 +159,6 @@ def _score_subsets(
     y: Floats,
     listings: pd.DataFrame,
     shares: tuple[float, ...],
-    n_folds: int,
     n_draws: int,
     seed: int,
     say: Callable[[str], None],
@@ -169,12 +168,12 @@ def _score_subsets(
     scores = np.full((len(shares), n_draws, len(y)), np.nan)
     generator = np.random.default_rng(seed)
     for draw in range(n_draws):
-        for fold, (train, test) in enumerate(seller_folds(listings, y, n_folds, seed + draw)):
+        for fold, (train, test) in enumerate(seller_folds(listings, y, N_FOLDS, seed + draw)):
             for number, rows in enumerate(_nest(y, listings["seller_id"], train, shares, generator)):
-                step = (draw * n_folds + fold) * len(shares) + number + 1
-                say(f"learning from subsets ({step} of {n_draws * n_folds * len(shares)})")
+                step = (draw * N_FOLDS + fold) * len(shares) + number + 1
+                say(f"learning from subsets ({step} of {n_draws * N_FOLDS * len(shares)})")
                 scores[number, draw, test] = score_with(listings.iloc[rows], listings.iloc[test])
-                counted[number] += len(rows) / (n_draws * n_folds)
+                counted[number] += len(rows) / (n_draws * N_FOLDS)
     return counted, scores
 
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ipml.errors import UnmeasurableScores
 from ipml.model.evaluation.label_weights import weigh_labels
 from ipml.model.evaluation.metrics import Estimate, estimate_of
-from ipml.model.evaluation.ranking import Floats, resample_sums, take_by_seller
+from ipml.model.evaluation.ranking import DEFAULT_RESAMPLING, Floats, Resampling, resample_sums, take_by_seller
 from ipml.model.questions.error_slices import Explain
 from ipml.records import Reason
 
@@ -96,8 +96,7 @@ def find_moves(
     y: ArrayLike | None = None,
     explain: tuple[Explain, Explain] | None = None,
     n: int = 20,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> Moves:
     """Find the listings that moved most between two models.
 
@@ -114,8 +113,7 @@ def find_moves(
         Return the reasons of the first and of the second model for each listing of a frame; asked for those shown.
     n : int, default=20
         How many listings to show.
-    n_resamples, seed : int
-        Resamples of the sellers.
+    resampling : Resampling
 
     Examples
     --------
@@ -130,28 +128,29 @@ def find_moves(
         raise UnmeasurableScores(found, "two for each listing")
     truth = np.full(len(listings), np.nan) if y is None else np.asarray(y, dtype=float)
     change = scores[1] - scores[0]
-    drawn = {"n_resamples": n_resamples, "seed": seed}
-    judged = ~np.isnan(change)
-    if listings["seller_id"][judged].nunique() < 2:
-        raise UnmeasurableScores(f"scores of {judged.sum()} listings by both models", "those of two sellers at least")
-    has_moved = judged & (np.abs(change) > MOVED)
+    is_scored = ~np.isnan(change)
+    if listings["seller_id"][is_scored].nunique() < 2:
+        raise UnmeasurableScores(
+            f"scores of {is_scored.sum()} listings by both models", "those of two sellers at least"
+        )
+    has_moved = is_scored & (np.abs(change) > MOVED)
     weight = weigh_labels(listings)
-    moved = _share(has_moved, judged, np.ones_like(change), listings, drawn)
+    moved = _share(has_moved, is_scored, np.ones_like(change), listings, resampling)
     is_right = np.where(truth == 1, change > 0, change < 0)
     labelled = has_moved & ~np.isnan(truth)
     right = None
     if listings["seller_id"][labelled].nunique() > 1:
-        right = _share(labelled & is_right, labelled, weight, listings, drawn)
+        right = _share(labelled & is_right, labelled, weight, listings, resampling)
     order = np.argsort(-np.nan_to_num(np.abs(change)), kind="stable")
     rows = take_by_seller(order[has_moved[order]], listings["seller_id"], n)
     return Moves(*scores, truth, moved, right, _show(rows, listings, scores, truth, explain))
 
 
 def _share(
-    chosen: NDArray[np.bool_], among: NDArray[np.bool_], weight: Floats, listings: pd.DataFrame, drawn: dict[str, int]
+    chosen: NDArray[np.bool_], among: NDArray[np.bool_], weight: Floats, listings: pd.DataFrame, resampling: Resampling
 ) -> Estimate:
     counted = (np.column_stack([chosen, among]) * weight[:, np.newaxis])[among]
-    sums = resample_sums(counted, listings["seller_id"][among], **drawn)
+    sums = resample_sums(counted, listings["seller_id"][among], resampling)
     return estimate_of(sums[:, 0] / sums[:, 1])
 
 

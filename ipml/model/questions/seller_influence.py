@@ -6,8 +6,7 @@ only, so that leaving each of 10,000 sellers out takes seconds, and gives what m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ipml.model.evaluation.label_weights import effective_number, weigh_labels
 from ipml.model.evaluation.metrics import Estimate, average_precision, estimate_of, resample_all
-from ipml.model.evaluation.ranking import Floats, check_scores, number_sellers, rank_once
+from ipml.model.evaluation.ranking import (
+    DEFAULT_RESAMPLING,
+    Floats,
+    Resampling,
+    check_scores,
+    number_sellers,
+    rank_once,
+)
 
 _CELLS_AT_A_TIME = 2_000_000  # of sellers x counterfeit scores
 TOPS = (1, 5, 10)
@@ -56,7 +62,7 @@ class SellerInfluence:
 
 
 def measure_seller_influence(
-    y: ArrayLike, score: ArrayLike, listings: pd.DataFrame, *, n_resamples: int = 500, seed: int = 0
+    y: ArrayLike, score: ArrayLike, listings: pd.DataFrame, resampling: Resampling = DEFAULT_RESAMPLING
 ) -> SellerInfluence:
     """Leave each seller out of a test, and say what that changes.
 
@@ -66,8 +72,8 @@ def measure_seller_influence(
         Truth (0 or 1) and score.
     listings : DataFrame of shape (n_listings, …)
         With `seller_id`; where `label_probability` is known, listings are weighed by it.
-    n_resamples, seed : int
-        Resamples of the sellers, for the interval of the whole.
+    resampling : Resampling
+        For the interval of the whole; its weights are replaced by those of the listings.
 
     Examples
     --------
@@ -79,8 +85,8 @@ def measure_seller_influence(
     truth, scores = check_scores(y, score, are_probabilities=False)
     numbers = number_sellers(listings["seller_id"], len(truth))
     weight = weigh_labels(listings)
-    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
-    measured = resample_all(truth, scores, listings["seller_id"], measures=["average_precision"], **drawn)
+    weighted = replace(resampling, weight=weight)
+    measured = resample_all(truth, scores, listings["seller_id"], weighted, measures=["average_precision"])
     whole = estimate_of(measured["average_precision"])
     ranking = rank_once(truth, scores, weight)
     at = len(ranking.scores) - 1 - np.searchsorted(ranking.scores[::-1], scores)

@@ -27,7 +27,15 @@ from pydantic import TypeAdapter
 from ipml.errors import UnmeasurableScores, UnusableSetting
 from ipml.model.evaluation.evaluation import align
 from ipml.model.evaluation.metrics import Estimate, estimate_of
-from ipml.model.evaluation.ranking import Floats, check_scores, measure_named, rank_once, resample_rankings
+from ipml.model.evaluation.ranking import (
+    DEFAULT_RESAMPLING,
+    Floats,
+    Resampling,
+    check_scores,
+    measure_named,
+    rank_once,
+    resample_rankings,
+)
 from ipml.model.labels import find_counterfeit_column
 from ipml.model.robustness.attacks import FAMILIES, Family, Targets, attack_listings
 from ipml.model.robustness.scenarios import SCENARIOS, Scenario, game_listings
@@ -269,8 +277,7 @@ def measure_robustness(
     families: Iterable[Attack] = tuple(ATTACKS.values()),
     targets: Targets = "all",
     precision: float = 0.8,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     say: Callable[[str], None] = lambda _: None,
 ) -> Robustness:
     """Attack the counterfeits among some listings in every way, and say what each costs.
@@ -281,8 +288,8 @@ def measure_robustness(
         As for `ipml.model.robustness.robustness.score_attacks`.
     precision : float, default=0.8
         What the operator asks of the untouched listings.
-    n_resamples, seed : int
-        As for `ipml.model.evaluation.metrics.estimate_all`; the seed is also that of the attacks.
+    resampling : Resampling
+        Its seed is also that of the attacks.
 
     Raises
     ------
@@ -291,23 +298,21 @@ def measure_robustness(
     """
     clean = score_by_seller(classifier, listings)
     threshold_at_precision(y, clean, precision)  # known before the long part begins
+    seed = resampling.seed
     attacked = dict(
         score_attacks(classifier, listings, y, families=families, targets=targets, seed=seed, clean=clean, say=say)
     )
-    sellers = listings["seller_id"]
-    return robustness_of(y, clean, attacked, sellers=sellers, precision=precision, n_resamples=n_resamples, seed=seed)
+    return robustness_of(y, clean, attacked, listings["seller_id"], precision=precision, resampling=resampling)
 
 
 def robustness_of(
     y: ArrayLike,
     clean: ArrayLike,
     attacked: Mapping[str, ArrayLike],
-    *,
     sellers: ArrayLike,
-    weight: ArrayLike | None = None,
+    *,
     precision: float = 0.8,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> Robustness:
     """Say what attacks cost, from the scores before and after.
 
@@ -321,11 +326,9 @@ def robustness_of(
         Scores of all listings after each attack hit all counterfeits.
     sellers : array of shape (n_listings,)
         Who offers each listing, before any attack.
-    weight : array of shape (n_listings,), optional
-        For how many listings each one stands; once where none is given.
     precision : float, default=0.8
-    n_resamples, seed : int
-        As for `ipml.model.evaluation.metrics.estimate_all`. The threshold stays the same on every resample.
+    resampling : Resampling
+        The threshold is the same on every resample.
 
     Raises
     ------
@@ -335,15 +338,15 @@ def robustness_of(
     Examples
     --------
     >>> y, clean = [1, 0, 1, 0], [0.9, 0.1, 0.8, 0.2]
-    >>> robustness = robustness_of(y, clean, {"leet digits": [0.9, 0.1, 0.3, 0.2]}, sellers=list("abcd"))
+    >>> robustness = robustness_of(y, clean, {"leet digits": [0.9, 0.1, 0.3, 0.2]}, list("abcd"))
     >>> robustness.threshold, robustness.worst.recall.value, robustness.worst.average_precision_kept.value
     (0.8, 0.5, 1.0)
     """
-    threshold = threshold_at_precision(y, clean, precision, weight)
+    threshold = threshold_at_precision(y, clean, precision, resampling.weight)
 
     def draw(score: ArrayLike) -> tuple[Floats, Floats]:
-        recall, average_precision = np.full((2, 1 + n_resamples), np.nan)
-        for numbers, ranking in resample_rankings(y, score, sellers, weight=weight, n_resamples=n_resamples, seed=seed):
+        recall, average_precision = np.full((2, 1 + resampling.n_resamples), np.nan)
+        for numbers, ranking in resample_rankings(y, score, sellers, resampling):
             above = np.flatnonzero(ranking.scores >= threshold)
             recall[numbers] = ranking.recall[:, above[-1]] if len(above) else 0.0
             average_precision[numbers] = _average_precision(ranking)

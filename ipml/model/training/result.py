@@ -21,6 +21,7 @@ from ipml.listings.brands import Brands, load_brands
 from ipml.model.drift import DriftReference, reference_of
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, TestedListings
 from ipml.model.evaluation.label_weights import Maturity
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import SliceCounts, count_listings
 from ipml.model.external import ExternalClassifier
 from ipml.model.labels import UnlabelledEffect
@@ -93,10 +94,8 @@ def measure_attacks(experiment: Experiment, tested: TestedListings) -> Robustnes
             tested.y,
             tested.scores[MODEL][0],
             tested.attacked,
-            sellers=tested.listings["seller_id"],
-            weight=tested.weight,
-            n_resamples=experiment.evaluation.n_resamples,
-            seed=experiment.seed,
+            tested.listings["seller_id"],
+            resampling=Resampling(experiment.evaluation.n_resamples, experiment.seed, tested.weight),
         )
     except UnmeasurableScores:
         return None

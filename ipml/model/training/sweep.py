@@ -39,6 +39,7 @@ from ipml.model.evaluation.evaluation import (
 )
 from ipml.model.evaluation.label_weights import find_label_probability
 from ipml.model.evaluation.metrics import Estimate, estimate_of
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import SliceCounts
 from ipml.model.model_file.model_file import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
@@ -298,18 +299,8 @@ def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, An
     """Measure trials on the same listings, all on the same resamples of the sellers."""
     first = tried[0][1]
     sellers = first.listings["seller_id"]
-    drawn = [
-        draw_repeats(
-            tested.y,
-            tested.scores[MODEL],
-            sellers,
-            MEASURES,
-            weight=first.weight,
-            n_resamples=experiment.evaluation.n_resamples,
-            seed=experiment.seed,
-        )
-        for _, tested in tried
-    ]
+    resampling = Resampling(experiment.evaluation.n_resamples, experiment.seed, first.weight)
+    drawn = [draw_repeats(tested.y, tested.scores[MODEL], sellers, MEASURES, resampling) for _, tested in tried]
     best = max(drawn, key=lambda draws: estimate_of(draws[MEASURES[0]]).value)
     rows = [
         SweepRow(
@@ -422,7 +413,7 @@ def _try_all(
 def _measure(tested: TestedListings) -> dict[str, float]:
     """Return the measures of a test without their intervals, which are worked out beside those of other trials."""
     sellers = tested.listings["seller_id"]
-    draws = draw_repeats(tested.y, tested.scores[MODEL], sellers, MEASURES, weight=tested.weight, n_resamples=0)
+    draws = draw_repeats(tested.y, tested.scores[MODEL], sellers, MEASURES, Resampling(0, weight=tested.weight))
     return {measure: float(draws[measure][0]) for measure in MEASURES}
 
 

@@ -11,14 +11,14 @@ from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
-from support.evaluation import evaluate
+from support.evaluation import estimate_all, evaluate, paired_difference
 
 from ipml.errors import UnmeasurableScores, UnreadableFile
 from ipml.model.evaluation import evaluation as kept
 from ipml.model.evaluation.baselines import KeywordList, Prevalence, PriceRule
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, evaluate_repeats, read_tested, write_tested
 from ipml.model.evaluation.label_weights import weigh_by_probability
-from ipml.model.evaluation.metrics import estimate_all, measure_names, paired_difference
+from ipml.model.evaluation.metrics import measure_names
 from ipml.model.evaluation.splits import seller_folds
 
 N_RESAMPLES = 100

@@ -16,6 +16,7 @@ from ipml.errors import IpmlError, UnusableSetting
 from ipml.model.evaluation.differences import SellerCount
 from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.metrics import Estimate
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.promotion import load_rules
 from ipml.model.promotion.gate import GateFacts, GateRules, apply_gate, make_gate_facts
 
@@ -280,7 +281,7 @@ def measure_ratio(n_sellers: int, small_rate: float, large_rate: float, seed: in
     y = np.zeros(len(is_small))
     y[0] = 1
     listings = pd.DataFrame({"seller_id": small + large})
-    ratio = seller_fairness(y, is_flagged * 0.9, listings, 0.5, n_resamples=200).false_positive_ratio_small
+    ratio = seller_fairness(y, is_flagged * 0.9, listings, 0.5, resampling=Resampling(200)).false_positive_ratio_small
     assert ratio is not None
     return ratio
 

@@ -16,6 +16,7 @@ from ipml.model.evaluation import evaluation as kept
 from ipml.model.evaluation.evaluation import BaselineComparison, Evaluation, evaluate_repeats
 from ipml.model.evaluation.fairness import NEW, SELLER_AGE, Fairness, FairnessRow
 from ipml.model.evaluation.metrics import Estimate, add_values
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import Slice, SliceCounts
 from ipml.model.questions.costs import Costs
 from ipml.model.questions.learning_curve import measure_learning_curve
@@ -170,7 +171,7 @@ def test_what_else_is_known_is_in_the_report(tested):
     facts = make_report(
         tested,
         explain=lambda shown: [[f"Because of {title}"] for title in shown["title"]],
-        robustness=robustness_of(tested.y, score, attacked, sellers=sellers, n_resamples=20),
+        robustness=robustness_of(tested.y, score, attacked, sellers, resampling=Resampling(20)),
         costs=Costs(wrongful=20.0),
     )
     for label, wrongs in facts.misses.items():
