@@ -193,20 +193,8 @@ class GateFacts:
 _JSON = TypeAdapter(GateFacts)
 
 
-def make_gate_facts(
-    evaluation: Evaluation,
-    *,
-    is_leaking: bool,
-    counterfeits: int | None = None,
-    counterfeit_sellers: int | None = None,
-    found_before_attacks: int | None = None,
-    recall_kept_mean: Estimate | float | None = None,
-    recall_kept_worst: Estimate | float | None = None,
-    false_positive_ratio_small: Estimate | None = None,
-    false_positive_ratio_new: Estimate | None = None,
-    listings_per_second: float | None = None,
-) -> GateFacts:
-    """Gather what the gate asks for from an evaluation and from what else was measured of a model."""
+def make_gate_facts(evaluation: Evaluation) -> GateFacts:
+    """Return the facts that an evaluation holds; the caller replaces the others."""
     figures, comparison = evaluation.figures[MODEL], evaluation.comparison
     value = next((name for name in figures if name.startswith("value_")), None)
     _, currency, _, k = value.split("_") if value else ("", None, "", K)
@@ -215,18 +203,9 @@ def make_gate_facts(
         above_best_baseline=comparison.difference if comparison else None,
         recall_at_precision=figures["recall_at_precision_0.9"],
         calibration_error=figures["calibration_error"],
-        is_leaking=is_leaking,
-        counterfeits=counterfeits,
-        counterfeit_sellers=counterfeit_sellers,
-        found_before_attacks=found_before_attacks,
-        recall_kept_mean=recall_kept_mean,
-        recall_kept_worst=recall_kept_worst,
-        false_positive_ratio_small=false_positive_ratio_small,
-        false_positive_ratio_new=false_positive_ratio_new,
         value_at_k=figures[value] if value else None,
         value_currency=currency,
         k=int(k),
-        listings_per_second=listings_per_second,
     )
 
 
