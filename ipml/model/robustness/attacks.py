@@ -1,8 +1,7 @@
-"""The attack families: how sellers rewrite a listing so that people read it and filters do not.
+"""Attack families: seeded ways to rewrite a listing so that people read it and filters do not.
 
-Each family is one seeded way of rewriting a text; all of them stand in `FAMILIES`, in one table. They are written from
-the attacker's side and know nothing of how listings are folded. Add a family when a new disguise turns up in the queue;
-figures of `ipml.model.robustness.robustness` name families, so keep their names.
+All families are in one table, `FAMILIES`, written from the attacker's side without regard to the folding. Add a family
+when the queue shows a new disguise. Published figures name families, so names do not change.
 """
 
 from __future__ import annotations
@@ -67,15 +66,12 @@ class Family:
 
     Attributes
     ----------
-    name : str
     kind : str
-        What is changed: "invisible", "look-alike", "styled", "markup", "spacing", "spelling", "padding" or "mixed".
+        The changed part: "invisible", "look-alike", "styled", "markup", "spacing", "spelling", "padding" or "mixed".
     is_lossless : bool
         Whether a reader still reads every word as it was, at a glance.
-    rewrite : function
-        From a text and a random generator to the attacked text.
     columns : tuple of str, default=("title", "description")
-        Which columns are rewritten.
+        Rewritten columns.
     """
 
     name: str
@@ -98,7 +94,7 @@ def _one_letter(alphabet: str) -> Rewrite:
 
 
 def _fixed(change: Callable[..., str], **options: Any) -> Rewrite:
-    """Rewrite without drawing anything at random."""
+    """Ignore the random generator."""
     return lambda text, _rng: change(text, **options)
 
 
@@ -354,7 +350,7 @@ def attack_listings(
 
 @cache
 def _trade_words() -> re.Pattern[str]:
-    """Return what finds brand names and replica words in a text as it is written, the longest first."""
+    """Return a pattern of brand names and replica words, the longest first."""
     brands = [name for brand in load_brands() for name in (brand.name, *brand.aliases)]
     lexicon = load_lexicon()
     phrases = {*brands, *(phrase for kind in _TRADE_KINDS for phrase in lexicon.phrases(kind))}

@@ -1,6 +1,7 @@
 """Attacks rewrite what they are told to; what they cost is measured; padding, gaming and evasions gain little."""
 
 import unicodedata
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from ipml.model import learner
 from ipml.model.evaluation.metrics import average_precision, precision_at
 from ipml.model.evaluation.ranking import Resampling
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.model.robustness import FAMILIES, attack_listings, attack_text, find_attacks, score_attacks
+from ipml.model.robustness import FAMILIES, attack_listings, attack_text, evasions, find_attacks, score_attacks
 from ipml.model.robustness.evasions import ALPHABETS, LAWFUL_PHRASES, harmless_title
 from ipml.model.robustness.robustness import (
     ATTACKS,
@@ -420,3 +421,43 @@ def test_the_draft_of_many_listings_needs_few_of_them(monkeypatch):
     of_some = CounterfeitClassifier(C=1.0, n_folds=2).fit(listings, y).decision_function(listings)
     assert np.corrcoef(of_all, of_some)[0, 1] > 0.95
     assert of_some[y].min() > of_some[~y].max()
+
+
+def test_each_evasion_writes_the_word_as_it_says():
+    """One example for each way of writing; what is drawn is drawn under seed 0."""
+
+    def drawn(change: Callable[..., str], text: str, *options: object) -> str:
+        return change(text, np.random.default_rng(0), *options)
+
+    written = {
+        harmless_title(np.random.default_rng(0)): "Two metre lunch bag",
+        drawn(evasions.replace_letters, "Nike", ALPHABETS["Lisu"]): "ꓠꓲꓗꓰ",
+        drawn(evasions.replace_one, "Nike", {"i": "1"}): "N1ke",
+        evasions.style_letters("Nike", "FULLWIDTH LATIN CASE LETTER"): "Ｎｉｋｅ",
+        drawn(evasions.add_marks, "ok", "\u0336"): "o\u0336k\u0336",
+        drawn(evasions.put_between, "Nike Air", "."): "N.i.k.e A.i.r",
+        drawn(evasions.put_once, "Nike", "_"): "Nik_e",
+        evasions.use_entities("ok"): "&#111;&#107;",
+        evasions.use_percent_signs("o k"): "%6F%20%6B",
+        evasions.wrap_letters("ok"): "<i>o</i><i>k</i>",
+        evasions.reverse("Nike"): "\u202eekiN\u202c",
+        evasions.reverse_end("Nike"): "Ni\u202eek\u202c",
+        evasions.join_words("Nike Air"): "NikeAir",
+        evasions.space_out("Nike Air"): "N i k e   A i r",
+        evasions.translate("Nike", evasions.LEET_DIGITS): "N1k3",
+        drawn(evasions.swap_letters, "Nike"): "Nkie",
+        drawn(evasions.drop_letter, "Nike"): "Nik",
+        drawn(evasions.double_letter, "Nike"): "Nikee",
+        evasions.stretch_vowels("Nike"): "Niiikeee",
+        evasions.drop_vowels("Adidas"): "Adds",
+        evasions.star_vowel("Nike"): "N*ke",
+        drawn(evasions.mistype, "Nike"): "Nikr",
+        evasions.write_alike_sounds("Rolex"): "Roleks",
+        evasions.write_in_cyrillic("Gucci"): "Гукки",
+        evasions.for_each_word("Nike Air 95", evasions.drop_vowels): "Nk Ar 95",
+    }
+    assert list(written) == list(written.values())
+    padded = drawn(evasions.pad, "Nike Air", "middle")
+    assert padded.startswith("Nike ")
+    assert padded.endswith(" Air")
+    assert len(padded) > 1_000
