@@ -1,10 +1,8 @@
-"""Whom a model wrongs: sellers of one kind flagged more often than others, and brands whose scores do not add up.
+"""Fairness: compares false alarms between kinds of sellers, and predicted with observed counterfeits by brand.
 
-A false alarm costs an honest seller a listing, so sellers (small ones, new ones, by script and country) are compared by
-the false-positive rate: the share of the genuine listings that score at least the threshold.
-
-A single brand has too few listings for a curve; so the counterfeits that its scores add up to are compared with those
-there are.
+A false alarm costs an honest seller a listing. Sellers (small, new, by script and country) are therefore compared by
+the false-positive rate: the share of genuine listings that reach the threshold. A single brand has too few listings for
+a reliability curve, so the sum of its scores is compared with its counterfeits.
 """
 
 from __future__ import annotations
@@ -32,21 +30,21 @@ SMALL, NEW = f"fewer than {SMALL_SELLER_LISTINGS} listings", f"under {NEW_SELLER
 
 @dataclass(frozen=True, slots=True)
 class FairnessRow:
-    """How often genuine listings of one group of sellers are flagged, and how often those of all others.
+    """False alarms of one group of sellers and of all others.
 
     Attributes
     ----------
     column, value : str
         The group, such as "seller size" and "fewer than 10 listings".
     genuine, sellers : int
-        Genuine listings of the group, and who offers them.
+        Genuine listings of the group, and their sellers.
     false_positive_rate : Estimate
         Share of the group's genuine listings that are flagged, in 0-1.
     other_rate : float
-        The same over all other listings of which the column is known.
+        The same over all other listings with a value in the column.
     ratio : Estimate
         Rate of the group over rate of the others, half a false alarm added to each (after Haldane, 1956,
-        doi:10.1111/j.1469-1809.1955.tb01285.x), so that a rate of zero has a ratio, too.
+        doi:10.1111/j.1469-1809.1955.tb01285.x), so that a rate of zero has a ratio too.
     """
 
     column: str
@@ -72,12 +70,12 @@ class Fairness:
 
     @property
     def false_positive_ratio_small(self) -> Estimate | None:
-        """How many times as often genuine listings of small sellers are flagged; None where not compared."""
+        """False-positive rate of small sellers over that of the others; None if not compared."""
         return self._ratio(SELLER_SIZE, SMALL)
 
     @property
     def false_positive_ratio_new(self) -> Estimate | None:
-        """How many times as often genuine listings of new sellers are flagged; None where not compared."""
+        """False-positive rate of new sellers over that of the others; None if not compared."""
         return self._ratio(SELLER_AGE, NEW)
 
     def _ratio(self, column: str, value: str) -> Estimate | None:
@@ -92,29 +90,28 @@ def seller_fairness(
     threshold: float,
     resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> Fairness:
-    """Compare how often genuine listings are flagged between kinds of sellers.
+    """Compare the false-positive rates of kinds of sellers.
 
-    Compared are small sellers (fewer than 10 listings) with the others, new ones (under 90 days) with the others, and
-    each script and each country with all others. A group is left out where it or the others have fewer than 30
-    genuine listings or 10 sellers of them.
+    Small sellers (fewer than 10 listings), new ones (under 90 days), each script and each country are compared with all
+    others. A group is left out if it or the others have fewer than 30 genuine listings or 10 sellers of them.
 
     Parameters
     ----------
     y : array of shape (n_listings,)
         True or 1 where the listing is counterfeit.
     score : array of shape (n_listings,)
-        Given by a model that had not learnt from the sellers.
+        From a model that had not learnt from the sellers.
     listings : DataFrame of shape (n_listings, …)
         With `seller_id`; `seller_listings`, `seller_age_days`, `title`, `description` and `country` where known.
     threshold : float
-        A listing is flagged where its score is at least this.
+        Lowest score that is flagged.
     resampling : Resampling
         With weights as `count_by_probability` returns them.
 
     Raises
     ------
     UnmeasurableScores
-        No counterfeit, or scores that are not finite; a listing without a seller.
+        No counterfeit, scores that are not finite, or a listing without a seller.
 
     Examples
     --------
@@ -135,7 +132,7 @@ def seller_fairness(
 
 
 class _Group(NamedTuple):
-    """Sellers of one kind: their listings, and all listings for which the column is known."""
+    """Sellers of one kind: their listings, and all listings with a value in the column."""
 
     column: str
     value: str
@@ -194,14 +191,12 @@ class BrandReliability:
 
     Attributes
     ----------
-    brand : str
-    listings, sellers : int
     predicted : float
-        What the scores of its listings add up to, each counted as its weight says.
+        Weighted sum of the scores of its listings.
     observed : float
-        Its counterfeits, counted so.
+        Weighted number of its counterfeits.
     surplus : Estimate
-        Share of its listings that are counterfeit, less the share predicted.
+        Share of its listings that are counterfeit, less the predicted share.
     """
 
     brand: str
@@ -215,8 +210,8 @@ class BrandReliability:
     def is_off(self) -> bool:
         """Whether predicted and observed clearly differ: zero is outside the interval.
 
-        With fewer than 5 counterfeits predicted and there, too few to tell, this is never so: where none is there,
-        no resample has one either, and the interval is too narrow.
+        Never with fewer than 5 counterfeits both predicted and observed: without any counterfeit, no resample has one
+        either, and the interval is too narrow.
         """
         is_outside = self.surplus.low > 0 or self.surplus.high < 0
         return is_outside and max(self.predicted, self.observed) >= MIN_COUNTERFEITS
@@ -230,7 +225,7 @@ def reliability_by_brand(
 ) -> tuple[BrandReliability, ...]:
     """Compare predicted and observed counterfeits of the 12 brands with most listings, the largest first.
 
-    Left out are brands with fewer than 30 listings or 10 sellers, and everything where there is no column `brand`.
+    Brands with fewer than 30 listings or 10 sellers are left out. Without a column `brand` the result is empty.
 
     Parameters
     ----------

@@ -1,12 +1,11 @@
 """Measures of a ranking, of its probabilities and of the value it catches, with an interval over sellers.
 
-A reviewer reads from the top of a list, so the measures ask how much of the top is counterfeit and how much
-of the counterfeit is near the top; and, in one currency, what the counterfeits are offered for that are caught by
-reading the first listings. An interval holds the middle 95 % of the values on resamples of the sellers
-(`ipml.model.evaluation.ranking`).
+A reviewer reads from the top of a list. The measures therefore give the share of counterfeits near the top, the share
+of all counterfeits found there, and the asking prices of those, added up in one currency. An interval holds the middle
+95 % of the values on resamples of the sellers (`ipml.model.evaluation.ranking`).
 
-Accuracy and F1 are left out on purpose: where one listing in fifteen is counterfeit, accuracy rewards the
-model that never finds anything, and F1 fixes a threshold that is the operator's to choose.
+Accuracy and F1 are left out on purpose. Where one listing in fifteen is counterfeit, accuracy rewards a model that
+finds none, and F1 fixes a threshold that is the operator's choice.
 """
 
 from __future__ import annotations
@@ -34,14 +33,7 @@ INTERVAL_PERCENTILES = (2.5, 97.5)
 
 
 def measure_names(k: Sequence[int] = (100,), precision: float = 0.9) -> tuple[str, ...]:
-    """Return the names of the measures of a report, for reviewers who read `k` listings.
-
-    Examples
-    --------
-    >>> measure_names(k=[50])
-    ('average_precision', 'recall_at_precision_0.9', 'precision_at_50', 'recall_at_50', 'brier',
-    'calibration_error')
-    """
+    """Return the names of the measures of a report, for reviewers who read `k` listings."""
     at_k = [f"{share}_at_{listings}" for listings in k for share in ("precision", "recall")]
     return ("average_precision", f"recall_at_precision_{precision}", *at_k, "brier", "calibration_error")
 
@@ -68,7 +60,7 @@ class Estimate:
         return self.show()
 
     def show(self, sign: str = "") -> str:
-        """Return it as text; in whole numbers, as amounts of money are, from a hundred on.
+        """Return it as text, without decimals from 100 on, as for amounts of money.
 
         Examples
         --------
@@ -91,7 +83,7 @@ def average_precision(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None =
     score : array of shape (n_listings,)
         Higher is more suspicious; any finite numbers.
     weight : array of shape (n_listings,), optional
-        How often each listing counts; once where none is given.
+        Weight of each listing; 1 by default.
 
     Raises
     ------
@@ -107,10 +99,10 @@ def average_precision(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None =
 
 
 def precision_at(y: ArrayLike, score: ArrayLike, k: int = 100, weight: ArrayLike | None = None) -> float:
-    """Return the share of counterfeits among the `k` highest scores.
+    """Return the share of counterfeits among the `k` highest scores, or among all if there are fewer.
 
-    Where there are fewer than k listings, all are read. Where the k-th place falls among equal scores, these
-    count by their share of counterfeits: what picking among them at random gives on average.
+    Where the k-th place falls among equal scores, these count by their share of counterfeits: the mean over random
+    picks.
 
     Examples
     --------
@@ -121,7 +113,7 @@ def precision_at(y: ArrayLike, score: ArrayLike, k: int = 100, weight: ArrayLike
 
 
 def recall_at(y: ArrayLike, score: ArrayLike, k: int = 100, weight: ArrayLike | None = None) -> float:
-    """Return the share of all counterfeits that a reviewer meets who reads the `k` highest scores.
+    """Return the share of all counterfeits that have one of the `k` highest scores.
 
     Examples
     --------
@@ -134,9 +126,7 @@ def recall_at(y: ArrayLike, score: ArrayLike, k: int = 100, weight: ArrayLike | 
 def recall_at_precision(
     y: ArrayLike, score: ArrayLike, precision: float = 0.9, weight: ArrayLike | None = None
 ) -> float:
-    """Return the greatest share of counterfeits found at a threshold whose precision is at least `precision`.
-
-    Zero where no threshold is that precise.
+    """Return the greatest recall of a threshold with at least this precision; 0 if there is none.
 
     Examples
     --------
@@ -158,11 +148,11 @@ def brier(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> fl
 
 
 def calibration_error(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
-    """Return how far predicted and observed shares of counterfeits differ, on average; 0 is best.
+    """Return the mean difference between predicted and observed shares of counterfeits; 0 is best.
 
-    Listings are put in 15 bins of equal mass by score, equal scores in one bin; the figure is the mean over
-    the bins, by mass, of |observed share - mean score|. Chance alone makes it positive, the more so the fewer
-    the listings: an interval of resamples lies high and may leave the value itself out.
+    Listings are put in 15 bins of equal mass by score, equal scores in one bin. The figure is the mean over the bins,
+    by mass, of |observed share - mean score|. Chance alone makes it positive, and more so with few listings: an
+    interval of resamples lies high and can exclude the value.
 
     Examples
     --------
@@ -173,13 +163,7 @@ def calibration_error(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None =
 
 
 def measure(name: str, y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
-    """Return the measure of that name, such as "precision_at_100".
-
-    Examples
-    --------
-    >>> measure("recall_at_2", [1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1])
-    0.5
-    """
+    """Return the measure with the given name, such as "precision_at_100"."""
     read = measure_named(name)
     truth, scores = check_scores(y, score, are_probabilities=name in MEASURES_OF_PROBABILITY)
     weights = np.ones_like(truth) if weight is None else np.asarray(weight, dtype=float)
@@ -200,7 +184,7 @@ def resample_all(
 ) -> dict[str, Floats]:
     """Return every measure on the listings as they are, and then on each resample of their sellers.
 
-    Which sellers are drawn depends on their ids and the seed only, so the values for two scores pair up.
+    The resamples depend on the seller ids and the seed only, so the values for two scores pair up.
 
     Raises
     ------
@@ -227,7 +211,7 @@ def resample_all(
 
 
 def estimate_of(draws: Floats) -> Estimate:
-    """Summarise values as `resample_all` returns them: the first is the figure, the others give its interval.
+    """Summarise values of `resample_all`: the first is the figure, the others give its interval.
 
     Examples
     --------
@@ -245,14 +229,7 @@ VALUE, VALUE_CURRENCY = "value", "value_currency"
 
 
 def base_prices(listings: pd.DataFrame, rates: Mapping[str, float]) -> Floats:
-    """Return prices at given rates; NaN where a price or the rate of its currency is unknown.
-
-    Examples
-    --------
-    >>> listings = pd.DataFrame({"price": [10.0, 10.0], "currency": ["EUR", "XXX"]})
-    >>> base_prices(listings, {"EUR": 1.5})
-    array([15., nan])
-    """
+    """Return prices at given rates; NaN where a price or the rate of its currency is unknown."""
     if "price" not in listings or "currency" not in listings:
         return np.full(len(listings), np.nan)
     exchanged = listings["price"] * listings["currency"].map(dict(rates)).astype("float64")
@@ -260,17 +237,16 @@ def base_prices(listings: pd.DataFrame, rates: Mapping[str, float]) -> Floats:
 
 
 def add_values(listings: pd.DataFrame, rates: Mapping[str, float], base_currency: str) -> pd.DataFrame:
-    """Return the listings with the columns `value`, the asking price, and `value_currency`, which is one for all.
+    """Return the listings with the columns `value`, the asking price, and `value_currency`, the same for all.
 
-    Listings all priced in one currency stay in it; those in several are exchanged at the rates, into the base currency.
-    Where there are several and no rate for any, amounts cannot be added, and there are no such columns.
+    Listings priced in one currency stay in it; those in several are exchanged into the base currency. If no rate is
+    known for any of several currencies, amounts cannot be added and the columns are left out.
 
     Parameters
     ----------
     listings : DataFrame of shape (n_listings, …)
     rates : mapping of str to float
-        What one unit of each currency is worth in the base currency.
-    base_currency : str
+        Value of one unit of each currency in the base currency.
 
     Examples
     --------
@@ -292,7 +268,7 @@ def add_values(listings: pd.DataFrame, rates: Mapping[str, float], base_currency
 
 
 def describe_unpriced(y: ArrayLike, listings: pd.DataFrame) -> str:
-    """Say in a line which counterfeits have no value, or why nothing has; nothing where all have one.
+    """Return a line on counterfeits without a value, or on why there are no values; "" where all have one.
 
     Examples
     --------
@@ -320,17 +296,13 @@ def draw_values(
 ) -> Floats | None:
     """Return the value of the counterfeits among the first k, and its share of the value of all counterfeits.
 
-    Averaged over the repeats of the scores, on the listings as they are and then on each resample of their sellers.
-
-    Parameters
-    ----------
-    listings : DataFrame of shape (n_listings, …)
-        With `seller_id`, and what `add_values` adds.
+    The listings have `seller_id` and the columns of `add_values`. The figures are means over the repeats of the scores,
+    on the listings as they are and then on each resample of their sellers.
 
     Returns
     -------
     array of shape (2, n_k, 1 + n_resamples) or None
-        NaN where a resample held no counterfeit with a value; None where the listings hold none.
+        NaN where no counterfeit of a resample has a value; None where none of the listings has one.
 
     Examples
     --------
@@ -361,14 +333,7 @@ def draw_named_values(
     k: Sequence[int],
     resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> dict[str, Floats]:
-    """Return the amounts that `draw_values` does by the name of the measure, such as "value_EUR_at_100".
-
-    Examples
-    --------
-    >>> listings = pd.DataFrame({"seller_id": list("abcd"), "value": [30.0, 9.0, 10.0, 9.0], "value_currency": "EUR"})
-    >>> draw_named_values([1, 0, 1, 0], [[0.9, 0.8, 0.7, 0.1]], listings, [2], Resampling(0))
-    {'value_EUR_at_2': array([30.])}
-    """
+    """Return the amounts of `draw_values` by the name of the measure, such as "value_EUR_at_100"."""
     draws = draw_values(y, scores, listings, k, resampling)
     if draws is None:
         return {}
@@ -377,7 +342,7 @@ def draw_named_values(
 
 
 def _currencies_of(listings: pd.DataFrame) -> list[str]:
-    """Return the currencies in which listings are priced, in the order of their names."""
+    """Return the currencies of the prices, sorted by name."""
     if "price" not in listings or "currency" not in listings:
         return []
     return sorted(listings["currency"][listings["price"].notna()].dropna().unique().tolist())
