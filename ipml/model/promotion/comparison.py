@@ -1,6 +1,6 @@
-"""Model A against model B: the same measures on the same listings, and whether the difference is more than chance.
+"""Model comparison: the same measures of two models on the same listings, and whether they clearly differ.
 
-Both models are measured on the same resamples of the sellers, so that what is hard for both does not blur the
+Both models are measured on the same resamples of the sellers, so listings that are hard for both do not blur the
 difference (the paired bootstrap; Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 8).
 """
 
@@ -35,7 +35,7 @@ BETTER, WORSE, UNDECIDED = "B clearly better", "B clearly worse", "cannot be tol
 
 @dataclass(frozen=True, slots=True)
 class ComparedMeasure:
-    """One measure of both models, by how much it is greater for B, and why nobody can tell whether that is chance.
+    """One measure of both models, the difference B - A, and the seller count if it is too low for a verdict.
 
     Examples
     --------
@@ -52,7 +52,7 @@ class ComparedMeasure:
 
     @property
     def verdict(self) -> str:
-        """What the difference says in words; where its interval holds zero, nothing."""
+        """The difference in words; undecided where its interval holds zero."""
         if self.too_few:
             return str(self.too_few)
         sign = -1 if self.measure in LOWER_IS_BETTER else 1
@@ -63,17 +63,14 @@ class ComparedMeasure:
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """What tells two models apart.
+    """Comparison of two models.
 
     Attributes
     ----------
-    name_a, name_b : str
-        The models.
     counts : SliceCounts
-        On what they were compared.
-    measures : tuple of ComparedMeasure
+        Of the listings compared.
     remarks : tuple of str
-        What one has to know to believe it.
+        Conditions of the comparison that a reader must know.
     """
 
     name_a: str
@@ -105,30 +102,21 @@ def compare_tests(
     names: tuple[str, str] = ("A", "B"),
     resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> ModelComparison:
-    """Compare two models on the listings that both were tested on.
+    """Compare two models on the listings of both tests.
 
     Parameters
     ----------
     a, b : TestedListings
-        Scores of listings whose sellers the models had not seen; odds of labels and values are those of B's.
+        Scores of listings whose sellers the models had not seen; label probabilities and values are those of B.
     k : int, default=100
-        How many listings are read, for value at k.
+        Number of listings read, for value at k.
     names : tuple of str, default=("A", "B")
-        What the models are called.
     resampling : Resampling
 
     Raises
     ------
     Conflict
-        They share no counterfeit listing, or those of a single seller only.
-
-    Examples
-    --------
-    >>> listings = pd.DataFrame({"listing_id": list("1234"), "seller_id": list("aaaa"), "observed_at": pd.NaT})
-    >>> y = np.array([True, False] * 2)
-    >>> compare_tests(TestedListings(listings, y, {MODEL: [y * 0.9]}), TestedListings(listings, y, {MODEL: [y * 0.5]}))
-    Traceback (most recent call last):
-    ipml.errors.Conflict: Cannot compare: found 4 listings in both tests, 2 counterfeit, of 1 sellers; ...
+        They share no counterfeit listing, or only those of a single seller.
     """
     rows_a, rows_b = _find_shared(a.listings, b.listings)
     listings, y = b.listings.iloc[rows_b], b.y[rows_b]
@@ -169,12 +157,12 @@ def compare_scores(
     y : array of shape (n_listings,)
         True or 1 where the listing is counterfeit.
     scores_a, scores_b : sequence of array of shape (n_listings,)
-        Probabilities, once per repeat; a measure is averaged over the repeats.
+        Probabilities, one array per repeat; a measure is averaged over the repeats.
     listings : DataFrame of shape (n_listings, …)
-        With `seller_id`; weighed by `label_probability`, where known, and with the value at k where prices are known
-        (see `ipml.model.evaluation.metrics.add_values`).
+        With `seller_id`; weighted by `label_probability` where known, with value at k where prices are known (see
+        `ipml.model.evaluation.metrics.add_values`).
     k : int, default=100
-        How many listings are read, for value at k.
+        Number of listings read, for value at k.
     resampling : Resampling
         Its weights are replaced by those of the listings.
 
@@ -221,7 +209,7 @@ def compare_scores(
 
 
 def _find_shared(a: pd.DataFrame, b: pd.DataFrame) -> tuple[list[int], list[int]]:
-    """Return where the listings that are in both stand in each, in the order of B."""
+    """Return the positions of the shared listings in A and in B, in the order of B."""
     positions = [side[KEY].reset_index(drop=True).rename_axis("at").reset_index() for side in (b, a)]
     shared = positions[0].merge(positions[1], on=KEY, suffixes=("_b", "_a"), validate="one_to_one")
     return shared["at_a"].tolist(), shared["at_b"].tolist()

@@ -24,7 +24,7 @@ _RUN_ID = re.compile("[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class RegisteredModel:
-    """A version in the registry, and the run it came of.
+    """A version in the registry, and its run ("" without one).
 
     Examples
     --------
@@ -38,31 +38,24 @@ class RegisteredModel:
 
     @property
     def uri(self) -> str:
-        """The registry URI of this very version."""
+        """The registry URI of this version."""
         return f"models:/{self.name}/{self.version}"
 
 
 def find_model(reference: str | Path, tracking_uri: str | None = None) -> RegisteredModel:
-    """Find a registered version by its URI, by the id of its run, or by a model folder that was recorded.
+    """Find a registered version by its URI, the id of its run, or a recorded model folder.
 
     Parameters
     ----------
     reference : str or Path
-        "models:/NAME@ALIAS", "models:/NAME/VERSION", the 32 digits of a run, or a folder as `ipml model train` leaves
-        it.
+        "models:/NAME@ALIAS", "models:/NAME/VERSION", the 32 digits of a run, or a folder of `ipml model train`.
     tracking_uri : str, optional
-        MLflow's tracking and registry URI; that of the settings where none is given.
+        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------
     UnusableSetting, NotFound
-        No registered version goes by this name.
-
-    Examples
-    --------
-    >>> find_model("models:/../../etc/1")
-    Traceback (most recent call last):
-    ipml.errors.UnusableSetting: model: found 'models:/../../etc/1'; expected models:/NAME@ALIAS or ...
+        No registered version has this name.
     """
     reference = str(reference)
     uri = parse_model_uri(reference) if reference.startswith("models:") else None
@@ -80,14 +73,14 @@ def find_model(reference: str | Path, tracking_uri: str | None = None) -> Regist
 def resolve_model(uri: str, tracking_uri: str | None = None) -> Path:
     """Fetch a registered model and return its folder, for `load_model`.
 
-    The folder is a copy of our own that nobody else can write to; it is deleted when the process ends.
+    The folder is a private copy, deleted when the process ends.
 
     Parameters
     ----------
     uri : str
         "models:/NAME@ALIAS" or "models:/NAME/VERSION".
     tracking_uri : str, optional
-        MLflow's tracking and registry URI; that of the settings where none is given.
+        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------
@@ -96,8 +89,8 @@ def resolve_model(uri: str, tracking_uri: str | None = None) -> Path:
     NotFound
         No such model, alias or version, or its files are gone.
     UntrustedModel
-        The version was not registered by ipml, and `IPML_TRUSTED_MODELS` does not name the model; or the files are not
-        those that were registered.
+        The version was not registered by ipml, and `IPML_TRUSTED_MODELS` does not name the model; or its files have
+        changed since.
 
     Examples
     --------
@@ -132,7 +125,7 @@ def register(client: mlflow.MlflowClient, name: str, logged: ModelInfo, folder: 
 
 
 def find_version(client: mlflow.MlflowClient, wanted: ModelUri) -> ModelVersion:
-    """Return what the registry says of a version."""
+    """Return the registry's entry for a version."""
     try:
         if wanted.alias is not None:
             return client.get_model_version_by_alias(wanted.name, wanted.alias)
@@ -144,14 +137,14 @@ def find_version(client: mlflow.MlflowClient, wanted: ModelUri) -> ModelVersion:
 
 
 def _make_filter(reference: str) -> str:
-    """Return what MLflow is to search for: a run, or the hash of a folder's manifest."""
+    """Return MLflow's search filter for a run id, or for the manifest hash of a folder."""
     if _RUN_ID.fullmatch(reference):
         return f"run_id = '{reference}'"
     return f"tags.`{MANIFEST_TAG}` = '{manifest_sha256(reference)}'"
 
 
 def _check_named(name: str, uri: str) -> None:
-    """Refuse a version that ipml did not register, unless the settings name its model; no hash vouches for it."""
+    """Refuse a version that ipml did not register, unless the settings trust its model."""
     if f"models:/{name}" not in map(str.strip, get_settings().trusted_models.split(",")):
         remedy = f"If you trust all who can write to this store, set IPML_TRUSTED_MODELS=models:/{name}."
         raise UntrustedModel(uri, f"no tag {MANIFEST_TAG}", "a version registered by ipml", remedy)
