@@ -1,7 +1,7 @@
-"""Costs: which threshold costs least, by the user's own costs of a missed counterfeit, a wrongful removal and a review.
+"""Costs: finds the cheapest threshold for given costs of a missed counterfeit, a wrongful removal and a review.
 
-The threshold that is best on a test looks better there than it is. Its cost is therefore measured on sellers by whom it
-was not chosen: each half of the sellers at the threshold that is best for the other half.
+The best threshold of a test looks better there than it is. Its cost is therefore measured on other sellers: each half
+of the sellers at the best threshold of the other half.
 """
 
 from __future__ import annotations
@@ -71,18 +71,18 @@ class Costs:
 
     @property
     def of_review(self) -> float:
-        """What it costs that a listing is flagged, whatever it is."""
+        """Cost of flagging a listing, whatever its class."""
         return self.minutes * self.per_minute
 
     @property
     def of_flagged_genuine(self) -> float:
-        """What it costs on average that a genuine listing is flagged."""
+        """Mean cost of flagging a genuine listing."""
         return self.of_review + self.removed * self.wrongful
 
 
 @dataclass(frozen=True, slots=True)
 class ValueAtK:
-    """What is saved, against flagging nothing, by flagging the first `k` of the listings."""
+    """Saving by flagging the first `k` listings, compared with flagging none."""
 
     k: int
     threshold: float
@@ -104,11 +104,11 @@ class CostCurve:
     cost, low, high : array of shape (n_thresholds,)
         Per 1,000 listings, with a 95 % interval over sellers.
     best : Estimate
-        The threshold of the lowest cost; its interval is that of the best thresholds of resamples.
+        The cheapest threshold; its interval is that of the cheapest thresholds of resamples.
     best_cost : Estimate
-        Its cost per 1,000 listings, on sellers by whom it was not chosen.
+        Its cost per 1,000 listings, cross-fitted on sellers.
     saved : Estimate
-        By how much that is below flagging nothing.
+        Difference from the cost of flagging nothing.
     at_k : tuple of ValueAtK
         In all, not per 1,000 listings.
     unpriced : int
@@ -188,7 +188,7 @@ def measure_costs(
 
 
 def _price_missed(y: Floats, listings: pd.DataFrame, costs: Costs) -> tuple[Floats, str, int]:
-    """Return what it costs to miss each listing, the currency, and how many counterfeits have no price."""
+    """Return the cost of missing each listing, the currency, and the number of counterfeits without a price."""
     currency = str(listings[VALUE_CURRENCY].iloc[0]) if VALUE_CURRENCY in listings else ""
     if costs.missed is not None:
         return np.full(len(y), costs.missed), currency, 0
@@ -201,7 +201,7 @@ def _price_missed(y: Floats, listings: pd.DataFrame, costs: Costs) -> tuple[Floa
 
 
 def _choose_thresholds(scores: Floats, weight: Floats, k: Sequence[int]) -> Floats:
-    """Return thresholds that fall from above all scores: some at even shares of the listings, half of them at the top.
+    """Return falling thresholds from above all scores: at even shares of the listings, half of them at the top.
 
     For each k, the score of the k-th listing is among them.
     """
@@ -229,6 +229,6 @@ def _cross_fit(
 
 
 def _value_at(k: int, limits: Floats, flagged: Floats, saved: Floats) -> ValueAtK:
-    """Read what the first k save; where scores are equal there, all of them are flagged."""
+    """Return the saving of the first k; where scores are equal there, all of them are flagged."""
     number = int(np.searchsorted(flagged, k - 1e-9 * flagged[-1]))
     return ValueAtK(k, float(limits[number]), estimate_of(saved[:, number]))

@@ -1,10 +1,10 @@
-"""Error slices: which listings a model gets wrong, described by what they have in common.
+"""Error slices: describes the listings that a model gets wrong by their common properties.
 
-Slices are searched on half of the sellers and measured on the other half, so that what chance put together on the one
-side does not count on the other. A slice is one or two conditions, such as "script is Cyrillic and no description",
-found by beam search over z-scores that count sellers, not listings. Its error rate on the other half is compared with
-that of all other listings; the interval is widened for the number of slices, so that one of them is called worse by
-chance in at most 5 of 100 searches.
+Slices are searched on half of the sellers and measured on the other half, so that chance findings do not count. A slice
+has one or two conditions, such as "script is Cyrillic and description is missing", found by beam search over z-scores
+that count sellers, not listings. Its error rate on the other half is compared with that of all other listings. The
+interval is widened for the number of slices, so that one of them is called worse by chance in at most 5 of 100
+searches.
 """
 
 from __future__ import annotations
@@ -50,23 +50,23 @@ _PRICES = ("lowest quarter", "second quarter", "third quarter", "highest quarter
 
 @dataclass(frozen=True, slots=True)
 class ErrorSlice:
-    """Listings of one class with something in common, and how often the model is wrong on them.
+    """Listings of one class with common properties, and their error rate.
 
     Attributes
     ----------
     kind : "missed" or "false alarm"
-        Whether it holds counterfeits that are not flagged, or genuine listings that are.
+        Counterfeits that are not flagged, or genuine listings that are.
     conditions : tuple of (str, str)
         Column and value, one or two.
     listings, sellers, wrong : int
-        Of its class on the half that was not searched, and how many of them are wrong.
+        Of its class on the half that was not searched; `wrong` counts the errors.
     rate, elsewhere, excess : Estimate
-        Share of wrong ones here, among all others of the class, and the difference; the interval of the latter is
-        widened for the number of slices.
-    why : tuple of str
-        What speaks for the wrong side in the wrong listings, the heaviest first; empty without a model.
+        Error rate here, among all others of the class, and the difference; the interval of the latter is widened for
+        the number of slices.
     is_worse : bool
-        Whether the whole interval of the difference lies above 0, over at least six sellers here and elsewhere.
+        Whether the whole interval of the difference is above 0, over at least six sellers here and elsewhere.
+    why : tuple of str
+        Reasons for the wrong side in the wrong listings, the heaviest first; empty without a model.
     """
 
     kind: Kind
@@ -88,15 +88,14 @@ class ErrorSlice:
 
 @dataclass(frozen=True)
 class ErrorSlices:
-    """The slices that were found, those with the largest excess first.
+    """Error slices, those with the largest excess first.
 
     Attributes
     ----------
     threshold : float
-        Listings that score at least this are flagged.
+        Lowest score that is flagged.
     missed, false_alarms : Estimate
         Share of all counterfeits that are missed and of all genuine listings that are flagged, on both halves.
-    slices : tuple of ErrorSlice
     """
 
     threshold: float
@@ -174,7 +173,7 @@ def find_error_slices(
 
 
 def describe_listings(listings: pd.DataFrame) -> pd.DataFrame:
-    """Return columns of words by which listings are described: groups, what is missing, length, age and price.
+    """Return columns of words that describe listings: groups, missing fields, length, age and price.
 
     Examples
     --------
@@ -210,7 +209,7 @@ def _cut(numbers: pd.Series[float], bands: dict[Any, str], otherwise: pd.Series[
 
 
 def _halve(y: Floats, sellers: pd.Series[str], seed: int) -> NDArray[np.bool_]:
-    """Say which listings are of the searched sellers: half of those with counterfeits, and half of the others."""
+    """Mark the listings of the searched sellers: half of those with counterfeits, and half of the others."""
     numbers = number_sellers(sellers, len(y))
     has_fakes = np.bincount(numbers, y) > 0
     generator, chosen = np.random.default_rng(seed), np.zeros(len(has_fakes), dtype=bool)
@@ -245,7 +244,7 @@ class _ClassHalf:
 
 
 def _search(half: _ClassHalf) -> list[tuple[Condition, ...]]:
-    """Return the most conspicuous slices of one class that are not much alike."""
+    """Return the slices of one class with the highest z-scores that are not much alike."""
     if half.wrong.all() or not half.wrong.any():
         return []
     surplus = half.weight * (half.wrong - np.average(half.wrong, weights=half.weight))
@@ -280,7 +279,7 @@ def _list_conditions(columns: pd.DataFrame) -> Iterator[Condition]:
 def _best(
     candidates: dict[tuple[Condition, ...], NDArray[np.bool_]], surplus: Floats, sellers: NDArray[np.intp]
 ) -> list[tuple[Condition, ...]]:
-    """Return the slices by falling z-score; that of a slice no worse than the whole is not returned."""
+    """Return the slices by falling z-score, without those no worse than the whole."""
     scores = {}
     for conditions, rows in candidates.items():
         if rows.sum() >= MIN_LISTINGS and not rows.all():
@@ -293,7 +292,7 @@ def _best(
 def _measure(
     conditions: tuple[Condition, ...], half: _ClassHalf, n_slices: int, resampling: Resampling
 ) -> ErrorSlice | None:
-    """Measure a slice on the half that was not searched; None where that holds too little."""
+    """Measure a slice on the half that was not searched; None if it is too small there."""
     here = _match(half.columns, conditions)
     n_here, n_elsewhere = half.sellers[here].nunique(), half.sellers[~here].nunique()
     if min(n_here, n_elsewhere) < 2:
@@ -326,7 +325,7 @@ def _shares(sums: Floats) -> Floats:
 
 
 def _give_reasons(part: ErrorSlice, wrong: pd.DataFrame, explain: Explain | None) -> ErrorSlice:
-    """Add what speaks for the wrong side on average, each with the sentence of one listing."""
+    """Add the mean reasons for the wrong side, each with the sentence of one listing."""
     if explain is None or wrong.empty:
         return part
     sign = -1 if part.kind == "missed" else 1

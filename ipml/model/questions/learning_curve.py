@@ -1,15 +1,14 @@
-"""Learning curve: what more labels would bring, with an interval for the forecast.
+"""Learning curve: forecasts the average precision with more labels, with an interval.
 
-The classifier is fitted on nested subsets of sellers, several times over, and asked of sellers left out. A line is laid
-through the average precision at each number of labels and continued. Three things make the forecast uncertain, and each
-is in its interval:
+The classifier is fitted on nested subsets of sellers, several times, and tested on other sellers. A line through the
+average precision at each number of labels is continued. The interval covers three uncertainties:
 
-- Other sellers might have been tested: their listings are drawn anew, seller by seller.
-- Other sellers might be labelled next: subsets of one size differ. Two subsets of a share s of the sellers have that
-  share in common, so their variance is divided by 1 - s.
-- How fast the gain fades cannot be read from a few points (Viering and Loog, 2023, doi:10.1109/TPAMI.2022.3220744), and
-  decides about everything beyond them. The log-odds of the average precision rise with (1 - n^-c) / c, and every
-  resample takes another c, from 0, the logarithm, to 1.
+- Other test sellers: their listings are resampled by seller.
+- Other labelled sellers: subsets of one size differ. Two subsets of a share s of the sellers have that share in common,
+  so their variance is divided by 1 - s.
+- The speed at which the gain fades cannot be read from a few points (Viering and Loog, 2023,
+  doi:10.1109/TPAMI.2022.3220744), and decides everything beyond them. The log-odds of the average precision rise with
+  (1 - n^-c) / c, and every resample takes another c, from 0, the logarithm, to 1.
 
 On 14 simulated marketplaces, forecast from 1,060 to 1,630 labels to twice as many, the interval held the average
 precision on other sellers in 14 of 14, and that of the present number of labels in 13. It is wide, 0.33 to 0.68, as
@@ -45,23 +44,23 @@ _LEAST = 1e-3  # an average precision nearer to 0 or 1 has no log-odds worth ext
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Average precision by number of labels learnt from, and its forecast for more.
+    """Average precision by number of training labels, and its forecast for more.
 
     Attributes
     ----------
     labels : array of shape (n_sizes,)
-        Mean number of labelled listings learnt from, rising.
+        Mean number of training labels, rising.
     precision : tuple of Estimate
-        Average precision on sellers left out, with each of these numbers.
+        Average precision on other sellers at each number.
     now : int
-        How many labels there are.
+        Present number of labels.
     grid, line, low, high : array of shape (n_points,)
         Numbers of labels up to the largest forecast, the fitted average precision, and its 95 % interval.
     forecast : dict of float to Estimate
         By multiple of the present number of labels: 1.0 for all of them.
     gain : dict of float to Estimate
-        By multiple: how much is gained over the present number; compares fitted lines, so that which sellers are
-        labelled next is left out of its interval.
+        By multiple: gain over the present number. It compares fitted lines, so its interval leaves out the choice of
+        the next sellers.
     """
 
     labels: Floats
@@ -145,7 +144,7 @@ def measure_learning_curve(
 
 
 def _usable_shares(y: Floats, sellers: pd.Series[str]) -> tuple[float, ...]:
-    """Return the shares of the sellers of which enough offer counterfeits to learn from."""
+    """Return the shares of the sellers with enough sellers of counterfeits."""
     n_sellers = sellers[y == 1].nunique()
     shares = tuple(share for share in SHARES if share * n_sellers * (N_FOLDS - 1) / N_FOLDS >= MIN_SELLERS)
     if len(shares) < MIN_SIZES:
@@ -234,7 +233,7 @@ def _bend(n: Floats, fade: float) -> NDArray[np.float64]:
 
 
 def _spread_of_subsets(odds: Floats, shares: tuple[float, ...]) -> float:
-    """Return how far models differ that learnt from other sellers, from the largest subsets that do differ."""
+    """Return the spread between models from different sellers, from the largest subsets that differ."""
     if odds.shape[1] < 2:
         return 0.0
     number = len(shares) - 2

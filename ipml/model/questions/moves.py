@@ -1,7 +1,7 @@
-"""Moves: which listings two models score most differently, and what the second sees otherwise.
+"""Moves: listings that two models score most differently, and the features behind the difference.
 
-Reasons are parts of the log-odds, so that their differences say where a move comes from: those of one feature are
-subtracted, and those that only one model gives count in full.
+Reasons are parts of the log-odds, so the differences by feature explain a move; a reason of only one model counts in
+full.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_REASONS = 3
 
 @dataclass(frozen=True, slots=True)
 class ReasonChange:
-    """What one feature adds to the log-odds by the second model, less what it adds by the first."""
+    """Part of the log-odds that one feature adds in the second model, less that in the first."""
 
     feature: str
     sentence: str
@@ -36,19 +36,16 @@ class ReasonChange:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One listing that two models score differently, with the reasons whose parts of the log-odds differ most.
+    """One listing that two models score differently, and the reasons that differ most.
 
     Attributes
     ----------
     row : int
-        Its position among the listings.
-    listing_id, seller_id, title : str
-        As the seller wrote them.
+        Position among the listings.
     before, after : float
         Score by the first and the second model.
     is_counterfeit : bool or None
-        None where there is no label.
-    reasons : tuple of ReasonChange
+        None without a label.
     """
 
     row: int
@@ -63,7 +60,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Moves:
-    """What changed between two models.
+    """Differences between two models.
 
     Attributes
     ----------
@@ -74,10 +71,9 @@ class Moves:
     moved : Estimate
         Share of the listings whose scores differ by more than 0.1.
     right : Estimate or None
-        Of labelled listings that moved: the share that moved towards their label. None where that are fewer than two
-        sellers'.
+        Share of the labelled, moved listings that moved towards their label; None for fewer than two sellers.
     moves : tuple of Move
-        The largest changes first, two of one seller at most.
+        The largest changes first, at most two of one seller.
     """
 
     before: Floats
@@ -184,7 +180,7 @@ _TEXTS = ("listing_id", "seller_id", "title")
 
 
 def subtract_reasons(before: Sequence[Reason], after: Sequence[Reason]) -> tuple[ReasonChange, ...]:
-    """Return by how much each feature's part of the log-odds differs, the largest difference first.
+    """Return the difference of each feature's part of the log-odds, the largest first.
 
     Examples
     --------

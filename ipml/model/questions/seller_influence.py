@@ -114,7 +114,7 @@ def _leave_out(
 ) -> Floats:
     """Return the average precision without each seller.
 
-    `listings` and `positives` are cumulated by distinct score; only scores that some counterfeit has matter.
+    `listings` and `positives` are cumulated by distinct score; only scores of counterfeits matter.
     """
     steps = np.flatnonzero(np.diff(positives, prepend=0.0) > 0)
     place = np.searchsorted(steps, at)  # from which step on a listing counts; none for those below all counterfeits
