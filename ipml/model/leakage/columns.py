@@ -1,4 +1,4 @@
-"""Columns that say more of the label than anything known in time could: by name, by prediction, by seller."""
+"""Columns that reveal more of the label than anything known in time could: by name, prediction or seller."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def find_too_good(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds
     is_dealt_easily = CHANCE * comb(n_sellers, len(np.unique(sellers[y]))) < n_tried
 
     def is_dealt(values: Any) -> bool:
-        """Return whether chance may give such values, the same in all listings of a seller, to counterfeiters alone."""
+        """Return whether chance may give such values, one per seller, to counterfeiters alone."""
         return is_dealt_easily and bool(pd.Series(values).groupby(sellers).nunique(dropna=False).eq(1).all())
 
     def report(names: tuple[Any, ...], prediction: Prediction) -> Leak:
@@ -103,7 +103,7 @@ def is_too_good(prediction: Prediction, y: Flags, sellers: Places, certain: floa
 
     It is half of the way to perfect, or suspects counterfeits so much more often, and so many times as often, that it
     must be the label with noise: where counterfeits are rare, some noise makes most of the suspected ones genuine.
-    Honest columns may suspect all counterfeits, as where these are of few brands, but many genuine listings, too.
+    Honest columns may suspect all counterfeits, as where these are of few brands, but then many genuine listings too.
     """
     shares = ClassShares.of(prediction.is_suspected, y, sellers)
     if prediction.precision >= y.mean() + TOO_GOOD * (1 - y.mean()):
@@ -112,13 +112,13 @@ def is_too_good(prediction: Prediction, y: Flags, sellers: Places, certain: floa
 
 
 def describe_precision(precision: float, y: Flags, folds: Folds) -> str:
-    """Return whose label was predicted, and how well."""
+    """Return the kind of sellers predicted, and the precision, in words."""
     whose = "unseen sellers" if folds.by_seller else "listings drawn at random"
     return f"the label of {whose} with average precision {precision:.2f}, where {y.mean():.2f} is chance"
 
 
 def _codes_to_pair(columns: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
-    """Return columns of few values as codes, and of others the half and the parity of their numbers."""
+    """Return columns of few values as codes, and others as the half and the parity of their numbers."""
     codes = {}
     for name in columns:
         column = columns[name]

@@ -50,20 +50,14 @@ _WORD = r"[^\W_]+"
 
 
 def holds_sentences(column: pd.Series[Any]) -> bool:
-    """Say whether the cells of a column are read word by word: several words in most, and of many kinds.
-
-    Examples
-    --------
-    >>> holds_sentences(pd.Series([f"bag number {number % 25}" for number in range(1_000)]))
-    True
-    """
+    """Return whether cells are read word by word: several words in most, and of many kinds."""
     if not is_word_column(column) or column.nunique() < FEWEST_TEXTS:
         return False
     return bool(column.dropna().astype("str").str.contains(" ", regex=False).mean() > 0.5)
 
 
 def find_revealing_words(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds) -> Iterator[Leak]:
-    """Find texts whose words predict the label too well, or of which a word is in one class only.
+    """Find texts whose words predict the label too well, or with a word of one class only.
 
     Words of the trade, such as "replica", and of brands are no leak however many counterfeits have them.
     """
@@ -95,7 +89,7 @@ def _fold_ends(column: pd.Series[Any]) -> list[str]:
 
 
 def _find_one_sided_words(values: csr_matrix, words: NDArray[Any], y: Flags, sellers: Places) -> list[str]:
-    """Return sentences of the words that one class hardly ever has, the most telling first."""
+    """Return sentences on the words that one class hardly ever has, the largest ratio first."""
     counts = {kind: np.asarray(values[y == kind].sum(axis=0)).ravel() for kind in (True, False)}
     shares = {kind: count / np.sum(y == kind) for kind, count in counts.items()}
     found, columns = [], values.tocsc()
