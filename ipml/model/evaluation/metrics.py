@@ -98,72 +98,28 @@ def average_precision(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None =
     return measure("average_precision", y, score, weight)
 
 
-def precision_at(y: ArrayLike, score: ArrayLike, k: int = 100, weight: ArrayLike | None = None) -> float:
-    """Return the share of counterfeits among the `k` highest scores, or among all if there are fewer.
-
-    Where the k-th place falls among equal scores, these count by their share of counterfeits: the mean over random
-    picks.
-
-    Examples
-    --------
-    >>> precision_at([1, 0, 1, 0], [0.9, 0.5, 0.5, 0.1], k=2)
-    0.75
-    """
-    return measure(f"precision_at_{k}", y, score, weight)
-
-
-def recall_at(y: ArrayLike, score: ArrayLike, k: int = 100, weight: ArrayLike | None = None) -> float:
-    """Return the share of all counterfeits that have one of the `k` highest scores.
-
-    Examples
-    --------
-    >>> recall_at([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], k=2)
-    0.5
-    """
-    return measure(f"recall_at_{k}", y, score, weight)
-
-
-def recall_at_precision(
-    y: ArrayLike, score: ArrayLike, precision: float = 0.9, weight: ArrayLike | None = None
-) -> float:
-    """Return the greatest recall of a threshold with at least this precision; 0 if there is none.
-
-    Examples
-    --------
-    >>> recall_at_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], precision=0.6)
-    1.0
-    """
-    return measure(f"recall_at_precision_{precision}", y, score, weight)
-
-
-def brier(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
-    """Return the mean squared distance between the probability and the truth; 0 is best.
-
-    Examples
-    --------
-    >>> brier([1, 0], [1.0, 0.5])
-    0.125
-    """
-    return measure("brier", y, score, weight)
-
-
-def calibration_error(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
-    """Return the mean difference between predicted and observed shares of counterfeits; 0 is best.
-
-    Listings are put in 15 bins of equal mass by score, equal scores in one bin. The figure is the mean over the bins,
-    by mass, of |observed share - mean score|. Chance alone makes it positive, and more so with few listings: an
-    interval of resamples lies high and can exclude the value.
-
-    Examples
-    --------
-    >>> calibration_error([1, 0, 0, 0], [0.5, 0.5, 0.0, 0.0])
-    0.0
-    """
-    return measure("calibration_error", y, score, weight)
-
-
 def measure(name: str, y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
-    """Return the measure with the given name, such as "precision_at_100"."""
+    """Return the measure with the given name.
+
+    - "precision_at_100": share of counterfeits among the 100 highest scores, or among all if there are fewer. Where the
+      100th place falls among equal scores, these count by their share of counterfeits: the mean over random picks.
+    - "recall_at_100": share of all counterfeits that have one of the 100 highest scores.
+    - "recall_at_precision_0.9": greatest recall of a threshold with at least this precision; 0 if there is none.
+    - "average_precision": see `average_precision`.
+    - "brier": mean squared distance between probability and truth; 0 is best.
+    - "calibration_error": mean difference between predicted and observed shares of counterfeits; 0 is best. Listings are
+      put in 15 bins of equal mass by score, equal scores in one bin. The figure is the mean over the bins, by mass, of
+      |observed share - mean score|. Chance alone makes it positive, and more so with few listings: an interval of
+      resamples lies high and can exclude the value.
+
+    Examples
+    --------
+    >>> y, score = [1, 0, 1, 0], [0.9, 0.5, 0.5, 0.1]
+    >>> [measure(name, y, score) for name in ("precision_at_2", "recall_at_1", "recall_at_precision_0.6")]
+    [0.75, 0.5, 1.0]
+    >>> measure("brier", [1, 0], [1.0, 0.5]), measure("calibration_error", [1, 0, 0, 0], [0.5, 0.5, 0.0, 0.0])
+    (0.125, 0.0)
+    """
     read = measure_named(name)
     truth, scores = check_scores(y, score, are_probabilities=name in MEASURES_OF_PROBABILITY)
     weights = np.ones_like(truth) if weight is None else np.asarray(weight, dtype=float)

@@ -93,28 +93,7 @@ _JSON = TypeAdapter(ChampionMove)
 
 @dataclass(frozen=True, slots=True)
 class Champions:
-    """Champion of a registered model (None without one), and all noted moves, the oldest first."""
-
-    current: int | None
-    moves: tuple[ChampionMove, ...]
-
-    @property
-    def stack(self) -> tuple[int, ...]:
-        """The versions to which a rollback can return, the oldest first, and last the one in use."""
-        return stack_champions(self.moves, self.current)
-
-    @property
-    def versions(self) -> frozenset[int]:
-        """Every version that has been champion."""
-        made = _select_made(self.moves, self.current)
-        named = {move.version for move in made} | {move.replaced for move in made} | {self.current}
-        return frozenset(version for version in named if version is not None)
-
-
-def stack_champions(moves: Sequence[ChampionMove], current: int | None) -> tuple[int, ...]:
-    """Return the champions that were not taken back, the oldest first and the one in use last.
-
-    A promotion is put on top; a rollback removes all above the version to which it returns.
+    """Champion of a registered model (None without one), and all noted moves, the oldest first.
 
     Examples
     --------
@@ -123,20 +102,37 @@ def stack_champions(moves: Sequence[ChampionMove], current: int | None) -> tuple
     >>> second = ChampionMove(1, "promotion", 2, 1, moment, "ada", "passed the gate")
     >>> third = ChampionMove(2, "promotion", 3, 2, moment, "ada", "passed the gate")
     >>> back = ChampionMove(3, "rollback", 2, 3, moment, "ada", "complaints")
-    >>> stack_champions([second, third], 3), stack_champions([second, third, back], 2)
+    >>> Champions(3, (second, third)).stack, Champions(2, (second, third, back)).stack
     ((1, 2, 3), (1, 2))
     """
-    stack: list[int] = []
-    for move in _select_made(moves, current):
-        if move.replaced is not None:
-            _put_on_top(stack, move.replaced)  # differs where the alias was set in MLflow itself
-        if move.kind == "rollback" and move.version in stack:
-            while stack[-1] != move.version:
-                stack.pop()
-        _put_on_top(stack, move.version)
-    if current is not None:
-        _put_on_top(stack, current)
-    return tuple(stack)
+
+    current: int | None
+    moves: tuple[ChampionMove, ...]
+
+    @property
+    def stack(self) -> tuple[int, ...]:
+        """The champions that were not taken back, the oldest first and the one in use last.
+
+        A promotion is put on top; a rollback removes all above the version to which it returns.
+        """
+        stack: list[int] = []
+        for move in _select_made(self.moves, self.current):
+            if move.replaced is not None:
+                _put_on_top(stack, move.replaced)  # differs where the alias was set in MLflow itself
+            if move.kind == "rollback" and move.version in stack:
+                while stack[-1] != move.version:
+                    stack.pop()
+            _put_on_top(stack, move.version)
+        if self.current is not None:
+            _put_on_top(stack, self.current)
+        return tuple(stack)
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """Every version that has been champion."""
+        made = _select_made(self.moves, self.current)
+        named = {move.version for move in made} | {move.replaced for move in made} | {self.current}
+        return frozenset(version for version in named if version is not None)
 
 
 def _put_on_top(stack: list[int], version: int) -> None:

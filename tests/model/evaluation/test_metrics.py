@@ -46,12 +46,12 @@ def test_measures_are_those_of_scikit_learn(listings, precision):
     y, score, weight = listings
     expected = average_precision_score(y, score, sample_weight=weight)
     assert metrics.average_precision(y, score, weight) == pytest.approx(expected)
-    assert metrics.brier(y, score, weight) == pytest.approx(
+    assert metrics.measure("brier", y, score, weight) == pytest.approx(
         brier_score_loss(y, score, sample_weight=weight, pos_label=1)
     )
     precisions, recalls, _ = precision_recall_curve(y, score, sample_weight=weight)
     expected = max(recalls[precisions >= precision], default=0.0)
-    assert metrics.recall_at_precision(y, score, precision, weight) == pytest.approx(expected)
+    assert metrics.measure(f"recall_at_precision_{precision}", y, score, weight) == pytest.approx(expected)
 
 
 @given(scored_listings(), st.sampled_from(ALL_MEASURES), st.randoms(use_true_random=False))
@@ -77,23 +77,24 @@ def test_a_constant_score_has_the_prevalence_and_a_perfect_one_reaches_one(listi
     y, _, weight = listings
     constant = np.full(len(y), 0.5)
     assert metrics.average_precision(y, constant, weight) == pytest.approx(np.average(y, weights=weight))
-    assert metrics.precision_at(y, constant, k=1) == pytest.approx(y.mean())
+    assert metrics.measure("precision_at_1", y, constant) == pytest.approx(y.mean())
     assert (
         metrics.average_precision(y, y)
-        == metrics.recall_at_precision(y, y)
-        == metrics.precision_at(y, y, k=int(y.sum()))
+        == metrics.measure("recall_at_precision_0.9", y, y)
+        == metrics.measure(f"precision_at_{int(y.sum())}", y, y)
         == 1
     )
-    assert metrics.brier(y, y) == metrics.calibration_error(y, y) == 0
+    assert metrics.measure("brier", y, y) == metrics.measure("calibration_error", y, y) == 0
 
 
 @given(scored_listings(), st.integers(1, 45))
 def test_reading_further_never_loses_a_counterfeit(listings, k):
     """Recall at k rises with k and ends at one; precision at k counts the same counterfeits."""
     y, score, _ = listings
-    assert metrics.recall_at(y, score, k + 1) >= metrics.recall_at(y, score, k) - 1e-12
-    assert metrics.recall_at(y, score, len(y)) == pytest.approx(1)
-    assert metrics.precision_at(y, score, k) * min(k, len(y)) == pytest.approx(metrics.recall_at(y, score, k) * y.sum())
+    recall, more, most = (metrics.measure(f"recall_at_{n}", y, score) for n in (k, k + 1, len(y)))
+    assert more >= recall - 1e-12
+    assert most == pytest.approx(1)
+    assert metrics.measure(f"precision_at_{k}", y, score) * min(k, len(y)) == pytest.approx(recall * y.sum())
 
 
 def test_ties_count_by_lot_errors_by_distance_and_resamples_without_counterfeits_not():
@@ -101,9 +102,9 @@ def test_ties_count_by_lot_errors_by_distance_and_resamples_without_counterfeits
     y, score = np.array([1, 0, 0, 1, 0]), np.array([0.9, 0.5, 0.5, 0.5, 0.1])
     random = np.random.default_rng(0)
     by_lot = [y[np.lexsort((random.random(5), -score))][:2].mean() for _ in range(4000)]
-    assert metrics.precision_at(y, score, k=2) == pytest.approx(np.mean(by_lot), abs=0.02)
+    assert metrics.measure("precision_at_2", y, score) == pytest.approx(np.mean(by_lot), abs=0.02)
     y = np.array([1, 0] * 30 + [0] * 60)
-    assert metrics.calibration_error(y, np.repeat([0.9, 0.1], 60)) == pytest.approx(0.25)
+    assert metrics.measure("calibration_error", y, np.repeat([0.9, 0.1], 60)) == pytest.approx(0.25)
     estimate = estimate_all([1, 0, 0], [0.9, 0.5, 0.1], list("abc"), n_resamples=400)["average_precision"]
     assert estimate.skipped == pytest.approx(400 * (2 / 3) ** 3, abs=40)
     assert estimate.value == 1

@@ -15,7 +15,7 @@ from ipml.features.lexicon import TradeWords
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import check_listings
 from ipml.model import learner
-from ipml.model.evaluation.metrics import average_precision, precision_at
+from ipml.model.evaluation.metrics import average_precision, measure
 from ipml.model.evaluation.ranking import Resampling
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.robustness import FAMILIES, attack_listings, attack_text, evasions, find_attacks, score_attacks
@@ -74,7 +74,7 @@ def test_the_threshold_is_as_precise_as_asked(score, precision):
         threshold = threshold_at_precision(Y, score, precision)
     except UnmeasurableScores:
         return
-    assert precision_at(Y, score, k=int((np.array(score) >= threshold).sum())) >= precision
+    assert measure(f"precision_at_{int((np.array(score) >= threshold).sum())}", Y, score) >= precision
 
 
 def test_costs_are_those_of_the_measures_and_so_are_means_and_the_worst():

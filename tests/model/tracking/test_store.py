@@ -27,7 +27,7 @@ from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.tracking import RunFacts, check_store, find_model, read_champions
-from ipml.model.tracking.champion import ChampionMove, Champions, stack_champions
+from ipml.model.tracking.champion import ChampionMove, Champions
 from ipml.model.tracking.flavor import LABEL_FIELDS, SERVED_COLUMNS, FlavorModel, make_example, served_fields
 from ipml.model.tracking.runs import find_commit, make_metrics, make_parameters, make_tags
 from ipml.model.tracking.store import PATIENCE_SECONDS, find_sqlite_file, make_absolute, parse_model_uri
@@ -174,7 +174,7 @@ class Registry:
     @property
     def stack(self) -> tuple[int, ...]:
         """The champions to go back to."""
-        return stack_champions(self.moves, self.current)
+        return Champions(self.current, tuple(self.moves)).stack
 
 
 STEPS = st.lists(st.tuples(st.booleans(), st.integers(1, 5), st.integers(0, 2)), max_size=20)
@@ -213,8 +213,8 @@ def test_versions_are_all_that_were_champion():
     registry.move("rollback", 1)
     registry.move("promotion", 3, n_steps=1)
     assert Champions(registry.current, tuple(registry.moves)).versions == {1, 2}
-    assert stack_champions([], None) == ()
-    assert stack_champions([], 4) == (4,)
+    assert Champions(None, ()).stack == ()
+    assert Champions(4, ()).stack == (4,)
     for text in ("", "{}", "[]", "{"):
         with pytest.raises(UnusableSetting, match="expected a move"):
             ChampionMove.from_json(text)
