@@ -58,7 +58,7 @@ NEW_WORD_LIMITS = (0.01, 0.05)  # share of listings
 RARE = 0.01  # words in a smaller share of listings are compared together
 FEWEST_EXPECTED = 5.0  # independent listings in a bin, or it is joined with others
 FEWEST_EXPECTED_PARTED = 2.5  # where values are only parted into missing and known
-FEWEST_EFFECTIVE = 5.0  # sellers of like size; with fewer nothing can be told from chance
+FEWEST_EFFECTIVE = 5.0  # sellers of like size; with fewer nothing is compared
 FEWEST_OF_KIND = 10.0  # of these with counterfeits, and with genuine listings, to compare their order
 FEWEST_OF_CURRENCY = 15.0  # of these with prices in it, which are spread widely
 SELECTIVE_RATIO = 1.5
@@ -110,7 +110,7 @@ class DriftReport:
     @property
     def verdict(self) -> str:
         """The alarm in words, or that there are too few sellers."""
-        return self.alarm if self.checks else "too few sellers to tell"
+        return self.alarm if self.checks else "too few sellers to compare"
 
     def to_json(self) -> str:
         """Return the report as JSON; a ratio to nothing is null."""
@@ -507,7 +507,7 @@ def _warn(reference: DriftReference, counted: CountedListings) -> Iterator[str]:
     if counted.n_effective < FEW_LISTINGS:
         yield (
             f"Few sellers: these listings are as good as those of {counted.n_effective:,.0f} equally large ones, so "
-            "that only large moves can be told from chance."
+            "that only large changes exceed chance."
         )
     if reference.labelled_share == 1 and counted.labelled_share < 1:
         yield (

@@ -51,7 +51,7 @@ class SellerCount:
 
     def __str__(self) -> str:
         needed = f", at least {MIN_SELLERS} needed" if self.is_too_few else ""
-        return f"{'too few sellers to tell: ' if needed else ''}{self.kind} of {self.sellers:,} sellers{needed}"
+        return f"{'too few sellers to compare: ' if needed else ''}{self.kind} of {self.sellers:,} sellers{needed}"
 
 
 def find_fewest_sellers(y: Floats, sellers: pd.Series, weight: Floats | None) -> SellerCount:

@@ -292,7 +292,7 @@ def _in_words(name: str) -> str:
 
 
 TESTED_FILE = "tested.parquet"
-KEY = ["listing_id", "observed_at"]  # what tells listings apart: one may have been observed several times
+KEY = ["listing_id", "observed_at"]  # identifies a listing, which may have been observed several times
 _KEPT = [*KEY, "seller_id", "brand"]
 _KEPT_IF_THERE = ["label_probability", VALUE, VALUE_CURRENCY]  # not in files of earlier releases
 _SCORE = "score_"

@@ -107,7 +107,7 @@ def measure(name: str, y: ArrayLike, score: ArrayLike, weight: ArrayLike | None 
     - "recall_at_precision_0.9": greatest recall of a threshold with at least this precision; 0 if there is none.
     - "average_precision": see `average_precision`.
     - "brier": mean squared distance between probability and truth; 0 is best.
-    - "calibration_error": mean difference between predicted and observed shares of counterfeits; 0 is best. Listings are
+    - "calibration_error": mean difference between predicted and observed shares of counterfeits. Listings are
       put in 15 bins of equal mass by score, equal scores in one bin. The figure is the mean over the bins, by mass, of
       |observed share - mean score|. Chance alone makes it positive, and more so with few listings: an interval of
       resamples lies high and can exclude the value.

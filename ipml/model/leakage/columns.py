@@ -197,7 +197,7 @@ def find_seller_names(columns: pd.DataFrame, y: Flags, sellers: Places, folds: F
             predict_from_column(column, y, part, fine=True).precision for part in (folds.random, folds.by_seller)
         )
         if seen - unseen >= max(MEMORY_GAP, MEMORY_SHARE * (seen - y.mean())):
-            sentence = f"{name}: it predicts {_say_memory(seen, unseen)}: it tells who sells, not what"
+            sentence = f"{name}: it predicts {_say_memory(seen, unseen)}: it identifies the seller, not the goods"
             yield Leak("names sellers", str(name), sentence)
     if len(shared) > 1 and len(sellers) >= 1.5 * len(np.unique(sellers)):
         codes = columns.groupby(shared, dropna=False).ngroup().to_numpy()

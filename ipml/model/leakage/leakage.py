@@ -61,9 +61,9 @@ def audit_leakage(
     Parameters
     ----------
     table : DataFrame of shape (n_listings, …)
-        Any columns, canonical or as a marketplace has them.
+        Any columns, canonical or not.
     y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit; both kinds, ten of each at least.
+        True or 1 where the listing is counterfeit; at least ten of each kind.
     sellers : array of shape (n_listings,), optional
         Seller of each listing; by default the column `seller_id`. Without sellers half of the checks are left out, and
         the report says so.

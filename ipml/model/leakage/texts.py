@@ -131,7 +131,7 @@ def find_damage(columns: pd.DataFrame, y: Flags, sellers: Any) -> Iterator[Leak]
         if error > 0 and more >= DAMAGE_RATIO * less and 2 * stats.norm.sf((more - less) / error) < DAMAGE_CHANCE:
             shares = f"{show_share(fake.value)} of counterfeit and {show_share(genuine.value)} of genuine listings"
             sentence = (
-                f"{name}: letters damaged in encoding (such as U+FFFD) in {shares}: it tells how the file was made"
+                f"{name}: letters damaged in encoding (such as U+FFFD) in {shares}: it shows how the file was made"
             )
             yield Leak("damaged text", str(name), sentence)
 

@@ -137,18 +137,18 @@ def measure_costs(
     k: Sequence[int] = (100,),
     resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> CostCurve:
-    """Work out what each threshold costs on a test, and which costs least.
+    """Compute the cost of each threshold on a test, and the cheapest one.
 
     Parameters
     ----------
     y, score : array of shape (n_listings,)
         Truth (0 or 1) and the probability.
     listings : DataFrame of shape (n_listings, …)
-        With `seller_id` and, for the price of what is missed, what `add_values` adds; where `label_probability` is
-        known, listings are weighed by it.
+        With `seller_id` and, for the price of missed listings, the columns of `add_values`; weighted by
+        `label_probability` where known.
     costs : Costs
     k : sequence of int, default=(100,)
-        How many listings are flagged, for the value at k.
+        Numbers of flagged listings, for the value at k.
     resampling : Resampling
 
     Raises

@@ -120,7 +120,7 @@ def find_error_slices(
     y, score : array of shape (n_listings,)
         Truth (0 or 1) and the probability of a model that has not seen the seller.
     listings : DataFrame of shape (n_listings, …)
-        With `seller_id`; where `label_probability` is known, listings are weighed by it.
+        With `seller_id`; weighted by `label_probability` where known.
     threshold : float, optional
         By default as many are flagged as there are counterfeits.
     explain : function of DataFrame, optional

@@ -97,10 +97,9 @@ def measure_learning_curve(
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> LearningCurve:
-    """Fit on nested subsets of sellers, test on sellers left out, and forecast the average precision with more labels.
+    """Fit on nested subsets of sellers, test on other sellers, and forecast the average precision with more labels.
 
-    Each draw takes other folds and other subsets. In all, the classifier is fitted on four subsets of each of
-    three folds in each draw.
+    Each draw has other folds and subsets, and fits the classifier on four subsets of each of three folds.
 
     Parameters
     ----------
@@ -109,7 +108,7 @@ def measure_learning_curve(
     y : array of shape (n_listings,)
         True or 1 where the listing is counterfeit.
     listings : DataFrame of shape (n_listings, …)
-        With `seller_id`; where `label_probability` is known, figures are weighed by it.
+        With `seller_id`; weighted by `label_probability` where known.
     times : tuple of float, default=(2.0,)
         Multiples of the present number of labels to forecast.
     n_draws, n_resamples, seed, say

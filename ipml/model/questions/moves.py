@@ -101,14 +101,14 @@ def find_moves(
     before, after : array of shape (n_listings,)
         Scores of the same listings by the two models; NaN where one abstained.
     listings : DataFrame of shape (n_listings, …)
-        With `seller_id`, and `listing_id` and `title` where they are to be shown; where `label_probability` is known,
-        labelled listings are weighed by it.
+        With `seller_id`, and `listing_id` and `title` if shown; labelled listings are weighted by
+        `label_probability` where known.
     y : array of shape (n_listings,), optional
         Labels (0 or 1), NaN where there is none.
     explain : (function of DataFrame, function of DataFrame), optional
-        Return the reasons of the first and of the second model for each listing of a frame; asked for those shown.
+        Return the reasons of the first and the second model for the shown listings.
     n : int, default=20
-        How many listings to show.
+        Number of listings to show.
     resampling : Resampling
 
     Examples

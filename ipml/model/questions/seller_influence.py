@@ -29,22 +29,20 @@ TOPS = (1, 5, 10)
 
 @dataclass(frozen=True)
 class SellerInfluence:
-    """What each seller does to the average precision; arrays have one element per seller, the largest change first.
+    """Effect of each seller on the average precision; one array element per seller, the largest change first.
 
     Attributes
     ----------
     average_precision : Estimate
-        With all sellers, and its 95 % interval.
-    sellers : tuple of str
-    listings, counterfeits : array of int
+        With all sellers.
     change : array of float
-        By how much average precision rises (+) or falls (-) without the seller; NaN of the only one with counterfeits.
+        Change of the average precision without the seller; NaN for the only one with counterfeits.
     share : array of float
-        Part of the average precision that the seller's own counterfeits make up; all sum to 1.
+        Part of the average precision from the seller's own counterfeits; all sum to 1.
     effective : float
-        How many sellers with equal shares would be as many.
+        Equivalent number of sellers with equal shares.
     without_top : dict of int to float
-        Average precision without the sellers of the largest shares, by how many of them.
+        Average precision without the 1, 5 and 10 sellers with the largest shares.
     """
 
     average_precision: Estimate
@@ -57,21 +55,21 @@ class SellerInfluence:
     without_top: dict[int, float]
 
     def top_share(self, n: int) -> float:
-        """Return the part of the average precision that the `n` sellers of the largest shares make up."""
+        """Return the part of the average precision from the `n` sellers with the largest shares."""
         return float(np.sort(self.share)[::-1][:n].sum())
 
 
 def measure_seller_influence(
     y: ArrayLike, score: ArrayLike, listings: pd.DataFrame, resampling: Resampling = DEFAULT_RESAMPLING
 ) -> SellerInfluence:
-    """Leave each seller out of a test, and say what that changes.
+    """Leave each seller out of a test, and measure the change of the average precision.
 
     Parameters
     ----------
     y, score : array of shape (n_listings,)
         Truth (0 or 1) and score.
     listings : DataFrame of shape (n_listings, …)
-        With `seller_id`; where `label_probability` is known, listings are weighed by it.
+        With `seller_id`; weighted by `label_probability` where known.
     resampling : Resampling
         For the interval of the whole; its weights are replaced by those of the listings.
 

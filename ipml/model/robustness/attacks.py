@@ -314,16 +314,16 @@ def attack_listings(
 ) -> pd.DataFrame:
     """Return the listings with the title and description of some of them rewritten.
 
-    A missing description stays missing, unless the family pads it. What would be longer than a marketplace allows is
-    cut there. How a listing is rewritten depends on its own text and the seed, not on its place.
+    A missing description stays missing, unless the family pads it. Texts are cut to the marketplace's limits. The
+    rewriting of a listing depends on its own text and the seed, not on its place.
 
     Parameters
     ----------
     listings : DataFrame of shape (n_listings, …)
-        Canonical listing columns; left as it is.
+        Canonical listing columns; not changed.
     family : Family
     is_attacked : array of bool, shape (n_listings,)
-        Which listings their sellers rewrite.
+        Listings to rewrite.
     seed, targets
         As for `attack_text`.
 

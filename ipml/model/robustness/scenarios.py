@@ -78,15 +78,15 @@ def game_listings(
     Parameters
     ----------
     listings : DataFrame of shape (n_listings, …)
-        Canonical listing columns; left as it is. Columns that a scenario changes are added where absent.
+        Canonical listing columns; not changed. Columns that a scenario changes are added where absent.
     scenario : Scenario
         One of `SCENARIOS`.
     is_gamed : array of bool, shape (n_listings,)
-        Which listings their sellers game.
+        Listings to game.
     is_genuine : array of bool, shape (n_listings,)
-        Which listings show what honest goods cost.
+        Listings that give the prices of honest goods.
     seed : int, default=0
-        Of the goods that history washing adds.
+        For the goods that history washing adds.
 
     Examples
     --------

@@ -33,7 +33,7 @@ SERVED_COLUMNS = {
     **dict.fromkeys(("score", "score_low", "score_high"), DataType.double),
     **dict.fromkeys(("abstained", "warning", "model_version"), DataType.string),
 }
-"""What is said of each listing, and the kinds of it."""
+"""Output columns of scoring, and their types."""
 LABEL_FIELDS = {"is_counterfeit", "labelled_at", "label_weight", "label_probability"}
 
 

@@ -89,7 +89,7 @@ def test_equal_models_are_seldom_told_apart(n_sellers, repeats):
         )
         verdicts.append({row.verdict for row in compared.measures})
     if n_sellers < 6:
-        said = f"too few sellers to tell: counterfeits of {n_sellers} sellers, at least 6 needed"
+        said = f"too few sellers to compare: counterfeits of {n_sellers} sellers, at least 6 needed"
         assert verdicts == [{said}] * repeats
     else:
         assert sum(said != {UNDECIDED} for said in verdicts) <= 2

@@ -166,7 +166,9 @@ def test_what_so_few_counterfeits_cannot_measure_is_confirmed_by_a_person():
     open_rows = {row.rule: row.reason for row in report.rows if row.is_open}
     assert (report.passed, list(open_rows)) == (True, list(report.open))
     assert open_rows == {
-        "average precision above the champion": "too few sellers to tell: counterfeits of 3 sellers, at least 6 needed",
+        "average precision above the champion": (
+            "too few sellers to compare: counterfeits of 3 sellers, at least 6 needed"
+        ),
         "recall at precision 0.9": "cannot be measured with 30 counterfeits, at least 36 needed",
         "recall kept under attack, mean": "cannot be measured with 9 counterfeits found before the attacks, "
         "at least 17 needed",
