@@ -173,7 +173,7 @@ def measure_drift(
         *_compare_price_level(reference, counted),
         *_compare_currencies(reference, counted),
     ]
-    checks = [_judge(measured, CHANCE / 2 / len(group)) for group in (of_columns, of_scores) for measured in group]
+    checks = [_set_alarm(measured, CHANCE / 2 / len(group)) for group in (of_columns, of_scores) for measured in group]
     checks.sort(key=lambda check: (-ALARMS.index(check.alarm), check.p_value))
     return DriftReport(len(listings), counted.n_effective, tuple(checks), tuple(_warn(reference, counted)))
 
@@ -191,7 +191,7 @@ class _Measured:
     sentence: str
 
 
-def _judge(measured: _Measured, limit: float) -> DriftCheck:
+def _set_alarm(measured: _Measured, limit: float) -> DriftCheck:
     level = sum(measured.size >= bound for bound in measured.limits) if measured.p_value < limit else 0
     return DriftCheck(
         measured.subject, measured.measure, measured.effect, measured.p_value, ALARMS[level], measured.sentence
@@ -399,7 +399,7 @@ def _is_enough(*means: Mean | None) -> bool:
 def _compare_means(subject: str, words: str, before: Mean, after: Mean) -> _Measured:
     ratio = _ratio(after.value, before.value)
     sentence = f"{words} from {show_share(before.value, 1)} to {show_share(after.value, 1)}"
-    return _Measured(subject, "ratio", ratio, _fold(ratio), RATIO_LIMITS, _test_means(before, after), sentence)
+    return _Measured(subject, "ratio", ratio, _fold_change(ratio), RATIO_LIMITS, _test_means(before, after), sentence)
 
 
 def _compare_price_level(reference: DriftReference, counted: CountedListings) -> Iterator[_Measured]:
@@ -408,7 +408,9 @@ def _compare_price_level(reference: DriftReference, counted: CountedListings) ->
         ratio = float(np.exp(after.value - before.value))
         words = f"prices went from {np.exp(before.value):.2f} to {np.exp(after.value):.2f} times the reference price"
         sentence = f"{words} of brand and category, in the geometric mean"
-        yield _Measured("price level", "ratio", ratio, _fold(ratio), RATIO_LIMITS, _test_means(before, after), sentence)
+        yield _Measured(
+            "price level", "ratio", ratio, _fold_change(ratio), RATIO_LIMITS, _test_means(before, after), sentence
+        )
 
 
 def _compare_currencies(reference: DriftReference, counted: CountedListings) -> Iterator[_Measured]:
@@ -429,7 +431,9 @@ def _compare_currencies(reference: DriftReference, counted: CountedListings) -> 
         then, now, ratio = np.exp(before.value), np.exp(after.value), float(np.exp(after.value - before.value))
         sentence = f"prices in {currency} went from {then:,.2f} to {now:,.2f} {unit}, in the geometric mean"
         subject = f"price level in {currency}"
-        yield _Measured(subject, "ratio", ratio, _fold(ratio), RATIO_LIMITS, _test_means(before, after), sentence)
+        yield _Measured(
+            subject, "ratio", ratio, _fold_change(ratio), RATIO_LIMITS, _test_means(before, after), sentence
+        )
 
 
 def _compare_calibration(before: LabelReference, after: LabelReference) -> _Measured:
@@ -440,7 +444,7 @@ def _compare_calibration(before: LabelReference, after: LabelReference) -> _Meas
         "calibration",
         "ratio",
         ratio,
-        _fold(ratio),
+        _fold_change(ratio),
         RATIO_LIMITS,
         _test_means(before.surplus, after.surplus),
         f"for each counterfeit the scores promise there are {now:.2f} among the labels, and were {then:.2f}",
@@ -492,7 +496,7 @@ def _ratio(value: float, by: float) -> float:
     return value / by if by > 0 else (1.0 if value == by else float("inf"))
 
 
-def _fold(ratio: float) -> float:
+def _fold_change(ratio: float) -> float:
     """Return the factor by which a ratio differs from 1, up or down."""
     return max(ratio, 1 / ratio) if ratio > 0 else float("inf")
 
@@ -524,7 +528,7 @@ def _warn_of_selection(counted: CountedListings) -> str:
     is_known = ~np.isnan(counted.y)
     seen, others = (float(np.nanmean(counted.score[mask])) for mask in (is_known, ~is_known))
     share = show_share(counted.labelled_share, 1)
-    if _fold(_ratio(seen, others)) >= SELECTIVE_RATIO:
+    if _fold_change(_ratio(seen, others)) >= SELECTIVE_RATIO:
         return (
             f"Labels exist for {share} of the listings, whose mean score is {seen:.3f}, against {others:.3f} of the "
             "rest: label rate, calibration and separation speak for what people looked at, not for all listings. "

@@ -285,27 +285,27 @@ def apply_gate(
     >>> apply_gate(facts, facts, load_rules(), difference=Estimate(-0.2, -0.3, -0.1)).passed
     False
     """
-    rows = [_judge_split(candidate)]
+    rows = [_check_split(candidate)]
     differences = {"average_precision": difference, "value_at_k": value_difference}
     for name, rule in rules.named().items():
         compared = _COMPARED.get(name)
         if compared is None:
             figure = _FIGURES.get(name, name)
-            scarce = _say_too_few(name, candidate, rule)
-            rows.append(_judge_figure(name, getattr(candidate, figure), getattr(champion, figure, None), rule, scarce))
+            too_few = _explain_too_few(name, candidate, rule)
+            rows.append(_check_figure(name, getattr(candidate, figure), getattr(champion, figure, None), rule, too_few))
         elif champion is None:
-            asked = _ASKED[name]
-            required = _ENDS[asked.part] + str(rule)
-            rows.append(GateRow(asked.words, "-", "none", required, None, False, "there is no champion yet"))
+            text = _RULE_TEXTS[name]
+            required = _ENDS[text.part] + str(rule)
+            rows.append(GateRow(text.words, "-", "none", required, None, False, "there is no champion yet"))
         else:
             gained, known = differences[compared], getattr(champion, compared)
-            gained, scarce = (None, str(gained)) if isinstance(gained, SellerCount) else (gained, "")
-            rows.append(_judge_figure(name, gained, known, rule, scarce))
+            gained, too_few = (None, str(gained)) if isinstance(gained, SellerCount) else (gained, "")
+            rows.append(_check_figure(name, gained, known, rule, too_few))
     return GateReport(tuple(rows))
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _RuleText:
     """A rule in words, the consequence of breaking it, and the part of an estimate that its limit applies to.
 
     `unmeasured` explains a missing figure. `rests_on` names the facts that count the listings behind the figure.
@@ -326,42 +326,42 @@ _PARITY = 1.0  # of a ratio of false alarms: both kinds of sellers are hit alike
 _AUDIT = "audit first, as labels may have leaked: ipml model leakage-audit"
 _NO_ATTACKS = "training tried no attacks, or found too little to lose"
 _FEW_SELLERS = "too few sellers to compare"
-_ASKED = {
-    "difference_to_champion": _Asked(
+_RULE_TEXTS = {
+    "difference_to_champion": _RuleText(
         "average precision above the champion", "clearly worse than the model in use", "high"
     ),
-    "value_difference_to_champion": _Asked(
+    "value_difference_to_champion": _RuleText(
         "value in the first k above the champion",
         "clearly less is caught than by the model in use",
         "high",
         "no prices of both, or none that could be added",
     ),
-    "above_best_baseline": _Asked(
+    "above_best_baseline": _RuleText(
         "average precision above the best baseline", "not clearly better than what needs no model", "low"
     ),
-    "average_precision_to_audit": _Asked("average precision, as good as no model is", _AUDIT),
-    "recall_at_precision": _Asked(
+    "average_precision_to_audit": _RuleText("average precision, as good as no model is", _AUDIT),
+    "recall_at_precision": _RuleText(
         "recall at precision 0.9", "too few counterfeits stand out", "high", rests_on="counterfeits"
     ),
-    "calibration_error": _Asked("calibration error", "scores are not the probabilities they claim to be", "low"),
-    "recall_kept_mean": _Asked(
+    "calibration_error": _RuleText("calibration error", "scores are not the probabilities they claim to be", "low"),
+    "recall_kept_mean": _RuleText(
         "recall kept under attack, mean", "disguise hides too much", "high", _NO_ATTACKS, "found_before_attacks"
     ),
-    "recall_kept_worst": _Asked(
+    "recall_kept_worst": _RuleText(
         "recall kept under attack, worst", "one disguise hides too much", "high", _NO_ATTACKS, "found_before_attacks"
     ),
-    "false_positive_ratio_small": _Asked(
+    "false_positive_ratio_small": _RuleText(
         "false alarms, small sellers to large", "small sellers are suspected too readily", "low", _FEW_SELLERS
     ),
-    "false_positive_ratio_new": _Asked(
+    "false_positive_ratio_new": _RuleText(
         "false alarms, new sellers to old", "new sellers are suspected too readily", "low", _FEW_SELLERS
     ),
-    "listings_per_second": _Asked("listings scored a second", "too slow to score everything again"),
+    "listings_per_second": _RuleText("listings scored a second", "too slow to score everything again"),
 }
 _ENDS = {"value": "", "low": "lower end ", "high": "upper end "}
 
 
-def _judge_split(candidate: GateFacts) -> GateRow:
+def _check_split(candidate: GateFacts) -> GateRow:
     """Refuse figures of a leaking split, whatever the rules: they are no estimate for future sellers."""
     words = "tested on sellers it had not seen"
     if candidate.is_leaking is None:
@@ -371,19 +371,19 @@ def _judge_split(candidate: GateFacts) -> GateRow:
     return GateRow(words, "yes", "", "yes", True, False, "")
 
 
-def _judge_figure(
-    name: str, figure: Estimate | float | None, known: Estimate | float | None, rule: GateRule, scarce: str = ""
+def _check_figure(
+    name: str, figure: Estimate | float | None, known: Estimate | float | None, rule: GateRule, too_few: str = ""
 ) -> GateRow:
-    """Apply one rule; `scarce` explains a figure from too few listings, unless its whole interval is good."""
-    asked = _ASKED[name]
+    """Apply one rule; `too_few` explains a figure from too few listings, unless its whole interval is good."""
+    text = _RULE_TEXTS[name]
     is_worse = isinstance(rule, RatioRule) and rule.must_not_worsen and _is_less_fair(figure, known)
-    passed = None if figure is None else rule.allows(_part_of(figure, asked.part)) and not is_worse
+    passed = None if figure is None else rule.allows(_part_of(figure, text.part)) and not is_worse
     is_suspect = name in _FIGURES and passed is False
-    shown = asked.words, _show(figure), _show(known), _ENDS[asked.part] + str(rule)
-    if scarce or is_suspect:
-        return GateRow(*shown, passed=None, is_refused=False, reason=scarce or _AUDIT, is_open=True)
+    shown = text.words, _show(figure), _show(known), _ENDS[text.part] + str(rule)
+    if too_few or is_suspect:
+        return GateRow(*shown, passed=None, is_refused=False, reason=too_few or _AUDIT, is_open=True)
     is_refused = rule.must_be_measured if passed is None else not passed
-    return GateRow(*shown, passed, is_refused, _say_why(asked, figure, known, rule, is_worse))
+    return GateRow(*shown, passed, is_refused, _explain(text, figure, known, rule, is_worse))
 
 
 def count_needed(share: float) -> int:
@@ -400,15 +400,15 @@ def count_needed(share: float) -> int:
     return math.ceil(math.log(_CHANCE) / math.log(share)) if 0 < share < 1 else 0
 
 
-def _say_too_few(name: str, candidate: GateFacts, rule: GateRule) -> str:
+def _explain_too_few(name: str, candidate: GateFacts, rule: GateRule) -> str:
     """Return a line if a figure comes from too few listings or sellers to decide; else ""."""
-    asked, figure = _ASKED[name], getattr(candidate, _FIGURES.get(name, name))
-    if not asked.rests_on and name != "above_best_baseline":
+    text, figure = _RULE_TEXTS[name], getattr(candidate, _FIGURES.get(name, name))
+    if not text.rests_on and name != "above_best_baseline":
         return ""
     sellers = candidate.counterfeit_sellers
     if figure is not None and sellers is not None and sellers < MIN_SELLERS:
         return f"cannot be measured with counterfeits of {sellers} sellers, at least {MIN_SELLERS} needed"
-    n, limit = getattr(candidate, asked.rests_on) if asked.rests_on else None, rule.at_least or 0.0
+    n, limit = getattr(candidate, text.rests_on) if text.rests_on else None, rule.at_least or 0.0
     is_good, is_poor = (
         figure is not None and rule.allows(_part_of(figure, part)) is allowed
         for part, allowed in (("low", True), ("high", False))
@@ -416,7 +416,7 @@ def _say_too_few(name: str, candidate: GateFacts, rule: GateRule) -> str:
     needed = count_needed(1 - limit) if is_poor else max(count_needed(limit), count_needed(1 - limit))
     if n is None or n >= needed or is_good:
         return ""
-    return f"cannot be measured with {n} {_COUNTED[asked.rests_on]}, at least {needed} needed"
+    return f"cannot be measured with {n} {_COUNTED[text.rests_on]}, at least {needed} needed"
 
 
 def _is_less_fair(figure: Estimate | float | None, known: Estimate | float | None) -> bool:
@@ -430,15 +430,15 @@ def _is_less_fair(figure: Estimate | float | None, known: Estimate | float | Non
     return figure.low > max(known.high, _PARITY)
 
 
-def _say_why(
-    asked: _Asked, figure: Estimate | float | None, known: Estimate | float | None, rule: GateRule, is_worse: bool
+def _explain(
+    text: _RuleText, figure: Estimate | float | None, known: Estimate | float | None, rule: GateRule, is_worse: bool
 ) -> str:
     """Return a line on why a rule passes or fails a figure; "" where the figure meets all of it."""
     if figure is None:
         need = "must be measured" if rule.must_be_measured else "may be unknown"
-        return f"{need}: {asked.unmeasured}" if asked.unmeasured else need
-    if not rule.allows(_part_of(figure, asked.part)):
-        return asked.consequence
+        return f"{need}: {text.unmeasured}" if text.unmeasured else need
+    if not rule.allows(_part_of(figure, text.part)):
+        return text.consequence
     if is_worse:
         return "clearly worse than that of the model in use"
     if not rule.allows(_part_of(figure, "value")):

@@ -18,6 +18,7 @@ from ipml.model.evaluation.ranking import (
     DEFAULT_RESAMPLING,
     Floats,
     Resampling,
+    ScoreRanking,
     check_scores,
     number_sellers,
     rank_once,
@@ -90,7 +91,7 @@ def measure_seller_influence(
     at = len(ranking.scores) - 1 - np.searchsorted(ranking.scores[::-1], scores)
     carried = np.bincount(numbers, weight * truth * ranking.precision[0, at])
     share: Floats = np.asarray(carried / carried.sum(), dtype=np.float64)
-    change = _leave_out(ranking.listings[0], ranking.positives[0], at, numbers, truth, weight) - whole.value
+    change = _leave_out(ranking, at, numbers, truth, weight) - whole.value
     by_change = np.lexsort((np.arange(len(share)), -np.nan_to_num(np.abs(change), nan=np.inf).round(12)))
     ids = np.unique(listings["seller_id"].to_numpy(dtype=str))
     largest = np.argsort(-share, kind="stable")
@@ -108,12 +109,10 @@ def measure_seller_influence(
 
 
 def _leave_out(
-    listings: Floats, positives: Floats, at: NDArray[np.intp], sellers: NDArray[np.intp], y: Floats, weight: Floats
+    ranking: ScoreRanking, at: NDArray[np.intp], sellers: NDArray[np.intp], y: Floats, weight: Floats
 ) -> Floats:
-    """Return the average precision without each seller.
-
-    `listings` and `positives` are cumulated by distinct score; only scores of counterfeits matter.
-    """
+    """Return the average precision without each seller; only scores of counterfeits matter."""
+    listings, positives = ranking.listings[0], ranking.positives[0]
     steps = np.flatnonzero(np.diff(positives, prepend=0.0) > 0)
     place = np.searchsorted(steps, at)  # from which step on a listing counts; none for those below all counterfeits
     n_sellers, n_steps = int(sellers.max()) + 1, len(steps)
