@@ -56,7 +56,7 @@ def find_outcome_names(columns: pd.DataFrame) -> Iterator[Leak]:
     """Find columns with names of outcomes, which are known only later."""
     for name in map(str, columns):
         if any(_OUTCOMES.match(word.lower()) for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)):
-            sentence = f"{name}: called like something that is known only once the listing was judged"
+            sentence = f"{name}: named like something that is known only after the decision"
             yield Leak("outcome name", name, sentence)
 
 

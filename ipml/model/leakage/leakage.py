@@ -88,7 +88,7 @@ def audit_leakage(
     >>> table = pd.DataFrame({"price": np.arange(60) // 4, "refunds": 3 * y, "seller_id": np.arange(60) // 2 * 2 + y})
     >>> for leak in audit_leakage(table, y).leaks:
     ...     print(leak.kind, "|", leak.sentence)
-    outcome name | refunds: called like something that is known only once the listing was judged
+    outcome name | refunds: named like something that is known only after the decision
     too good | refunds: alone it predicts the label of unseen sellers with average precision 1.00, where 0.50 is chance
     """
     truth, rows = _check(table, y), number_rows(table)

@@ -137,7 +137,7 @@ def _all_of(*rewrites: Rewrite) -> Rewrite:
 _TITLE, _DESCRIPTION = ("title",), ("description",)
 
 _TABLE: tuple[Family, ...] = (
-    # What no reader sees.
+    # Invisible characters.
     Family("zero-width space, one", "invisible", True, partial(put_once, sign="\u200b")),
     Family("zero-width space, all", "invisible", True, _between("\u200b")),
     Family("zero-width joiner", "invisible", True, _between("\u200d")),
@@ -151,7 +151,7 @@ _TABLE: tuple[Family, ...] = (
     Family("control characters", "invisible", True, _between("\u0001\u0008\u007f")),
     Family("reversed run", "invisible", True, _fixed(reverse)),
     Family("reversed ends of words", "invisible", True, _words(reverse_end)),
-    # Letters of other alphabets.
+    # Look-alike alphabets.
     Family("homoglyph, one Cyrillic", "look-alike", True, _one_letter("Cyrillic")),
     Family("homoglyph, 30 % Cyrillic", "look-alike", True, _letters("Cyrillic", 0.3)),
     Family("homoglyph, all Cyrillic", "look-alike", True, _letters("Cyrillic")),
@@ -173,7 +173,7 @@ _TABLE: tuple[Family, ...] = (
     Family("letters of several scripts", "look-alike", False, _letters("several scripts")),
     Family("turned letters", "look-alike", False, _letters("turned")),
     Family("look-alike digits and signs", "look-alike", True, partial(replace_letters, alphabet={**SIGNS, **DIGITS})),
-    # Letters in other clothes.
+    # Styled letters.
     Family("full-width", "styled", True, _styled("FULLWIDTH LATIN CASE LETTER")),
     Family("mathematical bold", "styled", True, _styled("MATHEMATICAL BOLD CASE")),
     Family("mathematical script", "styled", True, _styled("MATHEMATICAL BOLD SCRIPT CASE")),
@@ -189,7 +189,7 @@ _TABLE: tuple[Family, ...] = (
     Family("combining frame", "styled", True, partial(add_marks, marks="\u20de\u20dd\u20e3")),
     Family("diacritics", "styled", True, partial(add_marks, marks=DIACRITICS)),
     Family("stacked diacritics", "styled", False, partial(add_marks, marks=DIACRITICS, n_marks=6)),
-    # What a browser takes away.
+    # Markup that a browser removes.
     Family("entities, decimal", "markup", True, _fixed(use_entities)),
     Family("entities, hexadecimal", "markup", True, _fixed(use_entities, form="&#x{:x};")),
     Family("entities, twice escaped", "markup", True, _fixed(use_entities, form="&amp;#{};")),
@@ -202,7 +202,7 @@ _TABLE: tuple[Family, ...] = (
     Family("percent signs, twice", "markup", False, _all_of(*[_fixed(use_percent_signs)] * 2)),
     Family("escapes of JSON", "markup", False, _fixed(use_entities, form=r"\u{:04x}")),
     Family("hidden tags", "markup", True, partial(put_once, sign='<span style="display:none">x</span>')),
-    # Where words begin and end.
+    # Word boundaries.
     Family("spaced out", "spacing", True, _spaced(" ", "   ")),
     Family("spaced out, single gaps", "spacing", False, _spaced(" ", " ")),
     Family("one space inside", "spacing", True, partial(put_once, sign=" ")),
@@ -216,7 +216,7 @@ _TABLE: tuple[Family, ...] = (
     Family("no-break spaces", "spacing", True, _fixed(join_words, sign="\u00a0")),
     Family("Braille blanks", "spacing", True, _fixed(join_words, sign="\u2800")),
     Family("no spaces", "spacing", True, _fixed(join_words)),
-    # How words are spelt.
+    # Spelling.
     Family("upper case", "spelling", True, _fixed(str.upper)),
     Family("swapped letters", "spelling", False, _words_at_random(swap_letters)),
     Family("dropped letter", "spelling", False, _words_at_random(drop_letter)),
@@ -229,7 +229,7 @@ _TABLE: tuple[Family, ...] = (
     Family("leet signs", "spelling", False, _fixed(translate, table=LEET_SIGNS)),
     Family("alike sounds", "spelling", False, _words(write_alike_sounds)),
     Family("Cyrillic transliteration", "spelling", False, _words(write_in_cyrillic)),
-    # What stands around them.
+    # Padding.
     Family("padding, front", "padding", True, partial(pad, place="front"), _TITLE),
     Family("padding, end", "padding", True, partial(pad, place="end"), _TITLE),
     Family("padding, around", "padding", True, partial(pad, place="around"), _TITLE),

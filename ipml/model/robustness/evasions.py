@@ -129,7 +129,7 @@ def replace_one(text: str, rng: np.random.Generator, alphabet: Mapping[str, str]
 
 
 def style_letters(text: str, style: str) -> str:
-    """Write each letter in a Unicode style, such as "MATHEMATICAL BOLD CASE LETTER".
+    """Write each letter in a Unicode style, such as "MATHEMATICAL BOLD CASE".
 
     "CASE" is replaced by CAPITAL or SMALL, and the letter's name is added. A letter that the style lacks in both cases
     stays as it is.
