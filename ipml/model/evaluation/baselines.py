@@ -121,9 +121,9 @@ class PriceRule(ClassifierMixin, BaseEstimator):
         listings = ListingColumns.of(X)
         self.references_ = PriceFeatures(self.brands).fit(listings)
         self.medians_ = [self._medians(keys, listings.numbers("price")) for keys in self._keys(listings)]
-        known = self._suspicion(listings)
-        known = known[~np.isnan(known)]
-        self.middle_ = float(np.median(known)) if len(known) else 0.5
+        suspicion = self._suspicion(listings)
+        suspicion = suspicion[~np.isnan(suspicion)]
+        self.middle_ = float(np.median(suspicion)) if len(suspicion) else 0.5
         self.calibration_ = SigmoidCalibration().fit(self._ranked(listings), np.asarray(y, dtype=np.int8))
         return self
 

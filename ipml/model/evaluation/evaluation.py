@@ -153,8 +153,8 @@ class Evaluation:
         rows = [["", *map(_in_words, self.figures)]]
         for name in self.figures[MODEL]:
             rows.append([_in_words(name), *(str(figures[name]) for figures in self.figures.values())])
-        said = (self.counts, self.reviewed, self.no_value, self.maturity, self.unlabelled)
-        notes = [str(note) for note in said if note]
+        remarks = (self.counts, self.reviewed, self.no_value, self.maturity, self.unlabelled)
+        notes = [str(note) for note in remarks if note]
         parts = ["\n".join(notes), align(rows)]
         if self.comparison:
             baseline, difference = _in_words(self.comparison.baseline), self.comparison.difference

@@ -79,8 +79,8 @@ class Fairness:
         return self._ratio(SELLER_AGE, NEW)
 
     def _ratio(self, column: str, value: str) -> Estimate | None:
-        found = (row.ratio for row in self.rows if (row.column, row.value) == (column, value))
-        return next(found, None)
+        ratios = (row.ratio for row in self.rows if (row.column, row.value) == (column, value))
+        return next(ratios, None)
 
 
 def seller_fairness(

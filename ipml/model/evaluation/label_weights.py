@@ -67,12 +67,12 @@ def weigh_by_probability(probability: ArrayLike) -> Floats:
     UnusableSetting
         A probability is 0 or less, or more than 1.
     """
-    known = np.nan_to_num(np.asarray(probability, dtype=np.float64), nan=1.0)
-    is_wrong = (known <= 0) | (known > 1)
+    odds = np.nan_to_num(np.asarray(probability, dtype=np.float64), nan=1.0)
+    is_wrong = (odds <= 0) | (odds > 1)
     if is_wrong.any():
-        found = f"{known[is_wrong][0]:g} of {int(is_wrong.sum()):,} labels"
+        found = f"{odds[is_wrong][0]:g} of {int(is_wrong.sum()):,} labels"
         raise UnusableSetting("label_probability", found, "numbers above 0, up to 1")
-    weight = 1.0 / known
+    weight = 1.0 / odds
     return np.asarray(np.minimum(weight, weight.mean() * np.sqrt(len(weight))))
 
 

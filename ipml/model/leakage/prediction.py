@@ -130,17 +130,17 @@ def is_word_column(column: pd.Series[Any]) -> bool:
     """Return whether a column holds words, not numbers or moments; numbers as text, as in CSV, are numbers."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return False
-    known = column.dropna()
-    return bool(pd.to_numeric(known, errors="coerce").isna().any())
+    present = column.dropna()
+    return bool(pd.to_numeric(present, errors="coerce").isna().any())
 
 
 def is_text_column(column: pd.Series[Any]) -> bool:
     """Return whether a column holds texts: words that hardly ever occur twice, and several at a time."""
-    known = column.dropna()
-    if known.empty or not is_word_column(column):
+    present = column.dropna()
+    if present.empty or not is_word_column(column):
         return False
-    texts = known.astype("str")
-    return bool(known.nunique() > 0.5 * len(known) and texts.str.contains(" ", regex=False).mean() > 0.5)
+    texts = present.astype("str")
+    return bool(present.nunique() > 0.5 * len(present) and texts.str.contains(" ", regex=False).mean() > 0.5)
 
 
 def as_numbers(column: pd.Series[Any]) -> Floats:

@@ -76,8 +76,8 @@ def find_revealing_words(columns: pd.DataFrame, y: Flags, sellers: Places, folds
             largest = [words[place] for place in np.argsort(-np.abs(weights), kind="stable")[:SHOWN_WORDS]]
             sentence = f"{name}: its words predict {describe_precision(precision, y, folds)}; the largest weights: "
             yield Leak("too good", str(name), sentence + ", ".join(largest))
-        elif found := _find_one_sided_words(values, words, y, sellers):
-            yield Leak("one-sided", str(name), f"{name}: {'; '.join(found[:SHOWN_WORDS])}")
+        elif one_sided := _find_one_sided_words(values, words, y, sellers):
+            yield Leak("one-sided", str(name), f"{name}: {'; '.join(one_sided[:SHOWN_WORDS])}")
 
 
 def _fold_ends(column: pd.Series[Any]) -> list[str]:
@@ -92,7 +92,7 @@ def _find_one_sided_words(values: csr_matrix, words: NDArray[Any], y: Flags, sel
     """Return sentences on the words that one class hardly ever has, the largest ratio first."""
     counts = {kind: np.asarray(values[y == kind].sum(axis=0)).ravel() for kind in (True, False)}
     shares = {kind: count / np.sum(y == kind) for kind, count in counts.items()}
-    found, columns = [], values.tocsc()
+    one_sided, columns = [], values.tocsc()
     for kind, limit in ((True, WORD_RATIO), (False, WORD_RATIO_GENUINE)):
         more, less = shares[kind], shares[not kind]
         for place in np.flatnonzero((more >= WORD_SHARE) & (more >= limit * less)):
@@ -105,8 +105,8 @@ def _find_one_sided_words(values: csr_matrix, words: NDArray[Any], y: Flags, sel
             if ratio >= limit:
                 of_fake, of_genuine = (show_share(shares[kind][place], 1) for kind in (True, False))
                 sentence = f'"{words[place]}" is in {of_fake} of counterfeit and {of_genuine} of genuine listings'
-                found.append((ratio, sentence))
-    return [sentence for _, sentence in sorted(found, reverse=True)]
+                one_sided.append((ratio, sentence))
+    return [sentence for _, sentence in sorted(one_sided, reverse=True)]
 
 
 @lru_cache(maxsize=1)

@@ -298,9 +298,9 @@ def apply_gate(
             required = _ENDS[text.part] + str(rule)
             rows.append(GateRow(text.words, "-", "none", required, None, False, "there is no champion yet"))
         else:
-            gained, known = differences[compared], getattr(champion, compared)
+            gained, champions = differences[compared], getattr(champion, compared)
             gained, too_few = (None, str(gained)) if isinstance(gained, SellerCount) else (gained, "")
-            rows.append(_check_figure(name, gained, known, rule, too_few))
+            rows.append(_check_figure(name, gained, champions, rule, too_few))
     return GateReport(tuple(rows))
 
 
@@ -372,18 +372,18 @@ def _check_split(candidate: GateFacts) -> GateRow:
 
 
 def _check_figure(
-    name: str, figure: Estimate | float | None, known: Estimate | float | None, rule: GateRule, too_few: str = ""
+    name: str, figure: Estimate | float | None, champions: Estimate | float | None, rule: GateRule, too_few: str = ""
 ) -> GateRow:
     """Apply one rule; `too_few` explains a figure from too few listings, unless its whole interval is good."""
     text = _RULE_TEXTS[name]
-    is_worse = isinstance(rule, RatioRule) and rule.must_not_worsen and _is_less_fair(figure, known)
+    is_worse = isinstance(rule, RatioRule) and rule.must_not_worsen and _is_less_fair(figure, champions)
     passed = None if figure is None else rule.allows(_part_of(figure, text.part)) and not is_worse
     is_suspect = name in _FIGURES and passed is False
-    shown = text.words, _show(figure), _show(known), _ENDS[text.part] + str(rule)
+    shown = text.words, _show(figure), _show(champions), _ENDS[text.part] + str(rule)
     if too_few or is_suspect:
         return GateRow(*shown, passed=None, is_refused=False, reason=too_few or _AUDIT, is_open=True)
     is_refused = rule.must_be_measured if passed is None else not passed
-    return GateRow(*shown, passed, is_refused, _explain(text, figure, known, rule, is_worse))
+    return GateRow(*shown, passed, is_refused, _explain(text, figure, champions, rule, is_worse))
 
 
 def count_needed(share: float) -> int:
@@ -419,19 +419,19 @@ def _explain_too_few(name: str, candidate: GateFacts, rule: GateRule) -> str:
     return f"cannot be measured with {n} {_COUNTED[text.rests_on]}, at least {needed} needed"
 
 
-def _is_less_fair(figure: Estimate | float | None, known: Estimate | float | None) -> bool:
+def _is_less_fair(figure: Estimate | float | None, champions: Estimate | float | None) -> bool:
     """Return whether a ratio of false alarms is clearly above equal treatment and above the champion's.
 
     Intervals that do not meet are a strict test, as the two were not measured on the same resamples. A ratio not
     clearly above 1 harms no group, whatever the champion's was.
     """
-    if not isinstance(figure, Estimate) or not isinstance(known, Estimate):
+    if not isinstance(figure, Estimate) or not isinstance(champions, Estimate):
         return False
-    return figure.low > max(known.high, _PARITY)
+    return figure.low > max(champions.high, _PARITY)
 
 
 def _explain(
-    text: _RuleText, figure: Estimate | float | None, known: Estimate | float | None, rule: GateRule, is_worse: bool
+    text: _RuleText, figure: Estimate | float | None, champions: Estimate | float | None, rule: GateRule, is_worse: bool
 ) -> str:
     """Return a line on why a rule passes or fails a figure; "" where the figure meets all of it."""
     if figure is None:
@@ -443,7 +443,7 @@ def _explain(
         return "clearly worse than that of the model in use"
     if not rule.allows(_part_of(figure, "value")):
         return "may be chance: the interval reaches the limit"
-    is_half_checked = isinstance(rule, RatioRule) and rule.must_not_worsen and known is None
+    is_half_checked = isinstance(rule, RatioRule) and rule.must_not_worsen and champions is None
     return "by the limit alone: no champion's is known" if is_half_checked else ""
 
 

@@ -193,11 +193,15 @@ def _price_missed(y: Floats, listings: pd.DataFrame, costs: Costs) -> tuple[Floa
     if costs.missed is not None:
         return np.full(len(y), costs.missed), currency, 0
     prices = listings[VALUE].to_numpy(dtype=float, na_value=np.nan) if VALUE in listings else np.full(len(y), np.nan)
-    known = ~np.isnan(prices) & (prices >= 0)
-    if not (known & (y == 1)).any():
+    is_priced = ~np.isnan(prices) & (prices >= 0)
+    if not (is_priced & (y == 1)).any():
         found = "no counterfeit with a price that could be added to others"
         raise UnusableSetting("cost of a missed counterfeit", found, "prices, or an amount for each")
-    return np.where(known, prices, np.median(prices[known & (y == 1)])), currency, int((~known & (y == 1)).sum())
+    return (
+        np.where(is_priced, prices, np.median(prices[is_priced & (y == 1)])),
+        currency,
+        int((~is_priced & (y == 1)).sum()),
+    )
 
 
 def _choose_thresholds(scores: Floats, weight: Floats, k: Sequence[int]) -> Floats:
@@ -208,8 +212,8 @@ def _choose_thresholds(scores: Floats, weight: Floats, k: Sequence[int]) -> Floa
     order = np.argsort(-scores, kind="stable")
     reached = np.cumsum(weight[order])
     shares = np.concatenate([np.linspace(0, 1, N_THRESHOLDS), np.geomspace(1 / len(scores), 1, N_THRESHOLDS)])
-    wanted = np.concatenate([shares * reached[-1], np.minimum(np.asarray(k, dtype=float), reached[-1])])
-    at = np.minimum(np.searchsorted(reached, wanted - 1e-9 * reached[-1]), len(scores) - 1)
+    targets = np.concatenate([shares * reached[-1], np.minimum(np.asarray(k, dtype=float), reached[-1])])
+    at = np.minimum(np.searchsorted(reached, targets - 1e-9 * reached[-1]), len(scores) - 1)
     above = np.nextafter(scores.max(), np.inf)
     return np.append(above, np.unique(scores[order][at])[::-1])
 

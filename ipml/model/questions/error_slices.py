@@ -149,7 +149,7 @@ def find_error_slices(
     listings = listings.reset_index(drop=True)
     sellers, columns = listings["seller_id"], describe_listings(listings)
     is_searched = _halve(truth, sellers, resampling.seed)
-    found, rates = [], []
+    parts, rates = [], []
     kinds: tuple[tuple[Kind, float], ...] = (("missed", 1.0), ("false alarm", 0.0))
     for kind, label in kinds:
         wrong = flagged != label
@@ -164,11 +164,11 @@ def find_error_slices(
             part = _measure(conditions, half, len(names), resampling)
             if part is not None:
                 rows = measured[_match(half.columns, conditions) & half.wrong]
-                found.append((part, rows))
+                parts.append((part, rows))
         counted = np.column_stack([of_kind * wrong, of_kind]) * weight[:, np.newaxis]
         rates.append(estimate_of(_shares(resample_sums(counted, sellers, resampling))))
-    found.sort(key=lambda part: (not part[0].is_worse, -part[0].excess.value))
-    slices = tuple(_give_reasons(part, listings.iloc[rows[:_EXPLAINED]], explain) for part, rows in found)
+    parts.sort(key=lambda part: (not part[0].is_worse, -part[0].excess.value))
+    slices = tuple(_give_reasons(part, listings.iloc[rows[:_EXPLAINED]], explain) for part, rows in parts)
     return ErrorSlices(limit, rates[0], rates[1], slices)
 
 

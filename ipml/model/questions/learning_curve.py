@@ -219,11 +219,11 @@ def _forecast(
 
 def _fit(sizes: Floats, odds: Floats, at: Floats, fade: float) -> Floats:
     """Lay a line that does not fall through log-odds of shape (n_sizes, n_samples); larger subsets weigh more."""
-    x, wanted = (_bend(n / sizes[-1], fade) for n in (sizes, at))
+    x, targets = (_bend(n / sizes[-1], fade) for n in (sizes, at))
     weight = sizes / sizes.sum()
     mean_x, mean = weight @ x, weight @ odds
     slope = np.maximum((weight * (x - mean_x)) @ (odds - mean) / (weight @ (x - mean_x) ** 2), 0.0)
-    line: Floats = mean + np.outer(wanted - mean_x, slope)
+    line: Floats = mean + np.outer(targets - mean_x, slope)
     return line
 
 

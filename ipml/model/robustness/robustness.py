@@ -67,10 +67,10 @@ def find_attacks(names: Collection[str]) -> tuple[Attack, ...]:
     >>> [attack.name for attack in find_attacks(["leet digits", "upper case"])]
     ['upper case', 'leet digits']
     """
-    known = {*ATTACKS, *(attack.kind for attack in ATTACKS.values())}
+    choices = {*ATTACKS, *(attack.kind for attack in ATTACKS.values())}
     for name in names:
-        if name not in known:
-            near = ", ".join(get_close_matches(name, sorted(known), n=5, cutoff=0.0))
+        if name not in choices:
+            near = ", ".join(get_close_matches(name, sorted(choices), n=5, cutoff=0.0))
             raise UnusableSetting("attack", repr(name), f"an attack or a kind of them, such as {near}")
     return tuple(attack for attack in ATTACKS.values() if not names or attack.name in names or attack.kind in names)
 
@@ -352,10 +352,10 @@ def robustness_of(
 
     recall, average_precision = draw(clean)
     costs, kept = [], []
-    found = np.where(recall > 0, recall, np.nan)
+    recall_before = np.where(recall > 0, recall, np.nan)
     for name, score in attacked.items():
         recall_after, average_precision_after = draw(score)
-        kept.append(np.minimum(recall_after / found, 1.0))
+        kept.append(np.minimum(recall_after / recall_before, 1.0))
         costs.append(
             AttackCost(
                 name=name,
