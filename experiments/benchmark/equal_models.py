@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ipml.model.evaluation.differences import LEADING
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.promotion.comparison import BETTER, WORSE, compare_scores
 
 GENUINE_SELLERS, LISTINGS = 150, 6
@@ -57,7 +58,7 @@ def count_verdicts(n_sellers: int, gain: float, repeats: int, seed: int, *, is_u
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, n_sellers, repeat])
         y, (a, b), listings = draw_test(rng, n_sellers, gain, is_uneven=is_uneven, shared=shared)
-        compared = compare_scores(y, [a], [b], listings, n_resamples=300, seed=repeat)
+        compared = compare_scores(y, [a], [b], listings, resampling=Resampling(300, repeat))
         leading = compared[LEADING].verdict
         rows.append((leading in VERDICTS, any(row.verdict in VERDICTS for row in compared.measures), leading == BETTER))
     return "  ".join(f"{100 * share:10.1f}" for share in np.mean(rows, axis=0))

@@ -16,7 +16,8 @@ from sklearn.model_selection import GroupKFold
 
 from ipml.features.portfolio import shares_of_others
 from ipml.model.calibration import SigmoidCalibration
-from ipml.model.evaluation.metrics import estimate_all, paired_difference
+from ipml.model.evaluation.metrics import estimate_of, resample_all
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.stages import SecondStage
 from ipml.settings import get_settings
 
@@ -48,11 +49,14 @@ def main(
     score = table[column].to_numpy(np.float64)
     by_seed = [score_out_of_seller(score, y, sellers, seed) for seed in range(seeds)]
     for name, scores in ((column, score), *((f"with portfolios, seed {seed}", p) for seed, p in enumerate(by_seed))):
-        figures = estimate_all(y, scores, sellers, measures=MEASURES, n_resamples=resamples)
-        typer.echo(f"{name}: " + ", ".join(f"{measure} {figures[measure]}" for measure in MEASURES))
+        figures = resample_all(y, scores, sellers, Resampling(resamples), measures=MEASURES)
+        typer.echo(f"{name}: " + ", ".join(f"{measure} {estimate_of(figures[measure])}" for measure in MEASURES))
     for measure in MEASURES:
-        difference = paired_difference(y, by_seed[0], score, sellers, measure, n_resamples=resamples)
-        typer.echo(f"difference, seed 0: {measure} {difference}")
+        ours, published = (
+            resample_all(y, scores, sellers, Resampling(resamples), measures=[measure])[measure]
+            for scores in (by_seed[0], score)
+        )
+        typer.echo(f"difference, seed 0: {measure} {estimate_of(ours - published)}")
 
 
 if __name__ == "__main__":

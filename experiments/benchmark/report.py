@@ -20,6 +20,7 @@ from experiments.benchmark.models import IPML
 from experiments.benchmark.protocols import Reading, Task
 from ipml.errors import UnusableSetting
 from ipml.model.evaluation.metrics import Estimate, estimate_of, resample_all
+from ipml.model.evaluation.ranking import Resampling
 
 Floats = NDArray[np.float64]
 AVERAGE_PRECISION = "average_precision"
@@ -99,7 +100,9 @@ def _mean_draws(
     y: NDArray[np.int8], scores: Sequence[Floats], sellers: ArrayLike, n_resamples: int
 ) -> dict[str, Floats]:
     """Return each measure on the listings and their resamples, averaged over seeds and views."""
-    all_draws = [resample_all(y, score, sellers, measures=MEASURES, n_resamples=n_resamples) for score in scores]
+    all_draws = [
+        resample_all(y, score, sellers, measures=MEASURES, resampling=Resampling(n_resamples)) for score in scores
+    ]
     return {name: np.mean([draws[name] for draws in all_draws], axis=0) for name in MEASURES}
 
 

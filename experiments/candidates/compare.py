@@ -21,7 +21,7 @@ from experiments.benchmark.models import CANDIDATES, IPML_ALONE
 from experiments.benchmark.protocols import TASKS, Reading, Task
 from experiments.benchmark.quality import FOLDER, OUT, choose, run, score_task
 from experiments.benchmark.report import publish
-from ipml.model.evaluation.metrics import Estimate, average_precision, paired_difference
+from ipml.model.evaluation.metrics import Estimate, average_precision, estimate_of, resample_all
 from ipml.model.evaluation.splits import seller_folds
 
 Floats = NDArray[np.float64]
@@ -131,7 +131,8 @@ def _summarise(task: Task, scores: dict[str, Floats], losses: Floats, precisions
         for number, name in enumerate(LEARNERS)
     }
     inner[CHOICE] = (losses.min(axis=1).mean(), precisions[np.arange(len(chosen)), chosen].mean(), len(chosen))
-    sellers = task.listings["seller_id"]
+    sellers, measure = task.listings["seller_id"], "average_precision"
+    draws = {name: resample_all(task.y, scores[name], sellers, measures=[measure])[measure] for name in scores}
     return [
         Compared(
             task=task.name,
@@ -140,7 +141,7 @@ def _summarise(task: Task, scores: dict[str, Floats], losses: Floats, precisions
             inner_average_precision=precision,
             n_chosen=n_chosen,
             outer_average_precision=average_precision(task.y, scores[name]),
-            above_ipml=paired_difference(task.y, scores[name], scores[IPML_ALONE], sellers),
+            above_ipml=estimate_of(draws[name] - draws[IPML_ALONE]),
         )
         for name, (loss, precision, n_chosen) in inner.items()
     ]

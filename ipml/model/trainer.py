@@ -25,6 +25,7 @@ from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.calibration import fit_calibration
 from ipml.model.donor import DonorColumn, take_over
 from ipml.model.evaluation.fairness import seller_fairness
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import break_even
 from ipml.model.familiarity import Familiarity
 from ipml.model.labels import TrainingSet, UnlabelledEffect, find_weight
@@ -230,7 +231,7 @@ class Trainer:
         y, scores, weight = learnt.y[rows], log_odds[rows], learnt.weight[rows]
         sellers = pd.DataFrame({"seller_id": learnt.sellers[rows], "seller_age_days": ages[rows]})
         threshold = break_even(y, scores, weight)
-        ratio = seller_fairness(y, scores, sellers, threshold, weight=weight).false_positive_ratio_new
+        ratio = seller_fairness(y, scores, sellers, threshold, Resampling(weight=weight)).false_positive_ratio_new
         return ratio is not None and ratio.low > self.new_seller_limit
 
     def _weigh_unlabelled(

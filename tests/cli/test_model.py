@@ -254,7 +254,7 @@ def test_what_gives_the_label_away_is_named(ipml, accepted, table, tmp_path, sub
             assert answer.out.startswith("300 listings, 75 of them counterfeit: nothing found")
             answer = ipml(f"model leakage-audit leaking.csv {options}")
             assert answer.exit_code == 1
-            assert "refunds: called like something that is known only once the listing was judged" in answer.out
+            assert "refunds: named like something that is known only after the decision" in answer.out
             assert "refunds: alone it predicts the label of unseen sellers" in answer.out
     wrong = {"": "no column is_counterfeit", "--label fake": "no column fake"}
     wrong |= {"--label is_fake --seller vendor": "no column vendor"}

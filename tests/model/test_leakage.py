@@ -205,7 +205,7 @@ def test_on_the_ozon_sample_fake_returns_are_found(real_data):
 
 
 def test_on_the_dark_net_goods_vendor_columns_and_damage_are_found(real_data):
-    """Level and trust flatter a random split, though many vendors share them; U+FFFD tells how the file was made."""
+    """Level and trust flatter a random split, though many vendors share them; U+FFFD shows how the file was made."""
     table = pd.read_csv(real_data / "darknet_goods_2017.csv")
     label, vendor = "counterfeit_goods", "vendor"
     report = audit_leakage(table, table[label], sellers=table[vendor], leave_out=[label, vendor])

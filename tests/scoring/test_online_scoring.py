@@ -18,7 +18,7 @@ from ipml.listings.brands import write_brands
 from ipml.listings.schema import listings_to_frame, validate_record
 from ipml.model.model_file import save_model
 from ipml.model.tracking import RunFacts, record_run
-from ipml.model.tracking.registry import move_champion
+from ipml.model.tracking.champion import move_champion
 from ipml.records import Listing
 from ipml.scoring.online_scoring import ModelInUse, ServedModel, score_listings, watching
 from ipml.scoring.portfolio_store import read_store, start_store, write_store

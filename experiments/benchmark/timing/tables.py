@@ -102,7 +102,7 @@ def write_facts(figures: Figures) -> Sequence[str]:
     for rows, models in _of(figures, "letters"):
         run = models[IPML]
         shares = [f"{run['ASCII'] / run[name]:.0%} with one {name} each" for name in ODD_LETTERS if name != "ASCII"]
-        facts.append(f"Speed left, of that on {rows:,} ASCII titles: {', '.join(shares)}.")
+        facts.append(f"Share of the speed on {rows:,} ASCII titles that remains: {', '.join(shares)}.")
     return facts
 
 

@@ -388,6 +388,7 @@ def robustness(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from ipml.model.evaluation.ranking import Resampling
     from ipml.model.robustness import find_attacks
     from ipml.model.robustness.robustness import alarms_table, false_alarms_by_script, measure_robustness
     from ipml.scoring.scorer import load_model
@@ -410,7 +411,7 @@ def robustness(
             families=attacks,
             targets=targets.value,
             precision=precision,
-            seed=seed,
+            resampling=Resampling(seed=seed),
             say=lambda name: progress.update(task, advance=1, description=name),
         )
     typer.echo(f"{len(labelled):,} listings with a label, of {len(frame):,}")

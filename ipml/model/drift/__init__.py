@@ -1,4 +1,4 @@
-"""What has moved since a model was made, and how to tell that from chance."""
+"""Drift: changes of listings, scores and labels since a model was made, beyond chance."""
 
 from ipml.model.drift.drift import DriftReport, measure_drift
 from ipml.model.drift.reference import DriftReference, Mean, path_beside, read_reference, reference_of

@@ -1,24 +1,24 @@
-"""What has moved since a model was made: listings, scores, brands, labels.
+"""Drift: what has changed since a model was made, in listings, scores, brands and labels.
 
-Every check asks two questions, and alarms only when both say yes:
+A check alarms only if its change is both large and beyond chance:
 
-* *Is the move large?* With many listings every difference is beyond chance, also one that matters to nobody, so the
-  size decides. For columns it is the population stability index, above 0.1 worth watching and above 0.25 an alarm
-  (Siddiqi, Credit Risk Scorecards, 2006), less what chance alone adds to it, (bins - 1)(1/n + 1/m) (Yurdakul and
-  Naranjo, Journal of Risk Model Validation 14(4), 2020). That index hardly moves when fakes double from 5 % to 10 % of
-  all listings, so mean score, label rate and the like are compared as ratios: a quarter more or fewer is worth
-  watching, half as many again an alarm, because the work of reviewers grows by as much.
-* *Is it beyond chance?* With few listings large moves mean nothing. Listings of one seller stand and fall together, so
-  shares are compared by chi-squared with a design effect (Rao and Scott, Annals of Statistics 12, 1984) and means by
-  the t law. The share of missing values is also compared on its own, because among many bins it is lost. All take the
-  error that there would be without a change: how much values differ, and how alike those of a seller are, comes from
-  both files together, that is from the reference, and how many a seller has from the later one. The later file's own
-  error counts only where it is larger: it is next to nothing where the file holds no counterfeit by chance. The degrees
-  of freedom are effective sellers less one; with fewer than five of these nothing is compared. The chance that a report
-  without any change alarms is held to 5 %, so that twelve monthly ones give less than one: half of it is shared by the
-  checks of scores, labels and the price level, which are few and matter most, half by the columns (Bonferroni).
+* *Large.* With many listings every difference is beyond chance, so the size decides. For columns it is the population
+  stability index, above 0.1 worth watching and above 0.25 an alarm (Siddiqi, Credit Risk Scorecards, 2006), less what
+  chance alone adds to it, (bins - 1)(1/n + 1/m) (Yurdakul and Naranjo, Journal of Risk Model Validation 14(4), 2020).
+  That index hardly moves when counterfeits double from 5 % to 10 % of all listings, so mean score, label rate and the
+  like are compared as ratios: a quarter more or fewer is worth watching, half as many again an alarm, because the work
+  of reviewers grows by as much.
+* *Beyond chance.* Listings of one seller are alike, so shares are compared by chi-squared with a design effect (Rao and
+  Scott, Annals of Statistics 12, 1984) and means by the t law. The share of missing values is also compared alone,
+  because it is lost among many bins. Errors are those without a change: the spread of the values and their likeness
+  within sellers come from both files together, that is from the reference, and the listings per seller from the later
+  file. The later file's own error counts only where it is larger, since it is next to nothing where the file happens to
+  hold no counterfeit. The degrees of freedom are effective sellers less one; with fewer than five nothing is compared.
+  The chance that a report without any change alarms is 5 %, so twelve monthly reports give less than one false alarm:
+  half of it is shared by the checks of scores, labels and the price level, which are few and matter most, half by the
+  columns (Bonferroni).
 
-A report is also written as a page of its own, without script or anything fetched: for a mail or a wiki.
+A report is also written as a self-contained page, for a mail or a wiki.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ NEW_WORD_LIMITS = (0.01, 0.05)  # share of listings
 RARE = 0.01  # words in a smaller share of listings are compared together
 FEWEST_EXPECTED = 5.0  # independent listings in a bin, or it is joined with others
 FEWEST_EXPECTED_PARTED = 2.5  # where values are only parted into missing and known
-FEWEST_EFFECTIVE = 5.0  # sellers of like size; with fewer nothing can be told from chance
+FEWEST_EFFECTIVE = 5.0  # sellers of like size; with fewer nothing is compared
 FEWEST_OF_KIND = 10.0  # of these with counterfeits, and with genuine listings, to compare their order
 FEWEST_OF_CURRENCY = 15.0  # of these with prices in it, which are spread widely
 SELECTIVE_RATIO = 1.5
@@ -67,22 +67,22 @@ FEW_LISTINGS = 100
 
 @dataclass(frozen=True, slots=True)
 class DriftCheck:
-    """One thing that was compared.
+    """One comparison.
 
     Attributes
     ----------
     subject : str
         A column, "mean score", "label rate", "calibration", "separation", "price level" or "price level in" a currency.
     measure : str
-        What `effect` is: "PSI", "ratio" or "new share".
+        Unit of `effect`: "PSI", "ratio" or "new share".
     effect : float
-        How large the move is.
+        Size of the change.
     p_value : float
-        How often chance alone would show as much.
+        Probability of as large a change by chance.
     alarm : str
         "none", "watch" or "alarm".
     sentence : str
-        What moved, from where to where.
+        The change in words.
     """
 
     subject: str
@@ -95,7 +95,7 @@ class DriftCheck:
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """All that was compared, the worst first, and what to bear in mind when reading it."""
+    """All comparisons, the worst first, and warnings on their interpretation."""
 
     n_listings: int
     n_effective: float
@@ -109,8 +109,8 @@ class DriftReport:
 
     @property
     def verdict(self) -> str:
-        """The alarm in words, or that nothing could be told."""
-        return self.alarm if self.checks else "too few sellers to tell"
+        """The alarm in words, or that there are too few sellers."""
+        return self.alarm if self.checks else "too few sellers to compare"
 
     def to_json(self) -> str:
         """Return the report as JSON; a ratio to nothing is null."""
@@ -127,26 +127,26 @@ def measure_drift(
     labels: ArrayLike | None = None,
     price_ratio: ArrayLike | None = None,
 ) -> DriftReport:
-    """Compare listings with what they were like when the model was made.
+    """Compare listings with those for which the model was made.
 
     Parameters
     ----------
     reference : DriftReference
         From `reference_of`.
     listings : DataFrame of shape (n_listings, …)
-        Canonical columns: all listings of a period, not those that were looked at.
+        Canonical columns: all listings of a period, not only the reviewed ones.
     score : array of shape (n_listings,), optional
         The model's probabilities; NaN where it abstained. Without them neither scores nor labels are compared.
     labels : array of shape (n_listings,), optional
         1 for counterfeit, 0 for genuine, NaN or NA where nobody has looked.
     price_ratio : array of shape (n_listings,), optional
-        Price over the model's reference price, as for `reference_of`. Prices spread so widely that even a fifth of all
-        of them may hide in the spread; beside what goods of the brand and category usually cost it shows.
+        Price over the model's reference price, as for `reference_of`. Prices spread so widely that a change by a fifth
+        may hide in them; in the ratio it shows.
 
     Raises
     ------
     Refused
-        There is no listing, lengths differ, or scores and labels lie outside 0-1.
+        There is no listing, lengths differ, or scores and labels are outside 0-1.
 
     Examples
     --------
@@ -173,14 +173,14 @@ def measure_drift(
         *_compare_price_level(reference, counted),
         *_compare_currencies(reference, counted),
     ]
-    checks = [_judge(measured, CHANCE / 2 / len(group)) for group in (of_columns, of_scores) for measured in group]
+    checks = [_set_alarm(measured, CHANCE / 2 / len(group)) for group in (of_columns, of_scores) for measured in group]
     checks.sort(key=lambda check: (-ALARMS.index(check.alarm), check.p_value))
     return DriftReport(len(listings), counted.n_effective, tuple(checks), tuple(_warn(reference, counted)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """A comparison that has not been judged yet; `size` is compared with the limits, `effect` is shown."""
+    """A comparison before the alarm is set; `size` is compared with the limits, `effect` is shown."""
 
     subject: str
     measure: str
@@ -191,7 +191,7 @@ class _Measured:
     sentence: str
 
 
-def _judge(measured: _Measured, limit: float) -> DriftCheck:
+def _set_alarm(measured: _Measured, limit: float) -> DriftCheck:
     level = sum(measured.size >= bound for bound in measured.limits) if measured.p_value < limit else 0
     return DriftCheck(
         measured.subject, measured.measure, measured.effect, measured.p_value, ALARMS[level], measured.sentence
@@ -219,7 +219,7 @@ def stability_index(before: Floats, after: Floats, n_before: float, n_after: flo
 
 @dataclass(frozen=True, slots=True)
 class _Bins:
-    """Shares of the bins of a column, then and now, and of how many independent listings each is known."""
+    """Shares of the bins of a column, then and now, and the numbers of independent listings behind each."""
 
     before: Floats
     after: Floats
@@ -247,7 +247,7 @@ class _Bins:
         return np.asarray(shares / (self.n_before + self.n_after))
 
     def join(self, is_number: bool) -> _Bins:
-        """Join bins that too few independent listings can be expected in: numbers to the next, words to one."""
+        """Join bins with too few expected independent listings: numbers to the next bin, words to one."""
         together = self.together
         expected = np.minimum(self.n_before, self.n_after) * together
         if is_number:
@@ -282,7 +282,7 @@ class _Bins:
 
     @property
     def n_pooled(self) -> tuple[float, float]:
-        """Of how many independent listings all of the shares together are known, then and now."""
+        """Number of independent listings behind all shares together, then and now."""
         weight = self.together * (1 - self.together)
         if not weight.any():
             return float(self.n_before.min()), float(self.n_after.min())
@@ -290,7 +290,7 @@ class _Bins:
         return before, after
 
     def test(self, freedom: float) -> float:
-        """Return the chance of shares so different, if all listings were drawn from the same ones."""
+        """Return the probability of such a difference if all listings came from the same shares."""
         together, n_bins = self.together, len(self.before)
         errors = together * (1 / self.n_before + 1 / self.n_after)
         statistic = ((self.before - self.after) ** 2 / errors).sum() / (n_bins - 1)
@@ -318,7 +318,7 @@ def _compare_columns(
 
 
 def _test_bins(bins: _Bins, reference: DriftReference, counted: CountedListings) -> tuple[float, float] | None:
-    """Return the stability index and the chance of it; None where there is one bin, or too few sellers."""
+    """Return the stability index and its p-value; None with one bin, or too few sellers."""
     pooled = bins.n_pooled
     known = [min(pair) for pair in zip(pooled, (reference.n_effective, counted.n_effective), strict=True)]
     if len(bins.before) < 2 or min(known) < FEWEST_EFFECTIVE:
@@ -368,7 +368,7 @@ def _find_new_words(
 
 
 def _test_new(n_sellers: int, least: float, n_before: float, n_after: float) -> float:
-    """Return the chance that so many sellers have a word now that none had then, or a share `least` of them."""
+    """Return the probability that so many sellers have a word now that none had then, or a share `least` of them."""
     none_then = (n_after / (n_before + n_after)) ** n_sellers
     return max(none_then, float(stats.binom.sf(n_sellers - 1, max(round(n_after), n_sellers), least)))
 
@@ -399,7 +399,7 @@ def _is_enough(*means: Mean | None) -> bool:
 def _compare_means(subject: str, words: str, before: Mean, after: Mean) -> _Measured:
     ratio = _ratio(after.value, before.value)
     sentence = f"{words} from {show_share(before.value, 1)} to {show_share(after.value, 1)}"
-    return _Measured(subject, "ratio", ratio, _fold(ratio), RATIO_LIMITS, _test_means(before, after), sentence)
+    return _Measured(subject, "ratio", ratio, _fold_change(ratio), RATIO_LIMITS, _test_means(before, after), sentence)
 
 
 def _compare_price_level(reference: DriftReference, counted: CountedListings) -> Iterator[_Measured]:
@@ -408,13 +408,15 @@ def _compare_price_level(reference: DriftReference, counted: CountedListings) ->
         ratio = float(np.exp(after.value - before.value))
         words = f"prices went from {np.exp(before.value):.2f} to {np.exp(after.value):.2f} times the reference price"
         sentence = f"{words} of brand and category, in the geometric mean"
-        yield _Measured("price level", "ratio", ratio, _fold(ratio), RATIO_LIMITS, _test_means(before, after), sentence)
+        yield _Measured(
+            "price level", "ratio", ratio, _fold_change(ratio), RATIO_LIMITS, _test_means(before, after), sentence
+        )
 
 
 def _compare_currencies(reference: DriftReference, counted: CountedListings) -> Iterator[_Measured]:
-    """Compare prices in each of several currencies, beside what the goods usually cost where that is known.
+    """Compare prices in each of several currencies, relative to the usual price of the goods where known.
 
-    A rate or a decimal point that went wrong in one feed moves the mean over all of them only a little.
+    A wrong rate or decimal point in one feed moves the mean over all of them only a little.
     """
     levels, prices = counted.price_levels(), counted.mean_prices()
     is_level_known = reference.price_level is not None and counted.price_level() is not None
@@ -429,18 +431,20 @@ def _compare_currencies(reference: DriftReference, counted: CountedListings) -> 
         then, now, ratio = np.exp(before.value), np.exp(after.value), float(np.exp(after.value - before.value))
         sentence = f"prices in {currency} went from {then:,.2f} to {now:,.2f} {unit}, in the geometric mean"
         subject = f"price level in {currency}"
-        yield _Measured(subject, "ratio", ratio, _fold(ratio), RATIO_LIMITS, _test_means(before, after), sentence)
+        yield _Measured(
+            subject, "ratio", ratio, _fold_change(ratio), RATIO_LIMITS, _test_means(before, after), sentence
+        )
 
 
 def _compare_calibration(before: LabelReference, after: LabelReference) -> _Measured:
-    """Compare observed with expected counterfeits, relative to how they compared then."""
+    """Compare the ratio of observed to expected counterfeits with that of the reference."""
     then, now = (_ratio(labels.rate.value, labels.rate.value - labels.surplus.value) for labels in (before, after))
     ratio = _ratio(now, then)
     return _Measured(
         "calibration",
         "ratio",
         ratio,
-        _fold(ratio),
+        _fold_change(ratio),
         RATIO_LIMITS,
         _test_means(before.surplus, after.surplus),
         f"for each counterfeit the scores promise there are {now:.2f} among the labels, and were {then:.2f}",
@@ -448,7 +452,7 @@ def _compare_calibration(before: LabelReference, after: LabelReference) -> _Meas
 
 
 def _compare_separation(before: Mean, after: Mean) -> _Measured:
-    """Compare how many pairs of a counterfeit and a genuine listing are in the wrong order; fewer are no alarm."""
+    """Compare the share of wrongly ordered pairs of a counterfeit and a genuine listing; a fall is no alarm."""
     ratio = _ratio(1 - after.value, 1 - before.value)
     then, now = show_share(1 - before.value, 1), show_share(1 - after.value, 1)
     sentence = f"the chance that a genuine listing scores above a counterfeit went from {then} to {now}"
@@ -456,18 +460,12 @@ def _compare_separation(before: Mean, after: Mean) -> _Measured:
 
 
 def show_share(share: float, digits: int = 0) -> str:
-    """Return a share in per cent.
-
-    Examples
-    --------
-    >>> show_share(0.125, 1)
-    '12.5 %'
-    """
+    """Return a share in per cent."""
     return f"{100 * share:.{digits}f} %"
 
 
 def _test_means(before: Mean, after: Mean) -> float:
-    """Return the chance of means so different, if values were spread, and alike within sellers, as in both together."""
+    """Return the p-value of the difference of means, with the spread and likeness within sellers of both together."""
     errors = [before.error, after.error]
     if before.n and after.n:
         weights = np.array([before.n_effective, after.n_effective])
@@ -488,13 +486,7 @@ def _test_means(before: Mean, after: Mean) -> float:
 
 
 def _freedom(*parts: tuple[float, float]) -> float:
-    """Return the degrees of freedom of an error of parts with so much information, of so many sellers (Satterthwaite).
-
-    Examples
-    --------
-    >>> _freedom((1.0, 11.0), (1.0, 11.0))
-    20.0
-    """
+    """Return the degrees of freedom of a pooled error, from sizes and sellers of its parts (Satterthwaite)."""
     variances = [1 / information for information, _ in parts]
     known = [v**2 / max(n - 1, 1) for v, (_, n) in zip(variances, parts, strict=True)]
     return float(sum(variances) ** 2 / sum(known)) if sum(known) > 0 else np.inf
@@ -504,8 +496,8 @@ def _ratio(value: float, by: float) -> float:
     return value / by if by > 0 else (1.0 if value == by else float("inf"))
 
 
-def _fold(ratio: float) -> float:
-    """Return by which factor a ratio is away from 1, up or down."""
+def _fold_change(ratio: float) -> float:
+    """Return the factor by which a ratio differs from 1, up or down."""
     return max(ratio, 1 / ratio) if ratio > 0 else float("inf")
 
 
@@ -519,7 +511,7 @@ def _warn(reference: DriftReference, counted: CountedListings) -> Iterator[str]:
     if counted.n_effective < FEW_LISTINGS:
         yield (
             f"Few sellers: these listings are as good as those of {counted.n_effective:,.0f} equally large ones, so "
-            "that only large moves can be told from chance."
+            "that only large changes exceed chance."
         )
     if reference.labelled_share == 1 and counted.labelled_share < 1:
         yield (
@@ -531,12 +523,12 @@ def _warn(reference: DriftReference, counted: CountedListings) -> Iterator[str]:
 
 
 def _warn_of_selection(counted: CountedListings) -> str:
-    """Say how far the listings people looked at are from the others."""
+    """Warn if the labelled listings differ from the others."""
     assert counted.score is not None
     is_known = ~np.isnan(counted.y)
     seen, others = (float(np.nanmean(counted.score[mask])) for mask in (is_known, ~is_known))
     share = show_share(counted.labelled_share, 1)
-    if _fold(_ratio(seen, others)) >= SELECTIVE_RATIO:
+    if _fold_change(_ratio(seen, others)) >= SELECTIVE_RATIO:
         return (
             f"Labels exist for {share} of the listings, whose mean score is {seen:.3f}, against {others:.3f} of the "
             "rest: label rate, calibration and separation speak for what people looked at, not for all listings. "
@@ -564,15 +556,7 @@ _TABLE = """<div class="scroll"><table>
 
 
 def to_html(report: DriftReport, title: str = "Drift") -> str:
-    """Return the report as an HTML page; names of brands and the like are shown as text, never as markup.
-
-    Examples
-    --------
-    >>> from ipml.model.drift import DriftReport
-    >>> page = to_html(DriftReport(10, 5.0, (), ("Few <sellers>",)))
-    >>> "<li>Few &lt;sellers&gt;</li>" in page
-    True
-    """
+    """Return the report as an HTML page; text from listings is escaped."""
     rows = "\n".join(map(_row, report.checks))
     notes = "".join(f"<li>{escape(warning)}</li>" for warning in report.warnings)
     heading = f"{title}: {report.verdict}"
@@ -587,13 +571,7 @@ def to_html(report: DriftReport, title: str = "Drift") -> str:
 
 
 def show_effect(check: DriftCheck) -> str:
-    """Return the size of a move with its unit.
-
-    Examples
-    --------
-    >>> show_effect(DriftCheck("label rate", "ratio", 1.5, 0.001, "alarm", ""))
-    '× 1.50'
-    """
+    """Return the size of a change with its unit."""
     if check.measure == "ratio":
         return f"× {check.effect:.2f}"
     return f"{check.measure} {check.effect:.2f}"

@@ -1,8 +1,8 @@
-"""What listings and scores looked like when a model was made: small enough to lie beside it, as JSON.
+"""Drift reference: summary of listings and scores when a model was made, stored as small JSON beside it.
 
-A reference keeps no listing and no seller: shares of bins and of frequent words for the columns that are watched, a few
-means, and how far chance moves them. Sellers' listings stand and fall together, so errors of means are over sellers.
-`ipml.model.drift` compares later listings with it.
+A reference holds no listing and no seller: shares of bins and of frequent words for the watched columns, a few means,
+and their chance variation. Listings of one seller are alike, so errors of means are over sellers. `ipml.model.drift`
+compares later listings with it.
 """
 
 from __future__ import annotations
@@ -35,17 +35,16 @@ MAKE_ONE = (
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Mean:
-    """A mean over listings, its standard error over sellers, and what another sample's error can be told from.
+    """A mean over listings, its standard error over sellers, and what the error of another sample follows from.
 
     Attributes
     ----------
-    value, error : float
     spread : float
         Standard deviation of the values.
     alike : float
-        How alike listings of a seller are, as `measure_alike` says; 1 where nothing is known of it.
+        Likeness of listings of a seller, from `measure_alike`; 1 where unknown.
     n : int
-        How many listings; 0 in references of earlier releases, which hold no more than the error.
+        Number of listings; 0 in references of earlier releases, which hold no more than the error.
     n_effective : float
         See `DriftReference`.
     """
@@ -73,19 +72,14 @@ class Mean:
 
 
 def count_effective(sellers: NDArray[np.intp]) -> float:
-    """Return of how many sellers of one listing each one would learn as much, at least; see `DriftReference`."""
+    """Return the least equivalent number of sellers of one listing each; see `DriftReference`."""
     return float(len(sellers) ** 2 / (np.bincount(sellers).astype(float) ** 2).sum())
 
 
 def measure_alike(effect: Any, per_seller: float) -> Any:
-    """Return how alike listings of a seller are, from the factor by which sellers widen a variance (Kish, 1965).
+    """Return the likeness of listings of a seller, from the factor by which sellers widen a variance (Kish, 1965).
 
     It is the correlation within sellers, and more where large sellers differ from small ones.
-
-    Examples
-    --------
-    >>> float(measure_alike(3.0, 5.0)), float(measure_alike(3.0, 1.0))
-    (0.5, 1.0)
     """
     if per_seller <= 1.0 + 1e-9:
         return np.ones_like(effect)
@@ -132,18 +126,18 @@ NUMBER_COLUMNS = tuple(
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ColumnReference:
-    """How the values of one column were spread.
+    """Distribution of one column.
 
     Attributes
     ----------
     kind : str
         "number" or "word".
     bins : tuple of float or of str
-        The edges between the bins of numbers, an edge belonging to the bin below; or the frequent words.
+        Edges between the bins of numbers, an edge belonging to the bin below; or the frequent words.
     shares : tuple of float
-        Of the listings, per bin. Words have one bin more, for all others; the last bin is that of missing values.
+        Share of the listings per bin. Words have one bin more, for all others; the last bin is that of missing values.
     alike : tuple of float
-        Per bin, how alike listings of a seller are; empty in references of earlier releases.
+        Per bin, likeness of listings of a seller; empty in references of earlier releases.
     """
 
     kind: Literal["number", "word"]
@@ -152,7 +146,7 @@ class ColumnReference:
     alike: tuple[FiniteFloat, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be counted into."""
+        """Refuse bins and shares that do not fit."""
         n_bins = len(self.bins) + 2
         is_word = all(isinstance(one, str) for one in self.bins)
         if (
@@ -163,7 +157,7 @@ class ColumnReference:
             raise ValueError(f"expected {n_bins} shares, and bins of the kind {self.kind}")
 
     def places_of(self, values: pd.Series[Any]) -> NDArray[np.intp]:
-        """Return the bin of each of other values of this column."""
+        """Return the bin of each value."""
         missing = values.isna().to_numpy()
         places: NDArray[Any]
         if self.kind == "number":
@@ -177,13 +171,13 @@ class ColumnReference:
         return np.where(missing, n_bins, places).astype(np.intp)
 
     def shares_of(self, values: pd.Series[Any]) -> Floats:
-        """Return the share of each bin among other values of this column, shape (n_bins,)."""
+        """Return the share of each bin among values, shape (n_bins,)."""
         counts = np.bincount(self.places_of(values), minlength=len(self.bins) + 2)
         return np.asarray(counts / max(1, len(values)), dtype=float)
 
 
 def find_alike(places: NDArray[np.intp], sellers: NDArray[np.intp], n_bins: int) -> Floats:
-    """Return per bin how alike listings of a seller are, drawn towards that of the whole column where few have it."""
+    """Return the likeness of listings of a seller per bin, shrunk towards the whole column where few have it."""
     n, n_effective = len(places), count_effective(sellers)
     sizes = np.bincount(sellers)
     pairs, counts = np.unique(sellers * n_bins + places, return_counts=True)
@@ -225,14 +219,7 @@ def spread_of(
 def watched_columns(
     listings: pd.DataFrame, price_currency: str | None, score: Floats | None, price_ratio: Floats | None = None
 ) -> dict[str, pd.Series[Any]]:
-    """Return the columns that are compared: those of the schema, and a few worked out from title, price and the model.
-
-    Examples
-    --------
-    >>> columns = watched_columns(pd.DataFrame({"title": ["Сумка", "Bag"]}), None, None)
-    >>> columns["title_script"].tolist(), columns["title_letters"].tolist()
-    (['CYRILLIC', 'LATIN'], [5, 3])
-    """
+    """Return the watched columns: those of the schema, and some derived from title, price and model."""
     nothing = pd.Series(np.nan, index=listings.index)
     titles: pd.Series[Any] = listings.get("title", nothing)
     is_priced = listings["currency"] == price_currency if "currency" in listings else nothing.isna()
@@ -249,7 +236,7 @@ def watched_columns(
 
 
 def split_extra(extra: pd.Series[Any]) -> dict[str, pd.Series[Any]]:
-    """Return columns of a marketplace's own, each named as in column maps; nothing where no listing has any.
+    """Return a marketplace's own columns, named as in column maps; empty without any.
 
     Examples
     --------
@@ -269,7 +256,7 @@ def split_extra(extra: pd.Series[Any]) -> dict[str, pd.Series[Any]]:
 def align_extra(
     columns: Mapping[str, pd.Series[Any]], reference: DriftReference, index: pd.Index[Any]
 ) -> dict[str, pd.Series[Any]]:
-    """Return watched columns with those of one's own as a reference has them: numbers, words, or nothing."""
+    """Return watched columns, with own columns in the reference's type: numbers, words, or missing."""
     aligned = dict(columns)
     for name, column in reference.columns.items():
         if not name.startswith(PREFIX):
@@ -288,18 +275,12 @@ def _write_word(cell: Any) -> str | None:
 
 
 def is_of_words(name: str, values: pd.Series[Any]) -> bool:
-    """Say whether a column is compared by its frequent words: of one's own, where some cell is a text."""
+    """Return whether a column is compared by frequent words: own columns if a cell is a text."""
     return name in WORD_COLUMNS or (name.startswith(PREFIX) and any(isinstance(cell, str) for cell in values))
 
 
 def script_of(text: str) -> str:
-    """Return the script most letters of a text are written in, as Unicode calls it; "none" where it has no letter.
-
-    Examples
-    --------
-    >>> script_of("Кроссовки Nike"), script_of("1:1")
-    ('CYRILLIC', 'none')
-    """
+    """Return the script of most letters of a text by its Unicode name; "none" without letters."""
     if text.isascii():
         return "LATIN" if any(map(str.isalpha, text)) else "none"
     scripts = Counter(_script_of_letter(letter) for letter in text if letter.isalpha())
@@ -320,18 +301,17 @@ _STRICT = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, config=_STRICT)
 class LabelReference:
-    """What labels said of the scores.
+    """Labels and their agreement with the scores.
 
     Attributes
     ----------
-    n_labels : int
     rate : Mean
         Share of labelled listings that are counterfeit.
     surplus : Mean
-        That share less the mean score of the same listings: 0 where probabilities hold.
+        That share less the mean score of the same listings: 0 for calibrated probabilities.
     separation : Mean or None
-        Chance that a counterfeit scores above a genuine listing (the area under the ROC curve), which does not depend
-        on how many there are of each; None where one kind is absent.
+        Chance that a counterfeit scores above a genuine listing (the area under the ROC curve), independent of the
+        numbers of each; None where one kind is absent.
     """
 
     n_labels: int
@@ -341,31 +321,27 @@ class LabelReference:
 
     @classmethod
     def of(cls, y: Floats, score: Floats, sellers: NDArray[np.intp]) -> Self:
-        """Sum up labels (0 or 1) and scores of the same listings."""
+        """Summarise labels (0 or 1) and scores of the same listings."""
         return cls(len(y), Mean.of(y, sellers), Mean.of(y - score, sellers), separation_of(y, score, sellers))
 
 
 @dataclass(frozen=True, config=_STRICT)
 class DriftReference:
-    """What listings and scores looked like when a model was made; see `reference_of`.
+    """Summary of listings and scores when a model was made; see `reference_of`.
 
     Attributes
     ----------
-    n_listings : int
     n_effective : float
-        Of how many listings from sellers of one listing each one would learn as much, at least: n / sum of squares of
-        the sellers' shares / n (Kish, 1965), as if all listings of a seller were alike.
+        Least number of sellers of one listing each with the same information: n / sum of squares of the sellers' shares
+        / n (Kish, 1965), as if all listings of a seller were alike.
     price_currency : str or None
         The commonest currency; prices in others are left out.
     columns : dict of str to ColumnReference
-        Among them "score", where there was one.
-    mean_score : Mean or None
-    labels : LabelReference or None
-    labelled_share : float
+        "score" among them, where there was one.
     price_level : Mean or None
-        Of the logarithm of price over reference price; None where no model gave any.
+        Of the logarithm of price over reference price; None without a model's reference prices.
     price_levels, prices : dict of str to Mean
-        By currency, of the same logarithm and of that of the price; of currencies in which enough sellers have one.
+        By currency, of the same logarithm and of that of the price; for currencies with enough sellers.
     """
 
     n_listings: int
@@ -391,7 +367,7 @@ class DriftReference:
         Raises
         ------
         UnreadableFile
-            It is something else; every place is named.
+            It is something else; every wrong place is named.
         """
         try:
             return _ADAPTER.validate_json(text)
@@ -403,27 +379,13 @@ _ADAPTER: TypeAdapter[DriftReference] = TypeAdapter(DriftReference)
 
 
 def path_beside(folder: Path | str) -> Path:
-    """Return where the reference of a model lies: beside its folder, which holds nothing but the model.
-
-    Examples
-    --------
-    >>> path_beside("models/shoes").as_posix()
-    'models/shoes.drift.json'
-    """
+    """Return the path of a model's reference: "models/shoes.drift.json" beside "models/shoes"."""
     folder = Path(folder)
     return folder.with_name(f"{folder.name}.drift.json")
 
 
 def read_reference(path: Path) -> DriftReference:
-    """Read a reference from a file.
-
-    Raises
-    ------
-    NotFound
-        There is no such file.
-    UnreadableFile
-        It is something else.
-    """
+    """Read a reference from a file; raises NotFound or UnreadableFile."""
     if not path.is_file():
         raise NotFound("drift reference", path, MAKE_ONE)
     if path.stat().st_size > MAX_BYTES:
@@ -434,16 +396,15 @@ def read_reference(path: Path) -> DriftReference:
 def reference_of(
     listings: pd.DataFrame, score: ArrayLike | None, y: ArrayLike | None = None, price_ratio: ArrayLike | None = None
 ) -> DriftReference:
-    """Sum up listings, scores and labels as they were when a model was made.
+    """Summarise listings, scores and labels as they were when a model was made.
 
-    The listings should be a sample of all that come in, not only those that people looked at, and the scores those of
-    sellers the model had not seen: scores of its own training listings are further apart than later ones will be, and
-    that difference would be taken for drift.
+    The listings should be a sample of all incoming ones, not only of those reviewed, and the scores those of unseen
+    sellers: scores of training listings are further apart than later ones will be, which would look like drift.
 
     Parameters
     ----------
     listings : DataFrame of shape (n_listings, …)
-        Canonical columns; those that are absent count as missing. At least one listing.
+        Canonical columns; absent ones count as missing. At least one listing.
     score : array of shape (n_listings,), optional
         Probabilities; NaN where the model abstained.
     y : array of shape (n_listings,), optional
@@ -486,7 +447,7 @@ def reference_of(
 
 @dataclass(frozen=True, config=ConfigDict(arbitrary_types_allowed=True))
 class CountedListings:
-    """Scores, labels, prices and price ratios as floats, NaN where there is none; sellers as numbers from 0."""
+    """Scores, labels, prices and price ratios as floats, NaN where missing; sellers as numbers from 0."""
 
     score: Floats | None
     y: Floats
@@ -499,13 +460,7 @@ class CountedListings:
     def of(
         cls, listings: pd.DataFrame, score: ArrayLike | None, y: ArrayLike | None, price_ratio: ArrayLike | None
     ) -> CountedListings:
-        """Check that all are of the same listings.
-
-        Raises
-        ------
-        Refused
-            There is no listing, lengths differ, or scores and labels lie outside 0-1.
-        """
+        """Check lengths and ranges; raises Refused."""
         n = len(listings)
         if n == 0:
             raise Refused("Cannot compare", "no listings", "one at least")
@@ -543,19 +498,19 @@ class CountedListings:
         return float(np.mean(~np.isnan(self.y)))
 
     def mean_score(self) -> Mean | None:
-        """Return the mean over the listings that have a score."""
+        """Return the mean score of the scored listings."""
         return self._mean_of(self.score)
 
     def price_level(self) -> Mean | None:
-        """Return the mean logarithm of the price ratio over the listings that have one."""
+        """Return the mean logarithm of the known price ratios."""
         return self._mean_of(None if self.price_ratio is None else np.log(self.price_ratio))
 
     def price_levels(self) -> dict[str, Mean]:
-        """Return by currency what `price_level` does of all."""
+        """Return the mean logarithm of the price ratio by currency."""
         return {} if self.price_ratio is None else self._mean_by_currency(np.log(self.price_ratio))
 
     def mean_prices(self) -> dict[str, Mean]:
-        """Return by currency the mean logarithm of the price."""
+        """Return the mean logarithm of the price by currency."""
         return self._mean_by_currency(np.log(self.price))
 
     def _mean_by_currency(self, values: Floats) -> dict[str, Mean]:
@@ -567,7 +522,7 @@ class CountedListings:
         return means
 
     def labels(self) -> LabelReference | None:
-        """Sum up the listings that have both a label and a score."""
+        """Summarise the listings with both a label and a score."""
         if self.score is None:
             return None
         is_known = ~np.isnan(self.y) & ~np.isnan(self.score)
@@ -583,7 +538,7 @@ class CountedListings:
 
 
 def _drop_worthless(prices: Floats) -> Floats:
-    """Return prices without those of nothing, which have no logarithm, and infinite ones."""
+    """Return prices without those of 0, which have no logarithm, and infinite ones."""
     return np.where((prices > 0) & np.isfinite(prices), prices, np.nan)
 
 

@@ -1,1 +1,1 @@
-"""How good a model is: measures of a ranking with intervals over sellers, honest splits, and where it is weak."""
+"""Evaluation: measures of a ranking with intervals over sellers, honest splits, and slices."""

@@ -1,7 +1,7 @@
-"""Rules that need no training to speak of, beside every model: what is not better than these is not worth running.
+"""Baselines: simple rules that every model must beat.
 
-Each gives a probability, so that it can be measured like the model: one number a listing, put through a rising
-sigmoid fitted on the training listings.
+Each gives a probability, so it can be measured like the model: one number per listing, put through a rising sigmoid
+fitted on the training listings.
 """
 
 from __future__ import annotations
@@ -28,11 +28,6 @@ class Prevalence(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     share_ : float
-
-    Examples
-    --------
-    >>> Prevalence().fit({"title": ["a", "b"]}, [1, 0]).predict_proba({"title": ["c"]})
-    array([[0.5, 0.5]])
     """
 
     def fit(self, X: Any, y: ArrayLike) -> Self:
@@ -55,11 +50,6 @@ class KeywordList(ClassifierMixin, BaseEstimator):
     kinds : tuple of str, default=("replica", "grade")
         Kinds of phrases of the bundled lexicon to count.
 
-    Attributes
-    ----------
-    phrases_ : tuple of str
-    calibration_ : SigmoidCalibration
-
     Examples
     --------
     >>> rule = KeywordList().fit({"title": ["replica watch", "wool hat"] * 50}, [1, 0] * 50)
@@ -71,7 +61,7 @@ class KeywordList(ClassifierMixin, BaseEstimator):
         self.kinds = kinds
 
     def fit(self, X: Any, y: ArrayLike) -> Self:
-        """Read the lexicon, and learn what a count means."""
+        """Read the lexicon, and fit the calibration."""
         self.classes_ = np.array([0, 1])
         self.phrases_ = tuple(phrase for kind in self.kinds for phrase in load_lexicon().phrases(kind))
         self.calibration_ = SigmoidCalibration().fit(self._count(X), np.asarray(y, dtype=np.int8))
@@ -95,7 +85,7 @@ def _count_starts(places: Places) -> NDArray[np.float64]:
 
 
 class PriceRule(ClassifierMixin, BaseEstimator):
-    """Suspect what is cheap: the price over the brand's reference price or, failing that, over a usual price.
+    """Suspect low prices: the price over the brand's reference price or, without one, over a usual price.
 
     The usual price is the median of the training listings of the same currency: of the brand, else of the category,
     else of all. A listing without a price is ranked in the middle.
@@ -103,7 +93,7 @@ class PriceRule(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     brands : dict or None, default=None
-        A table made by `ipml.features.goods.brand_table`; that of the bundled brand file where none is given.
+        Table of `ipml.features.goods.brand_table`; by default that of the bundled brand file.
     min_listings : int, default=5
         Brands and categories with fewer priced listings have no usual price.
 
@@ -113,7 +103,6 @@ class PriceRule(ClassifierMixin, BaseEstimator):
         Usual price by brand, category and currency.
     middle_ : float
         Median suspicion of the training listings, in 0-1.
-    calibration_ : SigmoidCalibration
 
     Examples
     --------
@@ -127,14 +116,14 @@ class PriceRule(ClassifierMixin, BaseEstimator):
         self.min_listings = min_listings
 
     def fit(self, X: Any, y: ArrayLike) -> Self:
-        """Learn usual prices, and what a low price means."""
+        """Learn usual prices, and fit the calibration."""
         self.classes_ = np.array([0, 1])
         listings = ListingColumns.of(X)
         self.references_ = PriceFeatures(self.brands).fit(listings)
         self.medians_ = [self._medians(keys, listings.numbers("price")) for keys in self._keys(listings)]
-        known = self._suspicion(listings)
-        known = known[~np.isnan(known)]
-        self.middle_ = float(np.median(known)) if len(known) else 0.5
+        suspicion = self._suspicion(listings)
+        suspicion = suspicion[~np.isnan(suspicion)]
+        self.middle_ = float(np.median(suspicion)) if len(suspicion) else 0.5
         self.calibration_ = SigmoidCalibration().fit(self._ranked(listings), np.asarray(y, dtype=np.int8))
         return self
 
@@ -147,7 +136,7 @@ class PriceRule(ClassifierMixin, BaseEstimator):
         return np.nan_to_num(self._suspicion(listings), nan=self.middle_)
 
     def _suspicion(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return 1 / (1 + ratio): 1 for a gift, 0.5 at the usual price, 0 far above; NaN where nothing is known."""
+        """Return 1 / (1 + ratio): 1 for a gift, 0.5 at the usual price, 0 far above; NaN where unknown."""
         ratios = self.references_.ratios(listings)
         for keys, medians in zip(self._keys(listings), self.medians_, strict=True):
             usual = keys.map(medians).to_numpy(dtype=np.float64)
@@ -155,7 +144,7 @@ class PriceRule(ClassifierMixin, BaseEstimator):
         return np.asarray(1 / (1 + ratios))
 
     def _keys(self, listings: ListingColumns) -> list[pd.Series[str]]:
-        """Return what each listing's price can be compared within: brand, category and currency, nearest first."""
+        """Return keys of comparable prices: brand, category and currency, nearest first."""
         currencies = listings.names("currency").strings()
         brands = listing_brands(listings, self.references_.table_)
         named = [

@@ -1,13 +1,13 @@
-"""Differences between two models, with intervals that few sellers do not make too narrow.
+"""Differences between two models, with intervals that allow for few sellers.
 
 Of two equal models, one is called clearly better in at most 5 of 100 comparisons, over all measures together:
 
-- Resamples of few sellers vary too little, so an interval is stretched as Student's t asks for that many sellers
+- Resamples of few sellers vary too little, so an interval is stretched by Student's t for that many sellers
   (Hesterberg, 2015, doi:10.1080/00031305.2015.1089789, section 4.2). The sellers of counterfeits count, or those of
-  genuine listings where these are fewer: one with half of the listings makes the others count for less (the effective
-  number of clusters; Carter, Schnepel and Steigerwald, 2017, doi:10.1162/REST_a_00639).
-- Four of the five belong to average precision, which the gate goes by. The other measures share the fifth, and all five
-  once average precision is decided (the fallback procedure; Wiens, 2003, doi:10.1002/pst.64).
+  genuine listings if fewer. A seller with half of the listings makes the others count for less (the effective number of
+  clusters; Carter, Schnepel and Steigerwald, 2017, doi:10.1162/REST_a_00639).
+- Four of the five belong to average precision, which decides at the gate. The other measures share the fifth, and all
+  five once average precision is decided (the fallback procedure; Wiens, 2003, doi:10.1002/pst.64).
 """
 
 from __future__ import annotations
@@ -32,19 +32,12 @@ MIN_SELLERS = 6
 
 @dataclass(frozen=True, slots=True)
 class SellerCount:
-    """Of how many sellers the listings of one kind are.
+    """Number of sellers of the listings of one kind.
 
     Attributes
     ----------
-    kind : str
-    sellers : int
     effective : float
-        How many sellers with equally many listings would say as much.
-
-    Examples
-    --------
-    >>> print(SellerCount("counterfeits", 3, 2.7))
-    too few sellers to tell: counterfeits of 3 sellers, at least 6 needed
+        Number of sellers with equally many listings that would carry as much information.
     """
 
     kind: str
@@ -58,11 +51,11 @@ class SellerCount:
 
     def __str__(self) -> str:
         needed = f", at least {MIN_SELLERS} needed" if self.is_too_few else ""
-        return f"{'too few sellers to tell: ' if needed else ''}{self.kind} of {self.sellers:,} sellers{needed}"
+        return f"{'too few sellers to compare: ' if needed else ''}{self.kind} of {self.sellers:,} sellers{needed}"
 
 
 def find_fewest_sellers(y: Floats, sellers: pd.Series, weight: Floats | None) -> SellerCount:
-    """Return the kind of listings, counterfeit or genuine, that says less of models, as it is of fewer sellers."""
+    """Return the kind of listings, counterfeit or genuine, with fewer effective sellers."""
     weights = np.ones_like(y) if weight is None else weight
     kinds = []
     for kind, is_kind in (("counterfeits", y == 1), ("genuine listings", y == 0)):
@@ -73,14 +66,14 @@ def find_fewest_sellers(y: Floats, sellers: pd.Series, weight: Floats | None) ->
 
 
 def estimate_differences(draws: Mapping[str, Floats], n_sellers: float) -> dict[str, Estimate]:
-    """Return by how much each measure is greater for B, with intervals that together hold zero for 95 of 100 equals.
+    """Return by how much each measure is greater for B, with intervals that hold zero for 95 of 100 equal models.
 
     Parameters
     ----------
     draws : mapping of str to array of shape (1 + n_resamples,)
-        Differences by measure, average precision among them, as `resample_all` orders them.
+        Differences by measure in the order of `resample_all`, average precision among them.
     n_sellers : float
-        Of how many sellers, effectively, the rarer kind of listings is.
+        Effective number of sellers of the rarer kind of listings.
     """
     leading = stretch_interval(estimate_of(draws[LEADING]), n_sellers, CHANCE_LEADING)
     is_decided = not leading.low <= 0 <= leading.high
@@ -91,7 +84,7 @@ def estimate_differences(draws: Mapping[str, Floats], n_sellers: float) -> dict[
 
 
 def stretch_interval(estimate: Estimate, n_sellers: float, chance: float) -> Estimate:
-    """Stretch a 95 % interval of resamples to that of Student's t for so many sellers, left out by this chance.
+    """Stretch a 95 % interval of resamples to Student's t for that many sellers and this chance of error.
 
     Examples
     --------

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,13 +23,13 @@ from ipml.model.evaluation.metrics import (
     VALUE,
     VALUE_CURRENCY,
     Estimate,
+    describe_unpriced,
     draw_named_values,
     estimate_of,
     measure_names,
     resample_all,
-    say_what_has_no_value,
 )
-from ipml.model.evaluation.ranking import Floats
+from ipml.model.evaluation.ranking import Floats, Resampling
 from ipml.model.evaluation.slices import (
     SLICE_MEASURES,
     Slice,
@@ -42,14 +41,7 @@ from ipml.model.evaluation.slices import (
 
 
 def align(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of equally many cells, each column as wide as its widest cell.
-
-    Examples
-    --------
-    >>> print(align([["", "A", "B"], ["brier", "0.1", "0.2"]]))
-           A    B
-    brier  0.1  0.2
-    """
+    """Return rows of equally many cells as text, each column as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
@@ -61,34 +53,32 @@ COMPARED_BY = "average_precision"
 
 @dataclass(frozen=True, slots=True)
 class BaselineComparison:
-    """By how much the model's average precision is above that of the best baseline, on the same resamples."""
+    """Difference between the average precision of the model and of the best baseline, on the same resamples."""
 
     baseline: str
     difference: Estimate
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
-    """For which listings the tested ones stand, where these are what people came to review.
+class ReviewSample:
+    """Population that reviewed listings represent.
 
     Attributes
     ----------
     drawn : int
-        How many of them were drawn, with odds below 1, and not shown for their score.
+        Listings drawn with a probability below 1, not shown for their score.
     listings : float
-        For how many listings they stand together.
+        Size of the population.
     prevalence : float
-        Share of counterfeits among those, in 0-1.
+        Share of counterfeits in it, in 0-1.
     effective : float
-        How many listings drawn at random would say as much.
+        Number of randomly drawn listings that would carry as much information.
 
     Examples
     --------
-    >>> print(Reviewed.of(np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 1.0, 0.5, 0.5])))
+    >>> print(ReviewSample.of(np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 1.0, 0.5, 0.5])))
     weighed by the odds of being reviewed: they stand for 6 listings (16.7 % counterfeit), and say as much as 4 drawn at
     random
-    >>> print(Reviewed.of(np.array([1.0, 0.0]), np.ones(2)))
-    none of them was drawn, so how many counterfeits lie elsewhere cannot be known from them
     """
 
     drawn: int
@@ -97,8 +87,8 @@ class Reviewed:
     effective: float
 
     @classmethod
-    def of(cls, y: Floats, label_probability: Floats) -> Reviewed:
-        """Work it out from the labels and with what probability their listings were shown."""
+    def of(cls, y: Floats, label_probability: Floats) -> ReviewSample:
+        """Compute the population from labels and the probabilities with which their listings were shown."""
         weight = weigh_by_probability(label_probability)
         prevalence = float(weight @ y / weight.sum())
         return cls(int((label_probability < 1).sum()), float(weight.sum()), prevalence, effective_number(weight))
@@ -115,29 +105,26 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured on a test.
+    """Results of a test.
 
     Attributes
     ----------
-    counts : SliceCounts
     figures : dict of str to dict of str to Estimate
         By scorer ("model" first, then the baselines) and by measure.
     comparison : BaselineComparison or None
-        The model against the best baseline; None without baselines.
+        None without baselines.
     slices : tuple of Slice
         By brand, category, kind of seller, …: those with at least 50 listings, but not all, and 5 counterfeits.
-    n_resamples, seed : int
-        How the intervals were made.
     n_repeats : int
-        Over how many scores per listing the figures are averaged.
-    reviewed : Reviewed or None
-        For which listings the tested ones stand; None where they stand for themselves.
+        Number of scores per listing over which the figures are averaged.
+    reviewed : ReviewSample or None
+        None where the tested listings represent only themselves.
     no_value : str
-        Which counterfeits have no value that could be added, or why none has; nothing where all have one.
+        Line on counterfeits without a value that could be added; "" where all have one.
     maturity : str
-        Since when labels are not final, and how these count in training; nothing where all are.
+        Date since when labels are not final, and their weight in training; "" where all are final.
     unlabelled : str
-        What unlabelled listings did to the model; nothing where there were none.
+        Effect of unlabelled listings on the model; "" without any.
     """
 
     counts: SliceCounts
@@ -147,13 +134,13 @@ class Evaluation:
     n_resamples: int
     seed: int
     n_repeats: int = 1
-    reviewed: Reviewed | None = None
+    reviewed: ReviewSample | None = None
     no_value: str = ""
     maturity: str = ""
     unlabelled: str = ""
 
     def to_json(self) -> str:
-        """Return the evaluation as JSON, from which `from_json` makes it again."""
+        """Return the evaluation as JSON."""
         return _JSON.dump_json(self, indent=2).decode()
 
     @classmethod
@@ -166,8 +153,8 @@ class Evaluation:
         rows = [["", *map(_in_words, self.figures)]]
         for name in self.figures[MODEL]:
             rows.append([_in_words(name), *(str(figures[name]) for figures in self.figures.values())])
-        said = (self.counts, self.reviewed, self.no_value, self.maturity, self.unlabelled)
-        notes = [str(note) for note in said if note]
+        remarks = (self.counts, self.reviewed, self.no_value, self.maturity, self.unlabelled)
+        notes = [str(note) for note in remarks if note]
         parts = ["\n".join(notes), align(rows)]
         if self.comparison:
             baseline, difference = _in_words(self.comparison.baseline), self.comparison.difference
@@ -194,11 +181,11 @@ def evaluate_repeats(
     n_resamples: int = 500,
     seed: int = 0,
 ) -> Evaluation:
-    """Measure a model whose listings were scored several times, as in cross-validation under several seeds.
+    """Measure a model that scored the listings several times, as in cross-validation under several seeds.
 
-    Each element of `scores` holds a score for every listing, given by a model that had not learnt from its
-    seller (the folds of one seed put together). A figure is measured on each and averaged, on the listings as
-    they are and on each resample of the sellers.
+    Each element of `scores` holds a score for every listing, given by a model that had not learnt from its seller (the
+    folds of one seed put together). A figure is the mean over the elements, on the listings as they are and on each
+    resample of the sellers.
 
     Parameters
     ----------
@@ -207,15 +194,15 @@ def evaluate_repeats(
     scores : sequence of array of shape (n_listings,)
         The model's probabilities, one array per seed.
     listings : DataFrame of shape (n_listings, …)
-        With the column `seller_id`; what else there is makes slices (`ipml.model.evaluation.slices`) and, as
-        `add_values` adds it, the value of the counterfeits among the first k.
+        With the column `seller_id`. Other columns make slices (`ipml.model.evaluation.slices`) and, with those of
+        `add_values`, the value of the counterfeits among the first k.
     baselines : mapping of str to sequence of array, optional
         The same for the baselines, by name.
     label_probability : array of shape (n_listings,), optional
-        With what odds a person came to see each listing, NaN where unknown: the figures are then those of all listings
-        that came by, not of those that were reviewed. For precision and recall at k, k of them are read.
+        Probability with which a person came to see each listing, NaN where unknown. The figures are then those of all
+        incoming listings, not of the reviewed ones, and precision and recall at k read k of them.
     k : sequence of int, default=(100,)
-        How many listings reviewers read, for precision, recall and value at k.
+        Numbers of listings that reviewers read, for precision, recall and value at k.
     n_resamples : int, default=500
         Resamples of the sellers, for the intervals.
     seed : int, default=0
@@ -236,9 +223,9 @@ def evaluate_repeats(
     """
     sellers, truth = listings["seller_id"], np.asarray(y, dtype=float)
     weight = None if label_probability is None else weigh_by_probability(label_probability)
-    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
+    resampling = Resampling(n_resamples, seed, weight)
     draws = {
-        name: draw_figures(truth, repeats, listings, k, **drawn)
+        name: draw_figures(truth, repeats, listings, k, resampling)
         for name, repeats in {MODEL: scores, **(baselines or {})}.items()
     }
     return Evaluation(
@@ -248,12 +235,14 @@ def evaluate_repeats(
             for scorer, measured in draws.items()
         },
         comparison=_compare_with_best(draws),
-        slices=tuple(measure_slices(truth, scores, group_columns(listings), sellers, **drawn)),
+        slices=tuple(measure_slices(truth, scores, group_columns(listings), sellers, resampling)),
         n_resamples=n_resamples,
         seed=seed,
         n_repeats=len(scores),
-        reviewed=None if label_probability is None else Reviewed.of(truth, np.asarray(label_probability, dtype=float)),
-        no_value=say_what_has_no_value(truth, listings),
+        reviewed=None
+        if label_probability is None
+        else ReviewSample.of(truth, np.asarray(label_probability, dtype=float)),
+        no_value=describe_unpriced(truth, listings),
     )
 
 
@@ -262,16 +251,12 @@ def draw_figures(
     scores: Sequence[ArrayLike],
     listings: pd.DataFrame,
     k: Sequence[int],
-    *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling,
 ) -> dict[str, Floats]:
-    """Return all measures of an evaluation as `draw_repeats` does, value at k among them where prices are known."""
-    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
+    """Return all measures of an evaluation by resample, value at k included where prices are known."""
     return {
-        **draw_repeats(y, scores, listings["seller_id"], measure_names(k), **drawn),
-        **draw_named_values(y, scores, listings, k, **drawn),
+        **draw_repeats(y, scores, listings["seller_id"], measure_names(k), resampling),
+        **draw_named_values(y, scores, listings, k, resampling),
     }
 
 
@@ -280,23 +265,10 @@ def draw_repeats(
     scores: Sequence[ArrayLike],
     sellers: ArrayLike,
     measures: Sequence[str],
-    *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling,
 ) -> dict[str, Floats]:
-    """Return what `resample_all` does, averaged over repeats.
-
-    Examples
-    --------
-    >>> scores = [[0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.8, 0.2]]
-    >>> draw_repeats([1, 1, 0, 0], scores, list("abcd"), ["precision_at_2"], n_resamples=0)
-    {'precision_at_2': array([0.75])}
-    """
-    repeats = [
-        resample_all(y, score, sellers, measures=measures, weight=weight, n_resamples=n_resamples, seed=seed)
-        for score in scores
-    ]
+    """Return the mean of `resample_all` over repeats."""
+    repeats = [resample_all(y, score, sellers, resampling, measures=measures) for score in scores]
     return {name: np.mean([draws[name] for draws in repeats], axis=0) for name in measures}
 
 
@@ -320,23 +292,20 @@ def _in_words(name: str) -> str:
 
 
 TESTED_FILE = "tested.parquet"
-KEY = ["listing_id", "observed_at"]  # what tells listings apart: one may have been observed several times
+KEY = ["listing_id", "observed_at"]  # identifies a listing, which may have been observed several times
 _KEPT = [*KEY, "seller_id", "brand"]
 _KEPT_IF_THERE = ["label_probability", VALUE, VALUE_CURRENCY]  # not in files of earlier releases
 _SCORE = "score_"
 
 
 @dataclass(frozen=True)
-class Tested:
-    """Scores of the model and of the baselines on listings they had not seen, one array a repeat.
+class TestedListings:
+    """Scores of the model and the baselines on unseen listings, one array per repeat.
 
     Attributes
     ----------
-    listings : DataFrame of shape (n_listings, …)
-    y : array of bool, shape (n_listings,)
-    scores : mapping of str to list of array of shape (n_listings,)
     attacked : mapping of str to array of shape (n_listings,)
-        The model's scores in the first repeat after each attack on the counterfeits; empty where none was tried.
+        The model's scores in the first repeat after each attack on the counterfeits; empty without attacks.
     """
 
     listings: pd.DataFrame
@@ -346,41 +315,34 @@ class Tested:
 
     @property
     def weight(self) -> Floats | None:
-        """For how many listings each label stands; None where each stands for itself."""
+        """Number of listings that each label represents; None without label probabilities."""
         label_probability = find_label_probability(self.listings)
         return None if label_probability is None else weigh_by_probability(label_probability)
 
 
-def write_tested(tested: Tested, path: Path) -> None:
-    """Write the truth and the model's scores on a test, a row per listing and a column `score_1` … per repeat.
+def write_tested(tested: TestedListings, path: Path) -> None:
+    """Write truth and model scores of a test as Parquet, a row per listing and a column `score_1` … per repeat.
 
-    With them go the odds of the labels and the asking prices in one currency, where known.
-
-    Parameters
-    ----------
-    tested : Tested
-        As `score_unseen` returns it; of the listings, only ids, moment, brand and these are kept.
-    path : Path
-        The Parquet file, by custom "tested.parquet".
+    Of the listings, ids, moment, brand, label probabilities and values are kept.
     """
     kept = keep_scores(tested)
     scores = {f"{_SCORE}{number}": score for number, score in enumerate(kept.scores[MODEL], start=1)}
     kept.listings.assign(y=kept.y, **scores).to_parquet(path, index=False)
 
 
-def keep_scores(tested: Tested) -> Tested:
-    """Return what `read_tested` gives back of a test: ids, moments, brands, odds and values, truth, model's scores."""
+def keep_scores(tested: TestedListings) -> TestedListings:
+    """Return the part of a test that `write_tested` stores."""
     there = [name for name in _KEPT_IF_THERE if name in tested.listings]
-    return Tested(tested.listings[[*_KEPT, *there]], tested.y, {MODEL: tested.scores[MODEL]})
+    return TestedListings(tested.listings[[*_KEPT, *there]], tested.y, {MODEL: tested.scores[MODEL]})
 
 
-def read_tested(path: Path) -> Tested:
-    """Read what `write_tested` wrote; the baselines' scores are not in it.
+def read_tested(path: Path) -> TestedListings:
+    """Read a file of `write_tested`; it holds no baseline scores.
 
     Raises
     ------
     UnreadableFile
-        It is not such a file.
+        The file is something else.
     """
     expected = f"the scores of a test: columns {', '.join(_KEPT)}, y, {_SCORE}1 …"
     table = read_whole(path, expected).to_pandas()
@@ -391,4 +353,4 @@ def read_tested(path: Path) -> Tested:
     if table.duplicated(KEY).any():
         raise UnreadableFile(path, "a listing twice at one moment", "each once")
     scores = [table[name].to_numpy(dtype=np.float64) for name in names]
-    return Tested(table[kept], table["y"].to_numpy(dtype=bool), {MODEL: scores})
+    return TestedListings(table[kept], table["y"].to_numpy(dtype=bool), {MODEL: scores})

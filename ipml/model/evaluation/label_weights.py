@@ -1,27 +1,25 @@
-"""What labels count for that are no random sample, and what young ones count for that may not be final.
+"""Label weights: for labels that are no random sample, and for young labels that may not be final.
 
-**Odds.** People see what a score puts before them, and a draw from the rest. Each label counts as often as there are
-listings like it: one over the probability with which a person came to see its listing (Horvitz and Thompson, 1952,
-doi:10.1080/01621459.1952.10483446). The odds follow from what the listing shows, so what orders listings can be learnt
-without them; but shares, probabilities and figures of merit need them, since among the reviewed the share of
-counterfeits is that of what was suspected.
+**Label probability.** People see the top of a ranking, and a random sample of the rest. Each label is weighted by one
+over the probability with which a person came to see its listing (Horvitz and Thompson, 1952,
+doi:10.1080/01621459.1952.10483446). The probability follows from what the listing shows, so a ranking can be learnt
+without the weights. Shares, probabilities and figures of merit need them, since suspected listings are over-represented
+among the reviewed.
 
-**Maturity.** Counterfeits are found days or months after they were listed, so young ones are missing. Of each kind of
-label the lag from listing to label is learnt, and from it the share of labels that has come by a certain age. Lags are
-seen only where the label has come, so long ones are missing among young listings: the share is the product-limit
+**Maturity.** Counterfeits are found days or months after they were listed, so recent ones are missing. From the lags
+between listing and label, per kind of label, follows the share of labels that has arrived by a certain age. Lags are
+seen only for labels that have arrived, so long ones are missing among young listings: the share is the product-limit
 estimate for truncated lags, in reverse time (Lagakos, Barraj and De Gruttola, 1988, doi:10.1093/biomet/75.3.515). It
-needs no listing without a label, and holds however many listings there are of each age and however common counterfeits
-are among them.
+needs no unlabelled listing, and holds for any number of listings of each age and any share of counterfeits.
 
-A label then counts by the share of the slower kind that has come at its age, over the share of its own kind: a genuine
-listing of ten days counts a third if a third of the counterfeits are found within ten days. Both kinds are thus as
-complete as each other at every age, no weight is above 1, and where hardly anything can be known nothing counts; these
-are weights by overlap (Li, Morgan and Zaslavsky, 2018, doi:10.1080/01621459.2016.1260466).
+A label counts by the share of the slower kind that has arrived at its age, over the share of its own kind: a genuine
+listing of ten days counts a third if a third of the counterfeits are found within ten days. Both kinds are thus equally
+complete at every age, no weight is above 1, and where hardly anything can be known nothing counts (weights by overlap;
+Li, Morgan and Zaslavsky, 2018, doi:10.1080/01621459.2016.1260466).
 
-Assumed is that the lags of a kind do not change with time, nor with what is learnt from, and that no label comes later
-than the oldest listings could show. A label that does not say when it became known was known at once, as everywhere in
-ipml; but where counterfeits say when and genuine listings do not, these are taken as genuine until found, and count by
-the odds that they will stay so.
+Assumptions: the lags of a kind change neither with time nor with the features, and no label arrives later than the
+oldest listings could show. A label without a moment counts as known at once, as everywhere in ipml. If counterfeits
+have moments and genuine listings do not, the latter are genuine until found, and count by the odds of remaining so.
 """
 
 from __future__ import annotations
@@ -35,85 +33,68 @@ from numpy.typing import ArrayLike, NDArray
 
 from ipml.errors import UnusableSetting
 from ipml.model.evaluation.metrics import Estimate, estimate_of
-from ipml.model.evaluation.ranking import number_sellers, resampled_weights
+from ipml.model.evaluation.ranking import Resampling, number_sellers, resampled_weights
 
 Floats = NDArray[np.float64]
 
 
 def find_label_probability(listings: pd.DataFrame) -> Floats | None:
-    """Return with what probability people came to see listings, NaN where unknown; None where no listing says so."""
+    """Return the probability with which people came to see each listing, NaN where unknown; None without any."""
     if "label_probability" not in listings or listings["label_probability"].isna().all():
         return None
     return listings["label_probability"].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def weigh_labels(listings: pd.DataFrame) -> Floats:
-    """Return for how many listings each label stands; 1 where no listing says so."""
+    """Return the number of listings that each label represents; 1 without label probabilities."""
     probability = find_label_probability(listings)
     return np.ones(len(listings)) if probability is None else weigh_by_probability(probability)
 
 
 def weigh_by_probability(probability: ArrayLike) -> Floats:
-    """Return for how many listings each label stands, shape (n_listings,).
+    """Return the number of listings that each label represents, shape (n_listings,).
 
-    A weight above the mean one times the root of their number is cut to that, so that no single label decides
-    (Ionides, 2008, doi:10.1198/106186008X320456).
+    A weight above the mean one times the root of their number is cut to that, so that no single label decides (Ionides,
+    2008, doi:10.1198/106186008X320456).
 
     Parameters
     ----------
     probability : array of shape (n_listings,)
-        In 0-1, more than 0; NaN where nobody knows, for instance of a listing that a notice pointed to: 1 is taken.
+        Above 0, at most 1; NaN where unknown, such as after a notice, counts as 1.
 
     Raises
     ------
     UnusableSetting
         A probability is 0 or less, or more than 1.
-
-    Examples
-    --------
-    >>> weigh_by_probability([1.0, 0.5, np.nan])
-    array([1., 2., 1.])
     """
-    known = np.nan_to_num(np.asarray(probability, dtype=np.float64), nan=1.0)
-    is_wrong = (known <= 0) | (known > 1)
+    odds = np.nan_to_num(np.asarray(probability, dtype=np.float64), nan=1.0)
+    is_wrong = (odds <= 0) | (odds > 1)
     if is_wrong.any():
-        found = f"{known[is_wrong][0]:g} of {int(is_wrong.sum()):,} labels"
+        found = f"{odds[is_wrong][0]:g} of {int(is_wrong.sum()):,} labels"
         raise UnusableSetting("label_probability", found, "numbers above 0, up to 1")
-    weight = 1.0 / known
+    weight = 1.0 / odds
     return np.asarray(np.minimum(weight, weight.mean() * np.sqrt(len(weight))))
 
 
 def effective_number(weight: Floats) -> float:
-    """Return how many labels of equal weight would say as much (Kish, 1965, "Survey Sampling").
-
-    Examples
-    --------
-    >>> round(effective_number(np.array([1.0, 1.0, 20.0])), 2)
-    1.2
-    """
+    """Return the number of labels of equal weight with the same information (Kish, 1965, "Survey Sampling")."""
     return float(weight.sum() ** 2 / (weight @ weight))
 
 
 def count_by_probability(probability: ArrayLike) -> Floats:
-    """Return what each label counts, so that all of them count as their effective number, shape (n_listings,).
-
-    Examples
-    --------
-    >>> count_by_probability([1.0, 1.0]), count_by_probability([1.0, 0.5]).round(1)
-    (array([1., 1.]), array([0.6, 1.2]))
-    """
+    """Return label weights that add up to their effective number, shape (n_listings,)."""
     weight = weigh_by_probability(probability)
     return np.asarray(weight * (effective_number(weight) / weight.sum()))
 
 
 Flags = NDArray[np.bool_]
 FINAL_SHARE = 0.95
-"""Labels of listings at whose age such a share of either kind has come are called final in what people read."""
+"""Labels are reported as final from the age at which this share of either kind has arrived."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lags:
-    """Which share of the labels of one kind has come by an age.
+    """Share of the labels of one kind that has arrived by an age.
 
     Attributes
     ----------
@@ -127,31 +108,19 @@ class Lags:
     share: Floats
 
     def arrived(self, age: ArrayLike) -> Floats:
-        """Return the share that has come by each age in days; 1 where the age is unknown (NaN).
-
-        Examples
-        --------
-        >>> Lags(np.array([5.0, 30.0]), np.array([0.5, 1.0])).arrived([1.0, 10.0, 30.0, np.nan])
-        array([0. , 0.5, 1. , 1. ])
-        """
+        """Return the share that has arrived by each age in days; 1 where the age is unknown (NaN)."""
         return self.arrived_at(self.steps(age))
 
     def steps(self, age: ArrayLike) -> NDArray[np.intp]:
-        """Return how many of `days` lie at or before each age: what `arrived_at` takes, under any shares."""
+        """Return the number of `days` up to each age, as input of `arrived_at` for any shares."""
         return np.searchsorted(self.days, np.asarray(age, dtype=np.float64), side="right")
 
     def arrived_at(self, steps: NDArray[np.intp]) -> Floats:
-        """Return the share that has come by the ages of which `steps` tells."""
+        """Return the share that has arrived by the ages with these numbers of steps."""
         return np.concatenate([[0.0], self.share])[steps]
 
     def age_by(self, share: float) -> float:
-        """Return by which age in days so large a share has come.
-
-        Examples
-        --------
-        >>> Lags(np.array([5.0, 30.0]), np.array([0.5, 1.0])).age_by(0.9)
-        30.0
-        """
+        """Return the age in days by which the share has arrived."""
         return float(self.days[np.searchsorted(self.share, share)])
 
 
@@ -159,9 +128,9 @@ AT_ONCE = Lags(np.zeros(1), np.ones(1))
 
 
 class LagOrder:
-    """The labels of one kind in the order of their lags, from which `Lags` follow under any weights.
+    """Labels of one kind in the order of their lags, from which `Lags` follow under any weights.
 
-    Lags longer than the root of all labels could have shown are left out: the estimate would hang on very few.
+    Lags longer than the root of all labels could have shown are left out: the estimate would depend on very few.
 
     Parameters
     ----------
@@ -170,12 +139,12 @@ class LagOrder:
 
     Examples
     --------
-    Of four listings of 40 days two were labelled after 5 days and two after 30; of four of 10 days, the two that a
-    label could have come to:
+    Of four listings of 40 days two were labelled after 5 days and two after 30; of four of 10 days, two are labelled
+    yet:
 
-    >>> order = LagOrder(np.array([5.0, 5.0, 30.0, 30.0, 5.0, 5.0]), np.array([40.0] * 4 + [10.0] * 2))
-    >>> order.lags().days, order.lags().share
-    (array([ 5., 30.]), array([0.5, 1. ]))
+    >>> lag, age = np.array([5.0, 5.0, 30.0, 30.0, 5.0, 5.0]), np.array([40.0, 40.0, 40.0, 40.0, 10.0, 10.0])
+    >>> LagOrder(lag, age).lags(np.ones(6)).arrived([10.0]).round(2)
+    array([0.5])
     """
 
     def __init__(self, lag: Floats, age: Floats) -> None:
@@ -189,7 +158,7 @@ class LagOrder:
         self._n_labels, self.horizon = len(lag), float(horizon)
 
     def lags(self, weight: Floats | None = None) -> Lags:
-        """Return the product-limit estimate, each label counting as often as its weight says."""
+        """Return the product-limit estimate under the weights of the labels."""
         if not len(self.days):
             return AT_ONCE
         weight = np.ones(self._n_labels) if weight is None else weight
@@ -202,16 +171,16 @@ class LagOrder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelAges:
-    """What labels say of when they came, as arrays of shape (n_labels,).
+    """Times of labels, as arrays of shape (n_labels,).
 
     Attributes
     ----------
     as_of : Timestamp
-        The last moment that they speak of.
+        The latest moment in the labels.
     age : array of float
         Days from the listing to that moment; NaN where unknown.
     lag : array of float
-        Days from the listing to its label; NaN where the label does not say when it became known.
+        Days from the listing to its label; NaN for a label without a moment.
     is_fake : array of bool
     """
 
@@ -222,11 +191,11 @@ class LabelAges:
 
     @classmethod
     def of(cls, labelled: pd.DataFrame) -> Self | None:
-        """Read labelled listings; None where no label of a counterfeit says when it became known.
+        """Read labelled listings; None where no counterfeit's label has a moment.
 
-        A listing counts from `observed_at`, when it was there to be looked at, unless most labels are older: then,
-        and where that is missing, from `listed_at`. A moment that most labels of a kind share is when they were
-        written down, not when they became known.
+        A listing counts from `observed_at`, unless most labels are older: then, and where that is missing, from
+        `listed_at`. A moment shared by most labels of a kind is when they were written down, not when they became
+        known.
         """
         if "labelled_at" not in labelled or labelled["labelled_at"].isna().all():
             return None
@@ -243,11 +212,7 @@ class LabelAges:
 
 
 class Maturity:
-    """How final the labels of some listings are, and how far each of them counts.
-
-    Parameters
-    ----------
-    ages : LabelAges
+    """Maturity of the labels of some listings, and the weights that follow from it.
 
     Attributes
     ----------
@@ -255,7 +220,7 @@ class Maturity:
     is_provisional : bool
         Whether genuine listings without a moment are taken as genuine until found.
     weight : array of shape (n_labels,)
-        How far each label counts, in 0-1.
+        In 0-1.
     """
 
     def __init__(self, ages: LabelAges) -> None:
@@ -300,27 +265,20 @@ class Maturity:
 
     @property
     def final_days(self) -> float:
-        """The age in days by which `FINAL_SHARE` of the labels of either kind have come; older ones are final."""
+        """Age in days by which `FINAL_SHARE` of the labels of either kind have arrived; older ones are final."""
         return max(lags.age_by(FINAL_SHARE) for lags in (self.counterfeit, self.genuine))
 
     def prevalence(self, sellers: ArrayLike, days: float, n_resamples: int = 200, seed: int = 0) -> Estimate | None:
         """Return the share of counterfeits among the listings of the last days, found already or not.
 
-        The interval is over sellers, and over what the lags are known from. None where no such label counts.
-
-        Parameters
-        ----------
-        sellers : array of shape (n_labels,)
-        days : float
-        n_resamples : int, default=200
-        seed : int, default=0
+        The interval covers both the sellers and the estimated lags. None where no such label counts.
         """
         is_young = self.ages.age <= days
         if not self.weight[is_young].any():
             return None
         is_fake = self.ages.is_fake[is_young]
         shares: list[float] = []
-        for _, drawn in resampled_weights(number_sellers(sellers, len(is_young)), n_resamples, seed):
+        for _, drawn in resampled_weights(number_sellers(sellers, len(is_young)), Resampling(n_resamples, seed)):
             for counts in drawn:
                 found, cleared = (
                     AT_ONCE if learnt is AT_ONCE else order.lags(counts[rows])
@@ -332,7 +290,7 @@ class Maturity:
         return estimate_of(np.array(shares))
 
     def describe(self, sellers: ArrayLike) -> str:
-        """Say in a sentence or two how far back labels are final, and what was done about the others."""
+        """Return a sentence or two on the age of final labels, and on the treatment of the others."""
         half, days = self.counterfeit.age_by(0.5), self.final_days
         since = (self.ages.as_of - pd.Timedelta(days=days)).strftime("%Y-%m-%d")
         said = (
@@ -352,18 +310,18 @@ class Maturity:
         )
 
     def _learn(self, rows: NDArray[np.intp], order: LagOrder) -> Lags:
-        """Return the lags of a kind; at once where by them most of its labels could not be there: no lags then."""
+        """Return the lags of a kind; at once if they would make most of its labels impossible."""
         lags = order.lags()
         return lags if 2 * np.count_nonzero(lags.arrived(self.ages.age[rows])) >= len(rows) else AT_ONCE
 
     def _is_genuine_until_found(self) -> bool:
-        """Say whether young genuine listings mostly have no moment, though counterfeits do."""
+        """Return whether young genuine listings mostly have no moment, though counterfeits do."""
         unfound = 1.0 - self.counterfeit.arrived(self.ages.age)
         is_genuine = ~self.ages.is_fake
         return bool(unfound[is_genuine & ~self._has_moment].sum() > unfound[is_genuine & self._has_moment].sum())
 
     def _weigh(self, counterfeit: Lags, genuine: Lags, counts: Floats | None = None) -> Floats:
-        """Return how far each label counts; `counts` says how often each is there."""
+        """Return the weight of each label; `counts` gives how often each occurs."""
         age, is_fake = self.ages.age, self.ages.is_fake
         found, cleared = counterfeit.arrived_at(self._steps[0]), genuine.arrived_at(self._steps[1])
         own = np.where(self._has_moment, np.where(is_fake, found, cleared), 1.0)
@@ -376,7 +334,7 @@ class Maturity:
         return weight
 
     def _leaves_both(self) -> bool:
-        """Say whether both kinds still count."""
+        """Return whether both kinds still count."""
         return all((self.weight * is_kind).any() for is_kind in (self.ages.is_fake, ~self.ages.is_fake))
 
 
@@ -394,7 +352,7 @@ def _days(spans: pd.Series[pd.Timedelta]) -> Floats:
 
 
 def _starts(labelled: pd.DataFrame, came: pd.Series[pd.Timestamp]) -> pd.Series[pd.Timestamp]:
-    """Return from when on each listing counts; see `LabelAges.of`."""
+    """Return the moment from which each listing counts; see `LabelAges.of`."""
     unknown = pd.Series(pd.NaT, index=labelled.index, dtype=came.dtype)
     observed, listed = (labelled.get(name, unknown) for name in ("observed_at", "listed_at"))
     is_both = observed.notna() & came.notna()

@@ -1,12 +1,11 @@
 """Measures of a ranking, of its probabilities and of the value it catches, with an interval over sellers.
 
-A reviewer reads from the top of a list, so the measures ask how much of the top is counterfeit and how much
-of the counterfeit is near the top; and, in one currency, what the counterfeits are offered for that are caught by
-reading the first listings. An interval holds the middle 95 % of the values on resamples of the sellers
-(`ipml.model.evaluation.ranking`).
+A reviewer reads from the top of a list. The measures therefore give the share of counterfeits near the top, the share
+of all counterfeits found there, and the asking prices of those, added up in one currency. An interval holds the middle
+95 % of the values on resamples of the sellers (`ipml.model.evaluation.ranking`).
 
-Accuracy and F1 are left out on purpose: where one listing in fifteen is counterfeit, accuracy rewards the
-model that never finds anything, and F1 fixes a threshold that is the operator's to choose.
+Accuracy and F1 are left out on purpose. Where one listing in fifteen is counterfeit, accuracy rewards a model that
+finds none, and F1 fixes a threshold that is the operator's choice.
 """
 
 from __future__ import annotations
@@ -19,21 +18,22 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ipml.errors import UnmeasurableScores
-from ipml.model.evaluation.ranking import Floats, check_scores, measure_named, rank_once, resample_rankings
+from ipml.model.evaluation.ranking import (
+    DEFAULT_RESAMPLING,
+    Floats,
+    Resampling,
+    check_scores,
+    measure_named,
+    rank_once,
+    resample_rankings,
+)
 
 MEASURES_OF_PROBABILITY = frozenset({"brier", "calibration_error"})
 INTERVAL_PERCENTILES = (2.5, 97.5)
 
 
 def measure_names(k: Sequence[int] = (100,), precision: float = 0.9) -> tuple[str, ...]:
-    """Return the names of the measures of a report, for reviewers who read `k` listings.
-
-    Examples
-    --------
-    >>> measure_names(k=[50])
-    ('average_precision', 'recall_at_precision_0.9', 'precision_at_50', 'recall_at_50', 'brier',
-    'calibration_error')
-    """
+    """Return the names of the measures of a report, for reviewers who read `k` listings."""
     at_k = [f"{share}_at_{listings}" for listings in k for share in ("precision", "recall")]
     return ("average_precision", f"recall_at_precision_{precision}", *at_k, "brier", "calibration_error")
 
@@ -60,7 +60,7 @@ class Estimate:
         return self.show()
 
     def show(self, sign: str = "") -> str:
-        """Return it as text; in whole numbers, as amounts of money are, from a hundred on.
+        """Return it as text, without decimals from 100 on, as for amounts of money.
 
         Examples
         --------
@@ -83,7 +83,7 @@ def average_precision(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None =
     score : array of shape (n_listings,)
         Higher is more suspicious; any finite numbers.
     weight : array of shape (n_listings,), optional
-        How often each listing counts; once where none is given.
+        Weight of each listing; 1 by default.
 
     Raises
     ------
@@ -98,79 +98,27 @@ def average_precision(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None =
     return measure("average_precision", y, score, weight)
 
 
-def precision_at(y: ArrayLike, score: ArrayLike, k: int = 100, weight: ArrayLike | None = None) -> float:
-    """Return the share of counterfeits among the `k` highest scores.
-
-    Where there are fewer than k listings, all are read. Where the k-th place falls among equal scores, these
-    count by their share of counterfeits: what picking among them at random gives on average.
-
-    Examples
-    --------
-    >>> precision_at([1, 0, 1, 0], [0.9, 0.5, 0.5, 0.1], k=2)
-    0.75
-    """
-    return measure(f"precision_at_{k}", y, score, weight)
-
-
-def recall_at(y: ArrayLike, score: ArrayLike, k: int = 100, weight: ArrayLike | None = None) -> float:
-    """Return the share of all counterfeits that a reviewer meets who reads the `k` highest scores.
-
-    Examples
-    --------
-    >>> recall_at([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], k=2)
-    0.5
-    """
-    return measure(f"recall_at_{k}", y, score, weight)
-
-
-def recall_at_precision(
-    y: ArrayLike, score: ArrayLike, precision: float = 0.9, weight: ArrayLike | None = None
-) -> float:
-    """Return the greatest share of counterfeits found at a threshold whose precision is at least `precision`.
-
-    Zero where no threshold is that precise.
-
-    Examples
-    --------
-    >>> recall_at_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], precision=0.6)
-    1.0
-    """
-    return measure(f"recall_at_precision_{precision}", y, score, weight)
-
-
-def brier(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
-    """Return the mean squared distance between the probability and the truth; 0 is best.
-
-    Examples
-    --------
-    >>> brier([1, 0], [1.0, 0.5])
-    0.125
-    """
-    return measure("brier", y, score, weight)
-
-
-def calibration_error(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
-    """Return how far predicted and observed shares of counterfeits differ, on average; 0 is best.
-
-    Listings are put in 15 bins of equal mass by score, equal scores in one bin; the figure is the mean over
-    the bins, by mass, of |observed share - mean score|. Chance alone makes it positive, the more so the fewer
-    the listings: an interval of resamples lies high and may leave the value itself out.
-
-    Examples
-    --------
-    >>> calibration_error([1, 0, 0, 0], [0.5, 0.5, 0.0, 0.0])
-    0.0
-    """
-    return measure("calibration_error", y, score, weight)
-
-
 def measure(name: str, y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
-    """Return the measure of that name, such as "precision_at_100".
+    """Return the measure with the given name.
+
+    - "precision_at_100": share of counterfeits among the 100 highest scores, or among all if there are fewer. Where the
+      100th place falls among equal scores, these count by their share of counterfeits: the mean over random picks.
+    - "recall_at_100": share of all counterfeits that have one of the 100 highest scores.
+    - "recall_at_precision_0.9": greatest recall of a threshold with at least this precision; 0 if there is none.
+    - "average_precision": see `average_precision`.
+    - "brier": mean squared distance between probability and truth; 0 is best.
+    - "calibration_error": mean difference between predicted and observed shares of counterfeits. Listings are
+      put in 15 bins of equal mass by score, equal scores in one bin. The figure is the mean over the bins, by mass, of
+      |observed share - mean score|. Chance alone makes it positive, and more so with few listings: an interval of
+      resamples lies high and can exclude the value.
 
     Examples
     --------
-    >>> measure("recall_at_2", [1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1])
-    0.5
+    >>> y, score = [1, 0, 1, 0], [0.9, 0.5, 0.5, 0.1]
+    >>> [measure(name, y, score) for name in ("precision_at_2", "recall_at_1", "recall_at_precision_0.6")]
+    [0.75, 0.5, 1.0]
+    >>> measure("brier", [1, 0], [1.0, 0.5]), measure("calibration_error", [1, 0, 0, 0], [0.5, 0.5, 0.0, 0.0])
+    (0.125, 0.0)
     """
     read = measure_named(name)
     truth, scores = check_scores(y, score, are_probabilities=name in MEASURES_OF_PROBABILITY)
@@ -182,85 +130,22 @@ def measure(name: str, y: ArrayLike, score: ArrayLike, weight: ArrayLike | None 
     return float(read(rank_once(truth, scores, weights))[0])
 
 
-def estimate_all(
-    y: ArrayLike,
-    score: ArrayLike,
-    sellers: ArrayLike,
-    *,
-    measures: Sequence[str] = MEASURES,
-    n_resamples: int = 500,
-    seed: int = 0,
-) -> dict[str, Estimate]:
-    """Return every measure with its 95 % interval over sellers.
-
-    Parameters
-    ----------
-    y, score : array of shape (n_listings,)
-        Truth (0 or 1) and probability.
-    sellers : array of shape (n_listings,)
-        Who offers each listing; at least two sellers.
-    measures : sequence of str
-        Names of measures.
-    n_resamples : int, default=500
-        How often the sellers are drawn anew, with replacement.
-    seed : int, default=0
-        The same seed and the same listings, in any order, give the same intervals.
-
-    Raises
-    ------
-    UnmeasurableScores
-        As for `average_precision`; also with a single seller, for whom there is no interval.
-
-    Examples
-    --------
-    >>> y, score = [1, 0, 1, 0, 0, 1], [0.9, 0.8, 0.7, 0.1, 0.3, 0.6]
-    >>> print(estimate_all(y, score, list("aabbcc"), measures=["average_precision"])["average_precision"])
-    0.806 (0.806 to 1.000)
-    """
-    draws = resample_all(y, score, sellers, measures=measures, n_resamples=n_resamples, seed=seed)
-    return {name: estimate_of(values) for name, values in draws.items()}
-
-
-def paired_difference(
-    y: ArrayLike,
-    score_a: ArrayLike,
-    score_b: ArrayLike,
-    sellers: ArrayLike,
-    metric: str = "average_precision",
-    *,
-    n_resamples: int = 500,
-    seed: int = 0,
-) -> Estimate:
-    """Return by how much the measure is greater for `score_a` than for `score_b`, on the same resamples.
-
-    An interval above zero says that the first would be greater for other sellers like these, too.
-
-    Examples
-    --------
-    >>> print(paired_difference([1, 0, 1, 0], [0.9, 0.1, 0.8, 0.2], [0.5] * 4, list("aabb")))
-    0.500 (0.500 to 0.500)
-    """
-    draws_a, draws_b = (
-        resample_all(y, score, sellers, measures=[metric], n_resamples=n_resamples, seed=seed)[metric]
-        for score in (score_a, score_b)
-    )
-    return estimate_of(draws_a - draws_b)
-
-
 def resample_all(
     y: ArrayLike,
     score: ArrayLike,
     sellers: ArrayLike,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     *,
     measures: Sequence[str] = MEASURES,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
 ) -> dict[str, Floats]:
     """Return every measure on the listings as they are, and then on each resample of their sellers.
 
-    Which sellers are drawn depends on their ids and the seed only, so the values for two scores pair up. Where `weight`
-    is given, each listing counts as so many.
+    The resamples depend on the seller ids and the seed only, so the values for two scores pair up.
+
+    Raises
+    ------
+    UnmeasurableScores
+        No counterfeit, scores that are not finite, or a single seller, for whom there is no interval.
 
     Returns
     -------
@@ -269,20 +154,20 @@ def resample_all(
 
     Examples
     --------
-    >>> resample_all([1, 0], [0.9, 0.1], ["a", "b"], measures=["brier"], n_resamples=3)["brier"].shape
+    >>> resample_all([1, 0], [0.9, 0.1], ["a", "b"], Resampling(3), measures=["brier"])["brier"].shape
     (4,)
     """
     readers = {name: measure_named(name) for name in measures}
     check_scores(y, score, are_probabilities=not MEASURES_OF_PROBABILITY.isdisjoint(measures))
-    draws = {name: np.full(1 + n_resamples, np.nan) for name in readers}
-    for numbers, ranking in resample_rankings(y, score, sellers, weight=weight, n_resamples=n_resamples, seed=seed):
+    draws = {name: np.full(1 + resampling.n_resamples, np.nan) for name in readers}
+    for numbers, ranking in resample_rankings(y, score, sellers, resampling):
         for name, read in readers.items():
             draws[name][numbers] = read(ranking)
     return draws
 
 
 def estimate_of(draws: Floats) -> Estimate:
-    """Summarise values as `resample_all` returns them: the first is the figure, the others give its interval.
+    """Summarise values of `resample_all`: the first is the figure, the others give its interval.
 
     Examples
     --------
@@ -300,14 +185,7 @@ VALUE, VALUE_CURRENCY = "value", "value_currency"
 
 
 def base_prices(listings: pd.DataFrame, rates: Mapping[str, float]) -> Floats:
-    """Return prices at given rates; NaN where a price or the rate of its currency is unknown.
-
-    Examples
-    --------
-    >>> listings = pd.DataFrame({"price": [10.0, 10.0], "currency": ["EUR", "XXX"]})
-    >>> base_prices(listings, {"EUR": 1.5})
-    array([15., nan])
-    """
+    """Return prices at given rates; NaN where a price or the rate of its currency is unknown."""
     if "price" not in listings or "currency" not in listings:
         return np.full(len(listings), np.nan)
     exchanged = listings["price"] * listings["currency"].map(dict(rates)).astype("float64")
@@ -315,17 +193,16 @@ def base_prices(listings: pd.DataFrame, rates: Mapping[str, float]) -> Floats:
 
 
 def add_values(listings: pd.DataFrame, rates: Mapping[str, float], base_currency: str) -> pd.DataFrame:
-    """Return the listings with the columns `value`, the asking price, and `value_currency`, which is one for all.
+    """Return the listings with the columns `value`, the asking price, and `value_currency`, the same for all.
 
-    Listings all priced in one currency stay in it; those in several are exchanged at the rates, into the base currency.
-    Where there are several and no rate for any, amounts cannot be added, and there are no such columns.
+    Listings priced in one currency stay in it; those in several are exchanged into the base currency. If no rate is
+    known for any of several currencies, amounts cannot be added and the columns are left out.
 
     Parameters
     ----------
     listings : DataFrame of shape (n_listings, …)
     rates : mapping of str to float
-        What one unit of each currency is worth in the base currency.
-    base_currency : str
+        Value of one unit of each currency in the base currency.
 
     Examples
     --------
@@ -346,12 +223,12 @@ def add_values(listings: pd.DataFrame, rates: Mapping[str, float], base_currency
     return listings.assign(value=amounts, value_currency=base_currency)
 
 
-def say_what_has_no_value(y: ArrayLike, listings: pd.DataFrame) -> str:
-    """Say in a line which counterfeits have no value, or why nothing has; nothing where all have one.
+def describe_unpriced(y: ArrayLike, listings: pd.DataFrame) -> str:
+    """Return a line on counterfeits without a value, or on why there are no values; "" where all have one.
 
     Examples
     --------
-    >>> say_what_has_no_value([1, 1], pd.DataFrame({"price": [10.0, 10.0], "currency": ["EUR", "CHF"]}))
+    >>> describe_unpriced([1, 1], pd.DataFrame({"price": [10.0, 10.0], "currency": ["EUR", "CHF"]}))
     'no value at k: prices are in CHF, EUR, and no rate is known at which they could be added'
     """
     is_counterfeit = np.asarray(y, dtype=bool)
@@ -371,31 +248,22 @@ def draw_values(
     scores: Sequence[ArrayLike],
     listings: pd.DataFrame,
     k: Sequence[int],
-    *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> Floats | None:
     """Return the value of the counterfeits among the first k, and its share of the value of all counterfeits.
 
-    Averaged over the repeats of the scores, on the listings as they are and then on each resample of their sellers.
-
-    Parameters
-    ----------
-    listings : DataFrame of shape (n_listings, …)
-        With `seller_id`, and what `add_values` adds.
-    weight : array of shape (n_listings,), optional
-        For how many listings each one stands.
+    The listings have `seller_id` and the columns of `add_values`. The figures are means over the repeats of the scores,
+    on the listings as they are and then on each resample of their sellers.
 
     Returns
     -------
     array of shape (2, n_k, 1 + n_resamples) or None
-        NaN where a resample held no counterfeit with a value; None where the listings hold none.
+        NaN where no counterfeit of a resample has a value; None where none of the listings has one.
 
     Examples
     --------
     >>> listings = pd.DataFrame({"seller_id": list("abcd"), "value": [30.0, 9.0, 10.0, 9.0], "value_currency": "EUR"})
-    >>> draw_values([1, 0, 1, 0], [[0.9, 0.8, 0.7, 0.1]], listings, [2], n_resamples=0)
+    >>> draw_values([1, 0, 1, 0], [[0.9, 0.8, 0.7, 0.1]], listings, [2], Resampling(0))
     array([[[30.  ]],
     <BLANKLINE>
            [[ 0.75]]])
@@ -405,11 +273,9 @@ def draw_values(
     worth = listings[VALUE].fillna(0.0).clip(lower=0.0).to_numpy(dtype=float)
     if not (worth * np.asarray(y, dtype=float)).any():
         return None
-    repeats = np.full((len(scores), 2, len(k), 1 + n_resamples), np.nan)
+    repeats = np.full((len(scores), 2, len(k), 1 + resampling.n_resamples), np.nan)
     for draws, score in zip(repeats, scores, strict=True):
-        for numbers, ranking in resample_rankings(
-            y, score, listings["seller_id"], worth=worth, weight=weight, n_resamples=n_resamples, seed=seed
-        ):
+        for numbers, ranking in resample_rankings(y, score, listings["seller_id"], resampling, worth=worth):
             for place, n in enumerate(k):
                 share = measure_named(f"recall_at_{n}")(ranking)
                 draws[:, place, numbers] = share * ranking.positives[:, -1], share
@@ -421,20 +287,10 @@ def draw_named_values(
     scores: Sequence[ArrayLike],
     listings: pd.DataFrame,
     k: Sequence[int],
-    *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> dict[str, Floats]:
-    """Return the amounts that `draw_values` does by the name of the measure, such as "value_EUR_at_100".
-
-    Examples
-    --------
-    >>> listings = pd.DataFrame({"seller_id": list("abcd"), "value": [30.0, 9.0, 10.0, 9.0], "value_currency": "EUR"})
-    >>> draw_named_values([1, 0, 1, 0], [[0.9, 0.8, 0.7, 0.1]], listings, [2], n_resamples=0)
-    {'value_EUR_at_2': array([30.])}
-    """
-    draws = draw_values(y, scores, listings, k, weight=weight, n_resamples=n_resamples, seed=seed)
+    """Return the amounts of `draw_values` by the name of the measure, such as "value_EUR_at_100"."""
+    draws = draw_values(y, scores, listings, k, resampling)
     if draws is None:
         return {}
     currency = listings[VALUE_CURRENCY].iloc[0]
@@ -442,7 +298,7 @@ def draw_named_values(
 
 
 def _currencies_of(listings: pd.DataFrame) -> list[str]:
-    """Return the currencies in which listings are priced, in the order of their names."""
+    """Return the currencies of the prices, sorted by name."""
     if "price" not in listings or "currency" not in listings:
         return []
     return sorted(listings["currency"][listings["price"].notna()].dropna().unique().tolist())

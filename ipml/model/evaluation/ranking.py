@@ -1,14 +1,13 @@
-"""Listings sorted by score, counted once: what every measure is read from; and sellers drawn anew, for its interval.
+"""Rankings: listings sorted and counted once by score, for every measure and every resample of its interval.
 
-A `ScoreRanking` holds one row of counts for each weighting of the same listings, so that the hundreds of resamples
-of an interval cost a few passes over arrays. A measure is a function from a ranking to one value per row,
-known everywhere by its name: "average_precision", "precision_at_100", "recall_at_100",
-"recall_at_precision_0.9", "brier", "calibration_error".
+A `ScoreRanking` holds one row of counts for each weighting of the same listings, so hundreds of resamples cost a few
+passes over arrays. A measure maps a ranking to one value per row; its name is the same everywhere:
+"average_precision", "precision_at_100", "recall_at_100", "recall_at_precision_0.9", "brier", "calibration_error".
 
-How far a figure would move on other sellers like these is found by drawing sellers anew, with replacement. Listings of
-one seller stand and fall together, so sellers are resampled, not listings (the cluster bootstrap; Field and Welsh,
-2007, doi:10.1111/j.1467-9868.2007.00593.x). Drawing a seller twice is counting its listings twice: a resample is a row
-of weights, and the listings need sorting only once.
+Intervals show how far a figure would move on other sellers like these. Listings of one seller are alike, so sellers are
+resampled with replacement, not listings (the cluster bootstrap; Field and Welsh, 2007,
+doi:10.1111/j.1467-9868.2007.00593.x). A seller drawn twice has its listings counted twice: a resample is a row of
+weights, and the listings are sorted only once.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ScoreRanking:
-    """How many listings, and how many counterfeits among them, score at least as high as each distinct score.
+    """Numbers of listings and of counterfeits with at least each distinct score.
 
-    Equal scores form one step, so that no measure depends on the order in which equals happen to stand.
+    Equal scores form one step, so no measure depends on the order of equal scores.
 
     Attributes
     ----------
@@ -64,7 +63,7 @@ class ScoreRanking:
 
 @dataclass(frozen=True, slots=True)
 class ScoreOrder:
-    """Where each listing stands from the highest score down, and where each run of equal scores ends.
+    """Order of the listings by score.
 
     Attributes
     ----------
@@ -72,13 +71,6 @@ class ScoreOrder:
         Positions of the listings, highest score first.
     ends : array of shape (n_scores,)
         Places in `order` at which a distinct score occurs for the last time.
-
-    Examples
-    --------
-    >>> score = np.array([0.1, 0.9, 0.1])
-    >>> order = ScoreOrder.of(score)
-    >>> order.rank(score, np.array([0.0, 1.0, 0.0]), np.ones((1, 3))).listings
-    array([[1., 3.]])
     """
 
     order: NDArray[np.intp]
@@ -102,26 +94,13 @@ class ScoreOrder:
 
 
 def rank_once(y: Floats, score: Floats, weight: Floats | None = None) -> ScoreRanking:
-    """Sort and count listings, each once or as often as its weight says; the ranking has one row.
-
-    Examples
-    --------
-    >>> rank_once(np.array([1.0, 0.0, 0.0]), np.array([0.9, 0.1, 0.1])).precision.round(2)
-    array([[1.  , 0.33]])
-    """
+    """Sort and count listings, each with its weight; the ranking has one row."""
     weights = np.ones_like(score) if weight is None else weight
     return ScoreOrder.of(score).rank(score, y, weights[np.newaxis])
 
 
 def check_scores(y: ArrayLike, score: ArrayLike, are_probabilities: bool = True) -> tuple[Floats, Floats]:
-    """Return truth and scores as arrays, or say why nothing can be measured on them.
-
-    Examples
-    --------
-    >>> check_scores([True, False], [0.5, 1.5])
-    Traceback (most recent call last):
-    ipml.errors.UnmeasurableScores: Cannot measure: found scores from 0.5 to 1.5; ...
-    """
+    """Return truth and scores as arrays; raises UnmeasurableScores where nothing can be measured on them."""
     truth, scores = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
     if truth.ndim != 1 or truth.shape != scores.shape:
         raise UnmeasurableScores(f"shapes {truth.shape} and {scores.shape}", "a truth and a score per listing")
@@ -138,18 +117,12 @@ def check_scores(y: ArrayLike, score: ArrayLike, are_probabilities: bool = True)
 
 
 def measure_named(name: str) -> Callable[[ScoreRanking], Floats]:
-    """Return the function that reads the measure of that name from a ranking, one value per sample.
+    """Return the function that reads the named measure from a ranking, one value per sample.
 
     Raises
     ------
     UnusableSetting
         No measure has that name.
-
-    Examples
-    --------
-    >>> score, y = np.array([0.9, 0.1]), np.array([1.0, 0.0])
-    >>> measure_named("precision_at_2")(rank_once(y, score))
-    array([0.5])
     """
     if name in _PLAIN_MEASURES:
         return _PLAIN_MEASURES[name]
@@ -197,7 +170,7 @@ def _calibration_error(ranking: ScoreRanking) -> Floats:
 
 
 def _equal_mass_bins(ranking: ScoreRanking) -> NDArray[np.intp]:
-    """Return the bin that holds the middle of the listings of each score, shape (n_samples, n_scores)."""
+    """Return the bin with the middle of the listings of each score, shape (n_samples, n_scores)."""
     middle = ranking.listings - _steps(ranking.listings) / 2
     share = middle / ranking.listings[:, -1:]
     return np.minimum(CALIBRATION_BINS * share, CALIBRATION_BINS - 1).astype(np.intp)
@@ -215,7 +188,7 @@ _MEASURES_AT_PLACE: dict[str, Callable[..., Floats]] = {
 
 
 def _positives_among_first(ranking: ScoreRanking, k: int) -> Floats:
-    """Count the counterfeits among the first k listings; the step that holds the k-th counts in part."""
+    """Count the counterfeits among the first k listings; the step with the k-th listing counts in part."""
     samples = np.arange(len(ranking.listings))
     reach = np.minimum(ranking.listings[:, -1], k)
     step = (ranking.listings < reach[:, np.newaxis]).sum(axis=1)
@@ -244,6 +217,26 @@ def _as_share(number: str) -> float | None:
     return share if 0 < share <= 1 else None
 
 
+@dataclass(frozen=True)
+class Resampling:
+    """Resamples of the sellers from which intervals are made, and the weight of each listing.
+
+    Attributes
+    ----------
+    n_resamples : int, default=500
+    seed : int, default=0
+        The same seed and the same listings, in any order, give the same resamples.
+    weight : array of shape (n_listings,), optional
+        Number of listings that each one represents; 1 where none is given.
+    """
+
+    n_resamples: int = 500
+    seed: int = 0
+    weight: ArrayLike | None = None
+
+
+DEFAULT_RESAMPLING = Resampling()
+
 _CELLS_AT_A_TIME = 100_000  # of resamples x listings: few enough to stay in the processor's cache
 
 
@@ -251,21 +244,18 @@ def resample_rankings(
     y: ArrayLike,
     score: ArrayLike,
     sellers: ArrayLike,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     *,
     worth: ArrayLike | None = None,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
 ) -> Iterator[tuple[NDArray[np.intp], ScoreRanking]]:
     """Yield the listings as they are (number 0) and their resamples (from 1), several at a time.
 
-    Resamples without a counterfeit are left out. Where `worth` is given, of shape (n_listings,) and at least 0, each
-    counterfeit counts for what it is worth: recall is then the share of all worth that was found. Where `weight` is
-    given, each listing counts as so many.
+    Resamples without a counterfeit are left out. With `worth` of at least 0, shape (n_listings,), each counterfeit
+    counts as its worth: recall is then the share of all worth that was found.
 
     Examples
     --------
-    >>> draws = resample_rankings([1, 0], [0.9, 0.1], ["a", "b"], n_resamples=0)
+    >>> draws = resample_rankings([1, 0], [0.9, 0.1], ["a", "b"], Resampling(n_resamples=0))
     >>> [(numbers.tolist(), ranking.precision.tolist()) for numbers, ranking in draws]
     [([0], [[1.0, 0.5]])]
     """
@@ -273,46 +263,38 @@ def resample_rankings(
     if worth is not None:
         truth = truth * np.asarray(worth, dtype=float)
     order = ScoreOrder.of(scores)
-    for start, weights in resampled_weights(number_sellers(sellers, len(truth)), n_resamples, seed):
-        if weight is not None:
-            weights = weights * np.asarray(weight, dtype=float)
+    for start, weights in resampled_weights(number_sellers(sellers, len(truth)), resampling):
+        if resampling.weight is not None:
+            weights = weights * np.asarray(resampling.weight, dtype=float)
         ranking = order.rank(scores, truth, weights)
         usable = np.flatnonzero(ranking.positives[:, -1] > 0)
         yield start + usable, ranking.of_samples(usable)
 
 
-def resample_sums(values: ArrayLike, sellers: ArrayLike, *, n_resamples: int = 500, seed: int = 0) -> Floats:
-    """Add up columns over the listings as they are, and then over each resample of their sellers.
+def resample_sums(values: ArrayLike, sellers: ArrayLike, resampling: Resampling = DEFAULT_RESAMPLING) -> Floats:
+    """Add up columns over the listings as they are and over each resample, shape (1 + n_resamples, n_columns).
 
-    The sellers drawn are those of `resample_rankings` under the same seed.
-
-    Parameters
-    ----------
-    values : array of shape (n_listings, n_columns)
-    sellers : array of shape (n_listings,)
-
-    Returns
-    -------
-    array of shape (1 + n_resamples, n_columns)
+    The sellers drawn are those of `resample_rankings` under the same seed. Weights must be in the values already.
 
     Examples
     --------
-    >>> resample_sums([[1.0], [2.0], [4.0]], ["a", "a", "b"], n_resamples=3).ravel()
+    >>> resample_sums([[1.0], [2.0], [4.0]], ["a", "a", "b"], Resampling(n_resamples=3)).ravel()
     array([7., 8., 7., 6.])
     """
     columns = np.asarray(values, dtype=float)
     numbers = number_sellers(sellers, len(columns))
     by_seller = np.zeros((int(numbers.max()) + 1, columns.shape[1]))
     np.add.at(by_seller, numbers, columns)
-    weights = resampled_weights(np.arange(len(by_seller)), n_resamples, seed)
+    weights = resampled_weights(np.arange(len(by_seller)), resampling)
     return np.vstack([drawn @ by_seller for _, drawn in weights])
 
 
-def resampled_weights(sellers: NDArray[np.intp], n_resamples: int, seed: int) -> Iterator[tuple[int, Floats]]:
+def resampled_weights(sellers: NDArray[np.intp], resampling: Resampling) -> Iterator[tuple[int, Floats]]:
     """Yield weights of several samples at a time, after the number of the first; sample 0 is all listings."""
     yield 0, np.ones((1, len(sellers)))
     n_sellers = int(sellers.max()) + 1
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(resampling.seed)
+    n_resamples = resampling.n_resamples
     at_a_time = max(1, _CELLS_AT_A_TIME // len(sellers))
     for start in range(1, n_resamples + 1, at_a_time):
         drawn = [
@@ -335,12 +317,6 @@ def number_sellers(sellers: ArrayLike, n_listings: int) -> NDArray[np.intp]:
 
 
 def take_by_seller(rows: NDArray[np.intp], sellers: pd.Series[str], n: int, most: int = 2) -> NDArray[np.intp]:
-    """Return the first `n` of some rows, at most two of one seller, whose listings are often alike.
-
-    Examples
-    --------
-    >>> take_by_seller(np.array([3, 1, 0, 2]), pd.Series(list("aaba")), 3)
-    array([3, 1, 2])
-    """
+    """Return the first `n` of some rows, at most two of one seller, whose listings are often alike."""
     taken = sellers.iloc[rows].reset_index(drop=True)
     return rows[(taken.groupby(taken).cumcount() < most).to_numpy()][:n]

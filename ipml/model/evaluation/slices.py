@@ -1,11 +1,11 @@
-"""Where a model is weaker than as a whole: its figures by brand, by kind of seller, by script, by time.
+"""Slices: the model's figures by brand, kind of seller, script and time, to show where it is weak.
 
-Average precision falls with the share of counterfeits, however good the ranking. To be compared with the whole, a
-slice is therefore also measured as if it held as large a share as the whole does (calibrated precision; Siblini and
-others, 2020, arXiv:1909.02827).
+Average precision falls with the share of counterfeits, however good the ranking. For comparison with the whole, a slice
+is therefore also measured at the whole's share of counterfeits (calibrated precision; Siblini and others, 2020,
+arXiv:1909.02827).
 
-The script of a text is certain; its language is not guessed: a title is a few words, half of them brand names, and
-holds hardly any of the function words by which languages are told apart.
+The script of a text is certain; its language is not guessed. A title is a few words, half of them brand names, with
+hardly any of the function words that distinguish languages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ipml.model.evaluation.metrics import Estimate, average_precision, estimate_of
-from ipml.model.evaluation.ranking import Floats, ScoreRanking, measure_named, resample_rankings, resample_sums
+from ipml.model.evaluation.ranking import (
+    DEFAULT_RESAMPLING,
+    Floats,
+    Resampling,
+    ScoreRanking,
+    measure_named,
+    resample_rankings,
+    resample_sums,
+)
 
 _MOST_LETTERS = 300
 _SCRIPTS = {
@@ -45,9 +53,9 @@ OTHER, NONE = "other", "no letters"
 
 
 def writing_system(text: str) -> str:
-    """Return the script of most letters of a text, as far as its first 300 characters.
+    """Return the script of most letters among the first 300 characters of a text.
 
-    Letters dressed up as others (full width, mathematical) count as the plain ones. Japanese is told by its kana.
+    Letters in disguise (full width, mathematical) count as the plain ones. Kana make a text Japanese.
 
     Examples
     --------
@@ -75,7 +83,7 @@ _AS_GIVEN = ("brand", "category", "currency", "country")
 
 
 def group_columns(listings: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns by which listings are grouped, where known: as given, and worked out.
+    """Return the columns by which listings are grouped, as given or derived, where known.
 
     Examples
     --------
@@ -150,7 +158,7 @@ MOST_RESAMPLES = 200  # slices are many, and read roughly
 
 @dataclass(frozen=True, slots=True)
 class SliceCounts:
-    """How much the figures rest on.
+    """Listings, counterfeits and sellers behind a set of figures.
 
     Examples
     --------
@@ -180,15 +188,13 @@ class Slice:
     ----------
     column, value : str
         Such as "brand" and "Nike", or "seller size" and "1 listing".
-    counts : SliceCounts
     figures : dict of str to Estimate
-        By measure. `prevalence` is the slice's share of counterfeits, weighed where labels are;
-        `comparable_average_precision` is what average precision would be at the whole's share of counterfeits;
-        `recall_at_break_even` is the share of the slice's counterfeits that are flagged where as many listings are
-        flagged in all as there are counterfeits.
+        By measure. `prevalence` is the weighted share of counterfeits. `comparable_average_precision` is the average
+        precision at the whole's share of counterfeits. `recall_at_break_even` is the recall in the slice at the
+        threshold that flags as many listings in all as there are counterfeits.
     is_below : bool
-        Whether one of the latter two lies clearly below that of the whole: with its whole interval, over at least 10
-        sellers. Of many slices, a few lie there by chance.
+        Whether one of the latter two is clearly below the whole's: with its whole interval, over at least 10 sellers.
+        Of many slices, a few are below by chance.
     """
 
     column: str
@@ -199,20 +205,14 @@ class Slice:
 
 
 def count_listings(y: Floats, sellers: pd.Series[str]) -> SliceCounts:
-    """Count listings, counterfeits and sellers.
-
-    Examples
-    --------
-    >>> print(count_listings(np.array([1.0, 0.0]), pd.Series(["a", "a"])))
-    2 listings of 1 sellers, 1 counterfeit (50.0 %)
-    """
+    """Count listings, counterfeits and sellers."""
     return SliceCounts(len(y), int(y.sum()), sellers.nunique())
 
 
 def break_even(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Return the threshold that flags as many listings as there are counterfeits, so that precision equals recall.
 
-    Where scores are equal there, more are flagged. Each listing counts as its weight says; once where none is given.
+    More are flagged if scores are equal there. Without `weight` each listing counts once.
 
     Examples
     --------
@@ -231,53 +231,47 @@ def measure_slices(
     scores: Sequence[ArrayLike],
     columns: pd.DataFrame,
     sellers: pd.Series[str],
-    *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = MOST_RESAMPLES,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> Iterator[Slice]:
-    """Yield the slices that hold enough to measure, the largest of each column first.
+    """Yield the slices that are large enough to measure, the largest of each column first.
 
-    A slice has at least 50 listings, but not all, 5 counterfeits and two sellers.
+    A slice has at least 50 listings, but not all, 5 counterfeits and two sellers. Sizes are counted without weights,
+    and at most 200 resamples are made of each slice.
 
     Parameters
     ----------
     y : array of shape (n_listings,)
         True or 1 where the listing is counterfeit.
     scores : sequence of array of shape (n_listings,)
-        Probabilities, one array a repeat; the figures are averaged over them.
+        Probabilities, one array per repeat; the figures are averaged over them.
     columns : DataFrame of shape (n_listings, n_columns)
-        By what to slice, such as `ipml.model.evaluation.slices.group_columns` returns.
+        Such as `group_columns` returns.
     sellers : Series of shape (n_listings,)
-    weight : array of shape (n_listings,), optional
-        For how many listings each one stands; once where none is given. What is large enough is counted unweighed.
-    n_resamples : int, default=200
-        Resamples of the sellers of each slice; no more than 200 are made.
-    seed : int, default=0
+    resampling : Resampling
 
     Examples
     --------
     >>> listings = pd.DataFrame({"seller_id": list("abcd") * 30, "brand": ["Acme", "Bolt"] * 60})
     >>> y, score = [1, 1, 0, 0] * 30, [0.9, 0.2, 0.1, 0.6] * 30
-    >>> for part in measure_slices(y, [score], listings[["brand"]], listings["seller_id"], n_resamples=50):
+    >>> for part in measure_slices(y, [score], listings[["brand"]], listings["seller_id"], Resampling(50)):
     ...     print(part.value, part.figures["recall_at_break_even"].value)
     Acme 1.0
     Bolt 0.0
     """
     truth = np.asarray(y, dtype=float)
     repeats = [np.asarray(score, dtype=float) for score in scores]
-    weights = np.ones_like(truth) if weight is None else np.asarray(weight, dtype=float)
+    weights = np.ones_like(truth) if resampling.weight is None else np.asarray(resampling.weight, dtype=float)
     flags = [score >= break_even(truth, score, weights) for score in repeats]
     whole = {
         "comparable_average_precision": np.mean([average_precision(truth, score, weights) for score in repeats]),
         "recall_at_break_even": np.mean([(weights * truth)[flagged].sum() / (weights @ truth) for flagged in flags]),
     }
     prevalence = float(weights @ truth / weights.sum())
-    n_resamples = min(n_resamples, MOST_RESAMPLES)
+    n_resamples = min(resampling.n_resamples, MOST_RESAMPLES)
     for column, value, rows in _find_slices(truth, columns, sellers):
-        known = truth[rows], weights[rows], sellers.iloc[rows]
+        of_slice = Resampling(n_resamples, resampling.seed, weights[rows])
         draws = [
-            _draw(*known, score[rows], flagged[rows], prevalence, n_resamples, seed)
+            _draw(truth[rows], score[rows], flagged[rows], sellers.iloc[rows], prevalence, of_slice)
             for score, flagged in zip(repeats, flags, strict=True)
         ]
         figures = {name: estimate_of(np.mean([drawn[name] for drawn in draws], axis=0)) for name in SLICE_MEASURES}
@@ -300,24 +294,22 @@ def _find_slices(
 
 def _draw(
     y: Floats,
-    weight: Floats,
-    sellers: pd.Series[str],
     score: Floats,
     flagged: NDArray[np.bool_],
+    sellers: pd.Series[str],
     prevalence: float,
-    n_resamples: int,
-    seed: int,
+    resampling: Resampling,
 ) -> dict[str, Floats]:
     """Return every measure on the listings of a slice, and on each resample of their sellers."""
     readers = {name: measure_named(name) for name in ("average_precision", "calibration_error")}
-    draws = {name: np.full(1 + n_resamples, np.nan) for name in SLICE_MEASURES}
-    for numbers, ranking in resample_rankings(y, score, sellers, weight=weight, n_resamples=n_resamples, seed=seed):
+    draws = {name: np.full(1 + resampling.n_resamples, np.nan) for name in SLICE_MEASURES}
+    for numbers, ranking in resample_rankings(y, score, sellers, resampling):
         for name, read in readers.items():
             draws[name][numbers] = read(ranking)
         comparable = readers["average_precision"](_at_prevalence(ranking, prevalence))
         draws["comparable_average_precision"][numbers] = comparable
-    counted = weight[:, np.newaxis] * np.column_stack([y * flagged, y, np.ones_like(y)])
-    found, there, listings = resample_sums(counted, sellers, n_resamples=n_resamples, seed=seed).T
+    counted = np.asarray(resampling.weight)[:, np.newaxis] * np.column_stack([y * flagged, y, np.ones_like(y)])
+    found, there, listings = resample_sums(counted, sellers, resampling).T
     draws["prevalence"] = there / listings
     np.divide(found, there, out=draws["recall_at_break_even"], where=there > 0)
     return draws

@@ -61,14 +61,7 @@ class ClassShares:
 
 
 def bound_share(share: float, n: float) -> tuple[float, float]:
-    """Return the bounds of Clopper and Pearson for a share of n listings, which need be no whole number.
-
-    Examples
-    --------
-    >>> low, high = bound_share(0.0, 500.0)
-    >>> low, round(high, 3)
-    (0.0, 0.011)
-    """
+    """Return the bounds of Clopper and Pearson for a share of n listings; n need be no whole number."""
     low = float(stats.beta.ppf(CHANCE, share * n, n - share * n + 1)) if share > 0 else 0.0
     high = float(stats.beta.ppf(1 - CHANCE, share * n + 1, n - share * n)) if share < 1 else 1.0
     return low, high

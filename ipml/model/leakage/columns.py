@@ -1,4 +1,4 @@
-"""Columns that say more of the label than anything known in time could: by name, by prediction, by seller."""
+"""Columns that reveal more of the label than anything known in time could: by name, prediction or seller."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def find_outcome_names(columns: pd.DataFrame) -> Iterator[Leak]:
     """Find columns with names of outcomes, which are known only later."""
     for name in map(str, columns):
         if any(_OUTCOMES.match(word.lower()) for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)):
-            sentence = f"{name}: called like something that is known only once the listing was judged"
+            sentence = f"{name}: named like something that is known only after the decision"
             yield Leak("outcome name", name, sentence)
 
 
@@ -66,13 +66,13 @@ def find_too_good(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds
     is_dealt_easily = CHANCE * comb(n_sellers, len(np.unique(sellers[y]))) < n_tried
 
     def is_dealt(values: Any) -> bool:
-        """Return whether chance may give such values, the same in all listings of a seller, to counterfeiters alone."""
+        """Return whether chance may give such values, one per seller, to counterfeiters alone."""
         return is_dealt_easily and bool(pd.Series(values).groupby(sellers).nunique(dropna=False).eq(1).all())
 
     def report(names: tuple[Any, ...], prediction: Prediction) -> Leak:
         column = ", ".join(map(str, names))
         subject = "alone it predicts" if len(names) == 1 else "together they predict"
-        return Leak("too good", column, f"{column}: {subject} {say_precision(prediction.precision, y, folds)}")
+        return Leak("too good", column, f"{column}: {subject} {describe_precision(prediction.precision, y, folds)}")
 
     poor = []
     for name in columns:
@@ -103,7 +103,7 @@ def is_too_good(prediction: Prediction, y: Flags, sellers: Places, certain: floa
 
     It is half of the way to perfect, or suspects counterfeits so much more often, and so many times as often, that it
     must be the label with noise: where counterfeits are rare, some noise makes most of the suspected ones genuine.
-    Honest columns may suspect all counterfeits, as where these are of few brands, but many genuine listings, too.
+    Honest columns may suspect all counterfeits, as where these are of few brands, but then many genuine listings too.
     """
     shares = ClassShares.of(prediction.is_suspected, y, sellers)
     if prediction.precision >= y.mean() + TOO_GOOD * (1 - y.mean()):
@@ -111,14 +111,14 @@ def is_too_good(prediction: Prediction, y: Flags, sellers: Places, certain: floa
     return shares.difference >= certain and shares.ratio >= ONE_SIDED_RATIO
 
 
-def say_precision(precision: float, y: Flags, folds: Folds) -> str:
-    """Return whose label was predicted, and how well."""
+def describe_precision(precision: float, y: Flags, folds: Folds) -> str:
+    """Return the kind of sellers predicted, and the precision, in words."""
     whose = "unseen sellers" if folds.by_seller else "listings drawn at random"
     return f"the label of {whose} with average precision {precision:.2f}, where {y.mean():.2f} is chance"
 
 
 def _codes_to_pair(columns: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
-    """Return columns of few values as codes, and of others the half and the parity of their numbers."""
+    """Return columns of few values as codes, and others as the half and the parity of their numbers."""
     codes = {}
     for name in columns:
         column = columns[name]
@@ -197,7 +197,7 @@ def find_seller_names(columns: pd.DataFrame, y: Flags, sellers: Places, folds: F
             predict_from_column(column, y, part, fine=True).precision for part in (folds.random, folds.by_seller)
         )
         if seen - unseen >= max(MEMORY_GAP, MEMORY_SHARE * (seen - y.mean())):
-            sentence = f"{name}: it predicts {_say_memory(seen, unseen)}: it tells who sells, not what"
+            sentence = f"{name}: it predicts {_say_memory(seen, unseen)}: it identifies the seller, not the goods"
             yield Leak("names sellers", str(name), sentence)
     if len(shared) > 1 and len(sellers) >= 1.5 * len(np.unique(sellers)):
         codes = columns.groupby(shared, dropna=False).ngroup().to_numpy()

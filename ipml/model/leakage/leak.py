@@ -55,13 +55,7 @@ class LeakageReport:
 
 
 def show_rows(rows: NDArray[np.int64], is_meant: NDArray[Any]) -> str:
-    """Return the numbers of the first marked rows.
-
-    Examples
-    --------
-    >>> show_rows(np.arange(1, 9), np.arange(8) > 2), show_rows(np.arange(1, 9), np.arange(8) == 2)
-    ('rows 4, 5, 6, …', 'row 3')
-    """
+    """Return the numbers of the first marked rows."""
     numbers = [str(row) for row in rows[np.asarray(is_meant, dtype=bool)]]
     more = ", …" if len(numbers) > _SHOWN_ROWS else ""
     return f"row{'s' if len(numbers) > 1 else ''} {', '.join(numbers[:_SHOWN_ROWS])}{more}"

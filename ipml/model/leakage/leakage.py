@@ -61,9 +61,9 @@ def audit_leakage(
     Parameters
     ----------
     table : DataFrame of shape (n_listings, …)
-        Any columns, canonical or as a marketplace has them.
+        Any columns, canonical or not.
     y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit; both kinds, ten of each at least.
+        True or 1 where the listing is counterfeit; at least ten of each kind.
     sellers : array of shape (n_listings,), optional
         Seller of each listing; by default the column `seller_id`. Without sellers half of the checks are left out, and
         the report says so.
@@ -88,7 +88,7 @@ def audit_leakage(
     >>> table = pd.DataFrame({"price": np.arange(60) // 4, "refunds": 3 * y, "seller_id": np.arange(60) // 2 * 2 + y})
     >>> for leak in audit_leakage(table, y).leaks:
     ...     print(leak.kind, "|", leak.sentence)
-    outcome name | refunds: called like something that is known only once the listing was judged
+    outcome name | refunds: named like something that is known only after the decision
     too good | refunds: alone it predicts the label of unseen sellers with average precision 1.00, where 0.50 is chance
     """
     truth, rows = _check(table, y), number_rows(table)

@@ -31,12 +31,12 @@ TEXT_FEATURES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """The same listings parted twice: at random, and by seller.
+    """The same listings split twice: at random, and by seller.
 
     Attributes
     ----------
     random, by_seller : tuple of (train, test)
-        Positions; `by_seller` is empty where there are no sellers, or too few.
+        Positions; `by_seller` is empty without sellers, or with too few.
     """
 
     random: tuple[Fold, ...]
@@ -44,12 +44,12 @@ class Folds:
 
     @property
     def parted(self) -> tuple[Fold, ...]:
-        """The folds by seller, or at random where there are none."""
+        """The folds by seller, or at random without any."""
         return self.by_seller or self.random
 
     @classmethod
     def of(cls, y: Flags, sellers: NDArray[np.object_] | None, n_folds: int = 5, seed: int = 0) -> Folds:
-        """Part the listings into `n_folds`, or as many as there are sellers of either kind, two at least."""
+        """Split the listings into `n_folds`, or as many as there are sellers of either kind, two at least."""
         per_class = min(int(y.sum()), int((~y).sum()))
         random = StratifiedKFold(min(n_folds, per_class), shuffle=True, random_state=seed).split(y, y)
         if sellers is None:
@@ -63,14 +63,14 @@ class Folds:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Judgement of scores from a learner that saw other folds.
+    """Precision of scores from learners of other folds.
 
     Attributes
     ----------
     precision : float
         Average precision, mean over the folds.
     is_suspected : array of shape (n_listings,)
-        Where the score is above the share of counterfeits that the learner saw.
+        Where the score is above the share of counterfeits in training.
     """
 
     precision: float
@@ -78,7 +78,7 @@ class Prediction:
 
     @classmethod
     def of(cls, y: Flags, scores: Iterable[Floats], folds: tuple[Fold, ...]) -> Prediction:
-        """Judge the scores of each fold; those of different folds need not be on one scale."""
+        """Measure the scores of each fold; those of different folds need not be on one scale."""
         is_suspected = np.zeros(len(y), dtype=bool)
         precisions = []
         for (train, test), score in zip(folds, scores, strict=True):
@@ -89,14 +89,7 @@ class Prediction:
 
 
 def predict_from_column(column: pd.Series[Any], y: Flags, folds: tuple[Fold, ...], *, fine: bool = False) -> Prediction:
-    """Predict from one column: numbers and moments by a small tree, in which missing is a value; words by look-up.
-
-    Examples
-    --------
-    >>> y = np.array([True, False] * 20)
-    >>> predict_from_column(pd.Series(np.where(y, 5.0, 1.0)), y, Folds.of(y, None).random).precision
-    1.0
-    """
+    """Predict from one column: numbers and moments by a small tree, in which missing is a value; words by look-up."""
     if is_word_column(column):
         return predict_from_codes(pd.factorize(column)[0] + 1, y, folds)
     values, limits = np.column_stack(rank(as_numbers(column))), FINE if fine else COARSE
@@ -134,33 +127,20 @@ def fit_quickly(values: csr_matrix, y: Flags) -> LogisticRegression:
 
 
 def is_word_column(column: pd.Series[Any]) -> bool:
-    """Say whether a column holds words, not numbers or moments; numbers spelt out, as in CSV, are numbers.
-
-    Examples
-    --------
-    >>> [is_word_column(pd.Series(cells)) for cells in (["red", "1"], ["1", "2.5", None], [1, 2], [None, None])]
-    [True, False, False, False]
-    """
+    """Return whether a column holds words, not numbers or moments; numbers as text, as in CSV, are numbers."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return False
-    known = column.dropna()
-    return bool(pd.to_numeric(known, errors="coerce").isna().any())
+    present = column.dropna()
+    return bool(pd.to_numeric(present, errors="coerce").isna().any())
 
 
 def is_text_column(column: pd.Series[Any]) -> bool:
-    """Say whether a column holds texts: words that hardly ever come twice, and several at a time.
-
-    Examples
-    --------
-    >>> texts = ["red bag, new", "wool hat, grey"]
-    >>> [is_text_column(pd.Series(cells)) for cells in (texts, ["a1", "a2"], ["a", "b", "a"], ["1", "2"], [None])]
-    [True, False, False, False, False]
-    """
-    known = column.dropna()
-    if known.empty or not is_word_column(column):
+    """Return whether a column holds texts: words that hardly ever occur twice, and several at a time."""
+    present = column.dropna()
+    if present.empty or not is_word_column(column):
         return False
-    texts = known.astype("str")
-    return bool(known.nunique() > 0.5 * len(known) and texts.str.contains(" ", regex=False).mean() > 0.5)
+    texts = present.astype("str")
+    return bool(present.nunique() > 0.5 * len(present) and texts.str.contains(" ", regex=False).mean() > 0.5)
 
 
 def as_numbers(column: pd.Series[Any]) -> Floats:
@@ -181,7 +161,7 @@ def _encode(column: pd.Series[Any]) -> csr_matrix:
 
 
 def rank(numbers: Floats) -> tuple[Floats, Floats]:
-    """Return the rank of each number in 0-1, half where it is missing, and 1 where it is; any unit gives the same."""
+    """Return each number's rank in 0-1, a half where missing, and a mark of the missing; independent of units."""
     ranks = pd.Series(numbers).rank(method="dense").to_numpy()
     most = np.nanmax(ranks, initial=1.0)
     return np.nan_to_num(ranks / most, nan=0.5), np.isnan(numbers).astype(float)

@@ -22,7 +22,7 @@ from ipml.features.normalisation import fold_text
 from ipml.model.drift import Mean
 from ipml.model.drift.drift import show_share
 from ipml.model.leakage.class_shares import ClassShares
-from ipml.model.leakage.columns import say_precision
+from ipml.model.leakage.columns import describe_precision
 from ipml.model.leakage.leak import Leak
 from ipml.model.leakage.prediction import (
     Flags,
@@ -50,20 +50,14 @@ _WORD = r"[^\W_]+"
 
 
 def holds_sentences(column: pd.Series[Any]) -> bool:
-    """Say whether the cells of a column are read word by word: several words in most, and of many kinds.
-
-    Examples
-    --------
-    >>> holds_sentences(pd.Series([f"bag number {number % 25}" for number in range(1_000)]))
-    True
-    """
+    """Return whether cells are read word by word: several words in most, and of many kinds."""
     if not is_word_column(column) or column.nunique() < FEWEST_TEXTS:
         return False
     return bool(column.dropna().astype("str").str.contains(" ", regex=False).mean() > 0.5)
 
 
 def find_revealing_words(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds) -> Iterator[Leak]:
-    """Find texts whose words predict the label too well, or of which a word is in one class only.
+    """Find texts whose words predict the label too well, or with a word of one class only.
 
     Words of the trade, such as "replica", and of brands are no leak however many counterfeits have them.
     """
@@ -80,10 +74,10 @@ def find_revealing_words(columns: pd.DataFrame, y: Flags, sellers: Places, folds
         if precision >= TOO_GOOD_TEXT:
             weights = fit_quickly(values, y).coef_[0]
             largest = [words[place] for place in np.argsort(-np.abs(weights), kind="stable")[:SHOWN_WORDS]]
-            sentence = f"{name}: its words predict {say_precision(precision, y, folds)}; the largest weights: "
+            sentence = f"{name}: its words predict {describe_precision(precision, y, folds)}; the largest weights: "
             yield Leak("too good", str(name), sentence + ", ".join(largest))
-        elif found := _find_one_sided_words(values, words, y, sellers):
-            yield Leak("one-sided", str(name), f"{name}: {'; '.join(found[:SHOWN_WORDS])}")
+        elif one_sided := _find_one_sided_words(values, words, y, sellers):
+            yield Leak("one-sided", str(name), f"{name}: {'; '.join(one_sided[:SHOWN_WORDS])}")
 
 
 def _fold_ends(column: pd.Series[Any]) -> list[str]:
@@ -95,10 +89,10 @@ def _fold_ends(column: pd.Series[Any]) -> list[str]:
 
 
 def _find_one_sided_words(values: csr_matrix, words: NDArray[Any], y: Flags, sellers: Places) -> list[str]:
-    """Return sentences of the words that one class hardly ever has, the most telling first."""
+    """Return sentences on the words that one class hardly ever has, the largest ratio first."""
     counts = {kind: np.asarray(values[y == kind].sum(axis=0)).ravel() for kind in (True, False)}
     shares = {kind: count / np.sum(y == kind) for kind, count in counts.items()}
-    found, columns = [], values.tocsc()
+    one_sided, columns = [], values.tocsc()
     for kind, limit in ((True, WORD_RATIO), (False, WORD_RATIO_GENUINE)):
         more, less = shares[kind], shares[not kind]
         for place in np.flatnonzero((more >= WORD_SHARE) & (more >= limit * less)):
@@ -111,8 +105,8 @@ def _find_one_sided_words(values: csr_matrix, words: NDArray[Any], y: Flags, sel
             if ratio >= limit:
                 of_fake, of_genuine = (show_share(shares[kind][place], 1) for kind in (True, False))
                 sentence = f'"{words[place]}" is in {of_fake} of counterfeit and {of_genuine} of genuine listings'
-                found.append((ratio, sentence))
-    return [sentence for _, sentence in sorted(found, reverse=True)]
+                one_sided.append((ratio, sentence))
+    return [sentence for _, sentence in sorted(one_sided, reverse=True)]
 
 
 @lru_cache(maxsize=1)
@@ -137,7 +131,7 @@ def find_damage(columns: pd.DataFrame, y: Flags, sellers: Any) -> Iterator[Leak]
         if error > 0 and more >= DAMAGE_RATIO * less and 2 * stats.norm.sf((more - less) / error) < DAMAGE_CHANCE:
             shares = f"{show_share(fake.value)} of counterfeit and {show_share(genuine.value)} of genuine listings"
             sentence = (
-                f"{name}: letters damaged in encoding (such as U+FFFD) in {shares}: it tells how the file was made"
+                f"{name}: letters damaged in encoding (such as U+FFFD) in {shares}: it shows how the file was made"
             )
             yield Leak("damaged text", str(name), sentence)
 

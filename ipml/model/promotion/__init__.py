@@ -1,6 +1,6 @@
-"""From a trained model to the champion: compared with the one in use, judged at the gate, and taken back.
+"""Promotion: compares a trained model with the champion, applies the gate, promotes it or rolls back.
 
-It asks the registry, so import it inside the function that needs it: MLflow takes two seconds.
+It imports MLflow, which takes two seconds, so import it inside the function that needs it.
 """
 
 from ipml.model.promotion.comparison import compare_scores

@@ -1,14 +1,13 @@
-"""Model A against model B: the same measures on the same listings, and whether the difference is more than chance.
+"""Model comparison: the same measures of two models on the same listings, and whether they clearly differ.
 
-Both models are measured on the same resamples of the sellers, so that what is hard for both does not blur the
+Both models are measured on the same resamples of the sellers, so listings that are hard for both do not blur the
 difference (the paired bootstrap; Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 8).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,15 +15,16 @@ from numpy.typing import ArrayLike
 
 from ipml.errors import Conflict
 from ipml.model.evaluation.differences import MIN_SELLERS, SellerCount, estimate_differences, find_fewest_sellers
-from ipml.model.evaluation.evaluation import KEY, MODEL, Reviewed, Tested, align, draw_repeats
+from ipml.model.evaluation.evaluation import KEY, MODEL, ReviewSample, TestedListings, align, draw_repeats
 from ipml.model.evaluation.label_weights import find_label_probability, weigh_by_probability
 from ipml.model.evaluation.metrics import (
     MEASURES_OF_PROBABILITY,
     Estimate,
+    describe_unpriced,
     draw_named_values,
     estimate_of,
-    say_what_has_no_value,
 )
+from ipml.model.evaluation.ranking import DEFAULT_RESAMPLING, Resampling
 from ipml.model.evaluation.slices import SliceCounts, count_listings
 
 K = 100  # as reviewers read by default, for value at k
@@ -35,7 +35,7 @@ BETTER, WORSE, UNDECIDED = "B clearly better", "B clearly worse", "cannot be tol
 
 @dataclass(frozen=True, slots=True)
 class ComparedMeasure:
-    """One measure of both models, by how much it is greater for B, and why nobody can tell whether that is chance.
+    """One measure of both models, the difference B - A, and the seller count if it is too low for a verdict.
 
     Examples
     --------
@@ -52,7 +52,7 @@ class ComparedMeasure:
 
     @property
     def verdict(self) -> str:
-        """What the difference says in words; where its interval holds zero, nothing."""
+        """The difference in words; undecided where its interval holds zero."""
         if self.too_few:
             return str(self.too_few)
         sign = -1 if self.measure in LOWER_IS_BETTER else 1
@@ -63,17 +63,14 @@ class ComparedMeasure:
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """What tells two models apart.
+    """Comparison of two models.
 
     Attributes
     ----------
-    name_a, name_b : str
-        The models.
     counts : SliceCounts
-        On what they were compared.
-    measures : tuple of ComparedMeasure
+        Of the listings compared.
     remarks : tuple of str
-        What one has to know to believe it.
+        Conditions of the comparison that a reader must know.
     """
 
     name_a: str
@@ -98,41 +95,28 @@ class ModelComparison:
 
 
 def compare_tests(
-    a: Tested,
-    b: Tested,
+    a: TestedListings,
+    b: TestedListings,
     *,
     k: int = K,
     names: tuple[str, str] = ("A", "B"),
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> ModelComparison:
-    """Compare two models on the listings that both were tested on.
+    """Compare two models on the listings of both tests.
 
     Parameters
     ----------
-    a, b : Tested
-        Scores of listings whose sellers the models had not seen; odds of labels and values are those of B's.
+    a, b : TestedListings
+        Scores of listings whose sellers the models had not seen; label probabilities and values are those of B.
     k : int, default=100
-        How many listings are read, for value at k.
+        Number of listings read, for value at k.
     names : tuple of str, default=("A", "B")
-        What the models are called.
-    n_resamples : int, default=500
-        Resamples of the sellers, for the intervals.
-    seed : int, default=0
-        Seed of the resamples.
+    resampling : Resampling
 
     Raises
     ------
     Conflict
-        They share no counterfeit listing, or those of a single seller only.
-
-    Examples
-    --------
-    >>> listings = pd.DataFrame({"listing_id": list("1234"), "seller_id": list("aaaa"), "observed_at": pd.NaT})
-    >>> y = np.array([True, False] * 2)
-    >>> compare_tests(Tested(listings, y, {MODEL: [y * 0.9]}), Tested(listings, y, {MODEL: [y * 0.5]}))
-    Traceback (most recent call last):
-    ipml.errors.Conflict: Cannot compare: found 4 listings in both tests, 2 counterfeit, of 1 sellers; ...
+        They share no counterfeit listing, or only those of a single seller.
     """
     rows_a, rows_b = _find_shared(a.listings, b.listings)
     listings, y = b.listings.iloc[rows_b], b.y[rows_b]
@@ -146,17 +130,15 @@ def compare_tests(
         remarks.append(f"These are in both tests; A's has {len(a.y):,} listings, B's {len(b.y):,}.")
     if changed := int((a.y[rows_a] != y).sum()):
         remarks.append(f"The truth of {changed:,} has changed between the tests; that of B's counts.")
-    return compare_scores(
+    compared = compare_scores(
         y,
         [score[rows_a] for score in a.scores[MODEL]],
         [score[rows_b] for score in b.scores[MODEL]],
         listings,
         k=k,
-        names=names,
-        remarks=remarks,
-        n_resamples=n_resamples,
-        seed=seed,
+        resampling=resampling,
     )
+    return replace(compared, name_a=names[0], name_b=names[1], remarks=(*remarks, *compared.remarks))
 
 
 def compare_scores(
@@ -166,10 +148,7 @@ def compare_scores(
     listings: pd.DataFrame,
     *,
     k: int = K,
-    names: tuple[str, str] = ("A", "B"),
-    remarks: Sequence[str] = (),
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> ModelComparison:
     """Compare two models by their scores of the same listings.
 
@@ -178,14 +157,14 @@ def compare_scores(
     y : array of shape (n_listings,)
         True or 1 where the listing is counterfeit.
     scores_a, scores_b : sequence of array of shape (n_listings,)
-        Probabilities, once per repeat; a measure is averaged over the repeats.
+        Probabilities, one array per repeat; a measure is averaged over the repeats.
     listings : DataFrame of shape (n_listings, …)
-        With `seller_id`; weighed by `label_probability`, where known, and with the value at k where prices are known
-        (see `ipml.model.evaluation.metrics.add_values`).
+        With `seller_id`; weighted by `label_probability` where known, with value at k where prices are known (see
+        `ipml.model.evaluation.metrics.add_values`).
     k : int, default=100
-        How many listings are read, for value at k.
-    names, remarks
-        For the table.
+        Number of listings read, for value at k.
+    resampling : Resampling
+        Its weights are replaced by those of the listings.
 
     Raises
     ------
@@ -200,23 +179,24 @@ def compare_scores(
     -0.240 (-0.240 to -0.240) B clearly better
     """
     truth, label_probability = np.asarray(y, dtype=float), find_label_probability(listings)
-    drawn: dict[str, Any] = {"weight": None if label_probability is None else weigh_by_probability(label_probability)}
-    fewest = find_fewest_sellers(truth, listings["seller_id"], drawn["weight"])
-    drawn |= {"n_resamples": n_resamples, "seed": seed}
+    weight = None if label_probability is None else weigh_by_probability(label_probability)
+    fewest = find_fewest_sellers(truth, listings["seller_id"], weight)
+    resampling = replace(resampling, weight=weight)
     draws_a, draws_b = (
         {
-            **draw_repeats(truth, repeats, listings["seller_id"], COMPARED, **drawn),
-            **draw_named_values(truth, repeats, listings, [k], **drawn),
+            **draw_repeats(truth, repeats, listings["seller_id"], COMPARED, resampling),
+            **draw_named_values(truth, repeats, listings, [k], resampling),
         }
         for repeats in (scores_a, scores_b)
     )
-    notes = [] if label_probability is None else [str(Reviewed.of(truth, label_probability))]
-    if no_value := say_what_has_no_value(truth, listings):
+    notes = [] if label_probability is None else [str(ReviewSample.of(truth, label_probability))]
+    if no_value := describe_unpriced(truth, listings):
         notes.append(no_value)
     differences = estimate_differences({name: draws_b[name] - draws_a[name] for name in draws_a}, fewest.effective)
     too_few = fewest if fewest.is_too_few else None
     return ModelComparison(
-        *names,
+        "A",
+        "B",
         count_listings(truth, listings["seller_id"]),
         tuple(
             ComparedMeasure(
@@ -224,12 +204,12 @@ def compare_scores(
             )
             for measure in draws_a
         ),
-        (*remarks, *notes),
+        tuple(notes),
     )
 
 
 def _find_shared(a: pd.DataFrame, b: pd.DataFrame) -> tuple[list[int], list[int]]:
-    """Return where the listings that are in both stand in each, in the order of B."""
+    """Return the positions of the shared listings in A and in B, in the order of B."""
     positions = [side[KEY].reset_index(drop=True).rename_axis("at").reset_index() for side in (b, a)]
     shared = positions[0].merge(positions[1], on=KEY, suffixes=("_b", "_a"), validate="one_to_one")
     return shared["at_a"].tolist(), shared["at_b"].tolist()

@@ -1,7 +1,7 @@
-"""The promotion gate: may a model become champion? One row per rule, so that everybody can see why.
+"""Promotion gate: decides whether a model may become champion, with one row and one reason per rule.
 
-The rules are data: `gate.toml` beside this file, or a file of one's own over it. The figures of a model that they ask
-for are kept with its run.
+The rules are data: `gate.toml` beside this file, or a user's file over it. The figures of a model are stored with its
+run.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ class GateRule(BaseModel):
 
 
 class RatioRule(GateRule):
-    """A limit for a ratio of false alarms, which must not be clearly worse than the champion's either if so wished."""
+    """A limit for a ratio of false alarms, which optionally must not be clearly worse than the champion's."""
 
     must_not_worsen: bool = False
 
 
 class GateRules(BaseModel):
-    """What a model must show before it becomes champion; the names are those of `gate.toml`, which says why."""
+    """Rules that a model must meet to become champion; `gate.toml` gives names and reasons."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -91,17 +91,12 @@ def load_rules(path: Path | None = None) -> GateRules:
     Parameters
     ----------
     path : Path, optional
-        A TOML file with what differs from the bundled rules.
+        A TOML file with differences from the bundled rules.
 
     Raises
     ------
     UnusableSetting
-        It does not exist, is not TOML, or says something that is no rule; every such place is named.
-
-    Examples
-    --------
-    >>> str(load_rules().calibration_error)
-    'at most 0.05'
+        It does not exist, is not TOML, or holds something that is no rule; every such place is named.
     """
     return read_policy(
         GateRules, path or _BUNDLED, "ipml/model/promotion/gate.toml", kind="gate rules", complete=_complete
@@ -109,7 +104,7 @@ def load_rules(path: Path | None = None) -> GateRules:
 
 
 def _complete(own: dict[str, Any]) -> dict[str, Any]:
-    """Return rules of one's own over the bundled ones, limit by limit; what is no table is left for the check."""
+    """Merge a user's rules into the bundled ones, limit by limit; other values are left for the check."""
     bundled = parse_toml(_BUNDLED.read_text(encoding="utf-8"))
     return bundled | {
         name: bundled[name] | rule if name in bundled and isinstance(rule, dict) else rule for name, rule in own.items()
@@ -121,37 +116,29 @@ GATE_FILE = "gate/gate.json"
 
 @dataclass(frozen=True, slots=True)
 class GateFacts:
-    """The figures of one model that the gate asks for; None where something was not measured.
+    """Figures of one model for the gate; None where something was not measured.
 
     Attributes
     ----------
     average_precision, recall_at_precision, calibration_error : Estimate or None
-        On sellers the model has not seen; recall at precision 0.9.
+        On unseen sellers; recall at precision 0.9.
     above_best_baseline : Estimate or None
         Average precision minus that of the best baseline, on the same resamples.
     is_leaking : bool or None
-        Whether sellers of the test were also learnt from, which flatters all of this.
+        Whether training had sellers of the test, which flatters all figures.
     counterfeits, counterfeit_sellers : int or None
-        How many were tested, and of how many sellers; None where the run is older than these counts.
+        In the test; None for runs older than these counts.
     found_before_attacks : int or None
-        How many counterfeits the attacks had to hide; None where none was tried.
+        Counterfeits found before the attacks; None without attacks.
     recall_kept_mean, recall_kept_worst : Estimate or float or None
-        Share of the recall left under attack, in 0-1; a number where the run is older than the intervals.
+        Share of the recall left under attack, in 0-1; a number for runs older than the intervals.
     false_positive_ratio_small, false_positive_ratio_new : Estimate or float or None
-        False-positive rate of small sellers over that of large ones, of new ones over that of old ones; a number
-        without an interval where the run is older than the intervals.
+        False-positive rate of small over large sellers, and of new over old ones; a number for runs older than the
+        intervals.
     value_at_k : Estimate or None
-        Asking prices of the counterfeits among the first `k`, added up in `value_currency`.
-    value_currency : str or None
-    k : int, default=100
+        Sum of the asking prices of the counterfeits among the first `k`, in `value_currency`.
     listings_per_second : float or None
-        Scored on one core when the model was trained.
-
-    Examples
-    --------
-    >>> facts = GateFacts(average_precision=Estimate(0.8, 0.7, 0.9), is_leaking=False)
-    >>> GateFacts.from_json(facts.to_json()) == facts
-    True
+        Speed of scoring on one core, measured after training.
     """
 
     average_precision: Estimate | None = None
@@ -172,7 +159,7 @@ class GateFacts:
     listings_per_second: float | None = None
 
     def to_json(self) -> str:
-        """Return the facts as JSON, from which `from_json` makes them again."""
+        """Return the facts as JSON."""
         return _JSON.dump_json(self, indent=2).decode()
 
     @classmethod
@@ -182,7 +169,7 @@ class GateFacts:
         Raises
         ------
         UnusableSetting
-            It is something else.
+            The text is something else.
         """
         try:
             return _JSON.validate_json(text)
@@ -193,20 +180,8 @@ class GateFacts:
 _JSON = TypeAdapter(GateFacts)
 
 
-def make_gate_facts(
-    evaluation: Evaluation,
-    *,
-    is_leaking: bool,
-    counterfeits: int | None = None,
-    counterfeit_sellers: int | None = None,
-    found_before_attacks: int | None = None,
-    recall_kept_mean: Estimate | float | None = None,
-    recall_kept_worst: Estimate | float | None = None,
-    false_positive_ratio_small: Estimate | None = None,
-    false_positive_ratio_new: Estimate | None = None,
-    listings_per_second: float | None = None,
-) -> GateFacts:
-    """Gather what the gate asks for from an evaluation and from what else was measured of a model."""
+def make_gate_facts(evaluation: Evaluation) -> GateFacts:
+    """Return the facts that an evaluation holds; the caller replaces the others."""
     figures, comparison = evaluation.figures[MODEL], evaluation.comparison
     value = next((name for name in figures if name.startswith("value_")), None)
     _, currency, _, k = value.split("_") if value else ("", None, "", K)
@@ -215,39 +190,28 @@ def make_gate_facts(
         above_best_baseline=comparison.difference if comparison else None,
         recall_at_precision=figures["recall_at_precision_0.9"],
         calibration_error=figures["calibration_error"],
-        is_leaking=is_leaking,
-        counterfeits=counterfeits,
-        counterfeit_sellers=counterfeit_sellers,
-        found_before_attacks=found_before_attacks,
-        recall_kept_mean=recall_kept_mean,
-        recall_kept_worst=recall_kept_worst,
-        false_positive_ratio_small=false_positive_ratio_small,
-        false_positive_ratio_new=false_positive_ratio_new,
         value_at_k=figures[value] if value else None,
         value_currency=currency,
         k=int(k),
-        listings_per_second=listings_per_second,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class GateRow:
-    """What one rule of the gate found.
+    """Result of one rule of the gate.
 
     Attributes
     ----------
     rule, required : str
-        What was asked, and the limit.
+        The rule in words, and its limit.
     measured, champion : str
-        The figure of the candidate, and that of the champion.
+        Figures of the candidate and of the champion.
     passed : bool or None
         None where it was not measured.
     is_refused : bool
-        Whether the candidate may not be promoted because of it.
-    reason : str
-        Why, in words.
+        Whether the rule prevents the promotion.
     is_open : bool
-        Whether neither figure nor limit can decide, so that a person has to confirm it.
+        Whether figure and limit cannot decide, so that a person has to confirm.
     """
 
     rule: str
@@ -262,7 +226,7 @@ class GateRow:
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
-    """What the gate found, a row per rule."""
+    """Results of the gate, a row per rule."""
 
     rows: tuple[GateRow, ...]
 
@@ -288,28 +252,27 @@ class GateReport:
         return align(rows)
 
 
-def judge(
+def apply_gate(
     candidate: GateFacts,
     champion: GateFacts | None,
     rules: GateRules,
     difference: Estimate | SellerCount | None = None,
     value_difference: Estimate | SellerCount | None = None,
 ) -> GateReport:
-    """Judge whether a candidate may become champion.
+    """Decide whether a candidate may become champion.
 
     Parameters
     ----------
     candidate : GateFacts
-        The figures of the model that would become champion.
     champion : GateFacts or None
-        Those of the model in use, or None where there is none yet.
+        None if there is no champion yet.
     rules : GateRules
-        The limits; `load_rules` reads them.
+        From `load_rules`.
     difference : Estimate or SellerCount, optional
-        Average precision of the candidate minus that of the champion, measured on the same listings; or of which few
-        sellers these are, so that nobody can tell.
-    value_difference : Estimate, optional
-        The same of the value caught in the first k.
+        Average precision of the candidate minus the champion's on the same listings, or the seller count if too low to
+        decide.
+    value_difference : Estimate or SellerCount, optional
+        The same for the value caught in the first k.
 
     Examples
     --------
@@ -317,36 +280,35 @@ def judge(
     >>> facts = GateFacts(Estimate(0.8, 0.7, 0.9), Estimate(0.3, 0.2, 0.4), Estimate(0.5, 0.3, 0.6),
     ...     Estimate(0.02, 0.02, 0.05), is_leaking=False, recall_kept_mean=0.95, recall_kept_worst=0.8,
     ...     listings_per_second=4_000)
-    >>> judge(facts, None, load_rules()).passed
+    >>> apply_gate(facts, None, load_rules()).passed
     True
-    >>> judge(facts, facts, load_rules(), difference=Estimate(-0.2, -0.3, -0.1)).passed
+    >>> apply_gate(facts, facts, load_rules(), difference=Estimate(-0.2, -0.3, -0.1)).passed
     False
     """
-    rows = [_judge_split(candidate)]
+    rows = [_check_split(candidate)]
     differences = {"average_precision": difference, "value_at_k": value_difference}
     for name, rule in rules.named().items():
         compared = _COMPARED.get(name)
         if compared is None:
             figure = _FIGURES.get(name, name)
-            scarce = _say_too_few(name, candidate, rule)
-            rows.append(_judge_figure(name, getattr(candidate, figure), getattr(champion, figure, None), rule, scarce))
+            too_few = _explain_too_few(name, candidate, rule)
+            rows.append(_check_figure(name, getattr(candidate, figure), getattr(champion, figure, None), rule, too_few))
         elif champion is None:
-            asked = _ASKED[name]
-            required = _ENDS[asked.part] + str(rule)
-            rows.append(GateRow(asked.words, "-", "none", required, None, False, "there is no champion yet"))
+            text = _RULE_TEXTS[name]
+            required = _ENDS[text.part] + str(rule)
+            rows.append(GateRow(text.words, "-", "none", required, None, False, "there is no champion yet"))
         else:
-            gained, known = differences[compared], getattr(champion, compared)
-            gained, scarce = (None, str(gained)) if isinstance(gained, SellerCount) else (gained, "")
-            rows.append(_judge_figure(name, gained, known, rule, scarce))
+            gained, champions = differences[compared], getattr(champion, compared)
+            gained, too_few = (None, str(gained)) if isinstance(gained, SellerCount) else (gained, "")
+            rows.append(_check_figure(name, gained, champions, rule, too_few))
     return GateReport(tuple(rows))
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a rule asks for in words, what breaking it means, and which part of an estimate its limit is for.
+class _RuleText:
+    """A rule in words, the consequence of breaking it, and the part of an estimate that its limit applies to.
 
-    Where nothing was measured, `unmeasured` says what that may be due to. `rests_on` names the facts that count the
-    listings of which the figure is a share.
+    `unmeasured` explains a missing figure. `rests_on` names the facts that count the listings behind the figure.
     """
 
     words: str
@@ -364,43 +326,43 @@ _PARITY = 1.0  # of a ratio of false alarms: both kinds of sellers are hit alike
 _AUDIT = "audit first, as labels may have leaked: ipml model leakage-audit"
 _NO_ATTACKS = "training tried no attacks, or found too little to lose"
 _FEW_SELLERS = "too few sellers to compare"
-_ASKED = {
-    "difference_to_champion": _Asked(
+_RULE_TEXTS = {
+    "difference_to_champion": _RuleText(
         "average precision above the champion", "clearly worse than the model in use", "high"
     ),
-    "value_difference_to_champion": _Asked(
+    "value_difference_to_champion": _RuleText(
         "value in the first k above the champion",
         "clearly less is caught than by the model in use",
         "high",
         "no prices of both, or none that could be added",
     ),
-    "above_best_baseline": _Asked(
+    "above_best_baseline": _RuleText(
         "average precision above the best baseline", "not clearly better than what needs no model", "low"
     ),
-    "average_precision_to_audit": _Asked("average precision, as good as no model is", _AUDIT),
-    "recall_at_precision": _Asked(
+    "average_precision_to_audit": _RuleText("average precision, as good as no model is", _AUDIT),
+    "recall_at_precision": _RuleText(
         "recall at precision 0.9", "too few counterfeits stand out", "high", rests_on="counterfeits"
     ),
-    "calibration_error": _Asked("calibration error", "scores are not the probabilities they claim to be", "low"),
-    "recall_kept_mean": _Asked(
+    "calibration_error": _RuleText("calibration error", "scores are not the probabilities they claim to be", "low"),
+    "recall_kept_mean": _RuleText(
         "recall kept under attack, mean", "disguise hides too much", "high", _NO_ATTACKS, "found_before_attacks"
     ),
-    "recall_kept_worst": _Asked(
+    "recall_kept_worst": _RuleText(
         "recall kept under attack, worst", "one disguise hides too much", "high", _NO_ATTACKS, "found_before_attacks"
     ),
-    "false_positive_ratio_small": _Asked(
+    "false_positive_ratio_small": _RuleText(
         "false alarms, small sellers to large", "small sellers are suspected too readily", "low", _FEW_SELLERS
     ),
-    "false_positive_ratio_new": _Asked(
+    "false_positive_ratio_new": _RuleText(
         "false alarms, new sellers to old", "new sellers are suspected too readily", "low", _FEW_SELLERS
     ),
-    "listings_per_second": _Asked("listings scored a second", "too slow to score everything again"),
+    "listings_per_second": _RuleText("listings scored a second", "too slow to score everything again"),
 }
 _ENDS = {"value": "", "low": "lower end ", "high": "upper end "}
 
 
-def _judge_split(candidate: GateFacts) -> GateRow:
-    """Refuse figures of a split that leaks, whatever the rules: they say nothing about sellers to come."""
+def _check_split(candidate: GateFacts) -> GateRow:
+    """Refuse figures of a leaking split, whatever the rules: they are no estimate for future sellers."""
     words = "tested on sellers it had not seen"
     if candidate.is_leaking is None:
         return GateRow(words, "-", "", "yes", None, True, "nothing says how it was tested")
@@ -409,19 +371,19 @@ def _judge_split(candidate: GateFacts) -> GateRow:
     return GateRow(words, "yes", "", "yes", True, False, "")
 
 
-def _judge_figure(
-    name: str, figure: Estimate | float | None, known: Estimate | float | None, rule: GateRule, scarce: str = ""
+def _check_figure(
+    name: str, figure: Estimate | float | None, champions: Estimate | float | None, rule: GateRule, too_few: str = ""
 ) -> GateRow:
-    """Judge one figure; where it comes of too few listings, `scarce` says so, unless its whole interval is good."""
-    asked = _ASKED[name]
-    is_worse = isinstance(rule, RatioRule) and rule.must_not_worsen and _is_less_fair(figure, known)
-    passed = None if figure is None else rule.allows(_part_of(figure, asked.part)) and not is_worse
+    """Apply one rule; `too_few` explains a figure from too few listings, unless its whole interval is good."""
+    text = _RULE_TEXTS[name]
+    is_worse = isinstance(rule, RatioRule) and rule.must_not_worsen and _is_less_fair(figure, champions)
+    passed = None if figure is None else rule.allows(_part_of(figure, text.part)) and not is_worse
     is_suspect = name in _FIGURES and passed is False
-    shown = asked.words, _show(figure), _show(known), _ENDS[asked.part] + str(rule)
-    if scarce or is_suspect:
-        return GateRow(*shown, passed=None, is_refused=False, reason=scarce or _AUDIT, is_open=True)
+    shown = text.words, _show(figure), _show(champions), _ENDS[text.part] + str(rule)
+    if too_few or is_suspect:
+        return GateRow(*shown, passed=None, is_refused=False, reason=too_few or _AUDIT, is_open=True)
     is_refused = rule.must_be_measured if passed is None else not passed
-    return GateRow(*shown, passed, is_refused, _say_why(asked, figure, known, rule, is_worse))
+    return GateRow(*shown, passed, is_refused, _explain(text, figure, champions, rule, is_worse))
 
 
 def count_needed(share: float) -> int:
@@ -438,15 +400,15 @@ def count_needed(share: float) -> int:
     return math.ceil(math.log(_CHANCE) / math.log(share)) if 0 < share < 1 else 0
 
 
-def _say_too_few(name: str, candidate: GateFacts, rule: GateRule) -> str:
-    """Say in a line that a figure comes of too few listings or sellers to be judged; nothing where it does not."""
-    asked, figure = _ASKED[name], getattr(candidate, _FIGURES.get(name, name))
-    if not asked.rests_on and name != "above_best_baseline":
+def _explain_too_few(name: str, candidate: GateFacts, rule: GateRule) -> str:
+    """Return a line if a figure comes from too few listings or sellers to decide; else ""."""
+    text, figure = _RULE_TEXTS[name], getattr(candidate, _FIGURES.get(name, name))
+    if not text.rests_on and name != "above_best_baseline":
         return ""
     sellers = candidate.counterfeit_sellers
     if figure is not None and sellers is not None and sellers < MIN_SELLERS:
         return f"cannot be measured with counterfeits of {sellers} sellers, at least {MIN_SELLERS} needed"
-    n, limit = getattr(candidate, asked.rests_on) if asked.rests_on else None, rule.at_least or 0.0
+    n, limit = getattr(candidate, text.rests_on) if text.rests_on else None, rule.at_least or 0.0
     is_good, is_poor = (
         figure is not None and rule.allows(_part_of(figure, part)) is allowed
         for part, allowed in (("low", True), ("high", False))
@@ -454,34 +416,34 @@ def _say_too_few(name: str, candidate: GateFacts, rule: GateRule) -> str:
     needed = count_needed(1 - limit) if is_poor else max(count_needed(limit), count_needed(1 - limit))
     if n is None or n >= needed or is_good:
         return ""
-    return f"cannot be measured with {n} {_COUNTED[asked.rests_on]}, at least {needed} needed"
+    return f"cannot be measured with {n} {_COUNTED[text.rests_on]}, at least {needed} needed"
 
 
-def _is_less_fair(figure: Estimate | float | None, known: Estimate | float | None) -> bool:
-    """Say whether a ratio of false alarms is clearly above equal treatment, and clearly above the champion's.
+def _is_less_fair(figure: Estimate | float | None, champions: Estimate | float | None) -> bool:
+    """Return whether a ratio of false alarms is clearly above equal treatment and above the champion's.
 
-    Their intervals do not meet: a strict test, as the two were not measured on the same resamples. What is not clearly
-    above 1 harms nobody of the group, whatever the champion's was.
+    Intervals that do not meet are a strict test, as the two were not measured on the same resamples. A ratio not
+    clearly above 1 harms no group, whatever the champion's was.
     """
-    if not isinstance(figure, Estimate) or not isinstance(known, Estimate):
+    if not isinstance(figure, Estimate) or not isinstance(champions, Estimate):
         return False
-    return figure.low > max(known.high, _PARITY)
+    return figure.low > max(champions.high, _PARITY)
 
 
-def _say_why(
-    asked: _Asked, figure: Estimate | float | None, known: Estimate | float | None, rule: GateRule, is_worse: bool
+def _explain(
+    text: _RuleText, figure: Estimate | float | None, champions: Estimate | float | None, rule: GateRule, is_worse: bool
 ) -> str:
-    """Say in a line why a rule lets a figure pass or does not; nothing where the figure itself keeps to all it asks."""
+    """Return a line on why a rule passes or fails a figure; "" where the figure meets all of it."""
     if figure is None:
         need = "must be measured" if rule.must_be_measured else "may be unknown"
-        return f"{need}: {asked.unmeasured}" if asked.unmeasured else need
-    if not rule.allows(_part_of(figure, asked.part)):
-        return asked.consequence
+        return f"{need}: {text.unmeasured}" if text.unmeasured else need
+    if not rule.allows(_part_of(figure, text.part)):
+        return text.consequence
     if is_worse:
         return "clearly worse than that of the model in use"
     if not rule.allows(_part_of(figure, "value")):
         return "may be chance: the interval reaches the limit"
-    is_half_checked = isinstance(rule, RatioRule) and rule.must_not_worsen and known is None
+    is_half_checked = isinstance(rule, RatioRule) and rule.must_not_worsen and champions is None
     return "by the limit alone: no champion's is known" if is_half_checked else ""
 
 

@@ -1,13 +1,9 @@
-"""Promote a model through the gate, and go back to an earlier one.
-
-What is known of a recorded model is fetched for it: its figures for the gate, the scores of its test, and its files;
-and what the champion said of the listings that a new model was tested on.
-"""
+"""Promotion: fetches figures and test scores of recorded models, applies the gate, promotes and rolls back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +13,13 @@ from ipml.errors import Conflict, NotFound, Refused, UnmeasurableScores, Unusabl
 from ipml.kit.canonical_json import digest
 from ipml.listings.brands import load_brands
 from ipml.model.evaluation.differences import SellerCount
-from ipml.model.evaluation.evaluation import KEY, MODEL, TESTED_FILE, Tested, read_tested
+from ipml.model.evaluation.evaluation import KEY, MODEL, TESTED_FILE, TestedListings, read_tested
 from ipml.model.evaluation.metrics import Estimate, add_values
-from ipml.model.evaluation.ranking import Floats
+from ipml.model.evaluation.ranking import Floats, Resampling
 from ipml.model.labels import find_counterfeit_column
 from ipml.model.model_file import load_model
 from ipml.model.promotion.comparison import K, ModelComparison, compare_scores, compare_tests
-from ipml.model.promotion.gate import GATE_FILE, GateFacts, GateReport, GateRow, GateRules, judge
+from ipml.model.promotion.gate import GATE_FILE, GateFacts, GateReport, GateRow, GateRules, apply_gate
 from ipml.model.tracking import (
     RegisteredModel,
     fetch_run_artifact,
@@ -33,7 +29,7 @@ from ipml.model.tracking import (
     read_champions,
     resolve_model,
 )
-from ipml.model.tracking.registry import Champions, Move
+from ipml.model.tracking.champion import ChampionMove, Champions
 from ipml.settings import get_settings
 
 _PROMOTE = "Promote one with `ipml model promote`."
@@ -50,38 +46,37 @@ def compare_models(
     n_resamples: int = 500,
     say: Callable[[str], None] = lambda _: None,
 ) -> ModelComparison:
-    """Compare two recorded models: by the tests of their runs, or by what they say of labelled listings.
+    """Compare two recorded models by the tests of their runs, or by their scores of labelled listings.
 
     Parameters
     ----------
     a, b : str
         Registry URIs, ids of runs, or model folders.
     listings : DataFrame, optional
-        Checked listings; those without a label are left out. Where none are given, the models are compared on the
-        listings that both were tested on when they were trained.
+        Checked listings; those without a label are left out. By default the listings of both tests.
     k : int, default=100
-        How many listings are read, for value at k.
+        Number of listings read, for value at k.
     tracking_uri : str, optional
-        MLflow's tracking and registry URI; that of the settings where none is given.
+        MLflow's tracking and registry URI; by default that of the settings.
     n_resamples : int, default=500
         Resamples of the sellers, for the intervals.
     say : function of str, optional
-        Told what is being done, for a progress display.
+        Called with the current step, for a progress display.
 
     Raises
     ------
     NotFound, UnusableSetting, Failed
-        One of them is not there.
+        A model cannot be found.
     Conflict, NotFound
         The tests cannot be compared, and no listings were given.
     UnmeasurableScores
-        The listings given hold no label, no counterfeit, or a single seller.
+        The given listings hold no label, no counterfeit, or a single seller.
     """
     if listings is None:
         say("reading both tests")
         tests = [fetch_tested(model, tracking_uri) for model in (a, b)]
         say("comparing")
-        return compare_tests(*tests, k=k, names=(a, b), n_resamples=n_resamples)
+        return compare_tests(*tests, k=k, names=(a, b), resampling=Resampling(n_resamples))
     labelled = listings[listings["is_counterfeit"].notna()]
     if labelled.empty:
         raise UnmeasurableScores("no listing with a label", "labelled listings of several sellers")
@@ -91,31 +86,24 @@ def compare_models(
         scores.append(_score(fetch_folder(model, tracking_uri), labelled))
     say("comparing")
     brands = load_brands(get_settings().brands)
-    return compare_scores(
+    compared = compare_scores(
         labelled["is_counterfeit"].to_numpy(dtype=bool),
         scores[:1],
         scores[1:],
         add_values(labelled, brands.rates, brands.base_currency),
         k=k,
-        names=(a, b),
-        remarks=[_FLATTERY],
-        n_resamples=n_resamples,
+        resampling=Resampling(n_resamples),
     )
+    return replace(compared, name_a=a, name_b=b, remarks=(_FLATTERY, *compared.remarks))
 
 
-def fetch_tested(model: str, tracking_uri: str | None = None) -> Tested:
-    """Return the truth and the scores of the test that was made when a model was trained.
-
-    Raises
-    ------
-    NotFound
-        The run keeps none.
-    """
+def fetch_tested(model: str, tracking_uri: str | None = None) -> TestedListings:
+    """Return truth and scores of the test of a model's training; NotFound if the run has none."""
     return read_tested(fetch_run_artifact(model, TESTED_FILE, tracking_uri))
 
 
 def fetch_gate_facts(model: str, tracking_uri: str | None = None) -> GateFacts:
-    """Return the figures that the gate asks for; none is known of a run that keeps no such file."""
+    """Return the facts for the gate; empty for a run without the file."""
     registered = find_model(model, tracking_uri)
     try:
         path = fetch_run_artifact(registered, GATE_FILE, tracking_uri)
@@ -135,11 +123,13 @@ def _score(folder: Path, listings: pd.DataFrame) -> Floats:
     return np.asarray(classifier.predict_proba(listings)[:, find_counterfeit_column(classifier)], dtype=np.float64)
 
 
-def fetch_champion_scores(tested: Tested, model_name: str, tracking_uri: str | None = None) -> list[Floats] | None:
-    """Return the champion's scores of the same listings, in their order, from its own test; one array a repeat.
+def fetch_champion_scores(
+    tested: TestedListings, model_name: str, tracking_uri: str | None = None
+) -> list[Floats] | None:
+    """Return the champion's test scores of the same listings, in their order; one array per repeat.
 
-    None where there is no champion, where its run keeps no test, or where it was not tested on all of them: scores of
-    listings that it had learnt from would flatter it.
+    None without a champion, without its test, or if it was not tested on all of them: scores of listings that it learnt
+    from would flatter it.
     """
     try:
         theirs = fetch_tested(f"models:/{model_name}@champion", tracking_uri)
@@ -160,7 +150,7 @@ _USABLE = GateRow("golden listings scored as when it was saved", "yes", "", "yes
 
 @dataclass(frozen=True, slots=True)
 class Candidacy:
-    """A model that may become champion, what the gate says of it by which rules, and whom it would replace."""
+    """A candidate for champion, the report and rules of the gate, and the version that it would replace."""
 
     model: RegisteredModel
     replacing: int | None
@@ -176,20 +166,20 @@ def examine(
     tracking_uri: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Candidacy:
-    """Judge a registered model by the rules of the gate, beside the champion.
+    """Apply the gate to a registered model, in comparison with the champion.
 
     Parameters
     ----------
     model : str
         Its registry URI, the id of its run, or its folder.
     rules : GateRules
-        The limits; `load_rules` reads them.
+        From `load_rules`.
     listings : DataFrame, optional
-        Labelled listings on which both are compared; those that both were tested on where none are given.
+        Labelled listings for the comparison; by default those of both tests.
     tracking_uri : str, optional
-        MLflow's tracking and registry URI; that of the settings where none is given.
+        MLflow's tracking and registry URI; by default that of the settings.
     say : function of str, optional
-        Told what is being done, for a progress display.
+        Called with the current step, for a progress display.
 
     Raises
     ------
@@ -198,7 +188,7 @@ def examine(
     Conflict
         It is the champion.
     UntrustedModel
-        It could not be used by those who score with it.
+        Scoring could not use it.
     """
     say("looking up the model")
     candidate = find_model(model, tracking_uri)
@@ -208,12 +198,12 @@ def examine(
     _check_usable(candidate.uri, tracking_uri)
     facts = fetch_gate_facts(candidate.uri, tracking_uri)
     if current is None:
-        report = judge(facts, None, rules)
+        report = apply_gate(facts, None, rules)
     else:
         champion = f"models:/{candidate.name}/{current}"
         say("comparing it with the champion")
         differences = _compare(champion, candidate.uri, facts.k, listings, tracking_uri)
-        report = judge(facts, fetch_gate_facts(champion, tracking_uri), rules, *differences)
+        report = apply_gate(facts, fetch_gate_facts(champion, tracking_uri), rules, *differences)
     return Candidacy(candidate, current, GateReport((_USABLE, *report.rows)), rules)
 
 
@@ -223,30 +213,30 @@ def promote(
     override: str | None = None,
     confirmed_by: str | None = None,
     tracking_uri: str | None = None,
-) -> Move | None:
-    """Make a candidate the champion if it has passed the gate, or all the same for a reason that is stored.
+) -> ChampionMove | None:
+    """Make a candidate the champion if it passed the gate, or for a stored reason if not.
 
-    The run of the candidate keeps the verdict: the table and the rules as files, both also in its tags.
+    The candidate's run keeps the verdict: table and rules as files, and in its tags.
 
     Parameters
     ----------
     candidacy : Candidacy
     override : str, optional
-        Why it is promoted although the gate refuses it.
+        Reason for a promotion that the gate refuses.
     confirmed_by : str, optional
-        Name of the person who confirms the rules that could not be judged; stored with their names.
+        Name of the person who confirms the open rules; stored with their names.
     tracking_uri : str, optional
-        MLflow's tracking and registry URI; that of the settings where none is given.
+        MLflow's tracking and registry URI; by default that of the settings.
 
     Returns
     -------
-    Move or None
-        What was noted in the registry; None where the candidate was refused, or waits for a person to confirm.
+    ChampionMove or None
+        None where the candidate was refused, or waits for a person to confirm.
 
     Raises
     ------
     Conflict
-        Somebody else has promoted another model meanwhile.
+        Another model was promoted meanwhile.
     """
     report, reason = candidacy.report, "passed the gate"
     _note_verdict(candidacy, tracking_uri)
@@ -268,7 +258,7 @@ def promote(
 
 
 def _note_verdict(candidacy: Candidacy, tracking_uri: str | None) -> None:
-    """Note on the run of a candidate what the gate found; a model without a run is promoted all the same."""
+    """Store the verdict of the gate on the candidate's run, if it has one."""
     report, rules = candidacy.report, candidacy.rules.model_dump_json(indent=2)
     verdict = "refused" if not report.passed else "to confirm" if report.open else "passed"
     if candidacy.model.run_id:
@@ -277,7 +267,9 @@ def _note_verdict(candidacy: Candidacy, tracking_uri: str | None) -> None:
         note_run(candidacy.model.run_id, tags, texts, tracking_uri)
 
 
-def roll_back(name: str = "ipml", *, to: int | None = None, reason: str = "", tracking_uri: str | None = None) -> Move:
+def roll_back(
+    name: str = "ipml", *, to: int | None = None, reason: str = "", tracking_uri: str | None = None
+) -> ChampionMove:
     """Make an earlier champion the champion again.
 
     Parameters
@@ -285,20 +277,20 @@ def roll_back(name: str = "ipml", *, to: int | None = None, reason: str = "", tr
     name : str, default="ipml"
         Name in the registry.
     to : int, optional
-        A version that has been champion; the one before the champion where none is given.
+        A version that has been champion; by default the one before the champion.
     reason : str, default=""
-        Why, for those who read the history.
+        Shown in the history.
     tracking_uri : str, optional
-        MLflow's tracking and registry URI; that of the settings where none is given.
+        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------
     Refused
         There is none before, or that version has never been champion.
     Conflict
-        It is the champion, or somebody else has moved the champion meanwhile.
+        It is the champion, or the champion was moved meanwhile.
     NotFound, UntrustedModel
-        The earlier model could not be used by those who score with it.
+        Scoring could not use the earlier model.
     """
     champions = read_champions(name, tracking_uri)
     target = _choose(name, champions, to)
@@ -316,7 +308,7 @@ def roll_back(name: str = "ipml", *, to: int | None = None, reason: str = "", tr
 def _compare(
     champion: str, candidate: str, k: int, listings: pd.DataFrame | None, tracking_uri: str | None
 ) -> tuple[Estimate | SellerCount | None, Estimate | SellerCount | None]:
-    """Return by how much average precision and value at k are higher for the candidate, or of how few sellers they are.
+    """Return the candidate's gain in average precision and in value at k, or the too few sellers of the test.
 
     None where the two cannot be compared at all.
     """
@@ -343,7 +335,7 @@ def _choose(name: str, champions: Champions, to: int | None) -> int:
 
 
 def _check_usable(uri: str, tracking_uri: str | None) -> None:
-    """Load a model once, since all who score would fail with one that cannot be loaded."""
+    """Load a model once, so that scoring will not fail with it."""
     settings = get_settings()
     load_model(resolve_model(uri, tracking_uri), key_file=settings.model_key, trusted=settings.trusted_models)
 

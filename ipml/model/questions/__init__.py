@@ -1,1 +1,1 @@
-"""A data scientist's daily questions of a model: each a function of scores, labels and listings, and a picture."""
+"""Daily questions on a model: each a function of scores, labels and listings, with a picture."""

@@ -1,14 +1,13 @@
-"""Costs: which threshold costs least, by the user's own costs of a missed counterfeit, a wrongful removal and a review.
+"""Costs: finds the cheapest threshold for given costs of a missed counterfeit, a wrongful removal and a review.
 
-The threshold that is best on a test looks better there than it is. Its cost is therefore measured on sellers by whom it
-was not chosen: each half of the sellers at the threshold that is best for the other half.
+The best threshold of a test looks better there than it is. Its cost is therefore measured on other sellers: each half
+of the sellers at the best threshold of the other half.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,15 @@ from numpy.typing import ArrayLike
 from ipml.errors import UnusableSetting
 from ipml.model.evaluation.label_weights import weigh_labels
 from ipml.model.evaluation.metrics import INTERVAL_PERCENTILES, VALUE, VALUE_CURRENCY, Estimate, estimate_of
-from ipml.model.evaluation.ranking import Floats, check_scores, number_sellers, resample_sums, resampled_weights
+from ipml.model.evaluation.ranking import (
+    DEFAULT_RESAMPLING,
+    Floats,
+    Resampling,
+    check_scores,
+    number_sellers,
+    resample_sums,
+    resampled_weights,
+)
 
 N_THRESHOLDS = 150
 PER_LISTINGS = 1_000
@@ -64,18 +71,18 @@ class Costs:
 
     @property
     def of_review(self) -> float:
-        """What it costs that a listing is flagged, whatever it is."""
+        """Cost of flagging a listing, whatever its class."""
         return self.minutes * self.per_minute
 
     @property
     def of_flagged_genuine(self) -> float:
-        """What it costs on average that a genuine listing is flagged."""
+        """Mean cost of flagging a genuine listing."""
         return self.of_review + self.removed * self.wrongful
 
 
 @dataclass(frozen=True, slots=True)
 class ValueAtK:
-    """What is saved, against flagging nothing, by flagging the first `k` of the listings."""
+    """Saving by flagging the first `k` listings, compared with flagging none."""
 
     k: int
     threshold: float
@@ -97,11 +104,11 @@ class CostCurve:
     cost, low, high : array of shape (n_thresholds,)
         Per 1,000 listings, with a 95 % interval over sellers.
     best : Estimate
-        The threshold of the lowest cost; its interval is that of the best thresholds of resamples.
+        The cheapest threshold; its interval is that of the cheapest thresholds of resamples.
     best_cost : Estimate
-        Its cost per 1,000 listings, on sellers by whom it was not chosen.
+        Its cost per 1,000 listings, cross-fitted on sellers.
     saved : Estimate
-        By how much that is below flagging nothing.
+        Difference from the cost of flagging nothing.
     at_k : tuple of ValueAtK
         In all, not per 1,000 listings.
     unpriced : int
@@ -128,23 +135,21 @@ def measure_costs(
     costs: Costs,
     *,
     k: Sequence[int] = (100,),
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> CostCurve:
-    """Work out what each threshold costs on a test, and which costs least.
+    """Compute the cost of each threshold on a test, and the cheapest one.
 
     Parameters
     ----------
     y, score : array of shape (n_listings,)
         Truth (0 or 1) and the probability.
     listings : DataFrame of shape (n_listings, …)
-        With `seller_id` and, for the price of what is missed, what `add_values` adds; where `label_probability` is
-        known, listings are weighed by it.
+        With `seller_id` and, for the price of missed listings, the columns of `add_values`; weighted by
+        `label_probability` where known.
     costs : Costs
     k : sequence of int, default=(100,)
-        How many listings are flagged, for the value at k.
-    n_resamples, seed : int
-        Resamples of the sellers.
+        Numbers of flagged listings, for the value at k.
+    resampling : Resampling
 
     Raises
     ------
@@ -170,61 +175,64 @@ def measure_costs(
     of_missed, counted = (np.bincount(sellers, each).astype(np.float64) for each in (weight * truth * missed, weight))
     cells = np.bincount(sellers * n_places + place, saving, len(counted) * n_places).astype(np.float64)
     by_seller = cells.reshape(-1, n_places)[:, :-1]
-    drawn = np.vstack([each for _, each in resampled_weights(np.arange(len(counted)), n_resamples, seed)])
+    drawn = np.vstack([each for _, each in resampled_weights(np.arange(len(counted)), resampling)])
     sums, none, totals = drawn @ by_seller, drawn @ of_missed, drawn @ counted
     saved = np.cumsum(sums, axis=1)
     cost = PER_LISTINGS * (none[:, np.newaxis] - saved) / totals[:, np.newaxis]
     low, high = np.percentile(cost[1:], INTERVAL_PERCENTILES, axis=0)
     flagged: Floats = np.cumsum(np.bincount(place, weight, len(limits) + 1).astype(np.float64))[:-1]
     best = estimate_of(limits[np.argmin(cost, axis=1)])
-    cross_fitted = _cross_fit(by_seller, of_missed, counted, n_resamples, seed)
+    cross_fitted = _cross_fit(by_seller, of_missed, counted, resampling)
     at_k = tuple(_value_at(n, limits, flagged, saved) for n in k if n <= weight.sum())
     return CostCurve(currency, limits, flagged / weight.sum(), cost[0], low, high, best, *cross_fitted, at_k, unpriced)
 
 
 def _price_missed(y: Floats, listings: pd.DataFrame, costs: Costs) -> tuple[Floats, str, int]:
-    """Return what it costs to miss each listing, the currency, and how many counterfeits have no price."""
+    """Return the cost of missing each listing, the currency, and the number of counterfeits without a price."""
     currency = str(listings[VALUE_CURRENCY].iloc[0]) if VALUE_CURRENCY in listings else ""
     if costs.missed is not None:
         return np.full(len(y), costs.missed), currency, 0
     prices = listings[VALUE].to_numpy(dtype=float, na_value=np.nan) if VALUE in listings else np.full(len(y), np.nan)
-    known = ~np.isnan(prices) & (prices >= 0)
-    if not (known & (y == 1)).any():
+    is_priced = ~np.isnan(prices) & (prices >= 0)
+    if not (is_priced & (y == 1)).any():
         found = "no counterfeit with a price that could be added to others"
         raise UnusableSetting("cost of a missed counterfeit", found, "prices, or an amount for each")
-    return np.where(known, prices, np.median(prices[known & (y == 1)])), currency, int((~known & (y == 1)).sum())
+    return (
+        np.where(is_priced, prices, np.median(prices[is_priced & (y == 1)])),
+        currency,
+        int((~is_priced & (y == 1)).sum()),
+    )
 
 
 def _choose_thresholds(scores: Floats, weight: Floats, k: Sequence[int]) -> Floats:
-    """Return thresholds that fall from above all scores: some at even shares of the listings, half of them at the top.
+    """Return falling thresholds from above all scores: at even shares of the listings, half of them at the top.
 
     For each k, the score of the k-th listing is among them.
     """
     order = np.argsort(-scores, kind="stable")
     reached = np.cumsum(weight[order])
     shares = np.concatenate([np.linspace(0, 1, N_THRESHOLDS), np.geomspace(1 / len(scores), 1, N_THRESHOLDS)])
-    wanted = np.concatenate([shares * reached[-1], np.minimum(np.asarray(k, dtype=float), reached[-1])])
-    at = np.minimum(np.searchsorted(reached, wanted - 1e-9 * reached[-1]), len(scores) - 1)
+    targets = np.concatenate([shares * reached[-1], np.minimum(np.asarray(k, dtype=float), reached[-1])])
+    at = np.minimum(np.searchsorted(reached, targets - 1e-9 * reached[-1]), len(scores) - 1)
     above = np.nextafter(scores.max(), np.inf)
     return np.append(above, np.unique(scores[order][at])[::-1])
 
 
 def _cross_fit(
-    by_seller: Floats, of_missed: Floats, counted: Floats, n_resamples: int, seed: int
+    by_seller: Floats, of_missed: Floats, counted: Floats, resampling: Resampling
 ) -> tuple[Estimate, Estimate]:
     """Return cost and saving per 1,000 listings, each half of the sellers at the best threshold of the other half."""
-    is_first = np.random.default_rng(seed).permutation(len(counted)) < len(counted) / 2
+    is_first = np.random.default_rng(resampling.seed).permutation(len(counted)) < len(counted) / 2
     saved = np.zeros(len(counted))
     cumulated = np.cumsum(by_seller, axis=1)
     for half in (is_first, ~is_first):
         saved[half] = cumulated[half, np.argmax(cumulated[~half].sum(axis=0))]
-    drawn: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
-    sums = resample_sums(np.column_stack([of_missed - saved, saved, counted]), np.arange(len(counted)), **drawn)
+    sums = resample_sums(np.column_stack([of_missed - saved, saved, counted]), np.arange(len(counted)), resampling)
     per = PER_LISTINGS * sums[:, :2] / sums[:, 2:]
     return estimate_of(per[:, 0]), estimate_of(per[:, 1])
 
 
 def _value_at(k: int, limits: Floats, flagged: Floats, saved: Floats) -> ValueAtK:
-    """Read what the first k save; where scores are equal there, all of them are flagged."""
+    """Return the saving of the first k; where scores are equal there, all of them are flagged."""
     number = int(np.searchsorted(flagged, k - 1e-9 * flagged[-1]))
     return ValueAtK(k, float(limits[number]), estimate_of(saved[:, number]))

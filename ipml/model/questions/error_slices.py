@@ -1,10 +1,10 @@
-"""Error slices: which listings a model gets wrong, described by what they have in common.
+"""Error slices: describes the listings that a model gets wrong by their common properties.
 
-Slices are searched on half of the sellers and measured on the other half, so that what chance put together on the one
-side does not count on the other. A slice is one or two conditions, such as "script is Cyrillic and no description",
-found by beam search over z-scores that count sellers, not listings. Its error rate on the other half is compared with
-that of all other listings; the interval is widened for the number of slices, so that one of them is called worse by
-chance in at most 5 of 100 searches.
+Slices are searched on half of the sellers and measured on the other half, so that chance findings do not count. A slice
+has one or two conditions, such as "script is Cyrillic and description is missing", found by beam search over z-scores
+that count sellers, not listings. Its error rate on the other half is compared with that of all other listings. The
+interval is widened for the number of slices, so that one of them is called worse by chance in at most 5 of 100
+searches.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ from ipml.errors import Refused
 from ipml.model.evaluation.differences import CHANCE, MIN_SELLERS, stretch_interval
 from ipml.model.evaluation.label_weights import effective_number, weigh_labels
 from ipml.model.evaluation.metrics import VALUE, Estimate, estimate_of
-from ipml.model.evaluation.ranking import Floats, check_scores, number_sellers, resample_sums
+from ipml.model.evaluation.ranking import (
+    DEFAULT_RESAMPLING,
+    Floats,
+    Resampling,
+    check_scores,
+    number_sellers,
+    resample_sums,
+)
 from ipml.model.evaluation.slices import break_even, group_columns
 from ipml.records import Reason
 
@@ -43,23 +50,23 @@ _PRICES = ("lowest quarter", "second quarter", "third quarter", "highest quarter
 
 @dataclass(frozen=True, slots=True)
 class ErrorSlice:
-    """Listings of one class with something in common, and how often the model is wrong on them.
+    """Listings of one class with common properties, and their error rate.
 
     Attributes
     ----------
     kind : "missed" or "false alarm"
-        Whether it holds counterfeits that are not flagged, or genuine listings that are.
+        Counterfeits that are not flagged, or genuine listings that are.
     conditions : tuple of (str, str)
         Column and value, one or two.
     listings, sellers, wrong : int
-        Of its class on the half that was not searched, and how many of them are wrong.
+        Of its class on the half that was not searched; `wrong` counts the errors.
     rate, elsewhere, excess : Estimate
-        Share of wrong ones here, among all others of the class, and the difference; the interval of the latter is
-        widened for the number of slices.
-    why : tuple of str
-        What speaks for the wrong side in the wrong listings, the heaviest first; empty without a model.
+        Error rate here, among all others of the class, and the difference; the interval of the latter is widened for
+        the number of slices.
     is_worse : bool
-        Whether the whole interval of the difference lies above 0, over at least six sellers here and elsewhere.
+        Whether the whole interval of the difference is above 0, over at least six sellers here and elsewhere.
+    why : tuple of str
+        Reasons for the wrong side in the wrong listings, the heaviest first; empty without a model.
     """
 
     kind: Kind
@@ -81,15 +88,14 @@ class ErrorSlice:
 
 @dataclass(frozen=True)
 class ErrorSlices:
-    """The slices that were found, those with the largest excess first.
+    """Error slices, those with the largest excess first.
 
     Attributes
     ----------
     threshold : float
-        Listings that score at least this are flagged.
+        Lowest score that is flagged.
     missed, false_alarms : Estimate
         Share of all counterfeits that are missed and of all genuine listings that are flagged, on both halves.
-    slices : tuple of ErrorSlice
     """
 
     threshold: float
@@ -105,8 +111,7 @@ def find_error_slices(
     *,
     threshold: float | None = None,
     explain: Explain | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> ErrorSlices:
     """Find slices of counterfeits that are missed and of genuine listings that are flagged.
 
@@ -115,13 +120,13 @@ def find_error_slices(
     y, score : array of shape (n_listings,)
         Truth (0 or 1) and the probability of a model that has not seen the seller.
     listings : DataFrame of shape (n_listings, …)
-        With `seller_id`; where `label_probability` is known, listings are weighed by it.
+        With `seller_id`; weighted by `label_probability` where known.
     threshold : float, optional
         By default as many are flagged as there are counterfeits.
     explain : function of DataFrame, optional
         Returns the reasons for each listing of a frame; asked for some wrong ones.
-    n_resamples, seed : int
-        Resamples of the sellers; the seed also says which are searched.
+    resampling : Resampling
+        Its seed also decides which sellers are searched.
 
     Raises
     ------
@@ -143,29 +148,32 @@ def find_error_slices(
     flagged = scores >= limit
     listings = listings.reset_index(drop=True)
     sellers, columns = listings["seller_id"], describe_listings(listings)
-    is_searched = _halve(truth, sellers, seed)
-    drawn: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
-    found, rates = [], []
+    is_searched = _halve(truth, sellers, resampling.seed)
+    parts, rates = [], []
     kinds: tuple[tuple[Kind, float], ...] = (("missed", 1.0), ("false alarm", 0.0))
     for kind, label in kinds:
         wrong = flagged != label
         of_kind = truth == label
         searched, measured = np.flatnonzero(of_kind & is_searched), np.flatnonzero(of_kind & ~is_searched)
-        names = _search(wrong[searched], weight[searched], sellers.iloc[searched], columns.iloc[searched])
+        halves = (
+            _ClassHalf(kind, wrong[rows], weight[rows], sellers.iloc[rows], columns.iloc[rows])
+            for rows in (searched, measured)
+        )
+        names, half = _search(next(halves)), next(halves)
         for conditions in names:
-            part = _measure(kind, conditions, measured, wrong, weight, sellers, columns, len(names), drawn)
+            part = _measure(conditions, half, len(names), resampling)
             if part is not None:
-                rows = measured[_match(columns.iloc[measured], conditions) & wrong[measured]]
-                found.append((part, rows))
+                rows = measured[_match(half.columns, conditions) & half.wrong]
+                parts.append((part, rows))
         counted = np.column_stack([of_kind * wrong, of_kind]) * weight[:, np.newaxis]
-        rates.append(estimate_of(_shares(resample_sums(counted, sellers, **drawn))))
-    found.sort(key=lambda part: (not part[0].is_worse, -part[0].excess.value))
-    slices = tuple(_give_reasons(part, listings.iloc[rows[:_EXPLAINED]], explain) for part, rows in found)
+        rates.append(estimate_of(_shares(resample_sums(counted, sellers, resampling))))
+    parts.sort(key=lambda part: (not part[0].is_worse, -part[0].excess.value))
+    slices = tuple(_give_reasons(part, listings.iloc[rows[:_EXPLAINED]], explain) for part, rows in parts)
     return ErrorSlices(limit, rates[0], rates[1], slices)
 
 
 def describe_listings(listings: pd.DataFrame) -> pd.DataFrame:
-    """Return columns of words by which listings are described: groups, what is missing, length, age and price.
+    """Return columns of words that describe listings: groups, missing fields, length, age and price.
 
     Examples
     --------
@@ -201,7 +209,7 @@ def _cut(numbers: pd.Series[float], bands: dict[Any, str], otherwise: pd.Series[
 
 
 def _halve(y: Floats, sellers: pd.Series[str], seed: int) -> NDArray[np.bool_]:
-    """Say which listings are of the searched sellers: half of those with counterfeits, and half of the others."""
+    """Mark the listings of the searched sellers: half of those with counterfeits, and half of the others."""
     numbers = number_sellers(sellers, len(y))
     has_fakes = np.bincount(numbers, y) > 0
     generator, chosen = np.random.default_rng(seed), np.zeros(len(has_fakes), dtype=bool)
@@ -224,16 +232,25 @@ def _match(columns: pd.DataFrame, conditions: Sequence[Condition]) -> NDArray[np
     return matched
 
 
-def _search(
-    wrong: NDArray[np.bool_], weight: Floats, sellers: pd.Series[str], columns: pd.DataFrame
-) -> list[tuple[Condition, ...]]:
-    """Return the most conspicuous slices of one class that are not much alike."""
-    if wrong.all() or not wrong.any():
+@dataclass(frozen=True)
+class _ClassHalf:
+    """Listings of one class on one half of the sellers; `wrong` marks the model's errors among them."""
+
+    kind: Kind
+    wrong: NDArray[np.bool_]
+    weight: Floats
+    sellers: pd.Series[str]
+    columns: pd.DataFrame
+
+
+def _search(half: _ClassHalf) -> list[tuple[Condition, ...]]:
+    """Return the slices of one class with the highest z-scores that are not much alike."""
+    if half.wrong.all() or not half.wrong.any():
         return []
-    surplus = weight * (wrong - np.average(wrong, weights=weight))
-    numbers = pd.factorize(sellers)[0]
+    surplus = half.weight * (half.wrong - np.average(half.wrong, weights=half.weight))
+    numbers = pd.factorize(half.sellers)[0]
     single: dict[tuple[Condition, ...], NDArray[np.bool_]] = {
-        (literal,): _match(columns, (literal,)) for literal in _list_conditions(columns)
+        (literal,): _match(half.columns, (literal,)) for literal in _list_conditions(half.columns)
     }
     first = _best(single, surplus, numbers)[:BEAM]
     pairs = {
@@ -262,7 +279,7 @@ def _list_conditions(columns: pd.DataFrame) -> Iterator[Condition]:
 def _best(
     candidates: dict[tuple[Condition, ...], NDArray[np.bool_]], surplus: Floats, sellers: NDArray[np.intp]
 ) -> list[tuple[Condition, ...]]:
-    """Return the slices by falling z-score; that of a slice no worse than the whole is not returned."""
+    """Return the slices by falling z-score, without those no worse than the whole."""
     scores = {}
     for conditions, rows in candidates.items():
         if rows.sum() >= MIN_LISTINGS and not rows.all():
@@ -273,41 +290,27 @@ def _best(
 
 
 def _measure(
-    kind: Kind,
-    conditions: tuple[Condition, ...],
-    rows: NDArray[np.intp],
-    wrong: NDArray[np.bool_],
-    weight: Floats,
-    sellers: pd.Series[str],
-    columns: pd.DataFrame,
-    n_slices: int,
-    drawn: dict[str, Any],
+    conditions: tuple[Condition, ...], half: _ClassHalf, n_slices: int, resampling: Resampling
 ) -> ErrorSlice | None:
-    """Measure a slice on the half that was not searched; None where that holds too little."""
-    here, weighed, is_wrong, owners = (
-        _match(columns.iloc[rows], conditions),
-        weight[rows],
-        wrong[rows],
-        sellers.iloc[rows],
-    )
-    n_here, n_elsewhere = owners[here].nunique(), owners[~here].nunique()
+    """Measure a slice on the half that was not searched; None if it is too small there."""
+    here = _match(half.columns, conditions)
+    n_here, n_elsewhere = half.sellers[here].nunique(), half.sellers[~here].nunique()
     if min(n_here, n_elsewhere) < 2:
         return None
-    sums = resample_sums(
-        np.column_stack([here * is_wrong, here, ~here * is_wrong, ~here]) * weighed[:, np.newaxis], owners, **drawn
-    )
+    counted = np.column_stack([here * half.wrong, here, ~here * half.wrong, ~here]) * half.weight[:, np.newaxis]
+    sums = resample_sums(counted, half.sellers, resampling)
     inside, outside = _shares(sums[:, :2]), _shares(sums[:, 2:])
-    totals = pd.Series(weighed[here]).groupby(owners[here].to_numpy()).sum().to_numpy(np.float64)
+    totals = pd.Series(half.weight[here]).groupby(half.sellers[here].to_numpy()).sum().to_numpy(np.float64)
     excess = stretch_interval(
         estimate_of(inside - outside), effective_number(np.asarray(totals, np.float64)), CHANCE / (2 * max(n_slices, 1))
     )
     excess = replace(excess, low=max(excess.low, -1.0), high=min(excess.high, 1.0))
     return ErrorSlice(
-        kind,
+        half.kind,
         conditions,
         int(here.sum()),
         n_here,
-        int((here & is_wrong).sum()),
+        int((here & half.wrong).sum()),
         estimate_of(inside),
         estimate_of(outside),
         excess,
@@ -322,7 +325,7 @@ def _shares(sums: Floats) -> Floats:
 
 
 def _give_reasons(part: ErrorSlice, wrong: pd.DataFrame, explain: Explain | None) -> ErrorSlice:
-    """Add what speaks for the wrong side on average, each with the sentence of one listing."""
+    """Add the mean reasons for the wrong side, each with the sentence of one listing."""
     if explain is None or wrong.empty:
         return part
     sign = -1 if part.kind == "missed" else 1

@@ -1,15 +1,14 @@
-"""Learning curve: what more labels would bring, with an interval for the forecast.
+"""Learning curve: forecasts the average precision with more labels, with an interval.
 
-The classifier is fitted on nested subsets of sellers, several times over, and asked of sellers left out. A line is laid
-through the average precision at each number of labels and continued. Three things make the forecast uncertain, and each
-is in its interval:
+The classifier is fitted on nested subsets of sellers, several times, and tested on other sellers. A line through the
+average precision at each number of labels is continued. The interval covers three uncertainties:
 
-- Other sellers might have been tested: their listings are drawn anew, seller by seller.
-- Other sellers might be labelled next: subsets of one size differ. Two subsets of a share s of the sellers have that
-  share in common, so their variance is divided by 1 - s.
-- How fast the gain fades cannot be read from a few points (Viering and Loog, 2023, doi:10.1109/TPAMI.2022.3220744), and
-  decides about everything beyond them. The log-odds of the average precision rise with (1 - n^-c) / c, and every
-  resample takes another c, from 0, the logarithm, to 1.
+- Other test sellers: their listings are resampled by seller.
+- Other labelled sellers: subsets of one size differ. Two subsets of a share s of the sellers have that share in common,
+  so their variance is divided by 1 - s.
+- The speed at which the gain fades cannot be read from a few points (Viering and Loog, 2023,
+  doi:10.1109/TPAMI.2022.3220744), and decides everything beyond them. The log-odds of the average precision rise with
+  (1 - n^-c) / c, and every resample takes another c, from 0, the logarithm, to 1.
 
 On 14 simulated marketplaces, forecast from 1,060 to 1,630 labels to twice as many, the interval held the average
 precision on other sellers in 14 of 14, and that of the present number of labels in 13. It is wide, 0.33 to 0.68, as
@@ -20,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +28,7 @@ from scipy.special import expit, logit
 from ipml.errors import Refused
 from ipml.model.evaluation.label_weights import weigh_labels
 from ipml.model.evaluation.metrics import Estimate, estimate_of, resample_all
-from ipml.model.evaluation.ranking import Floats
+from ipml.model.evaluation.ranking import Floats, Resampling
 from ipml.model.evaluation.splits import Positions, seller_folds
 
 ScoreWith = Callable[[pd.DataFrame, pd.DataFrame], ArrayLike]
@@ -40,28 +38,29 @@ SHARES = (0.125, 0.25, 0.5, 1.0)
 FADES = (0.0, 0.25, 0.5, 1.0)
 MIN_SELLERS = 5  # of counterfeits, on the training side of the smallest subset
 MIN_SIZES = 3
+N_FOLDS = 3
 _LEAST = 1e-3  # an average precision nearer to 0 or 1 has no log-odds worth extrapolating
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Average precision by number of labels learnt from, and its forecast for more.
+    """Average precision by number of training labels, and its forecast for more.
 
     Attributes
     ----------
     labels : array of shape (n_sizes,)
-        Mean number of labelled listings learnt from, rising.
+        Mean number of training labels, rising.
     precision : tuple of Estimate
-        Average precision on sellers left out, with each of these numbers.
+        Average precision on other sellers at each number.
     now : int
-        How many labels there are.
+        Present number of labels.
     grid, line, low, high : array of shape (n_points,)
         Numbers of labels up to the largest forecast, the fitted average precision, and its 95 % interval.
     forecast : dict of float to Estimate
         By multiple of the present number of labels: 1.0 for all of them.
     gain : dict of float to Estimate
-        By multiple: how much is gained over the present number; compares fitted lines, so that which sellers are
-        labelled next is left out of its interval.
+        By multiple: gain over the present number. It compares fitted lines, so its interval leaves out the choice of
+        the next sellers.
     """
 
     labels: Floats
@@ -93,16 +92,14 @@ def measure_learning_curve(
     listings: pd.DataFrame,
     *,
     times: tuple[float, ...] = (2.0,),
-    n_folds: int = 3,
     n_draws: int = 3,
     n_resamples: int = 200,
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> LearningCurve:
-    """Fit on nested subsets of sellers, test on sellers left out, and forecast the average precision with more labels.
+    """Fit on nested subsets of sellers, test on other sellers, and forecast the average precision with more labels.
 
-    Each draw takes other folds and other subsets. In all, the classifier is fitted four times the number of folds times
-    the number of draws.
+    Each draw has other folds and subsets, and fits the classifier on four subsets of each of three folds.
 
     Parameters
     ----------
@@ -111,10 +108,10 @@ def measure_learning_curve(
     y : array of shape (n_listings,)
         True or 1 where the listing is counterfeit.
     listings : DataFrame of shape (n_listings, …)
-        With `seller_id`; where `label_probability` is known, figures are weighed by it.
+        With `seller_id`; weighted by `label_probability` where known.
     times : tuple of float, default=(2.0,)
         Multiples of the present number of labels to forecast.
-    n_folds, n_draws, n_resamples, seed, say
+    n_draws, n_resamples, seed, say
         Resamples are of the tested sellers; `say` is called with the progress.
 
     Raises
@@ -134,22 +131,23 @@ def measure_learning_curve(
     (4, True)
     """
     truth = np.asarray(y, dtype=float)
-    shares = _usable_shares(truth, listings["seller_id"], n_folds)
-    sizes, scores = _score_subsets(score_with, truth, listings, shares, n_folds, n_draws, seed, say)
+    shares = _usable_shares(truth, listings["seller_id"])
+    sizes, scores = _score_subsets(score_with, truth, listings, shares, n_draws, seed, say)
     name, weight = "average_precision", weigh_labels(listings)
-    drawn: dict[str, Any] = {"measures": [name], "weight": weight, "n_resamples": n_resamples, "seed": seed}
-    sellers = listings["seller_id"]
-    draws = np.array([[resample_all(truth, score, sellers, **drawn)[name] for score in each] for each in scores])
+    sellers, resampling = listings["seller_id"], Resampling(n_resamples, seed, weight)
+    draws = np.array(
+        [[resample_all(truth, score, sellers, resampling, measures=[name])[name] for score in each] for each in scores]
+    )
     draws = draws[:, :, ~np.isnan(draws).any(axis=(0, 1))]  # resamples without a counterfeit
     return _forecast(sizes, shares, draws, len(truth), times, seed)
 
 
-def _usable_shares(y: Floats, sellers: pd.Series[str], n_folds: int) -> tuple[float, ...]:
-    """Return the shares of the sellers of which enough offer counterfeits to learn from."""
+def _usable_shares(y: Floats, sellers: pd.Series[str]) -> tuple[float, ...]:
+    """Return the shares of the sellers with enough sellers of counterfeits."""
     n_sellers = sellers[y == 1].nunique()
-    shares = tuple(share for share in SHARES if share * n_sellers * (n_folds - 1) / n_folds >= MIN_SELLERS)
+    shares = tuple(share for share in SHARES if share * n_sellers * (N_FOLDS - 1) / N_FOLDS >= MIN_SELLERS)
     if len(shares) < MIN_SIZES:
-        needed = int(np.ceil(MIN_SELLERS / SHARES[-MIN_SIZES] * n_folds / (n_folds - 1)))
+        needed = int(np.ceil(MIN_SELLERS / SHARES[-MIN_SIZES] * N_FOLDS / (N_FOLDS - 1)))
         raise Refused("Cannot draw a learning curve", f"{n_sellers} sellers of counterfeits", f"at least {needed}")
     return shares
 
@@ -159,7 +157,6 @@ def _score_subsets(
     y: Floats,
     listings: pd.DataFrame,
     shares: tuple[float, ...],
-    n_folds: int,
     n_draws: int,
     seed: int,
     say: Callable[[str], None],
@@ -169,12 +166,12 @@ def _score_subsets(
     scores = np.full((len(shares), n_draws, len(y)), np.nan)
     generator = np.random.default_rng(seed)
     for draw in range(n_draws):
-        for fold, (train, test) in enumerate(seller_folds(listings, y, n_folds, seed + draw)):
+        for fold, (train, test) in enumerate(seller_folds(listings, y, N_FOLDS, seed + draw)):
             for number, rows in enumerate(_nest(y, listings["seller_id"], train, shares, generator)):
-                step = (draw * n_folds + fold) * len(shares) + number + 1
-                say(f"learning from subsets ({step} of {n_draws * n_folds * len(shares)})")
+                step = (draw * N_FOLDS + fold) * len(shares) + number + 1
+                say(f"learning from subsets ({step} of {n_draws * N_FOLDS * len(shares)})")
                 scores[number, draw, test] = score_with(listings.iloc[rows], listings.iloc[test])
-                counted[number] += len(rows) / (n_draws * n_folds)
+                counted[number] += len(rows) / (n_draws * N_FOLDS)
     return counted, scores
 
 
@@ -222,11 +219,11 @@ def _forecast(
 
 def _fit(sizes: Floats, odds: Floats, at: Floats, fade: float) -> Floats:
     """Lay a line that does not fall through log-odds of shape (n_sizes, n_samples); larger subsets weigh more."""
-    x, wanted = (_bend(n / sizes[-1], fade) for n in (sizes, at))
+    x, targets = (_bend(n / sizes[-1], fade) for n in (sizes, at))
     weight = sizes / sizes.sum()
     mean_x, mean = weight @ x, weight @ odds
     slope = np.maximum((weight * (x - mean_x)) @ (odds - mean) / (weight @ (x - mean_x) ** 2), 0.0)
-    line: Floats = mean + np.outer(wanted - mean_x, slope)
+    line: Floats = mean + np.outer(targets - mean_x, slope)
     return line
 
 
@@ -235,7 +232,7 @@ def _bend(n: Floats, fade: float) -> NDArray[np.float64]:
 
 
 def _spread_of_subsets(odds: Floats, shares: tuple[float, ...]) -> float:
-    """Return how far models differ that learnt from other sellers, from the largest subsets that do differ."""
+    """Return the spread between models from different sellers, from the largest subsets that differ."""
     if odds.shape[1] < 2:
         return 0.0
     number = len(shares) - 2

@@ -1,7 +1,7 @@
-"""Moves: which listings two models score most differently, and what the second sees otherwise.
+"""Moves: listings that two models score most differently, and the features behind the difference.
 
-Reasons are parts of the log-odds, so that their differences say where a move comes from: those of one feature are
-subtracted, and those that only one model gives count in full.
+Reasons are parts of the log-odds, so the differences by feature explain a move; a reason of only one model counts in
+full.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ipml.errors import UnmeasurableScores
 from ipml.model.evaluation.label_weights import weigh_labels
 from ipml.model.evaluation.metrics import Estimate, estimate_of
-from ipml.model.evaluation.ranking import Floats, resample_sums, take_by_seller
+from ipml.model.evaluation.ranking import DEFAULT_RESAMPLING, Floats, Resampling, resample_sums, take_by_seller
 from ipml.model.questions.error_slices import Explain
 from ipml.records import Reason
 
@@ -27,7 +27,7 @@ MOST_REASONS = 3
 
 @dataclass(frozen=True, slots=True)
 class ReasonChange:
-    """What one feature adds to the log-odds by the second model, less what it adds by the first."""
+    """Part of the log-odds that one feature adds in the second model, less that in the first."""
 
     feature: str
     sentence: str
@@ -36,19 +36,16 @@ class ReasonChange:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One listing that two models score differently, with the reasons whose parts of the log-odds differ most.
+    """One listing that two models score differently, and the reasons that differ most.
 
     Attributes
     ----------
     row : int
-        Its position among the listings.
-    listing_id, seller_id, title : str
-        As the seller wrote them.
+        Position among the listings.
     before, after : float
         Score by the first and the second model.
     is_counterfeit : bool or None
-        None where there is no label.
-    reasons : tuple of ReasonChange
+        None without a label.
     """
 
     row: int
@@ -63,7 +60,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Moves:
-    """What changed between two models.
+    """Differences between two models.
 
     Attributes
     ----------
@@ -74,10 +71,9 @@ class Moves:
     moved : Estimate
         Share of the listings whose scores differ by more than 0.1.
     right : Estimate or None
-        Of labelled listings that moved: the share that moved towards their label. None where that are fewer than two
-        sellers'.
+        Share of the labelled, moved listings that moved towards their label; None for fewer than two sellers.
     moves : tuple of Move
-        The largest changes first, two of one seller at most.
+        The largest changes first, at most two of one seller.
     """
 
     before: Floats
@@ -96,8 +92,7 @@ def find_moves(
     y: ArrayLike | None = None,
     explain: tuple[Explain, Explain] | None = None,
     n: int = 20,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> Moves:
     """Find the listings that moved most between two models.
 
@@ -106,16 +101,15 @@ def find_moves(
     before, after : array of shape (n_listings,)
         Scores of the same listings by the two models; NaN where one abstained.
     listings : DataFrame of shape (n_listings, …)
-        With `seller_id`, and `listing_id` and `title` where they are to be shown; where `label_probability` is known,
-        labelled listings are weighed by it.
+        With `seller_id`, and `listing_id` and `title` if shown; labelled listings are weighted by
+        `label_probability` where known.
     y : array of shape (n_listings,), optional
         Labels (0 or 1), NaN where there is none.
     explain : (function of DataFrame, function of DataFrame), optional
-        Return the reasons of the first and of the second model for each listing of a frame; asked for those shown.
+        Return the reasons of the first and the second model for the shown listings.
     n : int, default=20
-        How many listings to show.
-    n_resamples, seed : int
-        Resamples of the sellers.
+        Number of listings to show.
+    resampling : Resampling
 
     Examples
     --------
@@ -130,28 +124,29 @@ def find_moves(
         raise UnmeasurableScores(found, "two for each listing")
     truth = np.full(len(listings), np.nan) if y is None else np.asarray(y, dtype=float)
     change = scores[1] - scores[0]
-    drawn = {"n_resamples": n_resamples, "seed": seed}
-    judged = ~np.isnan(change)
-    if listings["seller_id"][judged].nunique() < 2:
-        raise UnmeasurableScores(f"scores of {judged.sum()} listings by both models", "those of two sellers at least")
-    has_moved = judged & (np.abs(change) > MOVED)
+    is_scored = ~np.isnan(change)
+    if listings["seller_id"][is_scored].nunique() < 2:
+        raise UnmeasurableScores(
+            f"scores of {is_scored.sum()} listings by both models", "those of two sellers at least"
+        )
+    has_moved = is_scored & (np.abs(change) > MOVED)
     weight = weigh_labels(listings)
-    moved = _share(has_moved, judged, np.ones_like(change), listings, drawn)
+    moved = _share(has_moved, is_scored, np.ones_like(change), listings, resampling)
     is_right = np.where(truth == 1, change > 0, change < 0)
     labelled = has_moved & ~np.isnan(truth)
     right = None
     if listings["seller_id"][labelled].nunique() > 1:
-        right = _share(labelled & is_right, labelled, weight, listings, drawn)
+        right = _share(labelled & is_right, labelled, weight, listings, resampling)
     order = np.argsort(-np.nan_to_num(np.abs(change)), kind="stable")
     rows = take_by_seller(order[has_moved[order]], listings["seller_id"], n)
     return Moves(*scores, truth, moved, right, _show(rows, listings, scores, truth, explain))
 
 
 def _share(
-    chosen: NDArray[np.bool_], among: NDArray[np.bool_], weight: Floats, listings: pd.DataFrame, drawn: dict[str, int]
+    chosen: NDArray[np.bool_], among: NDArray[np.bool_], weight: Floats, listings: pd.DataFrame, resampling: Resampling
 ) -> Estimate:
     counted = (np.column_stack([chosen, among]) * weight[:, np.newaxis])[among]
-    sums = resample_sums(counted, listings["seller_id"][among], **drawn)
+    sums = resample_sums(counted, listings["seller_id"][among], resampling)
     return estimate_of(sums[:, 0] / sums[:, 1])
 
 
@@ -185,7 +180,7 @@ _TEXTS = ("listing_id", "seller_id", "title")
 
 
 def subtract_reasons(before: Sequence[Reason], after: Sequence[Reason]) -> tuple[ReasonChange, ...]:
-    """Return by how much each feature's part of the log-odds differs, the largest difference first.
+    """Return the difference of each feature's part of the log-odds, the largest first.
 
     Examples
     --------

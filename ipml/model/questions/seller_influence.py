@@ -6,8 +6,7 @@ only, so that leaving each of 10,000 sellers out takes seconds, and gives what m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from ipml.model.evaluation.label_weights import effective_number, weigh_labels
 from ipml.model.evaluation.metrics import Estimate, average_precision, estimate_of, resample_all
-from ipml.model.evaluation.ranking import Floats, check_scores, number_sellers, rank_once
+from ipml.model.evaluation.ranking import (
+    DEFAULT_RESAMPLING,
+    Floats,
+    Resampling,
+    ScoreRanking,
+    check_scores,
+    number_sellers,
+    rank_once,
+)
 
 _CELLS_AT_A_TIME = 2_000_000  # of sellers x counterfeit scores
 TOPS = (1, 5, 10)
@@ -23,22 +30,20 @@ TOPS = (1, 5, 10)
 
 @dataclass(frozen=True)
 class SellerInfluence:
-    """What each seller does to the average precision; arrays have one element per seller, the largest change first.
+    """Effect of each seller on the average precision; one array element per seller, the largest change first.
 
     Attributes
     ----------
     average_precision : Estimate
-        With all sellers, and its 95 % interval.
-    sellers : tuple of str
-    listings, counterfeits : array of int
+        With all sellers.
     change : array of float
-        By how much average precision rises (+) or falls (-) without the seller; NaN of the only one with counterfeits.
+        Change of the average precision without the seller; NaN for the only one with counterfeits.
     share : array of float
-        Part of the average precision that the seller's own counterfeits make up; all sum to 1.
+        Part of the average precision from the seller's own counterfeits; all sum to 1.
     effective : float
-        How many sellers with equal shares would be as many.
+        Equivalent number of sellers with equal shares.
     without_top : dict of int to float
-        Average precision without the sellers of the largest shares, by how many of them.
+        Average precision without the 1, 5 and 10 sellers with the largest shares.
     """
 
     average_precision: Estimate
@@ -51,23 +56,23 @@ class SellerInfluence:
     without_top: dict[int, float]
 
     def top_share(self, n: int) -> float:
-        """Return the part of the average precision that the `n` sellers of the largest shares make up."""
+        """Return the part of the average precision from the `n` sellers with the largest shares."""
         return float(np.sort(self.share)[::-1][:n].sum())
 
 
 def measure_seller_influence(
-    y: ArrayLike, score: ArrayLike, listings: pd.DataFrame, *, n_resamples: int = 500, seed: int = 0
+    y: ArrayLike, score: ArrayLike, listings: pd.DataFrame, resampling: Resampling = DEFAULT_RESAMPLING
 ) -> SellerInfluence:
-    """Leave each seller out of a test, and say what that changes.
+    """Leave each seller out of a test, and measure the change of the average precision.
 
     Parameters
     ----------
     y, score : array of shape (n_listings,)
         Truth (0 or 1) and score.
     listings : DataFrame of shape (n_listings, …)
-        With `seller_id`; where `label_probability` is known, listings are weighed by it.
-    n_resamples, seed : int
-        Resamples of the sellers, for the interval of the whole.
+        With `seller_id`; weighted by `label_probability` where known.
+    resampling : Resampling
+        For the interval of the whole; its weights are replaced by those of the listings.
 
     Examples
     --------
@@ -79,14 +84,14 @@ def measure_seller_influence(
     truth, scores = check_scores(y, score, are_probabilities=False)
     numbers = number_sellers(listings["seller_id"], len(truth))
     weight = weigh_labels(listings)
-    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
-    measured = resample_all(truth, scores, listings["seller_id"], measures=["average_precision"], **drawn)
+    weighted = replace(resampling, weight=weight)
+    measured = resample_all(truth, scores, listings["seller_id"], weighted, measures=["average_precision"])
     whole = estimate_of(measured["average_precision"])
     ranking = rank_once(truth, scores, weight)
     at = len(ranking.scores) - 1 - np.searchsorted(ranking.scores[::-1], scores)
     carried = np.bincount(numbers, weight * truth * ranking.precision[0, at])
     share: Floats = np.asarray(carried / carried.sum(), dtype=np.float64)
-    change = _leave_out(ranking.listings[0], ranking.positives[0], at, numbers, truth, weight) - whole.value
+    change = _leave_out(ranking, at, numbers, truth, weight) - whole.value
     by_change = np.lexsort((np.arange(len(share)), -np.nan_to_num(np.abs(change), nan=np.inf).round(12)))
     ids = np.unique(listings["seller_id"].to_numpy(dtype=str))
     largest = np.argsort(-share, kind="stable")
@@ -104,12 +109,10 @@ def measure_seller_influence(
 
 
 def _leave_out(
-    listings: Floats, positives: Floats, at: NDArray[np.intp], sellers: NDArray[np.intp], y: Floats, weight: Floats
+    ranking: ScoreRanking, at: NDArray[np.intp], sellers: NDArray[np.intp], y: Floats, weight: Floats
 ) -> Floats:
-    """Return the average precision without each seller.
-
-    `listings` and `positives` are cumulated by distinct score; only scores that some counterfeit has matter.
-    """
+    """Return the average precision without each seller; only scores of counterfeits matter."""
+    listings, positives = ranking.listings[0], ranking.positives[0]
     steps = np.flatnonzero(np.diff(positives, prepend=0.0) > 0)
     place = np.searchsorted(steps, at)  # from which step on a listing counts; none for those below all counterfeits
     n_sellers, n_steps = int(sellers.max()) + 1, len(steps)

@@ -13,7 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from ipml.kit.svg import Scale, make_ticks, round_up, write_path
 from ipml.model.evaluation.metrics import INTERVAL_PERCENTILES, Estimate
-from ipml.model.evaluation.ranking import Floats, ScoreRanking, check_scores, rank_once, resample_rankings
+from ipml.model.evaluation.ranking import (
+    DEFAULT_RESAMPLING,
+    Floats,
+    Resampling,
+    ScoreRanking,
+    check_scores,
+    rank_once,
+    resample_rankings,
+)
 from ipml.model.questions.costs import CostCurve
 from ipml.model.questions.learning_curve import LearningCurve
 
@@ -72,9 +80,7 @@ def precision_recall(
     sellers: ArrayLike,
     *,
     baselines: Mapping[str, ArrayLike] | None = None,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 200,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> PrecisionRecall:
     """Return the precision of a model at 200 values of recall.
 
@@ -84,20 +90,18 @@ def precision_recall(
         Truth (0 or 1), the model's probabilities, and who offers each listing.
     baselines : mapping of str to array of shape (n_listings,), optional
         Probabilities of the baselines by name.
-    weight : array of shape (n_listings,), optional
-        What each listing counts, as `count_by_probability` returns it; once where none is given.
-    n_resamples, seed : int
-        Resamples of the sellers, for the interval.
+    resampling : Resampling
+        With weights as `count_by_probability` returns them.
 
     Examples
     --------
-    >>> curve = precision_recall([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], list("abcd"), n_resamples=9)
+    >>> curve = precision_recall([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], list("abcd"), resampling=Resampling(9))
     >>> curve.precision[[0, -1]].round(2)
     array([1.  , 0.67])
     """
     check_scores(y, score)
-    counts = None if weight is None else np.asarray(weight, dtype=float)
-    draws = resample_rankings(y, score, sellers, weight=counts, n_resamples=n_resamples, seed=seed)
+    counts = None if resampling.weight is None else np.asarray(resampling.weight, dtype=float)
+    draws = resample_rankings(y, score, sellers, resampling)
     precisions = np.vstack([_precision_at_recalls(ranking) for _, ranking in draws])
     low, high = np.percentile(precisions, INTERVAL_PERCENTILES, axis=0)
     lines = {
@@ -112,9 +116,7 @@ def reliability(
     score: ArrayLike,
     sellers: ArrayLike,
     *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 200,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> Reliability:
     """Return, by tenths of the scale, which share of counterfeits was predicted and which observed.
 
@@ -122,15 +124,15 @@ def reliability(
 
     Examples
     --------
-    >>> bins = reliability([1, 0, 1, 0], [0.91, 0.15, 0.93, 0.15], list("abcd"), n_resamples=9)
+    >>> bins = reliability([1, 0, 1, 0], [0.91, 0.15, 0.93, 0.15], list("abcd"), resampling=Resampling(9))
     >>> bins.predicted, bins.observed
     (array([0.92, 0.15]), array([1., 0.]))
     """
     truth, scores = check_scores(y, score)
-    counts = None if weight is None else np.asarray(weight, dtype=float)
+    counts = None if resampling.weight is None else np.asarray(resampling.weight, dtype=float)
     ranking = rank_once(truth, scores, counts)
     first = _first_of_bins(ranking)
-    draws = resample_rankings(truth, scores, sellers, weight=counts, n_resamples=n_resamples, seed=seed)
+    draws = resample_rankings(truth, scores, sellers, resampling)
     observed = np.vstack([_observed_by_bin(resampled, first) for _, resampled in draws])
     low, high = np.nanpercentile(observed, INTERVAL_PERCENTILES, axis=0)
     return Reliability(

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, BaselineComparison, Evaluation, draw_repeats
 from ipml.model.evaluation.fairness import BrandReliability, Fairness
 from ipml.model.evaluation.metrics import Estimate, draw_values, estimate_of
-from ipml.model.evaluation.ranking import check_scores, take_by_seller
+from ipml.model.evaluation.ranking import DEFAULT_RESAMPLING, Resampling, check_scores, take_by_seller
 from ipml.model.evaluation.slices import Slice
 from ipml.model.questions.costs import CostCurve
 from ipml.model.questions.error_slices import ErrorSlices
@@ -71,10 +71,7 @@ def found_first(
     scores: Sequence[ArrayLike],
     listings: pd.DataFrame,
     k: Sequence[int],
-    *,
-    weight: ArrayLike | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> tuple[FoundFirst, ...]:
     """Measure what the first `k` listings hold, for several k.
 
@@ -88,10 +85,8 @@ def found_first(
         With `seller_id` and, for values, what `ipml.model.evaluation.metrics.add_values` adds.
     k : sequence of int
         How many listings are read.
-    weight : array of shape (n_listings,), optional
-        For how many listings each one stands: k of these are read.
-    n_resamples, seed : int
-        Resamples of the sellers, for the intervals.
+    resampling : Resampling
+        Its weights count towards k.
 
     Examples
     --------
@@ -101,9 +96,8 @@ def found_first(
     (0.5, 30.0, 0.75)
     """
     names = [f"{share}_at_{n}" for n in k for share in ("precision", "recall")]
-    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
-    draws = draw_repeats(y, scores, listings["seller_id"], names, **drawn)
-    values = draw_values(y, scores, listings, k, **drawn)
+    draws = draw_repeats(y, scores, listings["seller_id"], names, resampling)
+    values = draw_values(y, scores, listings, k, resampling)
     found = []
     for place, n in enumerate(k):
         value, share = (None if values is None else estimate_of(values[part, place]) for part in (0, 1))

@@ -6,6 +6,7 @@ Listing text in it is hostile: see `ipml.kit.hostile_text` and `ipml.kit.report_
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,18 @@ from ipml.errors import Refused, UnwritableFile
 from ipml.kit.hostile_text import make_templates
 from ipml.kit.report_page import render_report_page
 from ipml.model.evaluation.differences import estimate_differences, find_fewest_sellers
-from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, BaselineComparison, Evaluation, Tested, draw_figures
+from ipml.model.evaluation.evaluation import (
+    COMPARED_BY,
+    MODEL,
+    BaselineComparison,
+    Evaluation,
+    TestedListings,
+    draw_figures,
+)
 from ipml.model.evaluation.fairness import reliability_by_brand, seller_fairness
 from ipml.model.evaluation.label_weights import count_by_probability, find_label_probability
 from ipml.model.evaluation.metrics import VALUE_CURRENCY, Estimate, estimate_of
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import break_even
 from ipml.model.questions.costs import Costs, measure_costs
 from ipml.model.questions.error_slices import find_error_slices
@@ -43,7 +52,7 @@ _GLOSSES = {
 
 
 def model_report(
-    tested: Tested,
+    tested: TestedListings,
     evaluation: Evaluation,
     head: ReportHead,
     *,
@@ -60,7 +69,7 @@ def model_report(
 
     Parameters
     ----------
-    tested : Tested
+    tested : TestedListings
         The listings, their truth and the scores.
     evaluation : Evaluation
         Measured on the same.
@@ -82,12 +91,11 @@ def model_report(
     """
     y, score, sellers = tested.y, tested.scores[MODEL][0], tested.listings["seller_id"]
     label_probability, weight = find_label_probability(tested.listings), tested.weight
-    all_: dict[str, Any] = {"n_resamples": evaluation.n_resamples, "seed": evaluation.seed}
-    drawn = all_ | {"n_resamples": min(evaluation.n_resamples, _CURVE_RESAMPLES)}
-    all_["weight"] = None if label_probability is None else count_by_probability(label_probability)
-    few = all_ | drawn
+    weighted = Resampling(evaluation.n_resamples, evaluation.seed, weight)
+    counted = replace(weighted, weight=None if label_probability is None else count_by_probability(label_probability))
+    few = replace(counted, n_resamples=min(evaluation.n_resamples, _CURVE_RESAMPLES))
     limit = break_even(y, score, weight)  # as many are flagged as there are counterfeits
-    priced = _answer(measure_costs, y, score, tested.listings, costs or Costs(missed=1.0, wrongful=1.0), **drawn)
+    priced = _answer(measure_costs, y, score, tested.listings, costs or Costs(missed=1.0, wrongful=1.0), resampling=few)
     compared, champion_figures = _compare_with_champion(tested, evaluation, champion)
     baselines = {name: scores[0] for name, scores in tested.scores.items() if name != MODEL}
     return ReportFacts(
@@ -95,18 +103,18 @@ def model_report(
         evaluation=evaluation,
         champion=compared,
         champion_figures=champion_figures,
-        found=found_first(y, tested.scores[MODEL], tested.listings, choose_k(len(y)), **all_ | {"weight": weight}),
+        found=found_first(y, tested.scores[MODEL], tested.listings, choose_k(len(y)), weighted),
         value_currency=str(tested.listings[VALUE_CURRENCY].iloc[0]) if VALUE_CURRENCY in tested.listings else "",
-        curve=precision_recall(y, score, sellers, baselines=baselines, **few),
-        bins=reliability(y, score, sellers, **few),
-        brands=reliability_by_brand(y, score, tested.listings, **all_),
-        histogram=score_histogram(y, score, weight=all_["weight"]),
+        curve=precision_recall(y, score, sellers, baselines=baselines, resampling=few),
+        bins=reliability(y, score, sellers, resampling=few),
+        brands=reliability_by_brand(y, score, tested.listings, counted),
+        histogram=score_histogram(y, score, weight=counted.weight),
         slices=evaluation.slices,
-        fairness=seller_fairness(y, score, tested.listings, limit, **all_),
+        fairness=seller_fairness(y, score, tested.listings, limit, counted),
         misjudged=most_misjudged(y, score, tested.listings, explain=explain),
-        influence=measure_seller_influence(y, score, tested.listings, **drawn),
+        influence=measure_seller_influence(y, score, tested.listings, few),
         robustness=robustness,
-        errors=_answer(find_error_slices, y, score, tested.listings, threshold=limit, **drawn),
+        errors=_answer(find_error_slices, y, score, tested.listings, threshold=limit, resampling=few),
         costs=priced,
         cost_unit=priced.currency if priced and costs else "missed counterfeits",
         learning=learning,
@@ -168,23 +176,15 @@ def write_report(facts: ReportFacts, path: Path) -> Path:
 
 
 def _compare_with_champion(
-    tested: Tested, evaluation: Evaluation, champion: Sequence[ArrayLike] | None
+    tested: TestedListings, evaluation: Evaluation, champion: Sequence[ArrayLike] | None
 ) -> tuple[BaselineComparison | None, dict[str, Estimate]]:
     """Measure the champion, and by how much the model is above it on the same resamples."""
     if champion is None:
         return None, {}
     k = [int(name.removeprefix(_AT_K)) for name in evaluation.figures[MODEL] if name.startswith(_AT_K)]
+    resampling = Resampling(evaluation.n_resamples, evaluation.seed, tested.weight)
     ours, theirs = (
-        draw_figures(
-            tested.y,
-            scores,
-            tested.listings,
-            k,
-            weight=tested.weight,
-            n_resamples=evaluation.n_resamples,
-            seed=evaluation.seed,
-        )
-        for scores in (tested.scores[MODEL], champion)
+        draw_figures(tested.y, scores, tested.listings, k, resampling) for scores in (tested.scores[MODEL], champion)
     )
     n_sellers = find_fewest_sellers(tested.y.astype(float), tested.listings["seller_id"], tested.weight).effective
     differences = estimate_differences({COMPARED_BY: ours[COMPARED_BY] - theirs[COMPARED_BY]}, n_sellers)

@@ -1,4 +1,4 @@
-"""How sellers hide what they sell from a model (disguised texts, gamed prices and histories), and what that costs."""
+"""Robustness: attacks that hide counterfeits (disguised texts, gamed prices and histories), and their cost."""
 
 from ipml.model.robustness.attacks import FAMILIES, Family, attack_listings, attack_text
 from ipml.model.robustness.robustness import Attack, find_attacks, score_attacks

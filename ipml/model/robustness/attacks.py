@@ -1,8 +1,7 @@
-"""The attack families: how sellers rewrite a listing so that people read it and filters do not.
+"""Attack families: seeded ways to rewrite a listing so that people read it and filters do not.
 
-Each family is one seeded way of rewriting a text; all of them stand in `FAMILIES`, in one table. They are written from
-the attacker's side and know nothing of how listings are folded. Add a family when a new disguise turns up in the queue;
-figures of `ipml.model.robustness.robustness` name families, so keep their names.
+All families are in one table, `FAMILIES`, written from the attacker's side without regard to the folding. Add a family
+when the queue shows a new disguise. Published figures name families, so names do not change.
 """
 
 from __future__ import annotations
@@ -67,15 +66,12 @@ class Family:
 
     Attributes
     ----------
-    name : str
     kind : str
-        What is changed: "invisible", "look-alike", "styled", "markup", "spacing", "spelling", "padding" or "mixed".
+        The changed part: "invisible", "look-alike", "styled", "markup", "spacing", "spelling", "padding" or "mixed".
     is_lossless : bool
         Whether a reader still reads every word as it was, at a glance.
-    rewrite : function
-        From a text and a random generator to the attacked text.
     columns : tuple of str, default=("title", "description")
-        Which columns are rewritten.
+        Rewritten columns.
     """
 
     name: str
@@ -98,7 +94,7 @@ def _one_letter(alphabet: str) -> Rewrite:
 
 
 def _fixed(change: Callable[..., str], **options: Any) -> Rewrite:
-    """Rewrite without drawing anything at random."""
+    """Ignore the random generator."""
     return lambda text, _rng: change(text, **options)
 
 
@@ -141,7 +137,7 @@ def _all_of(*rewrites: Rewrite) -> Rewrite:
 _TITLE, _DESCRIPTION = ("title",), ("description",)
 
 _TABLE: tuple[Family, ...] = (
-    # What no reader sees.
+    # Invisible characters.
     Family("zero-width space, one", "invisible", True, partial(put_once, sign="\u200b")),
     Family("zero-width space, all", "invisible", True, _between("\u200b")),
     Family("zero-width joiner", "invisible", True, _between("\u200d")),
@@ -155,7 +151,7 @@ _TABLE: tuple[Family, ...] = (
     Family("control characters", "invisible", True, _between("\u0001\u0008\u007f")),
     Family("reversed run", "invisible", True, _fixed(reverse)),
     Family("reversed ends of words", "invisible", True, _words(reverse_end)),
-    # Letters of other alphabets.
+    # Look-alike alphabets.
     Family("homoglyph, one Cyrillic", "look-alike", True, _one_letter("Cyrillic")),
     Family("homoglyph, 30 % Cyrillic", "look-alike", True, _letters("Cyrillic", 0.3)),
     Family("homoglyph, all Cyrillic", "look-alike", True, _letters("Cyrillic")),
@@ -177,7 +173,7 @@ _TABLE: tuple[Family, ...] = (
     Family("letters of several scripts", "look-alike", False, _letters("several scripts")),
     Family("turned letters", "look-alike", False, _letters("turned")),
     Family("look-alike digits and signs", "look-alike", True, partial(replace_letters, alphabet={**SIGNS, **DIGITS})),
-    # Letters in other clothes.
+    # Styled letters.
     Family("full-width", "styled", True, _styled("FULLWIDTH LATIN CASE LETTER")),
     Family("mathematical bold", "styled", True, _styled("MATHEMATICAL BOLD CASE")),
     Family("mathematical script", "styled", True, _styled("MATHEMATICAL BOLD SCRIPT CASE")),
@@ -193,7 +189,7 @@ _TABLE: tuple[Family, ...] = (
     Family("combining frame", "styled", True, partial(add_marks, marks="\u20de\u20dd\u20e3")),
     Family("diacritics", "styled", True, partial(add_marks, marks=DIACRITICS)),
     Family("stacked diacritics", "styled", False, partial(add_marks, marks=DIACRITICS, n_marks=6)),
-    # What a browser takes away.
+    # Markup that a browser removes.
     Family("entities, decimal", "markup", True, _fixed(use_entities)),
     Family("entities, hexadecimal", "markup", True, _fixed(use_entities, form="&#x{:x};")),
     Family("entities, twice escaped", "markup", True, _fixed(use_entities, form="&amp;#{};")),
@@ -206,7 +202,7 @@ _TABLE: tuple[Family, ...] = (
     Family("percent signs, twice", "markup", False, _all_of(*[_fixed(use_percent_signs)] * 2)),
     Family("escapes of JSON", "markup", False, _fixed(use_entities, form=r"\u{:04x}")),
     Family("hidden tags", "markup", True, partial(put_once, sign='<span style="display:none">x</span>')),
-    # Where words begin and end.
+    # Word boundaries.
     Family("spaced out", "spacing", True, _spaced(" ", "   ")),
     Family("spaced out, single gaps", "spacing", False, _spaced(" ", " ")),
     Family("one space inside", "spacing", True, partial(put_once, sign=" ")),
@@ -220,7 +216,7 @@ _TABLE: tuple[Family, ...] = (
     Family("no-break spaces", "spacing", True, _fixed(join_words, sign="\u00a0")),
     Family("Braille blanks", "spacing", True, _fixed(join_words, sign="\u2800")),
     Family("no spaces", "spacing", True, _fixed(join_words)),
-    # How words are spelt.
+    # Spelling.
     Family("upper case", "spelling", True, _fixed(str.upper)),
     Family("swapped letters", "spelling", False, _words_at_random(swap_letters)),
     Family("dropped letter", "spelling", False, _words_at_random(drop_letter)),
@@ -233,7 +229,7 @@ _TABLE: tuple[Family, ...] = (
     Family("leet signs", "spelling", False, _fixed(translate, table=LEET_SIGNS)),
     Family("alike sounds", "spelling", False, _words(write_alike_sounds)),
     Family("Cyrillic transliteration", "spelling", False, _words(write_in_cyrillic)),
-    # What stands around them.
+    # Padding.
     Family("padding, front", "padding", True, partial(pad, place="front"), _TITLE),
     Family("padding, end", "padding", True, partial(pad, place="end"), _TITLE),
     Family("padding, around", "padding", True, partial(pad, place="around"), _TITLE),
@@ -318,16 +314,16 @@ def attack_listings(
 ) -> pd.DataFrame:
     """Return the listings with the title and description of some of them rewritten.
 
-    A missing description stays missing, unless the family pads it. What would be longer than a marketplace allows is
-    cut there. How a listing is rewritten depends on its own text and the seed, not on its place.
+    A missing description stays missing, unless the family pads it. Texts are cut to the marketplace's limits. The
+    rewriting of a listing depends on its own text and the seed, not on its place.
 
     Parameters
     ----------
     listings : DataFrame of shape (n_listings, …)
-        Canonical listing columns; left as it is.
+        Canonical listing columns; not changed.
     family : Family
     is_attacked : array of bool, shape (n_listings,)
-        Which listings their sellers rewrite.
+        Listings to rewrite.
     seed, targets
         As for `attack_text`.
 
@@ -354,7 +350,7 @@ def attack_listings(
 
 @cache
 def _trade_words() -> re.Pattern[str]:
-    """Return what finds brand names and replica words in a text as it is written, the longest first."""
+    """Return a pattern of brand names and replica words, the longest first."""
     brands = [name for brand in load_brands() for name in (brand.name, *brand.aliases)]
     lexicon = load_lexicon()
     phrases = {*brands, *(phrase for kind in _TRADE_KINDS for phrase in lexicon.phrases(kind))}

@@ -1,12 +1,11 @@
-"""How much a model still finds when sellers rewrite, re-price and launder: what each attack costs.
+"""Robustness: measures how much a model still finds when sellers rewrite, re-price and launder.
 
-The threshold is the operator's: the lowest at which untouched listings are found with the precision asked for. Then all
-counterfeits are attacked in one way, and what is left above the threshold is counted. Whoever measures over folds
-pools the scores of `score_attacks` and hands them to `robustness_of`.
+The threshold is the lowest one with the required precision on untouched listings. All counterfeits are then attacked in
+one way, and those that still reach the threshold are counted. For figures over folds, pool the scores of
+`score_attacks` and pass them to `robustness_of`.
 
-The other side is whether a model takes a script for a disguise: false alarms on harmless listings in fifteen languages.
-These listings are made up, in `genuine_scripts.toml`, and as like each other as languages allow: the same goods at the
-same prices. What differs is how they are written, so a difference in false alarms is due to that.
+A model can also mistake a script for a disguise. False alarms are therefore counted on harmless listings in fifteen
+languages, made up in `genuine_scripts.toml`: the same goods at the same prices, so only the writing differs.
 """
 
 from __future__ import annotations
@@ -27,7 +26,15 @@ from pydantic import TypeAdapter
 from ipml.errors import UnmeasurableScores, UnusableSetting
 from ipml.model.evaluation.evaluation import align
 from ipml.model.evaluation.metrics import Estimate, estimate_of
-from ipml.model.evaluation.ranking import Floats, check_scores, measure_named, rank_once, resample_rankings
+from ipml.model.evaluation.ranking import (
+    DEFAULT_RESAMPLING,
+    Floats,
+    Resampling,
+    check_scores,
+    measure_named,
+    rank_once,
+    resample_rankings,
+)
 from ipml.model.labels import find_counterfeit_column
 from ipml.model.robustness.attacks import FAMILIES, Family, Targets, attack_listings
 from ipml.model.robustness.scenarios import SCENARIOS, Scenario, game_listings
@@ -40,7 +47,7 @@ ROWS_AT_A_TIME = 5_000
 
 
 class AttackableClassifier(Protocol):
-    """What can be attacked: it turns a frame of listings into probabilities."""
+    """Classifier that maps a frame of listings to probabilities."""
 
     def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Return the probabilities of genuine and counterfeit, shape (n_listings, 2)."""
@@ -48,22 +55,22 @@ class AttackableClassifier(Protocol):
 
 
 def find_attacks(names: Collection[str]) -> tuple[Attack, ...]:
-    """Return the attacks of some names or kinds; all where none is named.
+    """Return the attacks with the given names or kinds; all if none is given.
 
     Raises
     ------
     UnusableSetting
-        A name is neither that of an attack nor that of a kind.
+        A name is neither an attack nor a kind.
 
     Examples
     --------
     >>> [attack.name for attack in find_attacks(["leet digits", "upper case"])]
     ['upper case', 'leet digits']
     """
-    known = {*ATTACKS, *(attack.kind for attack in ATTACKS.values())}
+    choices = {*ATTACKS, *(attack.kind for attack in ATTACKS.values())}
     for name in names:
-        if name not in known:
-            near = ", ".join(get_close_matches(name, sorted(known), n=5, cutoff=0.0))
+        if name not in choices:
+            near = ", ".join(get_close_matches(name, sorted(choices), n=5, cutoff=0.0))
             raise UnusableSetting("attack", repr(name), f"an attack or a kind of them, such as {near}")
     return tuple(attack for attack in ATTACKS.values() if not names or attack.name in names or attack.kind in names)
 
@@ -81,24 +88,23 @@ def score_attacks(
 ) -> Iterator[tuple[str, Floats]]:
     """Yield the name of each attack and the scores of all listings after it hit the counterfeits.
 
-    All listings of an attacker are scored again, as those that are not counterfeit may change with the others; those
-    of other sellers keep their scores.
+    All listings of an attacker are scored again, since genuine ones may change with the others. Those of other sellers
+    keep their scores.
 
     Parameters
     ----------
     classifier : AttackableClassifier
-        Fitted, on other sellers than these.
+        Fitted on other sellers.
     listings : DataFrame of shape (n_listings, …)
         Canonical listing columns.
     y : array of shape (n_listings,)
         True or 1 where the listing is counterfeit.
-    families : iterable of Family or Scenario
-        The attacks; all of them by default.
+    families : iterable of Family or Scenario, default=all
     targets : {"all", "trade words"}, default="all"
-        Which words are rewritten, as for `ipml.model.robustness.attack_text`.
+        Rewritten words, as for `attack_text`.
     seed : int, default=0
     clean : array of shape (n_listings,), optional
-        The scores before any attack; worked out where not given.
+        Scores before any attack, if already computed.
     say : function of str, optional
         Called with the name of each attack before it is made.
     """
@@ -120,7 +126,7 @@ def _score_again(
     truth: NDArray[np.bool_],
     before: Floats,
 ) -> Floats:
-    """Score the listings of all whose counterfeits were attacked, under their old names or new ones."""
+    """Score all listings of the attackers again, under their old and new seller ids."""
     n_listings, now = len(listings), attacked["seller_id"]
     attackers = {*listings["seller_id"][truth], *now.iloc[:n_listings][truth]}
     rows = np.flatnonzero(now.isin(attackers))
@@ -130,7 +136,7 @@ def _score_again(
 
 
 def score_by_seller(classifier: AttackableClassifier, listings: pd.DataFrame) -> Floats:
-    """Return the scores, shape (n_listings,), of a few thousand listings at a time, never parting a seller's.
+    """Return the scores, shape (n_listings,), computed for a few thousand listings at a time and whole sellers.
 
     Examples
     --------
@@ -156,22 +162,22 @@ _average_precision = measure_named("average_precision")
 
 @dataclass(frozen=True, slots=True)
 class AttackCost:
-    """What one attack leaves of a model's finds.
+    """Loss of recall and precision by one attack.
 
     Attributes
     ----------
-    name, kind : str
-        The family or scenario; the kind is "own" for an attack that is not among ours.
+    kind : str
+        "own" for an attack that ipml does not have.
     is_lossless : bool
         Whether a reader still reads every word as it was.
     recall : Estimate
-        Share of the attacked counterfeits from the threshold on.
+        Share of the attacked counterfeits that reach the threshold.
     recall_lost : Estimate
-        By how much that is below the share of the untouched; negative where the attack gives itself away.
+        Difference from the untouched recall; negative where the attack gives itself away.
     average_precision_kept : Estimate
         Average precision with all counterfeits attacked, divided by that without.
     recall_kept : Estimate
-        Share of the recall that is left, at most 1: an attack that gives itself away makes up for no other.
+        Share of the recall that remains, at most 1: an attack that gives itself away makes up for no other.
     """
 
     name: str
@@ -185,20 +191,20 @@ class AttackCost:
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """What every attack costs, with 95 % intervals over sellers.
+    """Costs of all attacks, with 95 % intervals over sellers.
 
     Attributes
     ----------
     threshold : float
-        Score from which a listing counts as found.
+        Lowest score that counts as found.
     precision : float
-        What was asked of the untouched listings at that threshold.
+        Required precision on untouched listings at that threshold.
     recall, average_precision : Estimate
-        Of the untouched listings.
+        On untouched listings.
     costs : tuple of AttackCost
-        In the order in which the attacks were given.
-    recall_kept : Estimate
-        The mean of what all attacks leave of the recall; None of a part of them.
+        In the given order of the attacks.
+    recall_kept : Estimate or None
+        Mean over all attacks; None for a selection of them.
     """
 
     threshold: float
@@ -220,7 +226,7 @@ class Robustness:
 
     @property
     def lossless(self) -> Robustness:
-        """The same of the attacks alone that a reader does not notice."""
+        """The same for the attacks that a reader does not notice."""
         return Robustness(
             self.threshold,
             self.precision,
@@ -235,7 +241,7 @@ class Robustness:
         return align([["attack", "kind", "lossless", "recall", "recall lost", "AP kept"], *map(_row, worst_first)])
 
     def summary(self) -> str:
-        """Return in a few lines what the table rests on, the mean and the worst."""
+        """Return the threshold, the mean and the worst cost in a few lines."""
         lines = [
             f"untouched: recall {self.recall} at precision {self.precision}, threshold {self.threshold:.4f}; "
             f"average precision {self.average_precision}"
@@ -249,7 +255,7 @@ class Robustness:
         return "\n".join(lines)
 
     def to_json(self) -> str:
-        """Return everything as JSON, from which `from_json` makes it again."""
+        """Return everything as JSON."""
         return _JSON.dump_json(self, indent=2).decode()
 
     @classmethod
@@ -269,20 +275,19 @@ def measure_robustness(
     families: Iterable[Attack] = tuple(ATTACKS.values()),
     targets: Targets = "all",
     precision: float = 0.8,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     say: Callable[[str], None] = lambda _: None,
 ) -> Robustness:
-    """Attack the counterfeits among some listings in every way, and say what each costs.
+    """Attack the counterfeits among some listings in every way, and measure the cost of each attack.
 
     Parameters
     ----------
     classifier, listings, y, families, targets, say
-        As for `ipml.model.robustness.robustness.score_attacks`.
+        As for `score_attacks`.
     precision : float, default=0.8
-        What the operator asks of the untouched listings.
-    n_resamples, seed : int
-        As for `ipml.model.evaluation.metrics.estimate_all`; the seed is also that of the attacks.
+        Required precision on untouched listings.
+    resampling : Resampling
+        Its seed is also that of the attacks.
 
     Raises
     ------
@@ -291,41 +296,37 @@ def measure_robustness(
     """
     clean = score_by_seller(classifier, listings)
     threshold_at_precision(y, clean, precision)  # known before the long part begins
+    seed = resampling.seed
     attacked = dict(
         score_attacks(classifier, listings, y, families=families, targets=targets, seed=seed, clean=clean, say=say)
     )
-    sellers = listings["seller_id"]
-    return robustness_of(y, clean, attacked, sellers=sellers, precision=precision, n_resamples=n_resamples, seed=seed)
+    return robustness_of(y, clean, attacked, listings["seller_id"], precision=precision, resampling=resampling)
 
 
 def robustness_of(
     y: ArrayLike,
     clean: ArrayLike,
     attacked: Mapping[str, ArrayLike],
-    *,
     sellers: ArrayLike,
-    weight: ArrayLike | None = None,
+    *,
     precision: float = 0.8,
-    n_resamples: int = 500,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> Robustness:
-    """Say what attacks cost, from the scores before and after.
+    """Measure the cost of attacks from the scores before and after.
 
     Parameters
     ----------
     y : array of shape (n_listings,)
         True or 1 where the listing is counterfeit.
     clean : array of shape (n_listings,)
-        Scores of the untouched listings. A listing that a scorer does not judge is not found: give it 0.
+        Scores of the untouched listings; 0 where the scorer abstains, which counts as not found.
     attacked : mapping of str to array of shape (n_listings,)
         Scores of all listings after each attack hit all counterfeits.
     sellers : array of shape (n_listings,)
-        Who offers each listing, before any attack.
-    weight : array of shape (n_listings,), optional
-        For how many listings each one stands; once where none is given.
+        Sellers before any attack.
     precision : float, default=0.8
-    n_resamples, seed : int
-        As for `ipml.model.evaluation.metrics.estimate_all`. The threshold stays the same on every resample.
+    resampling : Resampling
+        The threshold is the same on every resample.
 
     Raises
     ------
@@ -335,15 +336,15 @@ def robustness_of(
     Examples
     --------
     >>> y, clean = [1, 0, 1, 0], [0.9, 0.1, 0.8, 0.2]
-    >>> robustness = robustness_of(y, clean, {"leet digits": [0.9, 0.1, 0.3, 0.2]}, sellers=list("abcd"))
+    >>> robustness = robustness_of(y, clean, {"leet digits": [0.9, 0.1, 0.3, 0.2]}, list("abcd"))
     >>> robustness.threshold, robustness.worst.recall.value, robustness.worst.average_precision_kept.value
     (0.8, 0.5, 1.0)
     """
-    threshold = threshold_at_precision(y, clean, precision, weight)
+    threshold = threshold_at_precision(y, clean, precision, resampling.weight)
 
     def draw(score: ArrayLike) -> tuple[Floats, Floats]:
-        recall, average_precision = np.full((2, 1 + n_resamples), np.nan)
-        for numbers, ranking in resample_rankings(y, score, sellers, weight=weight, n_resamples=n_resamples, seed=seed):
+        recall, average_precision = np.full((2, 1 + resampling.n_resamples), np.nan)
+        for numbers, ranking in resample_rankings(y, score, sellers, resampling):
             above = np.flatnonzero(ranking.scores >= threshold)
             recall[numbers] = ranking.recall[:, above[-1]] if len(above) else 0.0
             average_precision[numbers] = _average_precision(ranking)
@@ -351,10 +352,10 @@ def robustness_of(
 
     recall, average_precision = draw(clean)
     costs, kept = [], []
-    found = np.where(recall > 0, recall, np.nan)
+    recall_before = np.where(recall > 0, recall, np.nan)
     for name, score in attacked.items():
         recall_after, average_precision_after = draw(score)
-        kept.append(np.minimum(recall_after / found, 1.0))
+        kept.append(np.minimum(recall_after / recall_before, 1.0))
         costs.append(
             AttackCost(
                 name=name,
@@ -373,7 +374,7 @@ def robustness_of(
 def threshold_at_precision(
     y: ArrayLike, score: ArrayLike, precision: float = 0.8, weight: ArrayLike | None = None
 ) -> float:
-    """Return the lowest score from which on listings are counterfeit with at least this precision.
+    """Return the lowest threshold with at least this precision.
 
     Raises
     ------
@@ -411,11 +412,10 @@ class ScriptAlarms:
 
     Attributes
     ----------
-    language, script : str
     share : float
-        Share of them from the threshold on, 0-1.
+        Share of the listings that reach the threshold, 0-1.
     surplus : float
-        By how much that is above the share in English.
+        Difference from the share in English.
     """
 
     language: str
@@ -426,13 +426,6 @@ class ScriptAlarms:
 
 def false_alarms_by_script(classifier: AttackableClassifier, threshold: float) -> tuple[ScriptAlarms, ...]:
     """Return the false alarms on harmless listings in each language, the reference first.
-
-    Parameters
-    ----------
-    classifier : AttackableClassifier
-        Fitted.
-    threshold : float
-        Score from which a listing counts as found.
 
     Examples
     --------
@@ -462,13 +455,7 @@ def alarms_table(alarms: Iterable[ScriptAlarms]) -> str:
 
 
 def genuine_listings() -> dict[str, pd.DataFrame]:
-    """Return the harmless listings by language, with canonical columns; English first.
-
-    Examples
-    --------
-    >>> genuine_listings()["English"]["title"].iloc[0]
-    'Clay flower pot, new, unopened'
-    """
+    """Return the harmless listings by language, with canonical columns; English first."""
     return {
         name: _make_listings(name, language["goods"], language["details"], language["descriptions"])
         for name, language in _languages().items()

@@ -1,7 +1,6 @@
-"""How sellers game price and history: what a counterfeit looks like when its numbers are those of honest goods.
+"""Gaming scenarios: counterfeits with the price, history or account of honest goods.
 
-Each scenario changes the numbers of some listings, or the account behind them. Unlike rewriting a text, most of it
-costs the seller money or time.
+Most scenarios cost the seller money or time; rewriting a text does not.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Gamed:
+class GamedListings:
     """Listings after their sellers gamed them.
 
     Attributes
     ----------
     listings : DataFrame
-        The listings given, in their order, and after them those that the sellers added.
+        The given listings in their order, then those that sellers added.
     rows : array of int, shape (n_gamed,)
-        Positions of the gamed listings, the same in the listings given: what to compare.
+        Positions of the gamed listings, the same as in the given listings.
     """
 
     listings: pd.DataFrame
@@ -59,10 +58,8 @@ class Scenario:
 
     Attributes
     ----------
-    name : str
     change : function
-        From the listings, which of them are gamed, which are genuine, and a random generator to the gamed listings.
-    kind : str, default="gaming"
+        Maps listings, marks of the gamed and of the genuine ones, and a random generator to the gamed listings.
     is_lossless : bool, default=False
         As for `ipml.model.robustness.attacks.Family`.
     """
@@ -75,21 +72,21 @@ class Scenario:
 
 def game_listings(
     listings: pd.DataFrame, scenario: Scenario, is_gamed: ArrayLike, is_genuine: ArrayLike, *, seed: int = 0
-) -> Gamed:
+) -> GamedListings:
     """Return the listings with price and history of some of them gamed.
 
     Parameters
     ----------
     listings : DataFrame of shape (n_listings, …)
-        Canonical listing columns; left as it is. Columns that a scenario changes are added where absent.
+        Canonical listing columns; not changed. Columns that a scenario changes are added where absent.
     scenario : Scenario
         One of `SCENARIOS`.
     is_gamed : array of bool, shape (n_listings,)
-        Which listings their sellers game.
+        Listings to game.
     is_genuine : array of bool, shape (n_listings,)
-        Which listings show what honest goods cost.
+        Listings that give the prices of honest goods.
     seed : int, default=0
-        Of the goods that history washing adds.
+        For the goods that history washing adds.
 
     Examples
     --------
@@ -100,11 +97,11 @@ def game_listings(
     """
     gamed, genuine = np.asarray(is_gamed, dtype=bool), np.asarray(is_genuine, dtype=bool)
     changed = scenario.change(listings, gamed, genuine, np.random.default_rng(seed))
-    return Gamed(changed, np.flatnonzero(gamed))
+    return GamedListings(changed, np.flatnonzero(gamed))
 
 
 def _ask_genuine_price(listings: pd.DataFrame, gamed: Mask, genuine: Mask, _rng: np.random.Generator) -> pd.DataFrame:
-    """Ask the median of what honest goods of the brand cost; without a brand of the category, else of all."""
+    """Ask the median price of honest goods of the brand; without a brand of the category, else of all."""
     price, rates = _numbers(listings, "price"), _rates(listings)
     columns = ListingColumns.of(listings)
     usual = pd.Series(np.nan, index=listings.index)
@@ -164,7 +161,7 @@ def _wash_history(listings: pd.DataFrame, gamed: Mask, _genuine: Mask, rng: np.r
 
 
 def _open_account(listings: pd.DataFrame, gamed: Mask, _genuine: Mask, _rng: np.random.Generator) -> pd.DataFrame:
-    """Offer each listing from an account of its own, of which nothing is known."""
+    """Offer each listing from a new account without history."""
     unknown = dict.fromkeys((name for name in _HISTORY if name in listings), np.nan)
     return _set_numbers(_move_to_new_sellers(listings, gamed), gamed, **unknown)
 
@@ -203,7 +200,7 @@ def _set_numbers(listings: pd.DataFrame, gamed: Mask, **values: Any) -> pd.DataF
 
 
 def _rates(listings: pd.DataFrame) -> pd.Series[float]:
-    """Return what one unit of each listing's currency is worth; NaN where the brand file has no rate."""
+    """Return the value of one unit of each listing's currency; NaN where the brand file has no rate."""
     return _texts(listings, "currency").map(brand_table()["rates"]).astype(float)
 
 
@@ -213,7 +210,7 @@ def _move_to_new_sellers(listings: pd.DataFrame, gamed: Mask) -> pd.DataFrame:
 
 
 def _harmless_listings(first: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Return thirty harmless listings of a seller, put up over two months before the one given, a frame of one row."""
+    """Return thirty harmless listings of a seller, listed in the two months before the given one."""
     goods = first.loc[first.index.repeat(N_WASH_SALES)]
     numbers = pd.Series(range(N_WASH_SALES), index=goods.index)
     earlier = pd.to_timedelta(WASH_DAYS * (1.0 - numbers / N_WASH_SALES), unit="D")

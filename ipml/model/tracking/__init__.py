@@ -1,8 +1,7 @@
-"""The only folder that speaks to MLflow: runs are recorded, models registered, promoted and found again.
+"""Tracking with MLflow: records runs, registers and finds models, moves the champion; no other folder imports mlflow.
 
-MLflow keeps what was tried and says which model is in use; it never loads one for ipml. Its own loaders
-believe what a model says of itself, so a model is fetched as a folder, compared with the registry and then
-loaded by `ipml.model.model_file`.
+MLflow never loads a model for ipml, since its loaders believe what a model claims of itself. A model is fetched as a
+folder, compared with the registry, and loaded by `ipml.model.model_file`.
 
 Import from this folder inside the function that needs it: MLflow takes two seconds.
 """
@@ -19,15 +18,8 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # drawn 
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # of runs on a server
 
 from ipml.model.tracking.autolog import autolog, without_autolog
-from ipml.model.tracking.registry import (
-    CHALLENGER,
-    CHAMPION,
-    RegisteredModel,
-    find_model,
-    move_champion,
-    read_champions,
-    resolve_model,
-)
+from ipml.model.tracking.champion import CHALLENGER, CHAMPION, move_champion, read_champions
+from ipml.model.tracking.registry import RegisteredModel, find_model, resolve_model
 from ipml.model.tracking.runs import (
     RecordedRun,
     RunFacts,

@@ -1,9 +1,8 @@
-"""Autologging: MLflow records each fit of a classifier in a notebook, its parameters, training metrics and model.
+"""Autologging: MLflow records each fit of a classifier in a notebook, with parameters, training metrics and model.
 
-`mlflow.sklearn.autolog` patches the classes of scikit-learn and of no other library. For each of these MLflow has a
-function of its own, such as that for XGBoost; `autolog` is that of ipml. It uses what MLflow offers authors of
-such functions, so that options, nested runs and failures are treated as everywhere else. `fit` itself knows nothing of
-it: no fit writes to a store that nobody asked for.
+`mlflow.sklearn.autolog` patches scikit-learn's classes only; MLflow has a function for each other library. `autolog` is
+the one for ipml, made with MLflow's tools for authors of such functions, so that options, nested runs and failures are
+treated as usual. `fit` alone writes to no store.
 """
 
 from __future__ import annotations
@@ -31,17 +30,17 @@ _SKLEARN = "sklearn"  # whose options, and whose end, are those of our patch
 
 
 def autolog(**options: Any) -> None:
-    """Switch on the autologging of scikit-learn's estimators, and of fits of `CounterfeitClassifier` by itself.
+    """Switch on autologging for scikit-learn's estimators and for fits of `CounterfeitClassifier`.
 
-    Each fit becomes a run, or is recorded in the active one: parameters, metrics on the training listings
-    (average precision, area under the ROC curve, log loss), the listings with their digest and the
-    model, kept by skops. In a pipeline or a search MLflow records the whole, as it does for any estimator. Metrics on
-    training listings flatter: `ipml model train` measures a model on sellers that it has not seen.
+    Each fit becomes a run, or is recorded in the active one: parameters, metrics on the training listings (average
+    precision, area under the ROC curve, log loss), the listings with their digest, and the model, stored by skops.
+    MLflow records a pipeline or search as a whole, as for any estimator. Metrics on training listings flatter: `ipml
+    model train` measures a model on unseen sellers.
 
     Parameters
     ----------
     **options
-        Those of `mlflow.sklearn.autolog`, such as `log_models=False`; `disable=True` ends both. To call that function
+        As for `mlflow.sklearn.autolog`, such as `log_models=False`; `disable=True` ends both. Calling that function
         later ends ours.
     """
     import mlflow.sklearn
@@ -55,7 +54,7 @@ def autolog(**options: Any) -> None:
 
 @contextmanager
 def without_autolog() -> Iterator[None]:
-    """Record no fit meanwhile: of a training there is one run, not one for each fold."""
+    """Record no fit meanwhile: a training is one run, not one for each fold."""
     with disable_autologging():
         yield
 
@@ -69,7 +68,7 @@ def _fit_and_record(
     *args: Any,
     **kwargs: Any,
 ) -> CounterfeitClassifier:
-    """Fit as ever, and record it; MLflow turns an error of the recording into a warning."""
+    """Fit and record; MLflow turns an error of the recording into a warning."""
     if _has_active_training_session():  # type: ignore[no-untyped-call]  # a pipeline or a search, which records the whole
         return original(classifier, X, y, sample_weight, *args, **kwargs)
     mlflow.log_params(_list_parameters(classifier))
@@ -86,12 +85,12 @@ def _fit_and_record(
 
 
 def _find_option(name: str) -> Any:
-    """Return an option that was given to `autolog`, or its default."""
+    """Return an option of `autolog`, or its default."""
     return get_autologging_config(_SKLEARN, name)  # type: ignore[no-untyped-call]
 
 
 def _list_parameters(classifier: CounterfeitClassifier) -> dict[str, str]:
-    """Return the parameters that are numbers and texts; brands are a table, and parts have parameters of their own."""
+    """Return the parameters that are numbers and texts; brands are a table, and parts have their own."""
     plain = {
         name: value
         for name, value in classifier.get_params().items()
@@ -101,7 +100,7 @@ def _list_parameters(classifier: CounterfeitClassifier) -> dict[str, str]:
 
 
 def _measure(classifier: CounterfeitClassifier, X: Any, y: Any, sample_weight: Any) -> dict[str, float]:
-    """Return metrics on the training listings that need no threshold, under MLflow's names where it has them."""
+    """Return training metrics without a threshold, under MLflow's names where it has them."""
     from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
     is_counterfeit = np.asarray(y) == classifier.pos_label_

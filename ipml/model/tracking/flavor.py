@@ -1,7 +1,7 @@
-"""A model folder as MLflow keeps it (its flavour, as MLflow calls a kind of model), and as MLflow's scoring calls it.
+"""MLflow flavour of a model folder: stores it in MLflow, and scores listings for MLflow's scoring server.
 
-Models recorded here name ipml's own scoring as their loader, so that the same checks are made when somebody opens one
-with MLflow, and when `mlflow models serve` scores with it: a frame of listings in, a frame of scores out.
+Recorded models name ipml's scoring as their loader, so the same checks run when MLflow opens one, and when
+`mlflow models serve` scores with it: a frame of listings in, a frame of scores out.
 """
 
 from __future__ import annotations
@@ -33,41 +33,29 @@ SERVED_COLUMNS = {
     **dict.fromkeys(("score", "score_low", "score_high"), DataType.double),
     **dict.fromkeys(("abstained", "warning", "model_version"), DataType.string),
 }
-"""What is said of each listing, and the kinds of it."""
+"""Output columns of scoring, and their types."""
 LABEL_FIELDS = {"is_counterfeit", "labelled_at", "label_weight", "label_probability"}
 
 
 def served_fields() -> dict[str, Any]:
-    """Return the fields of a listing that a model reads, and their types.
-
-    Examples
-    --------
-    >>> served_fields()["title"], served_fields()["price"]
-    (<class 'str'>, float | None)
-    """
+    """Return the fields of a listing that a model reads, and their types."""
     hints = get_type_hints(Listing)
     return {name: hint for name, hint in hints.items() if name not in LABEL_FIELDS}
 
 
 def make_example() -> pd.DataFrame:
-    """Return one listing, with the fields it has, as a caller of MLflow's scoring would send it.
-
-    Examples
-    --------
-    >>> make_example()[["title", "price", "currency"]].to_dict("records")
-    [{'title': 'Brown leather wallet with coin pocket', 'price': 35.0, 'currency': 'EUR'}]
-    """
+    """Return one listing as a caller of MLflow's scoring would send it."""
     example: pd.DataFrame = listings_to_frame(GOLDEN_LISTINGS[:1]).dropna(axis="columns")
     return example[[name for name, hint in served_fields().items() if name in example and hint != datetime | None]]
 
 
 class FlavorModel:
-    """A loaded model under the one method that MLflow calls; it checks and abstains as the scorer that it is made of.
+    """A loaded model with the method that MLflow calls.
 
     Parameters
     ----------
     score : function of DataFrame
-        From checked listings to a frame with `SERVED_COLUMNS`, as `Scorer.score_frame`.
+        Maps checked listings to a frame with `SERVED_COLUMNS`, as `Scorer.score_frame`.
     """
 
     def __init__(self, score: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
@@ -76,13 +64,13 @@ class FlavorModel:
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
         """Return the columns of `SERVED_COLUMNS`, one row per listing.
 
-        Where the model abstains, `abstained` says why and the score is None, which JSON has a word for, and not NaN.
-        Moments may be ISO text, as they come from JSON.
+        Where the model abstains, `abstained` gives the reason and the score is None, which JSON can express, not NaN.
+        Moments may be ISO text, as in JSON.
 
         Raises
         ------
         MlflowException
-            Some listing breaks the rules of the schema; all problems are named.
+            A listing breaks the rules of the schema; all problems are named.
         """
         try:
             scored = self._score(check_listings(model_input.reset_index(drop=True)))
@@ -98,17 +86,7 @@ MODEL_FOLDER = "data/model"  # where mlflow.pyfunc.save_model puts a folder call
 
 
 def save_model(path: str, mlflow_model: Model, folder: Path, **_: object) -> None:
-    """Write a model folder as an MLflow model; MLflow calls this while it logs the model.
-
-    Parameters
-    ----------
-    path : str
-        Where the MLflow model goes.
-    mlflow_model : Model
-        Its description, to be completed.
-    folder : Path
-        The model as `ipml.model.model_file.save_model` wrote it.
-    """
+    """Write a model folder as an MLflow model at `path`; called by MLflow while it logs the model."""
     with warnings.catch_warnings():  # of a type hint of its own, when this part of MLflow is first imported
         warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
         from mlflow.pyfunc import save_model as save_pyfunc
@@ -131,19 +109,12 @@ SKOPS_FILE = "model.skops"  # of MLflow's own flavour of scikit-learn
 
 
 def convert_sklearn(folder: Path, name: str) -> Path:
-    """Return a model folder of a classifier that `mlflow.sklearn.log_model` kept, written beside that.
-
-    Parameters
-    ----------
-    folder : Path
-        What MLflow keeps, in a private copy.
-    name : str
-        Name of the model.
+    """Convert a classifier stored by `mlflow.sklearn.log_model`, a private copy, to a model folder beside it.
 
     Raises
     ------
     UntrustedModel
-        It is no such classifier, or kept by pickle.
+        It is no such classifier, or stored by pickle.
     """
     file = folder / SKOPS_FILE
     if not file.is_file():
@@ -156,10 +127,10 @@ def convert_sklearn(folder: Path, name: str) -> Path:
 
 
 def make_environment() -> dict[str, Any]:
-    """Return what a model needs to be served.
+    """Return the packages for serving a model.
 
-    Where nothing is given, MLflow loads the model in another process to find out: 4 s, not 0.1 s. Where only packages
-    are given, it warns if there is no pip here, as in an environment that uv made.
+    Without them MLflow would load the model in another process to find out: 4 s instead of 0.1 s. With packages alone,
+    it warns if pip is missing, as in an environment of uv.
     """
     packages = [f"{name}=={version(name)}" for name in ("ipml", "mlflow", "scikit-learn", "numpy")]
     python = f"python={platform.python_version()}"
@@ -167,13 +138,13 @@ def make_environment() -> dict[str, Any]:
 
 
 def _make_signature() -> ModelSignature:
-    """Return the fields of a listing as MLflow's scoring wants them, and what it says of each."""
+    """Return the fields of a listing in MLflow's types, and its outputs."""
     given: list[ColSpec | TensorSpec] = [ColSpec(kind, name, required=False) for name, kind in SERVED_COLUMNS.items()]
     return ModelSignature(inputs=make_input_signature().inputs, outputs=Schema(given))
 
 
 def make_input_signature() -> ModelSignature:
-    """Return the fields of a listing as MLflow's scoring wants them."""
+    """Return the fields of a listing in MLflow's types."""
     # MLflow knows moments without a time zone only; ours pass as they are, and as ISO text from JSON. So do vectors, of
     # which it would take no missing one.
     anything = AnyType()  # type: ignore[no-untyped-call]

@@ -1,7 +1,4 @@
-"""Training runs: what was tried and how good it was, recorded with its model, and its files fetched again.
-
-MLflow keeps plain values of what is recorded.
-"""
+"""Training runs: records parameters, figures and files with the model, and fetches files again."""
 
 from __future__ import annotations
 
@@ -29,7 +26,8 @@ from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import NAME_PATTERN
 from ipml.model.tracking import flavor
-from ipml.model.tracking.registry import CHALLENGER, CHAMPION, RegisteredModel, find_model, register
+from ipml.model.tracking.champion import CHALLENGER, CHAMPION
+from ipml.model.tracking.registry import RegisteredModel, find_model, register
 from ipml.model.tracking.store import (
     download,
     find_sqlite_file,
@@ -47,7 +45,7 @@ MAX_VALUE_LETTERS = 500
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What was tried, on which listings, and how good it was.
+    """Facts of a training run: parameters, listings and figures.
 
     Attributes
     ----------
@@ -56,25 +54,25 @@ class RunFacts:
     parameters : mapping of str to object
         Flat; values longer than 500 letters are cut, and say so.
     figures : mapping of str to Estimate or float
-        Measures; of an estimate the ends of its interval are recorded as `…_low` and `…_high`.
+        The interval of an estimate is recorded as `…_low` and `…_high`.
     data_name, data_digest : str
-        Which listings the run was trained on.
+        The training listings.
     pictures : sequence of Path
         Files of curves and plots, copied to the folder `pictures`.
     files : sequence of Path
-        More files, each kept under its own name, such as the scores of the test.
+        Other files, such as the scores of the test.
     texts : mapping of str to str
         Text files by name, such as the experiment's TOML.
     tags : mapping of str to str
-        More to search runs by.
+        Further search terms.
     curves : mapping of str to sequence of (int, float)
-        Values at steps, drawn by MLflow as lines, several runs in one picture.
+        Values at steps; MLflow draws them as lines, several runs in one picture.
     variant : str, default=""
-        What sets the run apart from others of its experiment; stands in its name.
+        Difference from other runs of the experiment; part of the name.
     description : str, default=""
-        Sentences shown above the run, as Markdown.
+        Markdown shown above the run.
     inputs : sequence of (str, str, str)
-        Files that were read: the use of each, its name and its digest.
+        Use, name and digest of each file that was read.
     """
 
     experiment: str
@@ -93,31 +91,18 @@ class RunFacts:
 
 
 def name_run(facts: RunFacts, begun_at: datetime) -> str:
-    """Return the name of a run: experiment, variant and date.
-
-    Examples
-    --------
-    >>> name_run(RunFacts("shoes", {}, {}, "shoes.csv", "0", variant="C = 0.1"), datetime(2026, 3, 1, 9, 30))
-    'shoes, C = 0.1, 2026-03-01 09:30'
-    """
+    """Return the name of a run: experiment, variant and date."""
     parts = (facts.experiment, shorten(facts.variant), f"{begun_at:%Y-%m-%d %H:%M}")
     return ", ".join(filter(None, parts))
 
 
 def make_parameters(facts: RunFacts) -> dict[str, str]:
-    """Return the parameters as texts, none of them longer than can be read.
-
-    Examples
-    --------
-    >>> facts = RunFacts("goods", {"text.bits": 18, "note": "x" * 502}, {}, "listings.csv", "0123abcd")
-    >>> make_parameters(facts)["text.bits"], make_parameters(facts)["note"][-20:]
-    ('18', 'xx… (2 letters more)')
-    """
+    """Return the parameters as texts of readable length."""
     return {name: shorten(str(value)) for name, value in facts.parameters.items()}
 
 
 def select_shown(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Return the parameters that a run shows: not which column an extractor reads, nor what is not set in one.
+    """Return the parameters that a run shows: without columns of extractors and their unset parameters.
 
     Examples
     --------
@@ -132,20 +117,14 @@ def select_shown(parameters: Mapping[str, object]) -> dict[str, object]:
 
 
 def shorten(text: str) -> str:
-    """Return a text, cut to what can be read; what is cut says so."""
+    """Return a text, cut to 500 letters and marked as cut."""
     if len(text) <= MAX_VALUE_LETTERS:
         return text
     return f"{text[:MAX_VALUE_LETTERS]}… ({len(text) - MAX_VALUE_LETTERS} letters more)"
 
 
 def make_metrics(facts: RunFacts) -> dict[str, float]:
-    """Return the figures as single numbers.
-
-    Examples
-    --------
-    >>> make_metrics(RunFacts("goods", {}, {"brier": Estimate(0.05, 0.04, 0.06)}, "listings.csv", "0123abcd"))
-    {'brier': 0.05, 'brier_low': 0.04, 'brier_high': 0.06}
-    """
+    """Return the figures as single numbers, estimates with the ends of their intervals."""
     metrics: dict[str, float] = {}
     for name, figure in facts.figures.items():
         if isinstance(figure, Estimate):
@@ -156,7 +135,7 @@ def make_metrics(facts: RunFacts) -> dict[str, float]:
 
 
 def make_tags(facts: RunFacts) -> dict[str, str]:
-    """Return the tags of a run: its experiment, version of ipml, data and commit, and then its own."""
+    """Return the tags of a run: experiment, version of ipml, data, commit, and its own."""
     commit = find_commit()
     return {
         "ipml.experiment": facts.experiment,
@@ -169,7 +148,7 @@ def make_tags(facts: RunFacts) -> dict[str, str]:
 
 
 def find_commit() -> str | None:
-    """Return the commit of the git checkout we are in, or None outside of one."""
+    """Return the commit of the current git checkout, or None outside of one."""
     git = shutil.which("git")
     if git is None:
         return None
@@ -185,7 +164,7 @@ PARAMETERS_AT_A_TIME, POINTS_AT_A_TIME = 100, 1_000  # MLflow takes no more in o
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """Where a run and its model can be found again.
+    """A recorded run and its model version.
 
     Examples
     --------
@@ -204,18 +183,13 @@ class RecordedRun:
 
     @property
     def model_uri(self) -> str:
-        """The registry URI of this very version: "models:/ipml/3"."""
+        """The registry URI of this version: "models:/ipml/3"."""
         return f"models:/{self.model_name}/{self.model_version}"
 
     def say_where(self, tracking_uri: str | None = None, command: str = "mlflow") -> str:
-        """Say in one line where to look at the run: its page, or first the command that shows pages on this machine.
+        """Return the address of the run's page, after the command that shows pages if the store is local.
 
-        Parameters
-        ----------
-        tracking_uri : str, optional
-            MLflow's tracking URI; that of the settings where none is given.
-        command : str, default="mlflow"
-            How MLflow is called here.
+        `command` is the call of MLflow on this machine.
         """
         page = f"#/experiments/{self.experiment_id}/runs/{self.run_id}?{_VIEW}"
         store = make_shown(find_store(tracking_uri))
@@ -232,30 +206,28 @@ def record_run(
     alias: str | None = None,
     tracking_uri: str | None = None,
 ) -> RecordedRun:
-    """Record one training run with its model, and register the model as a new version.
+    """Record a training run with its model, and register the model as a new version.
 
-    MLflow's experiment is the model: its variants, whatever experiment of ours they come of, stand side by side.
+    MLflow's experiment is the model, so variants from any experiment are listed together.
 
     Parameters
     ----------
     facts : RunFacts
-        What was tried, on what, and how good it was.
     model_folder : Path
-        The model as `save_model` wrote it; it is loaded once as a check.
+        As `save_model` wrote it; loaded once as a check.
     model_name : str, default="ipml"
         Name in the registry.
     alias : str, optional
-        Name by which the version can be found; "challenger" where none is given. It is never "champion", which a model
-        becomes through the gate alone.
+        Alias of the version, "challenger" by default. Never "champion": only the gate makes a champion.
     tracking_uri : str, optional
-        MLflow's tracking and registry URI; that of the settings where none is given.
+        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------
     UnusableSetting
         A name of a model, alias or experiment that could be a path; the alias of the champion.
     Failed
-        MLflow cannot be reached or refuses what it was given.
+        MLflow cannot be reached or refuses the data.
     """
     chosen = check_alias(alias)
     parse_model_uri(f"models:/{model_name}@{chosen}")  # else it could never be resolved
@@ -276,34 +248,23 @@ def record_run(
 
 
 def check_alias(alias: str | None) -> str:
-    """Return the alias of a new version, which may be any but the champion's.
-
-    Examples
-    --------
-    >>> check_alias(None), check_alias("trial")
-    ('challenger', 'trial')
-    """
+    """Return the alias of a new version, "challenger" by default; the champion's is refused."""
     if alias == CHAMPION:
         raise UnusableSetting("alias", CHAMPION, "another, as only the gate makes a champion: `ipml model promote`")
     return alias or CHALLENGER
 
 
 def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, tracking_uri: str | None = None) -> Path:
-    """Fetch one file that was recorded with a run, such as "tested.parquet".
+    """Fetch a file that was recorded with a run, as a private copy that is deleted when the process ends.
 
     Parameters
     ----------
     reference : str, Path or RegisteredModel
-        The run, by what `find_model` takes or returns.
+        As for `find_model`, or its result.
     name : str
-        Name of the file, with that of its folder: "gate/gate.json".
+        Path in the run: "tested.parquet", "gate/gate.json".
     tracking_uri : str, optional
-        MLflow's tracking and registry URI; that of the settings where none is given.
-
-    Returns
-    -------
-    Path
-        A copy of our own, deleted when the process ends.
+        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------
@@ -319,7 +280,7 @@ def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, track
 
 
 def _find_file(client: mlflow.MlflowClient, run_id: str, name: str) -> str | None:
-    """Return where a run keeps a file, if it does; runs of older releases have no folders but that of the pictures."""
+    """Return the path of a file in a run, if it is there; runs of older releases have no folder but `pictures`."""
     top = {file.path for file in client.list_artifacts(run_id)}
     folder, _, plain = name.rpartition("/")
     if folder in top:
@@ -330,7 +291,7 @@ def _find_file(client: mlflow.MlflowClient, run_id: str, name: str) -> str | Non
 
 
 def note_run(run_id: str, tags: Mapping[str, str], texts: Mapping[str, str], tracking_uri: str | None = None) -> bool:
-    """Add tags and text files to a run that has ended; say whether the run is there to take them."""
+    """Add tags and text files to a run that has ended; return False if the run was deleted."""
     try:
         with open_store(find_store(tracking_uri)) as client:
             for name, value in tags.items():
@@ -343,7 +304,7 @@ def note_run(run_id: str, tags: Mapping[str, str], texts: Mapping[str, str], tra
 
 
 def fetch_run_tags(model: RegisteredModel, tracking_uri: str | None = None) -> dict[str, str]:
-    """Return the tags of the run that a registered model came of; none of a model without a run."""
+    """Return the tags of a registered model's run; empty for a model without a run."""
     with open_store(find_store_of(model.uri, tracking_uri)) as client:
         return dict(client.get_run(model.run_id).data.tags) if model.run_id else {}
 
@@ -352,7 +313,7 @@ def fetch_run_tags(model: RegisteredModel, tracking_uri: str | None = None) -> d
 def start_run(
     client: mlflow.MlflowClient, facts: RunFacts, model_name: str, *, parent: str | None = None
 ) -> Iterator[mlflow.ActiveRun]:
-    """Begin a run among those of a model, under a parent if any, with everything but the model itself in it."""
+    """Begin a run of a model, under a parent if any, and log everything except the model."""
     experiment_id = _find_or_create_experiment(client, model_name)
     name = name_run(facts, datetime.now(UTC))
     with mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=True, parent_run_id=parent) as run:
@@ -394,7 +355,7 @@ def _log_curves(client: mlflow.MlflowClient, run_id: str, curves: Mapping[str, S
 
 
 def _find_or_create_experiment(client: mlflow.MlflowClient, name: str) -> str:
-    """Return the id of an experiment of MLflow; a new one keeps its files beside the database, not where we are."""
+    """Return the id of MLflow's experiment; a new one keeps its files beside an SQLite database."""
     if not re.fullmatch(NAME_PATTERN, name):
         raise UnusableSetting("model", repr(name[:80]), "a name of letters, digits, _ . and -")
     experiment = client.get_experiment_by_name(name)

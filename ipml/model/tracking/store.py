@@ -1,8 +1,8 @@
-"""The store in which MLflow keeps runs and models: named by a URI, opened quietly, given up soon if it does not answer.
+"""MLflow store: named by a URI, opened without noise, given up within seconds if it does not answer.
 
-URIs of a store and of a model in its registry come from settings and command lines, and MLflow takes parts of them for
-paths. So a model is looked up only under a plain name with an alias or a number. Files are copied to where nobody else
-can write, so that what is checked is what is used.
+URIs come from settings and command lines, and MLflow uses parts of them as paths. A model is therefore looked up only
+by a plain name with an alias or a number, and files are copied to a private folder, so that the checked files are the
+ones used.
 """
 
 from __future__ import annotations
@@ -78,26 +78,12 @@ def _is_plain(name: str) -> bool:
 
 
 def find_sqlite_file(store_uri: str) -> Path | None:
-    """Return the file of an SQLite store, absolute; None for other stores.
-
-    Examples
-    --------
-    >>> find_sqlite_file("sqlite:///mlflow.db") == Path("mlflow.db").absolute()
-    True
-    >>> find_sqlite_file("http://localhost:5000") is None
-    True
-    """
+    """Return the absolute file of an SQLite store; None for other stores."""
     return Path(store_uri.removeprefix(SQLITE)).absolute() if store_uri.startswith(SQLITE) else None
 
 
 def make_absolute(store_uri: str) -> str:
-    """Return the URI of a store as it reads from any folder.
-
-    Examples
-    --------
-    >>> make_absolute("sqlite:////var/lib/mlflow.db")
-    'sqlite:////var/lib/mlflow.db'
-    """
+    """Return the URI of a store with an absolute path."""
     path = find_sqlite_file(store_uri)
     return store_uri if path is None else f"{SQLITE}{path}"
 
@@ -129,7 +115,7 @@ _ASKING = threading.Lock()  # the environment is that of all threads
 
 
 def check_store(tracking_uri: str | None = None) -> None:
-    """Open the store once, before a long training relies on it; a new database gets its tables now.
+    """Open the store, and create the tables of a new database, before a long training relies on it.
 
     Raises
     ------
@@ -141,12 +127,12 @@ def check_store(tracking_uri: str | None = None) -> None:
 
 
 def find_store(tracking_uri: str | None) -> str:
-    """Return the URI of the store, as it reads from any folder; that of the settings where none is given."""
+    """Return the URI of the store, by default that of the settings, with an absolute path."""
     return make_absolute(tracking_uri or get_settings().tracking)
 
 
 def make_shown(store_uri: str) -> str:
-    """Return the URI of a store as it is shown: a server's without user and password, which MLFLOW_TRACKING_… hold.
+    """Return the URI of a store for display, without password and, for a server, without user.
 
     Examples
     --------
@@ -160,12 +146,12 @@ def make_shown(store_uri: str) -> str:
 
 
 def name_store(tracking_uri: str | None) -> str:
-    """Return the option of a command that names a store, with a space before; "" where it is that of the settings."""
+    """Return the command option for a store, after a space; "" for the store of the settings."""
     return f" --tracking {shlex.quote(make_shown(tracking_uri))}" if tracking_uri else ""
 
 
 def find_store_of(wanted: str, tracking_uri: str | None) -> str:
-    """Return the URI of a store in which a model is looked for; where there is no database, MLflow would make one.
+    """Return the URI of the store of a model; MLflow would create a missing database.
 
     Raises
     ------
@@ -181,14 +167,12 @@ def find_store_of(wanted: str, tracking_uri: str | None) -> str:
 
 @contextmanager
 def open_store(uri: str) -> Iterator[mlflow.MlflowClient]:
-    """Give a client of the store; keep MLflow quiet, and turn its errors into one line.
-
-    The first use of a database creates some hundred tables, and MLflow and Alembic log each step.
+    """Yield a client of the store; mute MLflow's log, and turn its errors into one line.
 
     Raises
     ------
     Failed
-        The store cannot be reached, or refuses what it is told.
+        The store cannot be reached, or refuses a request.
     """
     levels = {name: logging.getLogger(name).level for name in _CHATTY}
     try:
@@ -204,7 +188,7 @@ def open_store(uri: str) -> Iterator[mlflow.MlflowClient]:
 
 @contextmanager
 def make_active(client: mlflow.MlflowClient) -> Iterator[None]:
-    """Let MLflow's functions that take no client use this one's store, and then what they used before."""
+    """Let MLflow's functions without a client argument use this client's store meanwhile."""
     before = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(client.tracking_uri)
     try:
@@ -216,7 +200,7 @@ def make_active(client: mlflow.MlflowClient) -> Iterator[None]:
 def _connect(uri: str) -> mlflow.MlflowClient:
     try:
         _check_database_answers(uri)
-        with _ASKING, _environment(_ASK_ONCE), _one_at_a_time(find_sqlite_file(uri)):
+        with _ASKING, _environment(_ASK_ONCE), lock_store(find_sqlite_file(uri)):
             client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
             client.search_experiments(max_results=1)
     except Exception as error:  # the database's and the network's errors come as they are
@@ -225,10 +209,11 @@ def _connect(uri: str) -> mlflow.MlflowClient:
 
 
 @contextmanager
-def _one_at_a_time(database: Path | None) -> Iterator[None]:
-    """Let no other process make the tables of an SQLite store meanwhile; both would add the same columns.
+def lock_store(database: Path | None) -> Iterator[None]:
+    """Let one process at a time create the tables of an SQLite store, or move a champion in it.
 
-    The folder is locked, so that no file is left beside the store; the lock ends with the process.
+    Locks the folder, which leaves no file beside the store; the lock ends with the process. Without effect on servers,
+    on Windows and on file systems without locks.
     """
     if database is None or sys.platform == "win32" or not database.parent.is_dir():
         yield
@@ -259,7 +244,7 @@ def _check_database_answers(uri: str) -> None:
 
 
 def _describe(error: BaseException) -> str:
-    """Return what kept us from the store; MLflow says too much of a server that is not there."""
+    """Return the cause of a failure in a few words."""
     text = str(error).lower()
     for sign, cause in _CAUSES.items():
         if sign in text:
@@ -282,15 +267,7 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
 
 
 def download(client: mlflow.MlflowClient, artifact_uri: str) -> Path:
-    """Copy a file or folder of the store into a folder of our own, which is deleted when the process ends.
-
-    Parameters
-    ----------
-    client : MlflowClient
-        A client of the store.
-    artifact_uri : str
-        Where MLflow keeps it, as its own functions return it.
-    """
+    """Copy a file or folder of the store into a private folder, deleted when the process ends."""
     private = tempfile.mkdtemp(prefix="ipml-model-")
     atexit.register(shutil.rmtree, private, ignore_errors=True)
     fetched = mlflow.artifacts.download_artifacts(

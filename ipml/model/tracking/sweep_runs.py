@@ -1,4 +1,4 @@
-"""Runs of a sweep: one for the whole, under it one for each trial, without a model, found again by what was tried."""
+"""Sweep runs: one run for the sweep and, under it, one for each trial, without a model, found again by key."""
 
 from __future__ import annotations
 
@@ -18,20 +18,9 @@ TRIAL_TAG, SWEEP_TAG = "ipml.trial", "ipml.sweep_key"
 def begin_sweep(
     facts: RunFacts, key: str, model_name: str = "ipml", *, is_new: bool = False, tracking_uri: str | None = None
 ) -> str:
-    """Begin the run of a sweep, or go on with the last one under the same key, and return its id.
+    """Begin the run of a sweep, or continue the last one with the same key unless `is_new`; return its id.
 
-    Parameters
-    ----------
-    facts : RunFacts
-        What is tried, and on what.
-    key : str
-        Hexadecimal digits that stand for the space and all else that the outcome depends on.
-    model_name : str, default="ipml"
-        The model that its trials are variants of.
-    is_new : bool, default=False
-        Whether a new run is begun in any case.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; that of the settings where none is given.
+    The key is a hexadecimal digest of the space and of everything else that determines the outcome.
     """
     with open_store(find_store(tracking_uri)) as client, make_active(client):
         run_id = None if is_new else _find_last(client, model_name, f"tags.`{SWEEP_TAG}` = '{key}'")
@@ -72,20 +61,9 @@ def record_trial(
     parent: str | None = None,
     tracking_uri: str | None = None,
 ) -> str:
-    """Record a run without a model beside those with one, and return its id.
+    """Record a run without a model, under the run of its sweep if any, and return its id.
 
-    Parameters
-    ----------
-    facts : RunFacts
-        What was tried, on what, and how good it was.
-    key : str
-        Hexadecimal digits that stand for all that the outcome depends on.
-    model_name : str, default="ipml"
-        The model that it is a variant of.
-    parent : str, optional
-        Id of the run of the sweep.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; that of the settings where none is given.
+    The key is a hexadecimal digest of everything that determines the outcome.
     """
     tagged = replace(facts, tags={**facts.tags, TRIAL_TAG: key})
     with (
@@ -97,20 +75,7 @@ def record_trial(
 
 
 def fetch_trial_file(model_name: str, key: str, name: str, tracking_uri: str | None = None) -> Path | None:
-    """Fetch a file of the trial that was finished last under this key; None where there is none.
-
-    Parameters
-    ----------
-    model_name, key : str
-        As for `record_trial`.
-    name : str
-        Name of the file.
-
-    Returns
-    -------
-    Path or None
-        A copy of our own, deleted when the process ends.
-    """
+    """Fetch a file of the last finished trial with this key as a private copy; None if there is none."""
     with open_store(find_store(tracking_uri)) as client:
         run_id = _find_last(client, model_name, f"tags.`{TRIAL_TAG}` = '{key}' and attributes.status = 'FINISHED'")
         if run_id is None or name not in {file.path for file in client.list_artifacts(run_id)}:
@@ -119,7 +84,7 @@ def fetch_trial_file(model_name: str, key: str, name: str, tracking_uri: str | N
 
 
 def _find_last(client: mlflow.MlflowClient, model_name: str, condition: str) -> str | None:
-    """Return the id of the run of a model that was begun last of those that meet a condition."""
+    """Return the id of a model's latest run that meets a condition."""
     recorded = client.get_experiment_by_name(model_name)
     if recorded is None:
         return None

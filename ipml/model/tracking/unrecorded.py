@@ -1,7 +1,7 @@
-"""Trained models whose run is not recorded yet: everything that the run is to hold, in a folder beside the model.
+"""Unrecorded runs: everything that a run will hold, stored beside the trained model until MLflow has it.
 
-A tracking server may go away while a model is trained for hours. So the run is written down first, then recorded from
-there, and the folder deleted; `ipml model record` does the second half where the first try failed.
+A tracking server may go away during hours of training. The run is therefore written to disk first, recorded from there,
+and then deleted; `ipml model record` repeats the second half if it failed.
 """
 
 from __future__ import annotations
@@ -20,16 +20,14 @@ FACTS_FILE = "run.json"
 
 
 class UnrecordedRun(BaseModel):
-    """A run that waits to be recorded.
+    """A run that is not recorded yet.
 
     Attributes
     ----------
     facts : RunFacts
-        With the names that its files have in the folder.
+        With the names of its files in the folder.
     manifest : str
         SHA-256 of the manifest of its model.
-    model_name : str
-    alias : str or None
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
@@ -41,12 +39,12 @@ class UnrecordedRun(BaseModel):
 
 
 def find_unrecorded(model_folder: Path) -> Path:
-    """Return where the run of a model lies until it is recorded: "models/shoes.run" beside "models/shoes"."""
+    """Return the folder of a model's unrecorded run: "models/shoes.run" beside "models/shoes"."""
     return model_folder.with_name(f"{model_folder.name}.run")
 
 
 def store_run(facts: RunFacts, model_folder: Path, *, model_name: str, alias: str | None) -> None:
-    """Write down a run beside its model, in place of one that waits there."""
+    """Store a run beside its model, and replace any older one."""
     folder = find_unrecorded(model_folder)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -61,16 +59,16 @@ def store_run(facts: RunFacts, model_folder: Path, *, model_name: str, alias: st
 
 
 def record_stored(model_folder: Path, tracking_uri: str | None = None) -> RecordedRun:
-    """Record the run that was written down beside a model, and delete it there.
+    """Record the stored run of a model, and delete it from disk.
 
     Raises
     ------
     NotFound
-        None waits there: it is recorded, or the model was not trained by `ipml model train`.
+        There is none: it is recorded, or the model was not trained by `ipml model train`.
     Refused
-        The model is not the one that the run is of.
+        The run belongs to another model.
     Failed
-        MLflow cannot be reached or refuses what it was given; the run stays where it is.
+        MLflow cannot be reached or refuses the data; the stored run remains.
     """
     folder = find_unrecorded(model_folder)
     if not (folder / FACTS_FILE).is_file():

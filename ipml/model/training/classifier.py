@@ -17,7 +17,7 @@ from ipml.features.goods import BrandTable, listing_brands
 from ipml.listings.schema import listings_to_frame
 from ipml.model.donor import check_kind, count_sellers
 from ipml.model.evaluation.baselines import KeywordList, Prevalence, PriceRule
-from ipml.model.evaluation.evaluation import MODEL, Evaluation, Tested, evaluate_repeats
+from ipml.model.evaluation.evaluation import MODEL, Evaluation, TestedListings, evaluate_repeats
 from ipml.model.evaluation.label_weights import Maturity, find_label_probability
 from ipml.model.evaluation.metrics import add_values
 from ipml.model.evaluation.splits import NEVER, Positions, later_unseen_sellers, leaking_random_split, seller_folds
@@ -234,7 +234,7 @@ def score_unseen(
     attacks: Sequence[Attack] = (),
     donor: CounterfeitClassifier | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> Tested:
+) -> TestedListings:
     """Score the listings of the test side, or of every fold, by models that saw only the training side.
 
     Where the experiment has a file of the truth, listings without a label are tested too, and everything is measured
@@ -278,7 +278,7 @@ def score_unseen(
     kept = add_values(listings.iloc[tested].reset_index(drop=True), brands["rates"], brands["base_currency"])
     if experiment.data.truth and "label_probability" in kept:  # all are tested, so that none stands for others
         kept["label_probability"] = np.nan
-    return Tested(kept, known, scores, attacked)
+    return TestedListings(kept, known, scores, attacked)
 
 
 def find_training_side(experiment: Experiment, listings: pd.DataFrame) -> Positions:
@@ -333,7 +333,7 @@ def _leave_out(unlabelled: pd.DataFrame | None, tested: pd.DataFrame) -> pd.Data
     return None if others.empty else others
 
 
-def name_brands(tested: Tested, brands: BrandTable) -> Tested:
+def name_brands(tested: TestedListings, brands: BrandTable) -> TestedListings:
     """Return a test in which listings without a brand have the first one that their title names, if any.
 
     For figures by brand only: later listings are compared with those of the test as they came in.
@@ -344,7 +344,7 @@ def name_brands(tested: Tested, brands: BrandTable) -> Tested:
     return replace(tested, listings=listings.assign(brand=named))
 
 
-def measure(experiment: Experiment, tested: Tested) -> Evaluation:
+def measure(experiment: Experiment, tested: TestedListings) -> Evaluation:
     """Work out the figures of the model beside those of the baselines.
 
     Where the truth of all is not known, labels are weighed by the probability with which people came to see the

@@ -19,8 +19,9 @@ from ipml.errors import Refused, UnmeasurableScores, UnusableSetting
 from ipml.features.goods import BrandTable, brand_table
 from ipml.listings.brands import Brands, load_brands
 from ipml.model.drift import DriftReference, reference_of
-from ipml.model.evaluation.evaluation import MODEL, Evaluation, Tested
+from ipml.model.evaluation.evaluation import MODEL, Evaluation, TestedListings
 from ipml.model.evaluation.label_weights import Maturity
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import SliceCounts, count_listings
 from ipml.model.external import ExternalClassifier
 from ipml.model.labels import UnlabelledEffect
@@ -84,7 +85,7 @@ def choose_attacks(experiment: Experiment) -> tuple[Attack, ...]:
             return find_attacks(names)
 
 
-def measure_attacks(experiment: Experiment, tested: Tested) -> Robustness | None:
+def measure_attacks(experiment: Experiment, tested: TestedListings) -> Robustness | None:
     """Say what the attacks on a test cost; None where none was tried, or no score is precise enough to count finds."""
     if not tested.attacked:
         return None
@@ -93,10 +94,8 @@ def measure_attacks(experiment: Experiment, tested: Tested) -> Robustness | None
             tested.y,
             tested.scores[MODEL][0],
             tested.attacked,
-            sellers=tested.listings["seller_id"],
-            weight=tested.weight,
-            n_resamples=experiment.evaluation.n_resamples,
-            seed=experiment.seed,
+            tested.listings["seller_id"],
+            resampling=Resampling(experiment.evaluation.n_resamples, experiment.seed, tested.weight),
         )
     except UnmeasurableScores:
         return None
@@ -118,7 +117,7 @@ def draw_learning_curve(
         return None
 
 
-def count_found(tested: Tested, robustness: Robustness | None) -> int | None:
+def count_found(tested: TestedListings, robustness: Robustness | None) -> int | None:
     """Return how many counterfeits attacks had to hide: 0 where no score is precise enough, None without attacks."""
     if not tested.attacked:
         return None
@@ -164,7 +163,7 @@ class TrainingResult:
         How many these are.
     data_digest : str
         Of these listings.
-    tested : Tested
+    tested : TestedListings
         The test, by models that saw only the training side; listings without a brand have the one their title names.
     evaluation : Evaluation
         The figures of that test.
@@ -175,7 +174,7 @@ class TrainingResult:
     classifier: CounterfeitClassifier | ExternalClassifier
     counts: SliceCounts
     data_digest: str
-    tested: Tested
+    tested: TestedListings
     evaluation: Evaluation
     reference: DriftReference
 
@@ -241,7 +240,7 @@ def learn(
 
 
 def _refer(
-    classifier: CounterfeitClassifier | ExternalClassifier, listings: pd.DataFrame, tested: Tested, seed: int
+    classifier: CounterfeitClassifier | ExternalClassifier, listings: pd.DataFrame, tested: TestedListings, seed: int
 ) -> DriftReference:
     """Sum up all listings since the test began, whether people looked at them or not, as later files hold both.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -188,8 +188,8 @@ def _gate_facts_of(learnt: TrainingResult, report: ReportFacts, listings_per_sec
     """Return what the gate asks for."""
     attacked, tested = report.robustness, learnt.tested
     worst = min((cost.recall_kept for cost in attacked.costs), key=lambda kept: kept.value) if attacked else None
-    return make_gate_facts(
-        learnt.evaluation,
+    return replace(
+        make_gate_facts(learnt.evaluation),
         is_leaking=report.head.is_leaking,
         counterfeits=int(tested.y.sum()),
         counterfeit_sellers=int(tested.listings["seller_id"][tested.y].nunique()),

@@ -29,8 +29,8 @@ from ipml.kit.canonical_json import digest
 from ipml.model.evaluation.evaluation import (
     MODEL,
     TESTED_FILE,
-    Reviewed,
-    Tested,
+    ReviewSample,
+    TestedListings,
     align,
     draw_repeats,
     keep_scores,
@@ -39,6 +39,7 @@ from ipml.model.evaluation.evaluation import (
 )
 from ipml.model.evaluation.label_weights import find_label_probability
 from ipml.model.evaluation.metrics import Estimate, estimate_of
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import SliceCounts
 from ipml.model.model_file.model_file import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
@@ -133,7 +134,7 @@ class Sweep:
 
     counts: SliceCounts
     rows: tuple[SweepRow, ...]
-    reviewed: Reviewed | None = None
+    reviewed: ReviewSample | None = None
     is_held_out: bool = False
     picture: Path | None = None
 
@@ -170,7 +171,7 @@ class _Progress:
     data_digest: str
     tracking_uri: str | None
     trials: dict[str, SweepTrial] = field(default_factory=dict)
-    tested: dict[str, Tested] = field(default_factory=dict)
+    tested: dict[str, TestedListings] = field(default_factory=dict)
 
     def fetch(self, trial: SweepTrial) -> bool:
         """Say whether a trial was recorded before, and take its test from there."""
@@ -182,7 +183,7 @@ class _Progress:
             self.keep(trial, read_tested(path))
         return True
 
-    def keep(self, trial: SweepTrial, tested: Tested) -> None:
+    def keep(self, trial: SweepTrial, tested: TestedListings) -> None:
         """Add a trial that is done."""
         self.trials[trial.key], self.tested[trial.key] = trial, tested
 
@@ -294,22 +295,12 @@ def keep_training_side(experiment: Experiment, listings: pd.DataFrame) -> pd.Dat
     return listings.iloc[np.sort(find_training_side(experiment, listings))].reset_index(drop=True)
 
 
-def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, Any], Tested]]) -> Sweep:
+def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, Any], TestedListings]]) -> Sweep:
     """Measure trials on the same listings, all on the same resamples of the sellers."""
     first = tried[0][1]
     sellers = first.listings["seller_id"]
-    drawn = [
-        draw_repeats(
-            tested.y,
-            tested.scores[MODEL],
-            sellers,
-            MEASURES,
-            weight=first.weight,
-            n_resamples=experiment.evaluation.n_resamples,
-            seed=experiment.seed,
-        )
-        for _, tested in tried
-    ]
+    resampling = Resampling(experiment.evaluation.n_resamples, experiment.seed, first.weight)
+    drawn = [draw_repeats(tested.y, tested.scores[MODEL], sellers, MEASURES, resampling) for _, tested in tried]
     best = max(drawn, key=lambda draws: estimate_of(draws[MEASURES[0]]).value)
     rows = [
         SweepRow(
@@ -322,7 +313,9 @@ def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, An
     ]
     rows.sort(key=lambda row: (row.difference is not None, -row.figures[MEASURES[0]].value))
     label_probability = find_label_probability(first.listings)
-    reviewed = None if label_probability is None else Reviewed.of(np.asarray(first.y, dtype=float), label_probability)
+    reviewed = (
+        None if label_probability is None else ReviewSample.of(np.asarray(first.y, dtype=float), label_probability)
+    )
     counts = SliceCounts(len(first.y), int(np.sum(first.y)), sellers.nunique())
     return Sweep(counts, tuple(rows), reviewed, is_held_out=experiment.split.kind != FOLDS)
 
@@ -349,7 +342,7 @@ def _extremes(part: SweepPart) -> Iterator[Values]:
         yield {name: values[min(place, len(values) - 1)] for name, values in ends.items()}
 
 
-Submit = Callable[[SweepTrial, _Material], "Future[Tested]"]
+Submit = Callable[[SweepTrial, _Material], "Future[TestedListings]"]
 
 
 @contextmanager
@@ -370,13 +363,13 @@ def _open_workers(jobs: int) -> Iterator[Submit]:
         pool.shutdown(kill_workers=True)
 
 
-def _try_here(trial: SweepTrial, material: _Material) -> Future[Tested]:
-    done: Future[Tested] = Future()
+def _try_here(trial: SweepTrial, material: _Material) -> Future[TestedListings]:
+    done: Future[TestedListings] = Future()
     done.set_result(_try_one(trial, material))
     return done
 
 
-def _try_one(trial: SweepTrial, material: _Material) -> Tested:
+def _try_one(trial: SweepTrial, material: _Material) -> TestedListings:
     return keep_scores(score_unseen(trial.searched, material.listings, material.brands, donor=material.donor))
 
 
@@ -391,7 +384,7 @@ def _try_all(
     say: Say,
 ) -> None:
     """Have every proposal tried, some at once, and record each as it is done."""
-    running: dict[Future[Tested], tuple[Proposal, SweepTrial]] = {}
+    running: dict[Future[TestedListings], tuple[Proposal, SweepTrial]] = {}
     n_told = 0
 
     def tell(proposal: Proposal, trial: SweepTrial) -> None:
@@ -417,14 +410,14 @@ def _try_all(
             tell(proposal, trial)
 
 
-def _measure(tested: Tested) -> dict[str, float]:
+def _measure(tested: TestedListings) -> dict[str, float]:
     """Return the measures of a test without their intervals, which are worked out beside those of other trials."""
     sellers = tested.listings["seller_id"]
-    draws = draw_repeats(tested.y, tested.scores[MODEL], sellers, MEASURES, weight=tested.weight, n_resamples=0)
+    draws = draw_repeats(tested.y, tested.scores[MODEL], sellers, MEASURES, Resampling(0, weight=tested.weight))
     return {measure: float(draws[measure][0]) for measure in MEASURES}
 
 
-def _record(trial: SweepTrial, tested: Tested, progress: _Progress) -> None:
+def _record(trial: SweepTrial, tested: TestedListings, progress: _Progress) -> None:
     experiment = trial.experiment
     with tempfile.TemporaryDirectory() as workplace:
         file = Path(workplace, TESTED_FILE)

@@ -107,7 +107,7 @@ def test_chance_alone_seldom_alarms_however_few_the_sellers(subtests):
             assert 0.3 < np.median(chances) < 0.8
             assert 0.01 < np.mean(chances < 0.1) < 0.16
     report = measure_drift(then, *draw_sellers(4, 5))
-    assert (report.checks, report.alarm, report.verdict) == ((), "none", "too few sellers to tell")
+    assert (report.checks, report.alarm, report.verdict) == ((), "none", "too few sellers to compare")
 
 
 def test_a_large_move_alarms_and_says_what_moved(subtests, reference):

@@ -11,14 +11,14 @@ from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
-from support.evaluation import evaluate
+from support.evaluation import estimate_all, evaluate, paired_difference
 
 from ipml.errors import UnmeasurableScores, UnreadableFile
 from ipml.model.evaluation import evaluation as kept
 from ipml.model.evaluation.baselines import KeywordList, Prevalence, PriceRule
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, evaluate_repeats, read_tested, write_tested
 from ipml.model.evaluation.label_weights import weigh_by_probability
-from ipml.model.evaluation.metrics import estimate_all, measure_names, paired_difference
+from ipml.model.evaluation.metrics import measure_names
 from ipml.model.evaluation.splits import seller_folds
 
 N_RESAMPLES = 100
@@ -167,14 +167,14 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 ROWS = st.lists(st.tuples(TEXTS, TEXTS, st.none() | TEXTS, st.booleans()), max_size=9, unique_by=lambda row: row[0])
 
 
-def make_tested(rows: list[tuple[str, str, str | None, bool]], n_repeats: int) -> kept.Tested:
+def make_tested(rows: list[tuple[str, str, str | None, bool]], n_repeats: int) -> kept.TestedListings:
     """Return a test of some listings: id, seller, brand and truth of each."""
     listings = pd.DataFrame(rows, columns=["listing_id", "seller_id", "brand", "y"])
     listings = listings.astype({"listing_id": "str", "seller_id": "str", "brand": "str", "y": "bool"})
     moments = pd.date_range("2026-01-01", periods=len(rows), freq="D", tz="UTC")
     scores = [np.linspace(0, 1, len(rows)) ** power for power in range(1, n_repeats + 1)]
     columns = listings[["listing_id", "seller_id", "brand"]].assign(observed_at=moments, title="not kept")
-    return kept.Tested(columns, listings["y"].to_numpy(), {MODEL: scores, "prevalence": scores})
+    return kept.TestedListings(columns, listings["y"].to_numpy(), {MODEL: scores, "prevalence": scores})
 
 
 @given(ROWS, st.integers(1, 12))

@@ -20,6 +20,7 @@ from ipml.model.evaluation.label_weights import (
     weigh_by_probability,
 )
 from ipml.model.evaluation.metrics import average_precision
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import measure_slices
 from ipml.model.promotion.comparison import compare_tests
 from ipml.model.report import ReportFacts, ReportHead, model_report
@@ -204,7 +205,7 @@ def test_moderate_odds_are_taken_as_they_are_and_impossible_ones_named():
 N_LISTINGS = 8_000
 
 
-def make_population(seed: int = 0, n: int = N_LISTINGS) -> kept.Tested:
+def make_population(seed: int = 0, n: int = N_LISTINGS) -> kept.TestedListings:
     """Return all listings that came by, of two brands, with calibrated scores and what each asks."""
     random = np.random.default_rng(seed)
     brand = random.choice(["Acme", "Bolt"], n)
@@ -213,29 +214,30 @@ def make_population(seed: int = 0, n: int = N_LISTINGS) -> kept.Tested:
     listings = listings.assign(seller_id=[f"s{seller}" for seller in random.integers(n // 4, size=n)])
     listings = listings.assign(observed_at=pd.Timestamp("2026-01-01", tz="UTC"), title="Bag")
     listings = listings.assign(value=random.lognormal(3, 0.5, n), value_currency="EUR")
-    return kept.Tested(listings, random.random(n) < score, {MODEL: [score], "prevalence": [np.full(n, 0.1)]})
+    return kept.TestedListings(listings, random.random(n) < score, {MODEL: [score], "prevalence": [np.full(n, 0.1)]})
 
 
-def review(population: kept.Tested, odds: np.ndarray, seed: int = 0) -> kept.Tested:
+def review(population: kept.TestedListings, odds: np.ndarray, seed: int = 0) -> kept.TestedListings:
     """Return what people saw, each listing with its odds."""
     seen = np.random.default_rng(seed).random(len(odds)) < odds
     listings = population.listings.assign(label_probability=odds)[seen].reset_index(drop=True)
     scores = {name: [score[seen] for score in repeats] for name, repeats in population.scores.items()}
-    return kept.Tested(listings, population.y[seen], scores)
+    return kept.TestedListings(listings, population.y[seen], scores)
 
 
-def suspicious_first(population: kept.Tested) -> np.ndarray:
+def suspicious_first(population: kept.TestedListings) -> np.ndarray:
     """Return the odds of a queue: what is suspicious is always seen, the rest one time in ten."""
     return np.where(population.scores[MODEL][0] > 0.3, 1.0, 0.1)
 
 
-def report(tested: kept.Tested) -> ReportFacts:
+def report(tested: kept.TestedListings) -> ReportFacts:
     """Measure and report, with few resamples."""
     odds = find_label_probability(tested.listings)
     y, scores, listings = tested.y, tested.scores[MODEL], tested.listings
     evaluation = evaluate_repeats(y, scores, listings, label_probability=odds, n_resamples=20)
-    options = {"n_resamples": 20, "sellers": listings["seller_id"], "weight": tested.weight, "precision": 0.5}
-    attacked = robustness_of(y, scores[0], {"leet digits": scores[0] ** 2}, **options)
+    resampling = Resampling(20, weight=tested.weight)
+    hidden = {"leet digits": scores[0] ** 2}
+    attacked = robustness_of(y, scores[0], hidden, listings["seller_id"], precision=0.5, resampling=resampling)
     return model_report(tested, evaluation, ReportHead("m/1", "d", "s"), champion=scores, robustness=attacked)
 
 
@@ -248,7 +250,7 @@ def test_equal_odds_change_nothing():
         assert_alike(getattr(one, name), getattr(other, name))
     for name in ("curve", "bins", "histogram", "brands"):
         assert_alike(getattr(one, name), getattr(other, name))
-    compared = [compare_tests(tested, tested, n_resamples=20) for tested in (plain, weighed)]
+    compared = [compare_tests(tested, tested, resampling=Resampling(20)) for tested in (plain, weighed)]
     assert_alike(*(result.measures[:4] for result in compared))
     plan = Experiment(name="bags", data={"listings": "bags.csv"}, evaluation={"n_resamples": 20})
     assert_alike(*(compare_trials(plan, [({"C": 1}, tested)]).rows for tested in (plain, weighed)))
@@ -278,7 +280,7 @@ def test_weighed_slices_are_those_of_all_that_came_by():
         population = make_population(seed, 4_000)
         reviewed = review(population, suspicious_first(population), seed + 1)
         arguments = reviewed.y, reviewed.scores[MODEL], reviewed.listings[["brand"]], reviewed.listings["seller_id"]
-        for part in measure_slices(*arguments, weight=reviewed.weight, n_resamples=100):
+        for part in measure_slices(*arguments, resampling=Resampling(100, weight=reviewed.weight)):
             of_brand = (population.listings["brand"] == part.value).to_numpy()
             y, score = population.y[of_brand], population.scores[MODEL][0][of_brand]
             truths = {"prevalence": y.mean(), "average_precision": average_precision(y, score)}
@@ -311,7 +313,7 @@ def test_models_are_compared_as_the_labels_weigh():
     population = make_population()
     reviewed = review(population, suspicious_first(population))
     worse = replace(reviewed, scores={MODEL: [np.round(reviewed.scores[MODEL][0], 1)]})
-    compared = compare_tests(worse, reviewed, n_resamples=20)
+    compared = compare_tests(worse, reviewed, resampling=Resampling(20))
     weight = weigh_by_probability(reviewed.listings["label_probability"])
     figures = [average_precision(reviewed.y, tested.scores[MODEL][0], weight) for tested in (worse, reviewed)]
     row = compared["average_precision"]

@@ -10,6 +10,7 @@ from ipml.errors import UnmeasurableScores
 from ipml.model.evaluation import slices
 from ipml.model.evaluation.fairness import NEW, SMALL, Fairness, reliability_by_brand, seller_fairness
 from ipml.model.evaluation.metrics import average_precision
+from ipml.model.evaluation.ranking import Resampling
 
 N = 600
 
@@ -34,7 +35,7 @@ def score(y) -> np.ndarray:
 
 def measure(y, score, sellers, **columns) -> list[slices.Slice]:
     """Measure with few resamples."""
-    return list(slices.measure_slices(y, [score], pd.DataFrame(columns), sellers, n_resamples=60))
+    return list(slices.measure_slices(y, [score], pd.DataFrame(columns), sellers, resampling=Resampling(60)))
 
 
 def test_a_slice_as_counterfeit_as_the_whole_is_comparable_as_it_is(y, score, sellers):
@@ -135,7 +136,7 @@ def labels(listings) -> np.ndarray:
 
 def fairness_of(labels, score, listings) -> Fairness:
     """Compare at one half, with few resamples."""
-    return seller_fairness(labels, score, listings, 0.5, n_resamples=100)
+    return seller_fairness(labels, score, listings, 0.5, resampling=Resampling(100))
 
 
 def test_equal_treatment_and_no_false_alarm_are_fair(labels, listings):
@@ -198,7 +199,7 @@ def branded() -> pd.DataFrame:
 def test_a_brand_is_off_where_scores_and_labels_differ_by_more_than_chance(branded):
     """Predicted is the sum of scores, observed that of labels; rare brands are left out; none of three is chance."""
     labels, score = np.arange(220) % 11 == 0, np.random.default_rng(0).random(220)
-    parts = reliability_by_brand(labels, score, branded, n_resamples=20)
+    parts = reliability_by_brand(labels, score, branded, resampling=Resampling(20))
     assert {part.brand for part in parts} == {"Even", "Odd"}
     for part in parts:
         rows = (branded["brand"] == part.brand).to_numpy()

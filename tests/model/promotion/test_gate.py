@@ -16,8 +16,9 @@ from ipml.errors import IpmlError, UnusableSetting
 from ipml.model.evaluation.differences import SellerCount
 from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.metrics import Estimate
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.promotion import load_rules
-from ipml.model.promotion.gate import GateFacts, GateRules, judge, make_gate_facts
+from ipml.model.promotion.gate import GateFacts, GateRules, apply_gate, make_gate_facts
 
 RULES = load_rules()
 GOOD = GateFacts(
@@ -85,8 +86,8 @@ def improve(figures: GateFacts, by: dict[str, float]) -> GateFacts:
 @given(facts, rule_sets(), st.none() | estimates, st.fixed_dictionaries(dict.fromkeys(FIGURES, shares)), shares)
 def test_a_better_candidate_passes_where_a_worse_one_does(worse, rules, difference, gains, gain):
     """Under any rules, improving figures never turns a row that passed, and so never the report."""
-    before = judge(worse, GOOD, rules, difference)
-    after = judge(improve(worse, gains), GOOD, rules, shift(difference, gain))
+    before = apply_gate(worse, GOOD, rules, difference)
+    after = apply_gate(improve(worse, gains), GOOD, rules, shift(difference, gain))
     for row, better in zip(before.rows, after.rows, strict=True):
         assert better.passed or not row.passed
     assert after.passed or not before.passed
@@ -95,7 +96,7 @@ def test_a_better_candidate_passes_where_a_worse_one_does(worse, rules, differen
 @given(facts, rule_sets(), st.none() | estimates)
 def test_the_gate_is_shut_if_any_row_refuses(candidate, rules, difference):
     """What fails refuses; what was not measured refuses where it must be; nothing else does."""
-    report = judge(candidate, GOOD, rules, difference)
+    report = apply_gate(candidate, GOOD, rules, difference)
     assert len(report.rows) == 1 + len(rules.named())
     for row, limit in zip(report.rows[1:], rules.named().values(), strict=True):
         missing = limit.must_be_measured and not row.is_open
@@ -105,17 +106,17 @@ def test_the_gate_is_shut_if_any_row_refuses(candidate, rules, difference):
 
 def test_a_good_model_passes_unless_clearly_below_the_champion():
     """Not without a comparison, but without a champion; not where a whole interval lies below zero, nor for money."""
-    report = judge(GOOD, GOOD, RULES, LEVEL, LEVEL)
+    report = apply_gate(GOOD, GOOD, RULES, LEVEL, LEVEL)
     assert report.passed
     assert all(row.passed for row in report.rows)
-    assert not judge(GOOD, GateFacts(), RULES).passed
-    assert judge(GOOD, None, RULES).passed
-    assert not judge(GOOD, GOOD, RULES, Estimate(-0.2, -0.3, -0.1)).passed
-    assert judge(GOOD, GOOD, RULES, Estimate(-0.05, -0.2, 0.1)).passed
-    poor = judge(GOOD, GOOD, RULES, LEVEL, Estimate(-900.0, -1_500.0, -200.0))
+    assert not apply_gate(GOOD, GateFacts(), RULES).passed
+    assert apply_gate(GOOD, None, RULES).passed
+    assert not apply_gate(GOOD, GOOD, RULES, Estimate(-0.2, -0.3, -0.1)).passed
+    assert apply_gate(GOOD, GOOD, RULES, Estimate(-0.05, -0.2, 0.1)).passed
+    poor = apply_gate(GOOD, GOOD, RULES, LEVEL, Estimate(-900.0, -1_500.0, -200.0))
     assert [row.reason for row in poor.rows if row.is_refused] == ["clearly less is caught than by the model in use"]
-    assert judge(GOOD, GOOD, RULES, LEVEL, Estimate(-900.0, -1_500.0, 200.0)).passed
-    (unknown,) = [row for row in judge(GOOD, GOOD, RULES, LEVEL).rows if row.passed is None]
+    assert apply_gate(GOOD, GOOD, RULES, LEVEL, Estimate(-900.0, -1_500.0, 200.0)).passed
+    (unknown,) = [row for row in apply_gate(GOOD, GOOD, RULES, LEVEL).rows if row.passed is None]
     assert unknown.reason.startswith("may be unknown: no prices")
 
 
@@ -136,7 +137,7 @@ def test_each_fault_is_refused_with_its_reason(subtests):
         ({"listings_per_second": 12.0}, "slow"),
     ]:
         with subtests.test(changes=changes, reason=reason):
-            report = judge(replace(GOOD, **changes), GOOD, RULES, LEVEL)
+            report = apply_gate(replace(GOOD, **changes), GOOD, RULES, LEVEL)
             (refused,) = [row for row in report.rows if row.is_refused]
             assert reason in refused.reason
             assert not report.passed
@@ -145,11 +146,11 @@ def test_each_fault_is_refused_with_its_reason(subtests):
 def test_what_takes_many_sellers_may_be_unknown():
     """Ratios of false alarms may, and say so; any other missing figure refuses the model in one line."""
     unknown = dict.fromkeys(["false_positive_ratio_small", "false_positive_ratio_new"])
-    report = judge(replace(GOOD, **unknown), None, RULES)
+    report = apply_gate(replace(GOOD, **unknown), None, RULES)
     assert report.passed
     assert report.table().count("may be unknown") == 2
     for name in (name for name in FIGURES if not name.startswith("false_positive")):
-        report = judge(replace(GOOD, **{name: None}), None, RULES)
+        report = apply_gate(replace(GOOD, **{name: None}), None, RULES)
         (reason,) = [row.reason for row in report.rows if row.is_refused]
         tried = ": training tried no attacks" if name.startswith("recall_kept") else ""
         assert reason.startswith(f"must be measured{tried}")
@@ -159,13 +160,15 @@ def test_what_takes_many_sellers_may_be_unknown():
 def test_what_so_few_counterfeits_cannot_measure_is_confirmed_by_a_person():
     """Open is what is not clearly good and would not be clear of all or of none of so few; and what is too good."""
     few = replace(GOOD, counterfeits=30, found_before_attacks=9, recall_at_precision=Estimate(0.033, 0.0, 0.297))
-    report = judge(
+    report = apply_gate(
         replace(few, recall_kept_mean=Estimate(0.7, 0.4, 1.0)), GOOD, RULES, SellerCount("counterfeits", 3, 2.5)
     )
     open_rows = {row.rule: row.reason for row in report.rows if row.is_open}
     assert (report.passed, list(open_rows)) == (True, list(report.open))
     assert open_rows == {
-        "average precision above the champion": "too few sellers to tell: counterfeits of 3 sellers, at least 6 needed",
+        "average precision above the champion": (
+            "too few sellers to compare: counterfeits of 3 sellers, at least 6 needed"
+        ),
         "recall at precision 0.9": "cannot be measured with 30 counterfeits, at least 36 needed",
         "recall kept under attack, mean": "cannot be measured with 9 counterfeits found before the attacks, "
         "at least 17 needed",
@@ -178,14 +181,14 @@ def test_what_so_few_counterfeits_cannot_measure_is_confirmed_by_a_person():
         ({"found_before_attacks": 0, "recall_kept_mean": None, "recall_kept_worst": None}, 2),
         ({"average_precision": Estimate(0.98, 0.9, 1.0)}, 1),
     ]:
-        report = judge(replace(GOOD, **changes), GOOD, RULES, LEVEL)
+        report = apply_gate(replace(GOOD, **changes), GOOD, RULES, LEVEL)
         assert (report.passed, len(report.open)) == (True, n_open), changes
     assert "leakage-audit" in report.table()
 
 
 def test_the_table_shows_measured_champion_required_and_answer():
     """Figures of both, the limit and the answer in words; the end of an interval that the limit is for."""
-    table = judge(replace(GOOD, recall_kept_worst=0.2), replace(GOOD, recall_kept_worst=0.7), RULES, LEVEL).table()
+    table = apply_gate(replace(GOOD, recall_kept_worst=0.2), replace(GOOD, recall_kept_worst=0.7), RULES, LEVEL).table()
     (row,) = [line for line in table.splitlines() if "worst" in line]
     cells = [cell.strip() for cell in row.split("  ") if cell]
     assert cells[1:] == ["0.20", "0.70", "upper end at least 0.5", "NO", "one disguise hides too much"]
@@ -253,12 +256,12 @@ def test_ratios_of_older_runs_are_read_and_other_texts_are_no_facts():
     listings = pd.DataFrame({"seller_id": list("aabbccdd")})
     y, score = [1, 1, 0, 0, 1, 0, 0, 0], [0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.12, 0.1]
     evaluation = evaluate(y, score, listings, baselines={"prevalence": [0.4] * 8}, n_resamples=20)
-    made = make_gate_facts(evaluation, is_leaking=False, listings_per_second=500.0)
+    made = make_gate_facts(evaluation)
     assert made.average_precision == evaluation.figures["model"]["average_precision"]
     assert made.above_best_baseline == evaluation.comparison.difference
-    assert (made.is_leaking, made.listings_per_second, made.recall_kept_mean) == (False, 500.0, None)
+    assert (made.is_leaking, made.listings_per_second, made.recall_kept_mean) == (None, None, None)
     without = evaluate(y, score, listings, n_resamples=20)
-    assert make_gate_facts(without, is_leaking=True).above_best_baseline is None
+    assert make_gate_facts(without).above_best_baseline is None
 
 
 LIMIT = RULES.false_positive_ratio_small.at_most
@@ -266,7 +269,7 @@ LIMIT = RULES.false_positive_ratio_small.at_most
 
 def judge_ratio(ratio, champion, name=RATIOS[0], rules=RULES):
     """Return the row of a ratio of false alarms."""
-    report = judge(GateFacts(**{name: ratio}), GateFacts(**{name: champion}), rules)
+    report = apply_gate(GateFacts(**{name: ratio}), GateFacts(**{name: champion}), rules)
     (row,) = [row for row in report.rows if row.rule.startswith("false alarms") and name.split("_")[-1] in row.rule]
     return row
 
@@ -280,7 +283,7 @@ def measure_ratio(n_sellers: int, small_rate: float, large_rate: float, seed: in
     y = np.zeros(len(is_small))
     y[0] = 1
     listings = pd.DataFrame({"seller_id": small + large})
-    ratio = seller_fairness(y, is_flagged * 0.9, listings, 0.5, n_resamples=200).false_positive_ratio_small
+    ratio = seller_fairness(y, is_flagged * 0.9, listings, 0.5, resampling=Resampling(200)).false_positive_ratio_small
     assert ratio is not None
     return ratio
 

@@ -63,7 +63,7 @@ def record(store: str, name: str, saved: Path, tmp_path: Path) -> Record:
             listings = pd.DataFrame({"listing_id": [str(first_listing + number) for number in range(N)]})
             listings["seller_id"] = [f"s{number % 40}" for number in range(N)]
             listings = listings.assign(brand="Acme", observed_at=pd.Timestamp("2026-01-01", tz="UTC"))
-            write_tested(kept.Tested(listings, Y, {MODEL: [score]}), tmp_path / TESTED_FILE)
+            write_tested(kept.TestedListings(listings, Y, {MODEL: [score]}), tmp_path / TESTED_FILE)
             files = [tmp_path / TESTED_FILE]
         texts = {} if figures is None else {GATE_FILE: figures.to_json()}
         facts = RunFacts("goods", {}, {}, "listings.csv", "0", files=files, texts=texts)
@@ -75,7 +75,7 @@ def record(store: str, name: str, saved: Path, tmp_path: Path) -> Record:
     return record
 
 
-def judge(uri: str, store: str) -> Candidacy:
+def examine_version(uri: str, store: str) -> Candidacy:
     """Examine a version by the bundled rules."""
     return examine(uri, load_rules(), tracking_uri=store)
 
@@ -83,7 +83,7 @@ def judge(uri: str, store: str) -> Candidacy:
 def test_a_better_model_replaces_the_champion(record, name, store):
     """It passes, is promoted because of that, and the old champion is one step back."""
     record(POOR)
-    candidacy = judge(record(GOOD), store)
+    candidacy = examine_version(record(GOOD), store)
     assert candidacy.report.passed
     move = promote(candidacy, tracking_uri=store)
     assert move is not None
@@ -94,7 +94,7 @@ def test_a_better_model_replaces_the_champion(record, name, store):
 def test_a_clearly_worse_model_is_refused(record, name, store):
     """Whatever its figures, where the champion is clearly better; to overrule takes a reason of a word, on one line."""
     record(GOOD)
-    candidacy = judge(record(POOR), store)
+    candidacy = examine_version(record(POOR), store)
     assert [row.rule for row in candidacy.report.rows if row.is_refused] == ["average precision above the champion"]
     assert promote(candidacy, tracking_uri=store) is None
     for reason in ("", " ", "x" * 1_001, "two\nlines"):
@@ -110,7 +110,7 @@ def test_what_cannot_be_compared_is_refused(record, store, what_is_missing):
     first_listing = 1_000 if what_is_missing == "same listings" else 0
     is_leaking = what_is_missing == "honest split"
     figures = None if what_is_missing == "candidate's figures" else replace(FACTS, is_leaking=is_leaking)
-    report = judge(record(GOOD, figures, first_listing), store).report
+    report = examine_version(record(GOOD, figures, first_listing), store).report
     assert not report.passed
     assert any((row.passed is None or is_leaking) and row.is_refused for row in report.rows)
 
@@ -119,7 +119,7 @@ def test_without_a_champion_only_the_figures_count(record, name, store):
     """The first is judged by every rule but those that need a champion, and is refused and overruled like others."""
     uri = record(GOOD, replace(FACTS, recall_kept_worst=0.1))
     mlflow.MlflowClient(store, store).delete_registered_model_alias(name, "champion")
-    candidacy = judge(uri, store)
+    candidacy = examine_version(uri, store)
     assert [row.rule for row in candidacy.report.rows if row.is_refused] == ["recall kept under attack, worst"]
     uncompared = [row.rule for row in candidacy.report.rows if row.reason == "there is no champion yet"]
     assert uncompared == ["average precision above the champion", "value in the first k above the champion"]
@@ -135,8 +135,8 @@ def test_a_verdict_holds_only_for_the_champion_it_was_about(record, name, store)
     """Where another was promoted after the gate was asked, nothing is changed; the champion is not judged again."""
     champion = record(POOR)
     with pytest.raises(Conflict):
-        judge(champion, store)
-    candidacies = [judge(record(GOOD), store) for _ in range(2)]
+        examine_version(champion, store)
+    candidacies = [examine_version(record(GOOD), store) for _ in range(2)]
     promote(candidacies[0], tracking_uri=store)
     with pytest.raises(Conflict):
         promote(candidacies[1], tracking_uri=store)
@@ -153,12 +153,12 @@ def lose_files(uri: str, store: str) -> None:
 def test_a_model_that_does_not_load_is_not_put_into_use(record, name, store):
     """Neither promoted, whatever the reason, nor put back; the champion stays."""
     record(POOR)
-    candidacy = judge(record(GOOD), store)
+    candidacy = examine_version(record(GOOD), store)
     promote(candidacy, tracking_uri=store)
     broken = record(GOOD)
     lose_files(broken, store)
     with pytest.raises(NotFound, match="files"):
-        promote(judge(broken, store), override="it is urgent", tracking_uri=store)
+        promote(examine_version(broken, store), override="it is urgent", tracking_uri=store)
     lose_files(f"models:/{name}/1", store)
     with pytest.raises(NotFound, match="files"):
         roll_back(name, tracking_uri=store)
@@ -170,7 +170,7 @@ def test_one_goes_back_step_by_step(record, name, store):
     for _ in range(4):
         record(GOOD)
     for version in (2, 3):
-        promote(judge(f"models:/{name}/{version}", store), tracking_uri=store)
+        promote(examine_version(f"models:/{name}/{version}", store), tracking_uri=store)
     assert [roll_back(name, tracking_uri=store).version for _ in range(2)] == [2, 1]
     with pytest.raises(Refused, match="none before"):
         roll_back(name, tracking_uri=store)
@@ -204,11 +204,13 @@ IDS = list("abcdef")
 SCORES = np.linspace(0, 1, len(IDS))
 
 
-def make_tested(ids: list[str], scores: np.ndarray) -> kept.Tested:
+def make_tested(ids: list[str], scores: np.ndarray) -> kept.TestedListings:
     """Return a test on listings of these ids."""
     moment = pd.Timestamp("2026-01-01", tz="UTC")
     listings = pd.DataFrame({"listing_id": ids, "observed_at": moment, "seller_id": ids, "brand": None})
-    return kept.Tested(listings.astype({"brand": "str"}), np.array([True, False] * (len(ids) // 2)), {MODEL: [scores]})
+    return kept.TestedListings(
+        listings.astype({"brand": "str"}), np.array([True, False] * (len(ids) // 2)), {MODEL: [scores]}
+    )
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from ipml.model.evaluation.metrics import average_precision
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.questions.costs import Costs, measure_costs
 from ipml.model.questions.error_slices import find_error_slices
 from ipml.model.questions.learning_curve import measure_learning_curve
@@ -25,7 +26,7 @@ def draw(seed, n=400, n_sellers=40):
 def test_leaving_a_seller_out_is_measuring_without_its_listings(seed):
     """With ties and weights, each change is the difference from average precision measured anew; shares sum to 1."""
     y, score, listings, odds = draw(seed)
-    found = measure_seller_influence(y, score, listings.assign(label_probability=odds), n_resamples=5)
+    found = measure_seller_influence(y, score, listings.assign(label_probability=odds), resampling=Resampling(5))
     for seller, change in zip(found.sellers, found.change, strict=True):
         kept = (listings["seller_id"] != seller).to_numpy()
         anew = average_precision(y[kept], score[kept], 1 / odds[kept])
@@ -37,7 +38,7 @@ def test_the_cost_of_a_threshold_is_what_its_listings_cost():
     """At every threshold of the curve, counted listing by listing; flagging nothing misses every counterfeit."""
     y, score, listings, odds = draw(3)
     costs = Costs(missed=50.0, wrongful=20.0, minutes=2.0, per_minute=0.5, removed=0.1)
-    curve = measure_costs(y, score, listings.assign(label_probability=odds), costs, n_resamples=5)
+    curve = measure_costs(y, score, listings.assign(label_probability=odds), costs, resampling=Resampling(5))
     for threshold, cost in zip(curve.thresholds, curve.cost, strict=True):
         each = np.where(score >= threshold, 1.0 + 2.0 * ~y, 50.0 * y)
         assert cost == pytest.approx(1_000 * np.average(each, weights=1 / odds))
@@ -49,9 +50,9 @@ def test_planted_slices_are_found_and_chance_seldom_is():
     for seed in range(10):
         y, score, listings, _ = draw(seed, n=600, n_sellers=120)
         columns = listings.assign(brand=np.random.default_rng(seed).choice(["Acme", "Bolt", "Cord"], 600))
-        wrong += any(part.is_worse for part in find_error_slices(y, score, columns, n_resamples=100).slices)
+        wrong += any(part.is_worse for part in find_error_slices(y, score, columns, resampling=Resampling(100)).slices)
         planted = np.where(y & (columns["brand"] == "Bolt"), 0.0, score)
-        first = find_error_slices(y, planted, columns, threshold=0.4, n_resamples=100).slices[0]
+        first = find_error_slices(y, planted, columns, threshold=0.4, resampling=Resampling(100)).slices[0]
         assert (first.kind, ("brand", "Bolt") in first.conditions, first.is_worse) == ("missed", True, True)
     assert wrong <= 2
 
@@ -78,6 +79,6 @@ def test_the_listings_that_moved_most_come_first():
     after = np.where(np.arange(400) % 9 == 0, np.nan, np.random.default_rng(4).permutation(before))
     changes = listings.assign(change=np.abs(after - before)).query("change > 0.1")
     first = changes.sort_values("change", ascending=False, kind="stable").groupby("seller_id").head(2)
-    found = find_moves(before, after, listings, y=y, n=30, n_resamples=5)
+    found = find_moves(before, after, listings, y=y, n=30, resampling=Resampling(5))
     assert [move.row for move in found.moves] == first.index[:30].to_list()
     assert found.moved.value == pytest.approx(len(changes) / np.sum(~np.isnan(after)))

@@ -16,6 +16,7 @@ from ipml.model.evaluation import evaluation as kept
 from ipml.model.evaluation.evaluation import BaselineComparison, Evaluation, evaluate_repeats
 from ipml.model.evaluation.fairness import NEW, SELLER_AGE, Fairness, FairnessRow
 from ipml.model.evaluation.metrics import Estimate, add_values
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import Slice, SliceCounts
 from ipml.model.questions.costs import Costs
 from ipml.model.questions.learning_curve import measure_learning_curve
@@ -30,7 +31,7 @@ HEAD = ReportHead("ipml-bags/0123456789ab", "bags.csv", "folds over sellers")
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> \"'></bdi>{{ 7*7 }}\u202e\u200b http://fake.example"
 
 
-def make_tested(n_listings: int = 400, seed: int = 0, **columns: object) -> kept.Tested:
+def make_tested(n_listings: int = 400, seed: int = 0, **columns: object) -> kept.TestedListings:
     """Return bags of forty sellers or more, a quarter of whom offer counterfeits, scored twice."""
     random = np.random.default_rng(seed)
     sellers = random.integers(max(40, n_listings // 10), size=n_listings)
@@ -39,10 +40,10 @@ def make_tested(n_listings: int = 400, seed: int = 0, **columns: object) -> kept
     listings = listings.assign(seller_id=[f"s{seller}" for seller in sellers], **columns)
     scores = [np.clip(random.normal(0.3 + 0.3 * y, 0.15), 0, 1) for _ in range(2)]
     constant = np.full(n_listings, 0.25)
-    return kept.Tested(listings, y, {"model": scores, "prevalence": [constant, constant]})
+    return kept.TestedListings(listings, y, {"model": scores, "prevalence": [constant, constant]})
 
 
-def make_report(tested: kept.Tested, head: ReportHead = HEAD, **given: object) -> ReportFacts:
+def make_report(tested: kept.TestedListings, head: ReportHead = HEAD, **given: object) -> ReportFacts:
     """Measure and report, with few resamples."""
     baselines = {"prevalence": tested.scores["prevalence"]}
     evaluation = evaluate_repeats(
@@ -52,7 +53,7 @@ def make_report(tested: kept.Tested, head: ReportHead = HEAD, **given: object) -
 
 
 @pytest.fixture(scope="module")
-def tested() -> kept.Tested:
+def tested() -> kept.TestedListings:
     """Return bags with everything that a listing may have."""
     rich = {
         "brand": ["Acme", "Bolt"] * 200,
@@ -170,7 +171,7 @@ def test_what_else_is_known_is_in_the_report(tested):
     facts = make_report(
         tested,
         explain=lambda shown: [[f"Because of {title}"] for title in shown["title"]],
-        robustness=robustness_of(tested.y, score, attacked, sellers=sellers, n_resamples=20),
+        robustness=robustness_of(tested.y, score, attacked, sellers, resampling=Resampling(20)),
         costs=Costs(wrongful=20.0),
     )
     for label, wrongs in facts.misses.items():

@@ -1,6 +1,7 @@
 """Attacks rewrite what they are told to; what they cost is measured; padding, gaming and evasions gain little."""
 
 import unicodedata
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,10 @@ from ipml.features.lexicon import TradeWords
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import check_listings
 from ipml.model import learner
-from ipml.model.evaluation.metrics import average_precision, precision_at
+from ipml.model.evaluation.metrics import average_precision, measure
+from ipml.model.evaluation.ranking import Resampling
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.model.robustness import FAMILIES, attack_listings, attack_text, find_attacks, score_attacks
+from ipml.model.robustness import FAMILIES, attack_listings, attack_text, evasions, find_attacks, score_attacks
 from ipml.model.robustness.evasions import ALPHABETS, LAWFUL_PHRASES, harmless_title
 from ipml.model.robustness.robustness import (
     ATTACKS,
@@ -58,7 +60,9 @@ def test_a_higher_score_after_the_attack_never_costs_more(before, gain):
     """Raising the scores of the counterfeits can only find more of them."""
     clean = np.where(Y == 1, np.maximum(before, 0.5), np.array(before) / 2)
     raised = np.where(Y == 1, clean + np.array(gain), clean)
-    low, high = robustness_of(Y, clean, {"a": clean, "b": raised}, sellers=SELLERS, precision=0.5, n_resamples=10).costs
+    low, high = robustness_of(
+        Y, clean, {"a": clean, "b": raised}, SELLERS, precision=0.5, resampling=Resampling(10)
+    ).costs
     assert high.recall_lost.value <= low.recall_lost.value
     assert high.average_precision_kept.value >= low.average_precision_kept.value
 
@@ -70,13 +74,13 @@ def test_the_threshold_is_as_precise_as_asked(score, precision):
         threshold = threshold_at_precision(Y, score, precision)
     except UnmeasurableScores:
         return
-    assert precision_at(Y, score, k=int((np.array(score) >= threshold).sum())) >= precision
+    assert measure(f"precision_at_{int((np.array(score) >= threshold).sum())}", Y, score) >= precision
 
 
 def test_costs_are_those_of_the_measures_and_so_are_means_and_the_worst():
     """Nothing where no score changes; of all attacks and of those unnoticed; in JSON and in a table the worst first."""
     scores = {"leet digits": CLEAN - 0.25 * Y, "soft hyphen": CLEAN - 0.15 * Y, "full-width": CLEAN}
-    robustness = robustness_of(Y, CLEAN, scores, sellers=SELLERS, precision=0.9)
+    robustness = robustness_of(Y, CLEAN, scores, SELLERS, precision=0.9)
     assert robustness.worst.name == "leet digits"
     assert robustness.mean_recall_lost == pytest.approx((0.75 + 0.5 + 0.0) / 3)
     assert [cost.name for cost in robustness.lossless.costs] == ["soft hyphen", "full-width"]
@@ -87,13 +91,13 @@ def test_costs_are_those_of_the_measures_and_so_are_means_and_the_worst():
     lines = [line.split("  ")[0] for line in robustness.table().splitlines()]
     assert lines == ["attack", "leet digits", "soft hyphen", "full-width"]
     assert Robustness.from_json(robustness.to_json()) == robustness
-    same, other = robustness_of(Y, CLEAN, {"own trick": CLEAN, "a": CLEAN - 0.35 * Y}, sellers=SELLERS).costs
+    same, other = robustness_of(Y, CLEAN, {"own trick": CLEAN, "a": CLEAN - 0.35 * Y}, SELLERS).costs
     assert (same.recall_lost.value, same.recall_lost.low, same.recall_lost.high) == (0.0, 0.0, 0.0)
     assert same.average_precision_kept.low == same.average_precision_kept.high == 1.0
     assert same.kind == "own"
     kept = average_precision(Y, CLEAN - 0.35 * Y) / average_precision(Y, CLEAN)
     assert other.average_precision_kept.value == kept
-    robustness = robustness_of(Y, CLEAN, {"leet digits": CLEAN - 0.25 * Y}, sellers=SELLERS, precision=0.9)
+    robustness = robustness_of(Y, CLEAN, {"leet digits": CLEAN - 0.25 * Y}, SELLERS, precision=0.9)
     assert robustness.threshold == 0.6
     assert robustness.recall.value == 1.0
     assert robustness.worst.recall.value == 0.25
@@ -102,7 +106,7 @@ def test_costs_are_those_of_the_measures_and_so_are_means_and_the_worst():
 
 def test_attacks_are_announced_and_cost_a_word_list_what_is_written_otherwise(shop):
     """All by look-alikes, nothing by padding or gaming; added listings have no score; halves pool to the whole."""
-    robustness = measure_robustness(WordList(), shop, [1, 0] * 4, families=FEW, n_resamples=20)
+    robustness = measure_robustness(WordList(), shop, [1, 0] * 4, families=FEW, resampling=Resampling(20))
     lost = {cost.name: cost.recall_lost.value for cost in robustness.costs}
     expected = {"homoglyph, all Cyrillic": 1.0, "leet digits": 1.0, "padding, end": 0.0, "genuine price": 0.0}
     expected |= {"washed history": 0.0}
@@ -417,3 +421,43 @@ def test_the_draft_of_many_listings_needs_few_of_them(monkeypatch):
     of_some = CounterfeitClassifier(C=1.0, n_folds=2).fit(listings, y).decision_function(listings)
     assert np.corrcoef(of_all, of_some)[0, 1] > 0.95
     assert of_some[y].min() > of_some[~y].max()
+
+
+def test_each_evasion_writes_the_word_as_it_says():
+    """One example for each way of writing; what is drawn is drawn under seed 0."""
+
+    def drawn(change: Callable[..., str], text: str, *options: object) -> str:
+        return change(text, np.random.default_rng(0), *options)
+
+    written = {
+        harmless_title(np.random.default_rng(0)): "Two metre lunch bag",
+        drawn(evasions.replace_letters, "Nike", ALPHABETS["Lisu"]): "ꓠꓲꓗꓰ",
+        drawn(evasions.replace_one, "Nike", {"i": "1"}): "N1ke",
+        evasions.style_letters("Nike", "FULLWIDTH LATIN CASE LETTER"): "Ｎｉｋｅ",
+        drawn(evasions.add_marks, "ok", "\u0336"): "o\u0336k\u0336",
+        drawn(evasions.put_between, "Nike Air", "."): "N.i.k.e A.i.r",
+        drawn(evasions.put_once, "Nike", "_"): "Nik_e",
+        evasions.use_entities("ok"): "&#111;&#107;",
+        evasions.use_percent_signs("o k"): "%6F%20%6B",
+        evasions.wrap_letters("ok"): "<i>o</i><i>k</i>",
+        evasions.reverse("Nike"): "\u202eekiN\u202c",
+        evasions.reverse_end("Nike"): "Ni\u202eek\u202c",
+        evasions.join_words("Nike Air"): "NikeAir",
+        evasions.space_out("Nike Air"): "N i k e   A i r",
+        evasions.translate("Nike", evasions.LEET_DIGITS): "N1k3",
+        drawn(evasions.swap_letters, "Nike"): "Nkie",
+        drawn(evasions.drop_letter, "Nike"): "Nik",
+        drawn(evasions.double_letter, "Nike"): "Nikee",
+        evasions.stretch_vowels("Nike"): "Niiikeee",
+        evasions.drop_vowels("Adidas"): "Adds",
+        evasions.star_vowel("Nike"): "N*ke",
+        drawn(evasions.mistype, "Nike"): "Nikr",
+        evasions.write_alike_sounds("Rolex"): "Roleks",
+        evasions.write_in_cyrillic("Gucci"): "Гукки",
+        evasions.for_each_word("Nike Air 95", evasions.drop_vowels): "Nk Ar 95",
+    }
+    assert list(written) == list(written.values())
+    padded = drawn(evasions.pad, "Nike Air", "middle")
+    assert padded.startswith("Nike ")
+    assert padded.endswith(" Air")
+    assert len(padded) > 1_000

@@ -27,8 +27,8 @@ from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.tracking import RunFacts, check_store, find_model, read_champions
+from ipml.model.tracking.champion import ChampionMove, Champions
 from ipml.model.tracking.flavor import LABEL_FIELDS, SERVED_COLUMNS, FlavorModel, make_example, served_fields
-from ipml.model.tracking.registry import Champions, Move, stack_champions
 from ipml.model.tracking.runs import find_commit, make_metrics, make_parameters, make_tags
 from ipml.model.tracking.store import PATIENCE_SECONDS, find_sqlite_file, make_absolute, parse_model_uri
 from ipml.records import Listing
@@ -157,27 +157,27 @@ MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 class Registry:
-    """A registry in which moves are made, or are cut short after so many steps of three."""
+    """A registry in which moves are made, or are cut short after so many steps of two."""
 
     def __init__(self) -> None:
         self.current: int = 1
-        self.moves: list[Move] = []
+        self.moves: list[ChampionMove] = []
 
-    def move(self, kind: str, version: int, n_steps: int = 3) -> None:
-        """Note, set and confirm; the first so many of these."""
+    def move(self, kind: str, version: int, n_steps: int = 2) -> None:
+        """Note the move and set the alias; the first so many of these."""
         if n_steps >= 1:
             note = (len(self.moves) + 1, kind, version, self.current, MOMENT, "ada", "why")
-            self.moves.append(Move(*note, is_done=n_steps == 3))
+            self.moves.append(ChampionMove(*note))
         if n_steps >= 2:
             self.current = version
 
     @property
     def stack(self) -> tuple[int, ...]:
         """The champions to go back to."""
-        return stack_champions(self.moves, self.current)
+        return Champions(self.current, tuple(self.moves)).stack
 
 
-STEPS = st.lists(st.tuples(st.booleans(), st.integers(1, 5), st.integers(0, 3)), max_size=20)
+STEPS = st.lists(st.tuples(st.booleans(), st.integers(1, 5), st.integers(0, 2)), max_size=20)
 
 
 @given(STEPS)
@@ -187,11 +187,11 @@ def test_the_stack_is_what_one_would_keep_by_hand(steps):
     for is_rollback, version, n_steps in steps:
         if is_rollback and len(expected) > 1:
             registry.move("rollback", expected[-2], n_steps)
-            if n_steps >= 2:
+            if n_steps == 2:
                 expected.pop()
         elif version != registry.current:
             registry.move("promotion", version, n_steps)
-            if n_steps >= 2:
+            if n_steps == 2:
                 expected.append(version)
     assert registry.stack == tuple(expected)
 
@@ -213,18 +213,18 @@ def test_versions_are_all_that_were_champion():
     registry.move("rollback", 1)
     registry.move("promotion", 3, n_steps=1)
     assert Champions(registry.current, tuple(registry.moves)).versions == {1, 2}
-    assert stack_champions([], None) == ()
-    assert stack_champions([], 4) == (4,)
+    assert Champions(None, ()).stack == ()
+    assert Champions(4, ()).stack == (4,)
     for text in ("", "{}", "[]", "{"):
         with pytest.raises(UnusableSetting, match="expected a move"):
-            Move.from_json(text)
+            ChampionMove.from_json(text)
 
 
 @given(st.text(), st.integers(min_value=1), st.none() | st.integers(min_value=1))
 def test_a_move_comes_back_the_same(reason, version, replaced):
     """What is noted in the registry is what is read."""
-    move = Move(1, "promotion", version, replaced, MOMENT, "ada", reason)
-    assert Move.from_json(move.to_json()) == move
+    move = ChampionMove(1, "promotion", version, replaced, MOMENT, "ada", reason)
+    assert ChampionMove.from_json(move.to_json()) == move
 
 
 FRAME = listings_to_frame((*GOLDEN_LISTINGS, replace(GOLDEN_LISTINGS[0], listing_id="no letters", title="★")))

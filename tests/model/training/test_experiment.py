@@ -148,10 +148,10 @@ def plan(attacks: Any) -> Experiment:
     return Experiment(name="e", data={"listings": "a.csv"}, evaluation={"attacks": attacks, "n_resamples": 10})
 
 
-def make_tested(clean: np.ndarray, **attacked: np.ndarray) -> kept.Tested:
+def make_tested(clean: np.ndarray, **attacked: np.ndarray) -> kept.TestedListings:
     """Return a test with these scores before and after attacks."""
     listings = pd.DataFrame({"seller_id": [f"s{row}" for row in range(len(Y))]})
-    return kept.Tested(listings, Y, {MODEL: [clean]}, attacked)
+    return kept.TestedListings(listings, Y, {MODEL: [clean]}, attacked)
 
 
 def test_words_stand_for_sets_of_attacks():

@@ -52,9 +52,9 @@ def run(home: Path, values: dict[str, Any], **options: Any) -> sweeping.Sweep:
     return sweep(plan(home, values), models=home / "models", tracking_uri=store(home), **options)
 
 
-def make_tested(scores: np.ndarray) -> kept.Tested:
+def make_tested(scores: np.ndarray) -> kept.TestedListings:
     """Return a test of forty listings with these scores."""
-    return kept.Tested(pd.DataFrame({"seller_id": [f"s{row // 2}" for row in range(40)]}), Y, {MODEL: [scores]})
+    return kept.TestedListings(pd.DataFrame({"seller_id": [f"s{row // 2}" for row in range(40)]}), Y, {MODEL: [scores]})
 
 
 def propose(part: SweepPart, file: Path, name: str = "shoes 0", **options: Any) -> Search:
