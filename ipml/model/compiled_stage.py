@@ -79,7 +79,7 @@ _explain_listings = bind("explain_listings")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Weighed:
+class StageScores:
     """What the first stage says of some listings, a row each.
 
     Attributes
@@ -100,8 +100,8 @@ class Weighed:
     by_engine: Floats
 
 
-WeighOne: TypeAlias = Callable[[Listing], tuple[float, int, int]]
-"""From a single listing to its log-odds, its brand and what else is found of it, as in `Weighed`."""
+ScoreOne: TypeAlias = Callable[[Listing], tuple[float, int, int]]
+"""From a single listing to its log-odds, its brand and what else is found of it, as in `StageScores`."""
 
 
 def _make_results(n: int) -> tuple[Floats, Codes, Bytes]:
@@ -144,15 +144,15 @@ class CompiledStage:
         self._category = lru_cache(_MOST_REMEMBERED)(self._read_category)
         self._brand_field = lru_cache(_MOST_REMEMBERED)(self._read_brand_field)
 
-    def weigh(self, listings: ListingColumns) -> Weighed:
+    def score(self, listings: ListingColumns) -> StageScores:
         """Return what the first stage says of listings."""
         by_engine, brands, found = results = _make_results(len(listings))
         while not self.call(_weigh_listings, listings, *results):
             pass
-        return Weighed(self._add_others(listings, by_engine), brands, found, by_engine)
+        return StageScores(self._add_others(listings, by_engine), brands, found, by_engine)
 
-    def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
-        """Return what `weigh` does, and what each feature adds to the log-odds, the n-grams of a text together.
+    def explain(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
+        """Return what `score` does, and what each feature adds to the log-odds, the n-grams of a text together.
 
         The listings know from then on how their texts read, which phrases stand where in them, and their brands.
         """
@@ -166,10 +166,10 @@ class CompiledStage:
         for name in MAX_LETTERS:
             data, numbers, places = self._tell_read(listings, name, data, numbers, places)
         tell_brands(listings, self._finder.table, brands)
-        weighed = Weighed(self._add_others(listings, by_engine), brands, found, by_engine)
+        scores = StageScores(self._add_others(listings, by_engine), brands, found, by_engine)
         if self._others:
             parts = np.concatenate([parts, *(part.contributions(listings) for part in self._others.values())], axis=1)
-        return weighed, parts if self._places is None else parts[:, self._places]
+        return scores, parts if self._places is None else parts[:, self._places]
 
     def _add_others(self, listings: ListingColumns, by_engine: Floats) -> Floats:
         """Return log-odds with what the extractors add that the engine does not know."""
@@ -198,7 +198,7 @@ class CompiledStage:
         listings.tell_read(name, Texts(offsets, data[:n_bytes]), find)
         return data[n_bytes:], numbers[after:], places[3 * bounds[-1] :]
 
-    def weigh_one(self, listing: Listing) -> tuple[float, int, int]:
+    def score_one(self, listing: Listing) -> tuple[float, int, int]:
         """Return log-odds, brand and what else is found of a single listing, without making columns of it."""
         room = self._put_one(listing)
         while not self._call(_weigh_listings, room.told, *room.results):

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.model.calibration import SigmoidCalibration
-from ipml.model.regression import Ascent, Design, LinearLearner, Start, has_both
+from ipml.model.regression import Design, DualSolver, LinearLearner, SolverState, has_both
 
 Labels = NDArray[np.int8]
 Floats = NDArray[np.float64]
@@ -34,10 +34,10 @@ TEXT_WEIGHTS = (0.1, 0.3, 1.0, 3.0)
 """What n-grams of titles and descriptions are multiplied by, from less than a number to more."""
 PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Inverse strengths: under the first hardly anything is learnt, under the last nearly all by heart."""
-DONOR_WEIGHTS = (0.0, 100.0)
-"""What the log-odds of a donor are multiplied by: it is not asked, or its coefficient costs as good as nothing."""
-PENALTIES_WITH_DONOR = (0.0001, 0.001, *PENALTIES)
-"""Under the first, hardly anything but the donor has a say."""
+SOURCE_WEIGHTS = (0.0, 100.0)
+"""Factors of the source model's log-odds: left out, or with a coefficient that hardly costs anything."""
+PENALTIES_WITH_SOURCE = (0.0001, 0.001, *PENALTIES)
+"""Under the first, hardly anything but the source model has a say."""
 _WORSE_IN_A_ROW = 2
 _EXACTNESS = 1e-4  # of a try; the choice is one of penalties far apart, and needs no more
 _LEAST_SHARE = 0.01
@@ -54,24 +54,24 @@ class Strength(NamedTuple):
         What the n-grams of titles and descriptions are multiplied by.
     C : float
         Inverse strength of the penalty on all coefficients.
-    donor : float or None, default=None
-        What the last feature, the log-odds of the donor, is multiplied by; None where there is no donor.
+    source_model : float or None, default=None
+        What the last feature, the log-odds of the source model, is multiplied by; None without one.
     """
 
     text: float
     C: float
-    donor: float | None = None
+    source_model: float | None = None
 
     def factors(self, is_text: Flags) -> Floats:
         """Return what each feature is multiplied by."""
         factors = np.where(is_text, self.text, 1.0)
-        if self.donor is not None:
-            factors[-1] = self.donor
+        if self.source_model is not None:
+            factors[-1] = self.source_model
         return factors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Problem:
+class TrainingProblem:
     """Features of labelled listings, and what a learner of them has to know.
 
     Attributes
@@ -85,8 +85,8 @@ class Problem:
         Which columns are n-grams of titles and descriptions: the strength of text is about them.
     only_raises : array of bool, shape (n_features,)
         Features that may raise the log-odds but never lower them.
-    has_donor : bool, default=False
-        Whether the last feature is the log-odds of a donor.
+    has_source_model : bool, default=False
+        Whether the last feature is the log-odds of a source model.
     """
 
     design: Any
@@ -95,12 +95,12 @@ class Problem:
     groups: NDArray[Any]
     is_text: Flags
     only_raises: Flags
-    has_donor: bool = False
+    has_source_model: bool = False
 
-    def take(self, rows: NDArray[np.intp]) -> Problem:
+    def take(self, rows: NDArray[np.intp]) -> TrainingProblem:
         """Return that of some of the listings."""
         of = self.design[rows], self.y[rows], self.weight[rows], self.groups[rows]
-        return Problem(*of, self.is_text, self.only_raises, self.has_donor)
+        return TrainingProblem(*of, self.is_text, self.only_raises, self.has_source_model)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +116,7 @@ class StrengthTrial:
         Log-odds after it; NaN where no fold left the seller out.
     losses : array of shape (n_sellers,)
         The log loss of the listings of each of them, added up.
-    starts : list of Start
+    starts : list of SolverState
         Where the fit of each fold ended.
     """
 
@@ -124,7 +124,7 @@ class StrengthTrial:
     line: tuple[float, float]
     unseen: Floats = field(repr=False)
     losses: Floats = field(repr=False)
-    starts: list[Start] = field(repr=False)
+    starts: list[SolverState] = field(repr=False)
 
     @property
     def loss(self) -> float:
@@ -135,7 +135,7 @@ class StrengthTrial:
 class _Fit(NamedTuple):
     """A fit on a fold, and the features and the rows of the sellers it leaves out."""
 
-    ascent: Ascent
+    solver: DualSolver
     unseen: Design
     test: NDArray[np.intp]
 
@@ -146,18 +146,18 @@ class Search:
 
     Parameters
     ----------
-    problem : Problem
+    problem : TrainingProblem
     folds : list of Fold
     """
 
-    problem: Problem
+    problem: TrainingProblem
     folds: list[Fold]
 
     def choose(self, penalties: Sequence[float]) -> list[StrengthTrial]:
-        """Return for each strength of text, and with and without a donor, the penalty with the least log loss."""
+        """Return the best penalty for each strength of text, with and without a source model."""
         texts = TEXT_WEIGHTS if self.problem.is_text.any() else (1.0,)
-        donors = DONOR_WEIGHTS if self.problem.has_donor else (None,)
-        return _side_by_side(self._choose_penalty, ((text, penalties, donor) for donor in donors for text in texts))
+        sources = SOURCE_WEIGHTS if self.problem.has_source_model else (None,)
+        return _side_by_side(self._choose_penalty, ((text, penalties, source) for source in sources for text in texts))
 
     def repeat(self, trials: Sequence[StrengthTrial]) -> list[StrengthTrial]:
         """Return what the strengths of other trials, of the same listings, give to sellers left out."""
@@ -166,45 +166,47 @@ class Search:
     def _repeat_one(self, trial: StrengthTrial) -> StrengthTrial:
         fits = self._begin(trial.strength, trial.starts)
         for fit in fits:
-            fit.ascent.attempt(_EXACTNESS, _MOST_PASSES)
-        return self._judge(trial.strength, fits)
+            fit.solver.fit_approximately(_EXACTNESS, _MOST_PASSES)
+        return self._evaluate(trial.strength, fits)
 
-    def _choose_penalty(self, text: float, penalties: Sequence[float], donor: float | None = None) -> StrengthTrial:
+    def _choose_penalty(
+        self, text: float, penalties: Sequence[float], source_model: float | None = None
+    ) -> StrengthTrial:
         """Try penalties, the strongest first; the search ends where two in a row do worse than the best.
 
         It also ends before the first penalty under which the fits take too long.
         """
-        fits = self._begin(Strength(text, min(penalties), donor), None)
+        fits = self._begin(Strength(text, min(penalties), source_model), None)
         trials: list[StrengthTrial] = []
         for C in sorted(set(penalties)):
             for fit in fits:
-                fit.ascent.loosen(C)
+                fit.solver.set_penalty(C)
             if not trials:
                 for fit in fits:
-                    fit.ascent.climb(_EXACTNESS)
-            elif not all(fit.ascent.attempt(_EXACTNESS, _MOST_PASSES) for fit in fits):
+                    fit.solver.fit(_EXACTNESS)
+            elif not all(fit.solver.fit_approximately(_EXACTNESS, _MOST_PASSES) for fit in fits):
                 break
-            trials.append(self._judge(Strength(text, C, donor), fits))
+            trials.append(self._evaluate(Strength(text, C, source_model), fits))
             best = min(trials, key=lambda trial: trial.loss)
             if best not in trials[-_WORSE_IN_A_ROW:]:
                 break  # weaker penalties take the longest and do worse and worse
         return best
 
-    def _begin(self, strength: Strength, starts: Sequence[Start] | None) -> list[_Fit]:
+    def _begin(self, strength: Strength, starts: Sequence[SolverState] | None) -> list[_Fit]:
         """Return a fit for each fold, not gone far yet."""
         problem = self.problem
         scaled, fits = problem.design.scale(strength.factors(problem.is_text)), []
         for number, (train, test) in enumerate(self.folds):
             start, known = starts[number] if starts else None, (problem.y[train], problem.weight[train])
-            ascent = Ascent(scaled[train], *known, problem.only_raises, strength.C, start)
-            fits.append(_Fit(ascent, scaled[test], test))
+            solver = DualSolver(scaled[train], *known, problem.only_raises, strength.C, start)
+            fits.append(_Fit(solver, scaled[test], test))
         return fits
 
-    def _judge(self, strength: Strength, fits: Sequence[_Fit]) -> StrengthTrial:
+    def _evaluate(self, strength: Strength, fits: Sequence[_Fit]) -> StrengthTrial:
         """Score sellers left out; the loss is that after a calibration, which mends what is too sure of itself."""
         log_odds = np.full(len(self.problem.y), np.nan)
         for fit in fits:
-            log_odds[fit.test] = fit.ascent.score(fit.unseen)
+            log_odds[fit.test] = fit.solver.score(fit.unseen)
         scored = ~np.isnan(log_odds)
         y, weight = self.problem.y[scored], self.problem.weight[scored]
         calibration = SigmoidCalibration().fit(log_odds[scored], y, weight)
@@ -216,7 +218,7 @@ class Search:
             line=(calibration.slope_, calibration.intercept_),
             unseen=log_odds,
             losses=np.bincount(numbers, loss).astype(np.float64),
-            starts=[fit.ascent.standing for fit in fits],
+            starts=[fit.solver.state for fit in fits],
         )
 
 
@@ -228,7 +230,7 @@ def _side_by_side(do: Callable[..., Result], tasks: Iterable[tuple[Any, ...]]) -
     return done
 
 
-def share_out(trials: Sequence[StrengthTrial]) -> tuple[list[StrengthTrial], Floats]:
+def average_weights(trials: Sequence[StrengthTrial]) -> tuple[list[StrengthTrial], Floats]:
     """Return the trials that count, and what share each has in their mean, shape (n_kept,).
 
     One whose loss is z standard errors above the least, in pairs over sellers, weighs exp(-z²/2) as much as the best:
@@ -239,7 +241,7 @@ def share_out(trials: Sequence[StrengthTrial]) -> tuple[list[StrengthTrial], Flo
     >>> losses = {0.1: [5.0, 1.0, 2.0], 1.0: [1.0, 5.0, 2.0], 10.0: [7.0, 7.5, 7.0]}
     >>> nothing = np.zeros(3)
     >>> trials = [StrengthTrial(Strength(1.0, C), (1.0, 0.0), nothing, np.array(of), []) for C, of in losses.items()]
-    >>> kept, shares = share_out(trials)
+    >>> kept, shares = average_weights(trials)
     >>> [trial.strength.C for trial in kept], shares.round(2)
     ([0.1, 1.0], array([0.5, 0.5]))
     """
@@ -263,7 +265,7 @@ _FINEST, _COARSEST = 1e-5, 1e-3
 _COARSER = 10.0  # of a fit that only scores, or finds passages, or that another begins from
 
 
-class Fits(NamedTuple):
+class WarmStarts(NamedTuple):
     """Where the fits of a choice ended, and where others of the same listings may begin; None where there were none.
 
     Each holds a start for each member.
@@ -280,13 +282,13 @@ class Fits(NamedTuple):
 
     drawn: NDArray[np.intp]
     folds: list[Fold]
-    of_drawn: list[Start] | None = None
-    of_rest: list[Start] | None = None
-    of_all: list[Start] | None = None
+    of_drawn: list[SolverState] | None = None
+    of_rest: list[SolverState] | None = None
+    of_all: list[SolverState] | None = None
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Ensemble:
     """The learners whose mean is taken, and the log-odds it gives to listings of sellers left out.
 
     A listing that was not scored is NaN: its seller was not drawn, or its fold had no counterfeits on its other side.
@@ -301,7 +303,7 @@ class Chosen:
     by_few : array of shape (n_listings,)
         The log-odds of listings that were not scored for want of being drawn, by a learner fitted on those drawn; NaN
         elsewhere. It knows less, but has not seen their sellers either.
-    fits : Fits
+    fits : WarmStarts
         Where a fit on all listings may begin, and another choice of the same listings read a little differently.
     """
 
@@ -309,20 +311,20 @@ class Chosen:
     shares: Floats
     unseen: Floats = field(repr=False)
     by_few: Floats = field(repr=False)
-    fits: Fits = field(repr=False)
+    fits: WarmStarts = field(repr=False)
 
-    def among(self, drawn: NDArray[np.intp]) -> Chosen:
+    def among(self, drawn: NDArray[np.intp]) -> Ensemble:
         """Return the choice to begin from for more listings, among which those it was made on stand in these rows."""
-        return replace(self, fits=Fits(drawn, self.fits.folds, of_drawn=self.fits.of_all))
+        return replace(self, fits=WarmStarts(drawn, self.fits.folds, of_drawn=self.fits.of_all))
 
 
 def fit_mean(
     members: Sequence[StrengthTrial],
     shares: Floats,
-    problem: Problem,
+    problem: TrainingProblem,
     tolerance: float,
-    starts: Sequence[Start] | None = None,
-) -> tuple[LinearLearner, list[Start]]:
+    starts: Sequence[SolverState] | None = None,
+) -> tuple[LinearLearner, list[SolverState]]:
     """Fit learners to the end, each from where it may begin; return their mean, and where the fit of each ended.
 
     What a seller controls and no genuine seller needs, such as letters in disguise, must not become a way to lower a
@@ -333,9 +335,9 @@ def fit_mean(
     members : sequence of StrengthTrial
     shares : array of shape (n_members,)
         What each counts in the mean.
-    problem : Problem
+    problem : TrainingProblem
     tolerance : float
-    starts : sequence of Start, optional
+    starts : sequence of SolverState, optional
 
     Raises
     ------
@@ -346,13 +348,13 @@ def fit_mean(
     """
     factors = [member.strength.factors(problem.is_text) for member in members]
 
-    def climb(number: int, member: StrengthTrial) -> tuple[LinearLearner, Start]:
+    def fit(number: int, member: StrengthTrial) -> tuple[LinearLearner, SolverState]:
         scaled, start = problem.design.scale(factors[number]), starts[number] if starts else None
-        ascent = Ascent(scaled, problem.y, problem.weight, problem.only_raises, member.strength.C, start)
-        ascent.climb(tolerance)
-        return ascent.learner(), ascent.standing
+        solver = DualSolver(scaled, problem.y, problem.weight, problem.only_raises, member.strength.C, start)
+        solver.fit(tolerance)
+        return solver.learner(), solver.state
 
-    fits = _side_by_side(climb, enumerate(members))
+    fits = _side_by_side(fit, enumerate(members))
     coefficients, intercept = np.zeros(problem.design.shape[1]), 0.0
     for member, scale, share, (learner, _) in zip(members, factors, shares.tolist(), fits, strict=True):
         slope, offset = member.line
@@ -363,14 +365,14 @@ def fit_mean(
 
 
 def choose_members(
-    problem: Problem,
+    problem: TrainingProblem,
     *,
     C: float | None,
     n_folds: int,
     seed: int,
     drawn: NDArray[np.intp] | None = None,
-    before: Chosen | None = None,
-) -> Chosen:
+    before: Ensemble | None = None,
+) -> Ensemble:
     """Choose on sellers left out under which penalty each strength of text counts; `Search` says how.
 
     The rarity of n-grams is taken from all listings: it uses no label.
@@ -380,13 +382,13 @@ def choose_members(
 
     Parameters
     ----------
-    problem : Problem
+    problem : TrainingProblem
     C : float or None
         Inverse strength of the penalty; None to choose it.
     n_folds, seed : int
     drawn : array of int, optional
         The rows it is made on; all where none are given.
-    before : Chosen, optional
+    before : Ensemble, optional
         What was chosen for the same listings, labels and sellers, whose values hardly differ: its members are kept, and
         the rows drawn.
     """
@@ -395,20 +397,20 @@ def choose_members(
     n_listings = len(problem.y)
     drawn = before.fits.drawn if before else np.arange(n_listings) if drawn is None else drawn
     of_drawn = problem.take(drawn)
-    fits = before.fits if before else Fits(drawn, fold_sellers(n_folds, of_drawn, seed))
+    fits = before.fits if before else WarmStarts(drawn, fold_sellers(n_folds, of_drawn, seed))
     search = Search(of_drawn, fits.folds)
     if before:
         members, shares = search.repeat(before.members), before.shares
     else:
-        grid = PENALTIES_WITH_DONOR if problem.has_donor else PENALTIES
-        members, shares = share_out(search.choose(grid if C is None else (C,)))
+        grid = PENALTIES_WITH_SOURCE if problem.has_source_model else PENALTIES
+        members, shares = average_weights(search.choose(grid if C is None else (C,)))
     unseen, by_few = np.full(n_listings, np.nan), np.full(n_listings, np.nan)
     unseen[drawn] = np.average([member.unseen for member in members], axis=0, weights=shares)
-    chosen = Chosen(members, shares, unseen, by_few, fits)
+    chosen = Ensemble(members, shares, unseen, by_few, fits)
     return chosen if len(drawn) == n_listings else _score_all(chosen, problem)
 
 
-def _score_all(chosen: Chosen, problem: Problem) -> Chosen:
+def _score_all(chosen: Ensemble, problem: TrainingProblem) -> Ensemble:
     """Score those drawn by a learner fitted on all the others, and these by one fitted on those drawn."""
     fits, members = chosen.fits, (chosen.members, chosen.shares)
     rest = np.delete(np.arange(len(problem.y)), fits.drawn)
@@ -426,15 +428,15 @@ def _score_all(chosen: Chosen, problem: Problem) -> Chosen:
     return replace(chosen, fits=fits)
 
 
-def _join(n_listings: int, *parts: tuple[NDArray[np.intp], Start]) -> Start:
+def _join(n_listings: int, *parts: tuple[NDArray[np.intp], SolverState]) -> SolverState:
     """Return where a fit on all listings may begin, given fits on parts of them; the last part is the largest."""
     shares = np.empty(n_listings)
     for rows, start in parts:
         shares[rows] = start.shares
-    return Start(shares, parts[-1][1].intercept)
+    return SolverState(shares, parts[-1][1].intercept)
 
 
-def fit_all(chosen: Chosen, problem: Problem, *, is_draft: bool = False) -> tuple[LinearLearner, Chosen]:
+def fit_all(chosen: Ensemble, problem: TrainingProblem, *, is_draft: bool = False) -> tuple[LinearLearner, Ensemble]:
     """Return the chosen learner, fitted on all listings to the end, and the choice with where its fits ended.
 
     A draft is fitted less exactly: it finds the passages that are learnt from, and the fit on those begins at its end.
@@ -475,7 +477,7 @@ def _take_while_room(order: NDArray[np.intp], sizes: NDArray[np.intp], most: int
     return is_taken
 
 
-def fold_sellers(n_folds: int, problem: Problem, seed: int) -> list[Fold]:
+def fold_sellers(n_folds: int, problem: TrainingProblem, seed: int) -> list[Fold]:
     """Return folds over sellers, but those in which nothing could be learnt.
 
     Listings of no weight, such as those without a label, have no say in who is left out together: they go with their

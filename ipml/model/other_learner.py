@@ -21,8 +21,8 @@ from ipml.features.columns import ListingColumns, Reading
 from ipml.features.figures import MissingFields
 from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures
-from ipml.model.compiled_stage import Weighed, WeighOne
-from ipml.model.learner import Floats, Problem, fold_sellers
+from ipml.model.compiled_stage import ScoreOne, StageScores
+from ipml.model.learner import Floats, TrainingProblem, fold_sellers
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, FeatureValues, FirstStage, count_features, read_values, take_worst
 
@@ -69,8 +69,8 @@ class OtherLearner:
         return self.decision_function(scipy.sparse.csr_matrix((1, int(self.columns.max(initial=0)) + 1)))
 
 
-def check_learner(learner: Any, donor: Any) -> None:
-    """Refuse what is no classifier, and a learner of scikit-learn together with a donor.
+def check_learner(learner: Any, source_model: Any) -> None:
+    """Refuse what is no classifier, and a learner of scikit-learn together with a source model.
 
     Raises
     ------
@@ -83,15 +83,17 @@ def check_learner(learner: Any, donor: Any) -> None:
         kept = " (a model file keeps no more of it than its name)" if isinstance(learner, str) else ""
         name = " ".join(repr(learner).split())
         raise ValueError(f"learner is {name}{kept}; expected None or a probabilistic classifier of scikit-learn.")
-    if donor is not None and not (learner is None and isinstance(donor.learner_, LinearLearner)):
-        raise ValueError("A donor and a model that starts from it need the learner of ipml: give no other learner.")
+    if source_model is not None and not (learner is None and isinstance(source_model.learner_, LinearLearner)):
+        raise ValueError(
+            "A source model and a model that starts from it need the learner of ipml: give no other learner."
+        )
 
 
 def _gives_scores(learner: Any) -> bool:
     return hasattr(learner, "predict_proba") or hasattr(learner, "decision_function")
 
 
-def fit_learner(learner: Any, problem: Problem, seed: int) -> LinearLearner | OtherLearner:
+def fit_learner(learner: Any, problem: TrainingProblem, seed: int) -> LinearLearner | OtherLearner:
     """Return a copy of a learner, fitted on the listings that have a weight.
 
     Coefficients of a linear one that would lower a score where they may only raise it are 0 afterwards.
@@ -125,7 +127,7 @@ def fit_learner(learner: Any, problem: Problem, seed: int) -> LinearLearner | Ot
     return LinearLearner(linear, intercept.astype(np.float64).reshape(1), int(np.max(getattr(fitted, "n_iter_", 1))))
 
 
-def score_left_out(learner: Any, problem: Problem, n_folds: int, seed: int) -> Floats:
+def score_left_out(learner: Any, problem: TrainingProblem, n_folds: int, seed: int) -> Floats:
     """Return the log-odds of listings by learners that saw no other of their group; NaN where none could be fitted."""
     log_odds = np.full(len(problem.y), np.nan)
     for train, test in fold_sellers(n_folds, problem, seed):
@@ -190,31 +192,31 @@ class OtherStage(FirstStage):
         units = zip(starts[:-1].tolist(), together, widths, strict=False)
         self._unit_of = np.concatenate([first + np.minimum(np.arange(width), n - 1) for first, n, width in units])
 
-    def weigh(self, listings: ListingColumns) -> Weighed:
+    def score(self, listings: ListingColumns) -> StageScores:
         """Return the log-odds of each listing by itself, its brand, and whether its title says anything known."""
-        weighed = super().weigh(listings)
-        return replace(weighed, log_odds=weighed.log_odds + self._learner.decision_function(self._values(listings)))
+        scores = super().score(listings)
+        return replace(scores, log_odds=scores.log_odds + self._learner.decision_function(self._values(listings)))
 
-    def weigh_one(self, reading: Reading) -> WeighOne:
+    def score_one(self, reading: Reading) -> ScoreOne:
         """Return the function that weighs a single listing: of another learner, as a frame of it."""
 
-        def weigh(listing: Any) -> tuple[float, int, int]:
-            weighed = self.weigh(ListingColumns.of_one(listing, reading))
-            return weighed.log_odds.item(), weighed.brands.item(), weighed.found.item()
+        def score(listing: Any) -> tuple[float, int, int]:
+            scores = self.score(ListingColumns.of_one(listing, reading))
+            return scores.log_odds.item(), scores.brands.item(), scores.found.item()
 
-        return weigh
+        return score
 
     def sum(self, listings: ListingColumns) -> Floats:
         """Return the log-odds of each listing read whole, shape (n_listings,)."""
         values = FeatureValues.of(self._features, listings).matrix()
         return super().sum(listings) + self._learner.decision_function(values)
 
-    def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
+    def explain(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
         """Return what is said of each listing, and what its log-odds lose without each feature, or without a text."""
         return listings.once(("explained", self), lambda: self._occlude(listings))
 
-    def _occlude(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
-        weighed, parts = super().compiled(listings.reading).explain(listings)
+    def _occlude(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
+        scores, parts = super().compiled(listings.reading).explain(listings)
         values, n_units = self._values(listings), int(self._unit_of.max()) + 1
         alone = self._learner.decision_function(values)
         rows = np.repeat(np.arange(len(listings)), np.diff(values.indptr))
@@ -225,7 +227,7 @@ class OtherStage(FirstStage):
         without.eliminate_zeros()
         parts[:, :n_units] = 0.0
         parts[rows, units] = alone[rows] - self._learner.decision_function(without) if len(rows) else 0.0
-        return replace(weighed, log_odds=weighed.log_odds + alone), parts
+        return replace(scores, log_odds=scores.log_odds + alone), parts
 
     def _values(self, listings: ListingColumns) -> scipy.sparse.csr_matrix:
         return take_worst(self._features, listings, self).matrix()

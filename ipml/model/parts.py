@@ -41,7 +41,7 @@ class TextPart:
     def __init__(self, extractor: TextFeatures, weights: Floats) -> None:
         self.extractor = extractor
         self.marked = extractor.mark(weights)
-        self._weigh_one = lru_cache(_MOST_REMEMBERED)(lambda text: float(self._weigh_all([text])[0]))
+        self._sum_of_one = lru_cache(_MOST_REMEMBERED)(lambda text: float(self._sum_all([text])[0]))
 
     def sum(self, listings: ListingColumns) -> NgramSums:
         """Return what the n-grams of each listing weigh."""
@@ -52,7 +52,7 @@ class TextPart:
         column = self.extractor.column
         if column not in listings:
             return
-        total += listings.once_a_row((self, "added"), [column], self._weigh)
+        total += listings.once_a_row((self, "added"), [column], self._sum_column)
 
     def contributions(self, listings: ListingColumns) -> Floats:
         """Return what the n-grams of each listing add together, shape (n_listings, 1)."""
@@ -60,18 +60,18 @@ class TextPart:
         self.add(listings, total)
         return total[:, np.newaxis]
 
-    def _weigh(self, listings: ListingColumns) -> Floats:
+    def _sum_column(self, listings: ListingColumns) -> Floats:
         """Return what the n-grams of each listing add together."""
         if (column := self.extractor.column) in SPELT:
             return self.sum(listings).weights
         names = listings.names(column)
-        return self._weigh_each(names)[names.codes]
+        return self._sum_each(names)[names.codes]
 
-    def _weigh_each(self, names: Names) -> Floats:
+    def _sum_each(self, names: Names) -> Floats:
         """Return what each of few different texts weighs."""
-        return np.array([self._weigh_one(names.names[0])]) if len(names.names) == 1 else self._weigh_all(names.names)
+        return np.array([self._sum_of_one(names.names[0])]) if len(names.names) == 1 else self._sum_all(names.names)
 
-    def _weigh_all(self, texts: list[str]) -> Floats:
+    def _sum_all(self, texts: list[str]) -> Floats:
         return self.extractor.sum(ListingColumns({self.extractor.column: texts}), self.marked).weights
 
 

@@ -24,7 +24,6 @@ from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.listings.frames import as_frame
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
-from ipml.model.donor import count_sellers
 from ipml.model.evaluation.label_weights import count_by_probability
 from ipml.model.familiarity import Familiarity
 from ipml.model.labels import (
@@ -40,11 +39,13 @@ from ipml.model.labels import (
 )
 from ipml.model.other_learner import OtherLearner, check_learner, make_stage
 from ipml.model.regression import LinearLearner
+from ipml.model.source_model import count_sellers
 from ipml.model.stages import Features, FeatureValues, FirstStage, SecondStage, mark_used, read_values
 
 Floats = NDArray[np.float64]
 PORTFOLIO = "portfolio__share"
 _PREPARED = ("_reading", "_first_stage")
+_RENAMED = {"alone_": "listing_calibration_"}  # in model files of older releases
 _EVER = np.iinfo(np.int64).max  # after whatever is known of a seller
 
 
@@ -53,9 +54,8 @@ def make_features(brands: BrandTable | None = None, own: Mapping[str, Any] | Non
 
     Transformers of one's own come after them, by name, as `OwnFeatures` or as they are.
 
-    A classifier adds `PictureFeatures` where what it learns from knows of pictures, and `ImageVectors` or `TextVectors`
-    where that has such vectors; one that starts from a donor has those that the donor has. Last comes `MissingFields`,
-    once all else is learnt.
+    A classifier adds `PictureFeatures`, `ImageVectors` or `TextVectors` where its training listings have such columns,
+    or where its source model has these extractors, and `MissingFields` at the end.
     """
     return Features(
         [
@@ -114,19 +114,18 @@ class CounterfeitClassifier(Estimator):
     spelling_ : Spelling
         The words that the training listings use, and how misspelt ones are read.
     strengths_ : array of shape (n_learners, 4)
-        Of each of the learners whose mean it is, what n-grams of titles and descriptions are multiplied by, the inverse
-        strength of the penalty, its share in the mean, and what the log-odds of a donor are multiplied by. Absent where
-        `learner` is given.
+        A row for each learner in the mean: factor of the n-grams of titles and descriptions, inverse strength of the
+        penalty, share in the mean, factor of the source model's log-odds. Absent where `learner` is given.
     learner_ : ipml.model.regression.LinearLearner or ipml.model.other_learner.OtherLearner
         The listing by itself.
     donor_weight_ : float
-        What the log-odds of the donor count for; only after a fit that started from one.
+        What the log-odds of the source model count for; only after a fit that started from one.
     second_stage_ : SecondStage
         Joined with the seller's portfolio.
     portfolios_ : SellerPortfolios
         What is known of the sellers of the training listings.
-    alone_ : SigmoidCalibration
-        Of the listing by itself: how suspicious it looks, for the portfolio of its seller.
+    listing_calibration_ : SigmoidCalibration
+        Calibrator of the listing's own score; feeds the seller's portfolio.
     calibration_ : ipml.model.calibration.calibration.HierarchicalCalibration
     familiarity_ : Familiarity
         What listings and scores of sellers left out look like; absent from models of older releases.
@@ -156,7 +155,7 @@ class CounterfeitClassifier(Estimator):
     unlabelled_: dict[str, Any]
     second_stage_: SecondStage
     portfolios_: SellerPortfolios
-    alone_: SigmoidCalibration
+    listing_calibration_: SigmoidCalibration
     calibration_: HierarchicalCalibration
     familiarity_: Familiarity
     pos_label: Any = None  # of models of older releases
@@ -212,7 +211,7 @@ class CounterfeitClassifier(Estimator):
         *,
         unlabelled: pd.DataFrame | None = None,
         prevalence_bound: float = PREVALENCE_BOUND,
-        donor: CounterfeitClassifier | None = None,
+        source_model: CounterfeitClassifier | None = None,
     ) -> Self:
         """Learn from labelled listings.
 
@@ -237,11 +236,11 @@ class CounterfeitClassifier(Estimator):
             those left out of training is at most `prevalence_bound`. Of more than `MOST_UNLABELLED` so many are drawn.
         prevalence_bound : float, default=0.08
             The largest share of `unlabelled` that can be counterfeit, above 0 and below 1.
-        donor : CounterfeitClassifier, optional
+        source_model : CounterfeitClassifier, optional
             A fitted model of another market, to start from where few labels are known: what is learnt is the difference
             to it, and how much it counts for is chosen with the rest. Its sellers and its calibration are left behind.
-            With fewer sellers of counterfeits, or of genuine listings, than folds nothing can be chosen: the donor is
-            taken as it is then, calibration included.
+            With fewer sellers of counterfeits, or of genuine listings, than folds nothing can be chosen: the source
+            model is taken as it is then, calibration included.
 
         Raises
         ------
@@ -250,7 +249,7 @@ class CounterfeitClassifier(Estimator):
         ValueError
             It has no column `seller_id`, or the labels are not of two classes, one for each listing, or do not say
             which is that of counterfeits; `unlabelled` has no such column or no listing, or the bound is none; the
-            donor has other extractors, or one of the two has another learner; that learner cannot be fitted.
+            source model has other extractors, or one of the two has another learner; that learner cannot be fitted.
         """
         from ipml.model.trainer import Trainer  # scoring does without what only learns
 
@@ -262,7 +261,7 @@ class CounterfeitClassifier(Estimator):
         warn_of_contradictions(X, y)
         counted = weight if label_probability is None else weight * count_by_probability(label_probability)
         counted = counted if maturity is None else counted * np.asarray(maturity, dtype=np.float64)
-        check_learner(self.learner, donor)
+        check_learner(self.learner, source_model)
         n_labelled = len(y)
         if unlabelled is not None:
             check_unlabelled(unlabelled, prevalence_bound)
@@ -272,11 +271,11 @@ class CounterfeitClassifier(Estimator):
         learnt = TrainingSet(listings, y, weight, counted, np.asarray(X["seller_id"]).astype(str), n_labelled)
         for name in (*_PREPARED, "unlabelled_", "donor_weight_", "strengths_"):
             self.__dict__.pop(name, None)
-        if donor is not None and count_sellers(y, weight, learnt.sellers) < self.n_folds:
-            self._take_as_it_is(donor, learnt)
+        if source_model is not None and count_sellers(y, weight, learnt.sellers) < self.n_folds:
+            self._take_as_it_is(source_model, learnt)
         else:
             chosen = self.C, self.n_folds, self.seed, self.new_seller_limit, self.learner
-            trainer = Trainer(self._copy_features(), *chosen, donor)
+            trainer = Trainer(self._copy_features(), *chosen, source_model)
             vars(self).update(trainer.fit(learnt, prevalence_bound).learnt())
         self._prepare()
         return self
@@ -334,6 +333,9 @@ class CounterfeitClassifier(Estimator):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in _PREPARED}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({_RENAMED.get(name, name): value for name, value in state.items()})
+
     def predict_proba(self, X: Any) -> Floats:
         """Return the probabilities of genuine and counterfeit, in the order of `classes_`, shape (n_listings, 2).
 
@@ -347,13 +349,13 @@ class CounterfeitClassifier(Estimator):
         """Return the probability that each listing is counterfeit, given its log-odds, shape (n_listings,)."""
         return self.calibration_.probability(log_odds, *self._groups(self.columns(X)))
 
-    def judge(self, X: Any, log_odds: Floats) -> tuple[Floats, Floats, Floats]:
+    def calibrate_with_bounds(self, X: Any, log_odds: Floats) -> tuple[Floats, Floats, Floats]:
         """Return each probability, and between which bounds it lies, three arrays of shape (n_listings,).
 
         They are wide where few sellers were judged, of the brand, of the category or at all; see
         `HierarchicalCalibration.interval`.
         """
-        return self.calibration_.judge(log_odds, *self._groups(self.columns(X)))
+        return self.calibration_.calibrate_with_bounds(log_odds, *self._groups(self.columns(X)))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy of `predict`, which scikit-learn requires of a classifier.
@@ -446,7 +448,7 @@ class CounterfeitClassifier(Estimator):
 
     def suspicion(self, X: Any) -> Floats:
         """Return how suspicious each listing looks by itself, 0-1: what portfolios are made of."""
-        return self.alone_.probability(self.first_stage.log_odds(self.columns(X)))
+        return self.listing_calibration_.probability(self.first_stage.log_odds(self.columns(X)))
 
     def contributions(self, X: Any, shares: Floats | None = None) -> scipy.sparse.csr_matrix:
         """Return each feature's part of the log-odds; with the intercept they sum to `log_odds`."""
@@ -469,7 +471,7 @@ class CounterfeitClassifier(Estimator):
 
     def _shares_in_time(self, listings: ListingColumns, alone: Floats, start: SellerPortfolios) -> Floats:
         sellers, moments = listings.names("seller_id").strings(), listing_moments(listings)
-        return start.copy().shares_in_time(sellers, self.alone_.probability(alone), moments)
+        return start.copy().shares_in_time(sellers, self.listing_calibration_.probability(alone), moments)
 
     def _groups(self, listings: ListingColumns) -> tuple[Names, Names]:
         """Return the brand and the category of each listing, "" where unknown."""
@@ -486,9 +488,9 @@ class CounterfeitClassifier(Estimator):
         """The brands it was trained with, as `ipml.features.goods.brand_table` gives them."""
         return self.features_.brand_table
 
-    def _take_as_it_is(self, donor: CounterfeitClassifier, learnt: TrainingSet) -> None:
-        """Know what the donor knows, but of one's own sellers."""
-        known = {name: value for name, value in vars(donor).items() if name.endswith("_")}
+    def _take_as_it_is(self, source_model: CounterfeitClassifier, learnt: TrainingSet) -> None:
+        """Know what the source model knows, but of one's own sellers."""
+        known = {name: value for name, value in vars(source_model).items() if name.endswith("_")}
         own = {"classes_": self.classes_, "pos_label_": self.pos_label_, "portfolios_": SellerPortfolios()}
         self.__dict__ |= known | own | {"donor_weight_": 1.0}
         self.portfolios_.add(learnt.sellers.tolist(), self.suspicion(learnt.listings), listing_moments(learnt.listings))

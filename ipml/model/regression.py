@@ -268,18 +268,18 @@ _TINY = 1e-300
 _SEED = 0  # of the order in which rows are visited
 
 
-class Start(NamedTuple):
+class SolverState(NamedTuple):
     """Where an ascent may begin: each listing's share in the coefficients, 0-1, and the intercept."""
 
     shares: Floats
     intercept: float
 
-    def take(self, rows: NDArray[np.intp]) -> Start:
+    def take(self, rows: NDArray[np.intp]) -> SolverState:
         """Return where one of some of the listings may begin."""
-        return Start(self.shares[rows], self.intercept)
+        return SolverState(self.shares[rows], self.intercept)
 
 
-class Ascent:
+class DualSolver:
     """Fit a logistic regression with a penalty on the coefficients, the intercept free of it.
 
     Parameters
@@ -291,13 +291,13 @@ class Ascent:
         Whose coefficients may not be negative. N-grams may not be among them.
     C : float
         Inverse strength of the penalty.
-    start : Start, optional
+    start : SolverState, optional
 
     Examples
     --------
     >>> design = Design.of(scipy.sparse.csr_matrix([[0.0], [1.0], [2.0], [3.0]]))
-    >>> ascent = Ascent(design, np.array([0, 1, 0, 1]), np.ones(4), np.array([False]), C=1.0)
-    >>> ascent.climb(1e-9)
+    >>> ascent = DualSolver(design, np.array([0, 1, 0, 1]), np.ones(4), np.array([False]), C=1.0)
+    >>> ascent.fit(1e-9)
     >>> ascent.coefficients.round(3), round(ascent.intercept, 3)
     (array([0.453]), -0.679)
     """
@@ -309,7 +309,7 @@ class Ascent:
         weight: Floats,
         only_raises: NDArray[np.bool_],
         C: float,
-        start: Start | None = None,
+        start: SolverState | None = None,
     ) -> None:
         _check_labels(design, y, weight)
         counted = np.flatnonzero(weight > 0)  # a label that is not trusted at all teaches nothing
@@ -329,12 +329,12 @@ class Ascent:
         self.intercept = float(np.log(share / (1 - share))) if start is None else start.intercept
         self.C, self.n_passes, self._reached = C, 0, 0.0 if start is None else C
 
-    def loosen(self, C: float) -> None:
+    def set_penalty(self, C: float) -> None:
         """Go on under another penalty; each listing keeps its share."""
         self._sums *= C / self.C
         self.C = C
 
-    def climb(self, tolerance: float) -> None:
+    def fit(self, tolerance: float) -> None:
         """Improve the fit until the objective is at most `tolerance` times the loss of a null model above its least.
 
         A weak penalty is reached by way of stronger ones: from far away the ascent takes very long. Where it still does
@@ -351,11 +351,11 @@ class Ascent:
         gap = np.inf
         while gap > allowed and self._ascend(aimed_at):
             self._coefficients = np.maximum(self._sums, self._least)
-            gap = self._settle()
+            gap = self._duality_gap()
             aimed_at /= _FINER
         for finer in range(_MOST_DESCENTS if gap > allowed else 0):
             self._descend(allowed / _FINER**finer)
-            gap = self._settle()
+            gap = self._duality_gap()
             if gap <= allowed:
                 break
         if not gap <= allowed:
@@ -368,8 +368,8 @@ class Ascent:
             )
         self._reached = wanted
 
-    def attempt(self, tolerance: float, most_passes: int) -> bool:
-        """Improve the fit as `climb` does, but give up after so many passes; say whether it took itself for done.
+    def fit_approximately(self, tolerance: float, most_passes: int) -> bool:
+        """Improve the fit as `fit` does, but give up after so many passes; say whether it took itself for done.
 
         It does not prove that it arrived, which is enough to compare penalties with each other.
         """
@@ -384,9 +384,9 @@ class Ascent:
         """Fit roughly under stronger penalties, one after another, and return to the penalty that is wanted."""
         wanted = self.C
         for C in self._penalties_on_the_way(wanted):
-            self.loosen(C)
+            self.set_penalty(C)
             self._ascend(_ON_THE_WAY)
-        self.loosen(wanted)
+        self.set_penalty(wanted)
 
     def _penalties_on_the_way(self, wanted: float) -> Iterator[float]:
         """Yield those between where the fit stands and where it is wanted, the strongest first.
@@ -409,7 +409,7 @@ class Ascent:
         self.n_passes += n_passes
         return bool(gap <= allowed)
 
-    def _settle(self) -> float:
+    def _duality_gap(self) -> float:
         """Put the intercept where it is best, and return how far the objective is above its least, at most.
 
         Of millions of listings each number takes much memory: those that are no longer needed make room for others.
@@ -495,11 +495,11 @@ class Ascent:
         return LinearLearner(self.coefficients[np.newaxis], np.array([self.intercept]), self.n_passes)
 
     @property
-    def standing(self) -> Start:
+    def state(self) -> SolverState:
         """Where the ascent is: another one, of the same listings or more, can begin there."""
         shares = np.zeros(self._n_listings)
         shares[self._counted] = self._shares
-        return Start(shares, self.intercept)
+        return SolverState(shares, self.intercept)
 
 
 def _best_intercept(products: Floats, sign: Floats, cost: Floats, near: float) -> float:

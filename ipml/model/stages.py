@@ -25,7 +25,7 @@ from ipml.features.own import adopt, is_dropped
 from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration.seller_weights import limit_sellers
-from ipml.model.compiled_stage import PASSAGE_WORDS, CompiledStage, Weighed, WeighOne
+from ipml.model.compiled_stage import PASSAGE_WORDS, CompiledStage, ScoreOne, StageScores
 from ipml.model.parts import Part, TextPart, complete, find_brand_table, make_part
 from ipml.model.regression import Design, Ngrams
 
@@ -170,22 +170,22 @@ class FirstStage:
         listings : ListingColumns
             As the model reads them.
         """
-        return self.weigh(listings).log_odds
+        return self.score(listings).log_odds
 
-    def weigh(self, listings: ListingColumns) -> Weighed:
+    def score(self, listings: ListingColumns) -> StageScores:
         """Return the log-odds of each listing by itself, its brand, and whether its title says anything known."""
-        return self.compiled(listings.reading).weigh(listings)
+        return self.compiled(listings.reading).score(listings)
 
-    def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
+    def explain(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
         """Return what is said of each listing, and what each feature adds to its log-odds, (n_listings, n_features).
 
         The n-grams of a text are one feature. Of a listing with long texts both are those of its worst passage.
         """
         return listings.once(("explained", self), lambda: self.compiled(listings.reading).explain(listings))
 
-    def weigh_one(self, reading: Reading) -> WeighOne:
-        """Return the function that weighs a single listing, read in this way, as `weigh` does one of many."""
-        return self.compiled(reading).weigh_one
+    def score_one(self, reading: Reading) -> ScoreOne:
+        """Return the function that weighs a single listing, read in this way, as `score` does one of many."""
+        return self.compiled(reading).score_one
 
     def compiled(self, reading: Reading) -> CompiledStage:
         """Return the stage as the engine takes it, for listings read in this way."""

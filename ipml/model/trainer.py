@@ -23,15 +23,24 @@ from ipml.features.text import TextFeatures
 from ipml.model.absence import LeftOut, learn_absence
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.calibration import fit_calibration
-from ipml.model.donor import DonorColumn, take_over
 from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.slices import break_even
 from ipml.model.familiarity import Familiarity
 from ipml.model.labels import TrainingSet, UnlabelledEffect, find_weight
-from ipml.model.learner import FOLDS_OF_MANY, Chosen, Fits, Floats, Problem, choose_members, draw_sellers, fit_all
+from ipml.model.learner import (
+    FOLDS_OF_MANY,
+    Ensemble,
+    Floats,
+    TrainingProblem,
+    WarmStarts,
+    choose_members,
+    draw_sellers,
+    fit_all,
+)
 from ipml.model.other_learner import fit_learner, join_matrices, make_stage, score_left_out
 from ipml.model.parts import ABSENCE, PICTURE
 from ipml.model.regression import Design, LinearLearner
+from ipml.model.source_model import AugmentedDesign, merge_vocabulary
 from ipml.model.stages import (
     Features,
     FirstStage,
@@ -50,11 +59,11 @@ _MOST_TITLES = 20_000  # training listings of which it is looked at what their t
 
 
 def _add_pictures_and_vectors(
-    features: Features, listings: ListingColumns, donor: CounterfeitClassifier | None
+    features: Features, listings: ListingColumns, source_model: CounterfeitClassifier | None
 ) -> Features:
     """Return the extractors, and those of pictures and vectors of which any listing has one."""
-    if donor is not None:
-        known = donor.features_.parts()
+    if source_model is not None:
+        known = source_model.features_.parts()
         has_numbers, vectors = PICTURE in known, [name for name in VECTOR_EXTRACTORS if name in known]
     else:
         has_numbers = any(not np.isnan(listings.numbers(name)).all() for name in PICTURE_MATCHES)
@@ -76,7 +85,7 @@ class Trainer:
         The extractors, not fitted.
     C, n_folds, seed, new_seller_limit, learner
         As of `CounterfeitClassifier`.
-    donor : CounterfeitClassifier or None
+    source_model : CounterfeitClassifier or None
         Where to start from.
     """
 
@@ -86,7 +95,7 @@ class Trainer:
     seed: int
     new_seller_limit: float | None
     learner: Any = None
-    donor: CounterfeitClassifier | None = None
+    source_model: CounterfeitClassifier | None = None
 
     def fit(self, learnt: TrainingSet, prevalence_bound: float) -> Self:
         """Fit everything, from the spelling of words to the calibration.
@@ -98,7 +107,7 @@ class Trainer:
         prevalence_bound : float
             The largest share of unlabelled ones that can be counterfeit.
         """
-        self.features_ = _add_pictures_and_vectors(self.features_, learnt.listings, self.donor)
+        self.features_ = _add_pictures_and_vectors(self.features_, learnt.listings, self.source_model)
         learnt = replace(learnt, listings=self._learn_spelling(learnt.listings))
         with threadpool_limits(1):  # on sparse rows more threads only wait for each other
             self._fit_features(learnt)
@@ -118,8 +127,8 @@ class Trainer:
         phrases = [phrase for _, extractor in self.features_.transformer_list for phrase in _phrases_of(extractor)]
         texts = [text for name in SPELT for text in listings.folded(name).strings()]
         self.spelling_ = Spelling().fit(texts, phrases)
-        if self.donor is not None:
-            self.spelling_.extend(self.donor.spelling_)
+        if self.source_model is not None:
+            self.spelling_.extend(self.source_model.spelling_)
         return listings.read_as(Reading(self.spelling_))
 
     def _fit_features(self, learnt: TrainingSet) -> None:
@@ -130,11 +139,13 @@ class Trainer:
             for _, extractor in self.features_.transformer_list:
                 if isinstance(extractor, TextFeatures):
                     extractor.prefer(labelled)
-        self._from_donor: Floats | None = None
-        if self.donor is not None:
-            self._from_donor = take_over(self.features_, self.donor.features_, self.donor.learner_.coef_[0])
+        self._source_coefficients: Floats | None = None
+        if self.source_model is not None:
+            self._source_coefficients = merge_vocabulary(
+                self.features_, self.source_model.features_, self.source_model.learner_.coef_[0]
+            )
 
-    def _fit_first_stage(self, learnt: TrainingSet, prevalence_bound: float) -> tuple[TrainingSet, Chosen]:
+    def _fit_first_stage(self, learnt: TrainingSet, prevalence_bound: float) -> tuple[TrainingSet, Ensemble]:
         """Fit the first stage, and return what it was fitted on and its log-odds of sellers left out.
 
         Where texts are long, listings are fitted twice: whole, which is a draft, and then as the passage that looked
@@ -161,29 +172,31 @@ class Trainer:
             return self._weigh_unlabelled(learnt, problem, chosen, prevalence_bound)
         return learnt, chosen
 
-    def _pose(self, learnt: TrainingSet, draft: FirstStage | None = None) -> Problem:
+    def _pose(self, learnt: TrainingSet, draft: FirstStage | None = None) -> TrainingProblem:
         """Return what is to be learnt: long texts whole, or as the passage that looks worst to a draft."""
         is_text, only_raises = mark_ngrams(self.features_), mark_only_raising(self.features_)
         if self.learner is not None:
             values = join_matrices(self.features_, learnt.listings, draft)
-            return Problem(values, learnt.y, learnt.weight, self._groups_of(learnt), is_text, only_raises)
+            return TrainingProblem(values, learnt.y, learnt.weight, self._groups_of(learnt), is_text, only_raises)
         design = Design.join(part.design() for part in read_values(self.features_, learnt.listings, draft))
-        self._column = None if self._from_donor is None else DonorColumn.of(self._from_donor, design)
+        self._column = (
+            None if self._source_coefficients is None else AugmentedDesign.of(self._source_coefficients, design)
+        )
         if self._column is not None:
             design = design.append(self._column.values)
             is_text, only_raises = np.append(is_text, False), np.append(only_raises, True)
-        groups, has_donor = self._groups_of(learnt), self._column is not None
-        return Problem(design, learnt.y, learnt.weight, groups, is_text, only_raises, has_donor)
+        groups, has_source_model = self._groups_of(learnt), self._column is not None
+        return TrainingProblem(design, learnt.y, learnt.weight, groups, is_text, only_raises, has_source_model)
 
     def _learn(
         self,
-        problem: Problem,
-        before: Chosen | None = None,
+        problem: TrainingProblem,
+        before: Ensemble | None = None,
         *,
         drawn: NDArray[np.intp] | None = None,
         n_folds: int | None = None,
         is_draft: bool = False,
-    ) -> Chosen:
+    ) -> Ensemble:
         """Choose the penalties, unless that was done before, and fit the first stage under them."""
         chosen = self._choose(problem, before, drawn, n_folds)
         if self.learner is not None:
@@ -191,10 +204,10 @@ class Trainer:
             return chosen
         self.learner_, chosen = fit_all(chosen, problem, is_draft=is_draft)
         if self._column is not None:
-            self.donor_weight_ = self._column.spell_out(self.learner_)
+            self.donor_weight_ = self._column.fold_into_coefficients(self.learner_)
         self.strengths_ = np.array(
             [
-                (member.strength.text, member.strength.C, share, member.strength.donor or 0.0)
+                (member.strength.text, member.strength.C, share, member.strength.source_model or 0.0)
                 for member, share in zip(chosen.members, chosen.shares, strict=True)
             ]
         )
@@ -202,17 +215,17 @@ class Trainer:
 
     def _choose(
         self,
-        problem: Problem,
-        before: Chosen | None,
+        problem: TrainingProblem,
+        before: Ensemble | None,
         drawn: NDArray[np.intp] | None = None,
         n_folds: int | None = None,
-    ) -> Chosen:
+    ) -> Ensemble:
         """Score sellers left out; under the penalties that serve them best, if there are any to be chosen."""
         n_folds = n_folds or self.n_folds
         if self.learner is None:
             return choose_members(problem, C=self.C, n_folds=n_folds, seed=self.seed, drawn=drawn, before=before)
         unseen = score_left_out(self.learner, problem, n_folds, self.seed)
-        return Chosen([], np.empty(0), unseen, np.full(len(unseen), np.nan), Fits(np.arange(len(unseen)), []))
+        return Ensemble([], np.empty(0), unseen, np.full(len(unseen), np.nan), WarmStarts(np.arange(len(unseen)), []))
 
     def _make_stage(self) -> FirstStage:
         """Return the listing by itself, as it was fitted last."""
@@ -234,17 +247,17 @@ class Trainer:
         return ratio is not None and ratio.low > self.new_seller_limit
 
     def _weigh_unlabelled(
-        self, learnt: TrainingSet, problem: Problem, chosen: Chosen, bound: float
-    ) -> tuple[TrainingSet, Chosen]:
+        self, learnt: TrainingSet, problem: TrainingProblem, chosen: Ensemble, bound: float
+    ) -> tuple[TrainingSet, Ensemble]:
         """Count unlabelled listings as genuine as little as the bound allows, under the strengths of labels alone."""
         means = {0.0: self._mean_left_out(learnt, chosen)}
 
         def mean_under(weight: float) -> float:
             nonlocal chosen
             if weight not in means:
-                weighed = learnt.weigh_unlabelled(weight)
-                chosen = self._choose(replace(problem, weight=weighed.weight), chosen)
-                means[weight] = self._mean_left_out(weighed, chosen)
+                weighted = learnt.weigh_unlabelled(weight)
+                chosen = self._choose(replace(problem, weight=weighted.weight), chosen)
+                means[weight] = self._mean_left_out(weighted, chosen)
             return means[weight]
 
         weight = find_weight(mean_under, bound)
@@ -256,7 +269,7 @@ class Trainer:
         self.unlabelled_ = asdict(effect)
         return learnt, chosen
 
-    def _mean_left_out(self, learnt: TrainingSet, chosen: Chosen) -> float:
+    def _mean_left_out(self, learnt: TrainingSet, chosen: Ensemble) -> float:
         """Return the mean probability of unlabelled listings left out of training, as of a brand that nobody knows."""
         log_odds = self._fit_later_stages(learnt, chosen)[learnt.n_labelled :]
         rows = np.flatnonzero(~np.isnan(log_odds))
@@ -264,7 +277,7 @@ class Trainer:
         unknown = Names(np.zeros(len(rows), dtype=np.int64), [_UNKNOWN_BRAND])
         return float(self.calibration_.probability(log_odds[rows], unknown, categories).mean())
 
-    def _learn_absence(self, learnt: TrainingSet, chosen: Chosen) -> Chosen:
+    def _learn_absence(self, learnt: TrainingSet, chosen: Ensemble) -> Ensemble:
         """Correct the log-odds of listings without fields that hardly any lacks; see `ipml.model.absence`."""
         rows = np.flatnonzero(~np.isnan(chosen.unseen) & (learnt.counted > 0))
         left_out = LeftOut(learnt.listings.cut(rows), chosen.unseen[rows], learnt.y[rows], learnt.counted[rows])
@@ -277,13 +290,13 @@ class Trainer:
         added = missing.values(learnt.listings)[:, 0]
         return replace(chosen, unseen=chosen.unseen + added, by_few=chosen.by_few + added)
 
-    def _fit_later_stages(self, learnt: TrainingSet, chosen: Chosen) -> Floats:
+    def _fit_later_stages(self, learnt: TrainingSet, chosen: Ensemble) -> Floats:
         """Fit the second stage and the calibration, and return the log-odds that go into it, NaN where not known."""
         y, weight, counted, sellers, unseen = learnt.y, learnt.weight, learnt.counted, learnt.sellers, chosen.unseen
         scored = ~np.isnan(unseen)
-        self.alone_ = SigmoidCalibration().fit(unseen[scored], y[scored], counted[scored])
+        self.listing_calibration_ = SigmoidCalibration().fit(unseen[scored], y[scored], counted[scored])
         self.portfolios_ = SellerPortfolios()
-        looked = self.alone_.probability(np.where(scored, unseen, chosen.by_few))
+        looked = self.listing_calibration_.probability(np.where(scored, unseen, chosen.by_few))
         share = self.portfolios_.shares_in_time(sellers, looked, listing_moments(learnt.listings))
         self.second_stage_ = SecondStage().fit(
             unseen[scored], share[scored], y[scored], weight[scored], sellers=sellers[scored]

@@ -18,29 +18,31 @@ from ipml.features.text import count_ngrams
 from ipml.model import learner
 from ipml.model.learner import (
     TEXT_WEIGHTS,
-    Problem,
     Search,
     Strength,
     StrengthTrial,
+    TrainingProblem,
+    average_weights,
     choose_members,
     draw_sellers,
     fit_all,
     fit_mean,
-    share_out,
 )
-from ipml.model.regression import Ascent, Design, Ngrams
+from ipml.model.regression import Design, DualSolver, Ngrams
 
 N = 400
 FREE = np.zeros(6, dtype=np.bool_)
 
 
 @pytest.fixture(scope="module")
-def problem() -> Problem:
+def problem() -> TrainingProblem:
     """Values, labels, weights and sellers at random."""
     rng = np.random.default_rng(0)
     values = csr_matrix(rng.normal(size=(N, 6)) * (rng.random((N, 6)) < 0.5))
     y = (values @ np.array([2.0, -2.0, 1.0, 0.0, 0.0, -1.0]) + rng.normal(size=N) > 0.5).astype(np.int8)
-    return Problem(Design.of(values), y, rng.uniform(0.5, 1.5, N), rng.integers(0, 60, N).astype(str), FREE, FREE)
+    return TrainingProblem(
+        Design.of(values), y, rng.uniform(0.5, 1.5, N), rng.integers(0, 60, N).astype(str), FREE, FREE
+    )
 
 
 def values_of(design: Design, columns: np.ndarray | None = None) -> csr_matrix:
@@ -177,7 +179,7 @@ def search() -> Search:
     is_text = np.arange(1 + 2**BITS) > 0
     design = Design.of(csr_matrix(values), [ngrams])
     sellers = (np.arange(STRENGTHS_N) // 2).astype(str)
-    return Search(Problem(design, y, np.ones(STRENGTHS_N), sellers, is_text, np.zeros_like(is_text)), folds)
+    return Search(TrainingProblem(design, y, np.ones(STRENGTHS_N), sellers, is_text, np.zeros_like(is_text)), folds)
 
 
 def test_each_strength_of_text_has_the_penalty_that_serves_it_best(search, monkeypatch):
@@ -196,11 +198,11 @@ def test_each_strength_of_text_has_the_penalty_that_serves_it_best(search, monke
     assert [trial.strength.text for trial in without.choose((0.1, 1.0))] == [1.0]
     tried = []
 
-    def judge(strength, fits):
+    def evaluate(strength, fits):
         tried.append(strength.C)
         return StrengthTrial(strength, (1.0, 0.0), np.zeros(STRENGTHS_N), np.array([abs(np.log(strength.C / 0.1))]), [])
 
-    monkeypatch.setattr(search, "_judge", judge)
+    monkeypatch.setattr(search, "_evaluate", evaluate)
     assert search._choose_penalty(1.0, (10.0, 0.1, 3.0, 1.0, 0.01)).strength.C == 0.1
     assert tried == [0.01, 0.1, 1.0, 3.0]
 
@@ -216,9 +218,9 @@ def test_the_more_sellers_agree_the_less_a_worse_trial_counts():
     counted = {}
     for n in (10, 1_000):
         better = rng.uniform(size=n)
-        counted[n] = len(share_out([trial(better), trial(better + rng.normal(0.1, 0.5, n))])[0])
+        counted[n] = len(average_weights([trial(better), trial(better + rng.normal(0.1, 0.5, n))])[0])
     assert counted == {10: 2, 1_000: 1}
-    _, shares = share_out([trial(np.array([1.0, 2.0]))] * 3)
+    _, shares = average_weights([trial(np.array([1.0, 2.0]))] * 3)
     np.testing.assert_allclose(shares, 1 / 3)
 
 
@@ -257,20 +259,20 @@ def find_best(values: csr_matrix, y: np.ndarray, weight: np.ndarray, only_raises
     return minimize(objective, np.zeros(len(bounds)), jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
 
 
-def climb(values, y, weight, only_raises, C, tolerance=1e-11) -> Ascent:
+def solve(values, y, weight, only_raises, C, tolerance=1e-11) -> DualSolver:
     """Return an ascent that has reached the top."""
-    ascent = Ascent(values if isinstance(values, Design) else Design.of(values), y, weight, only_raises, C)
-    ascent.climb(tolerance)
-    return ascent
+    solver = DualSolver(values if isinstance(values, Design) else Design.of(values), y, weight, only_raises, C)
+    solver.fit(tolerance)
+    return solver
 
 
 @given(st.integers(0, 10_000), st.floats(0.01, 30.0), st.lists(st.booleans(), min_size=COLUMNS, max_size=COLUMNS))
 def test_the_objective_is_least(seed, C, only_raises):
     """Coefficients and intercept are those of a general method, whichever of them may not be negative."""
     problem = (*make_problem(seed), np.array(only_raises), C)
-    ascent = climb(*problem)
-    np.testing.assert_allclose([*ascent.coefficients, ascent.intercept], find_best(*problem), atol=1e-4, rtol=1e-4)
-    assert (ascent.coefficients[np.array(only_raises)] >= 0).all()
+    solver = solve(*problem)
+    np.testing.assert_allclose([*solver.coefficients, solver.intercept], find_best(*problem), atol=1e-4, rtol=1e-4)
+    assert (solver.coefficients[np.array(only_raises)] >= 0).all()
 
 
 @settings(deadline=None, max_examples=20)
@@ -279,13 +281,13 @@ def test_a_fit_goes_on_from_another(seed):
     """A fit begun under another penalty, or where one of fewer listings ended, ends at the same place."""
     values, y, weight = make_problem(seed)
     free = np.zeros(COLUMNS, dtype=np.bool_)
-    best = climb(values, y, weight, free, 3.0)
-    loosened = climb(values, y, weight, free, 0.1)
-    loosened.loosen(3.0)
-    loosened.climb(1e-11)
-    part = climb(values, y, np.where(np.arange(ROWS) < ROWS // 2, weight, 0.0), free, 3.0)
-    resumed = Ascent(Design.of(values), y, weight, free, 3.0, part.standing)
-    resumed.climb(1e-11)
+    best = solve(values, y, weight, free, 3.0)
+    loosened = solve(values, y, weight, free, 0.1)
+    loosened.set_penalty(3.0)
+    loosened.fit(1e-11)
+    part = solve(values, y, np.where(np.arange(ROWS) < ROWS // 2, weight, 0.0), free, 3.0)
+    resumed = DualSolver(Design.of(values), y, weight, free, 3.0, part.state)
+    resumed.fit(1e-11)
     for other in (loosened, resumed):
         np.testing.assert_allclose(other.coefficients, best.coefficients, atol=1e-4)
 
@@ -293,18 +295,18 @@ def test_a_fit_goes_on_from_another(seed):
 def test_the_same_fit_is_the_same_to_the_bit():
     """The order of visits is drawn from the seed; a million is fitted, no weight below 0 and nothing infinite."""
     problem = (*make_problem(1), np.zeros(COLUMNS, dtype=np.bool_), 1.0)
-    np.testing.assert_array_equal(climb(*problem).coefficients, climb(*problem).coefficients)
+    np.testing.assert_array_equal(solve(*problem).coefficients, solve(*problem).coefficients)
     values, y, weight = make_problem(2)
     free = np.zeros(COLUMNS, dtype=np.bool_)
-    ascent = climb(values * 1e6, y, weight, free, 1.0, tolerance=1e-6)
-    assert np.isfinite([*ascent.coefficients, ascent.intercept]).all()
+    solver = solve(values * 1e6, y, weight, free, 1.0, tolerance=1e-6)
+    assert np.isfinite([*solver.coefficients, solver.intercept]).all()
     with pytest.raises(Refused, match="Choose a smaller C"):
-        climb(values, y, weight, free, 1.0, tolerance=-1.0)
+        solve(values, y, weight, free, 1.0, tolerance=-1.0)
     values, y, weights = make_problem(3)
     for weight in (-1.0, np.nan, np.inf):
         weights[5] = weight
         with pytest.raises(ValueError, match="weight"):
-            Ascent(Design.of(values), y, weights, np.zeros(COLUMNS, dtype=np.bool_), 1.0)
+            DualSolver(Design.of(values), y, weights, np.zeros(COLUMNS, dtype=np.bool_), 1.0)
     with pytest.raises(ValueError, match="1 of 1 values"):
         Design.of(csr_matrix([[np.nan]]))
 
@@ -319,11 +321,11 @@ def test_a_fit_begun_cold_is_within_its_tolerance(seed, scale, C, n_rows):
     y[:2] = 0, 1
     only_raises = rng.random(COLUMNS) < 0.4
     problem = csr_matrix(values), y, rng.uniform(0.2, 2.0, n_rows), only_raises, 10**C
-    ascent = climb(*problem, tolerance=1e-6)
+    solver = solve(*problem, tolerance=1e-6)
     share = np.average(y, weights=problem[2])
     null = -problem[4] * problem[2].sum() * (share * np.log(share) + (1 - share) * np.log(1 - share))
     best = objective(find_best(*problem), *problem)
-    assert objective(np.append(ascent.coefficients, ascent.intercept), *problem) <= best + 1e-6 * null + 1e-9 * best
+    assert objective(np.append(solver.coefficients, solver.intercept), *problem) <= best + 1e-6 * null + 1e-9 * best
 
 
 @settings(max_examples=12)
@@ -375,6 +377,6 @@ def test_a_fit_on_ngrams_is_that_on_their_matrix():
         ngrams = [Ngrams(0, Texts.of(texts), rarity, (2, 3), 1)]
         compact = Design.of(csr_matrix(hstack([csr_matrix((40, 512)), number])), ngrams)
         whole = csr_matrix(hstack([matrix, number]))
-        fits = [climb(values, y, weight, np.zeros(513, dtype=np.bool_), 1.0) for values in (whole, compact)]
+        fits = [solve(values, y, weight, np.zeros(513, dtype=np.bool_), 1.0) for values in (whole, compact)]
         np.testing.assert_allclose(fits[0].coefficients, fits[1].coefficients, atol=1e-5)
         assert not fits[1].coefficients[np.append(rarity == 0, False)].any()

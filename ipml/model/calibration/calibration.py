@@ -229,7 +229,7 @@ class HierarchicalCalibration(Estimator):
 
         A listing's probability does not depend on the others it is asked with.
         """
-        return self.judge(log_odds, brands, categories)[0]
+        return self.calibrate_with_bounds(log_odds, brands, categories)[0]
 
     def interval(self, log_odds: Floats, brands: Names, categories: Names) -> tuple[Floats, Floats]:
         """Return between which bounds the probability lies, two arrays of shape (n_listings,).
@@ -247,12 +247,14 @@ class HierarchicalCalibration(Estimator):
         ----------
         log_odds, brands, categories : array of shape (n_listings,)
         """
-        return self.judge(log_odds, brands, categories)[1:]
+        return self.calibrate_with_bounds(log_odds, brands, categories)[1:]
 
-    def judge(self, log_odds: Floats, brands: Names, categories: Names) -> tuple[Floats, Floats, Floats]:
+    def calibrate_with_bounds(
+        self, log_odds: Floats, brands: Names, categories: Names
+    ) -> tuple[Floats, Floats, Floats]:
         """Return what `probability` and `interval` do, three arrays of shape (n_listings,)."""
         check_fitted(self, "slope_")
-        score, low, high = judge_rows(
+        score, low, high = calibrate_rows(
             np.asarray(log_odds, dtype=np.float64),
             self.category_numbers(_names(categories)),
             self.brand_numbers(_names(brands)),
@@ -261,7 +263,7 @@ class HierarchicalCalibration(Estimator):
         return score, low, high
 
     def table(self) -> Struct:
-        """Return what `judge_rows` takes after the log-odds and the numbers of category and brand.
+        """Return what `calibrate_rows` takes after the log-odds and the numbers of category and brand.
 
         Raises
         ------
@@ -436,7 +438,7 @@ def _check_shape(array: Floats, *shape: int) -> Floats:
     return np.ascontiguousarray(array, np.float64)
 
 
-def judge_rows(log_odds: Floats, category: Codes, brand: Codes, table: Struct) -> Floats:
+def calibrate_rows(log_odds: Floats, category: Codes, brand: Codes, table: Struct) -> Floats:
     """Return the probability of each listing and the bounds of its interval, shape (3, n_listings).
 
     Parameters

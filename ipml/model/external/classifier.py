@@ -281,9 +281,9 @@ class ExternalClassifier(Estimator):
 
     def calibrate(self, X: Any, log_odds: Floats) -> Floats:
         """Return the probability that each listing is counterfeit, given its log-odds, shape (n_listings,)."""
-        return self.judge(X, log_odds)[0]
+        return self.calibrate_with_bounds(X, log_odds)[0]
 
-    def judge(self, X: Any, log_odds: Floats) -> tuple[Floats, Floats, Floats]:
+    def calibrate_with_bounds(self, X: Any, log_odds: Floats) -> tuple[Floats, Floats, Floats]:
         """Return probabilities and their bounds, three arrays of shape (n_listings,).
 
         Bounds are NaN where probabilities are taken as they are.
@@ -292,7 +292,7 @@ class ExternalClassifier(Estimator):
             unknown = np.full(len(log_odds), np.nan)
             return 1.0 / (1.0 + np.exp(-log_odds)), unknown, unknown.copy()
         check_fitted(self, "calibration_")
-        return self.calibration_.judge(log_odds, *self._groups(ListingColumns.of(X)))
+        return self.calibration_.calibrate_with_bounds(log_odds, *self._groups(ListingColumns.of(X)))
 
     def suspicion(self, X: Any) -> Floats:
         """Return how suspicious each listing looks, 0-1: its probability."""

@@ -234,7 +234,7 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "unlabelled_": _by_name(_REAL),
         "second_stage_": _of(SecondStage),
         "portfolios_": _of(SellerPortfolios),
-        "alone_": _of(SigmoidCalibration),
+        "listing_calibration_": _of(SigmoidCalibration),
         "calibration_": _of(HierarchicalCalibration),
         "familiarity_": _of(Familiarity),
     },

@@ -15,7 +15,6 @@ from ipml.errors import NotFound, Refused, UnusableSetting, enumerate_names, fir
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import BrandTable, listing_brands
 from ipml.listings.schema import listings_to_frame
-from ipml.model.donor import check_kind, count_sellers
 from ipml.model.evaluation.baselines import KeywordList, Prevalence, PriceRule
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, Tested, evaluate_repeats
 from ipml.model.evaluation.label_weights import Maturity, find_label_probability
@@ -27,12 +26,13 @@ from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.questions.learning_curve import LearningCurve, measure_learning_curve
 from ipml.model.robustness import Attack, score_attacks
+from ipml.model.source_model import check_kind, count_sellers
 from ipml.model.training.experiment import Experiment, labelled_of, read_truth, read_unlabelled
 from ipml.model.training.own_features import check_savable, make_own_features
 from ipml.settings import get_settings
 
 _COPIES = 50  # of the golden listings, so that words are frequent enough for extractors that leave out rare ones
-_LATEST = np.iinfo(np.int64).max  # after whatever the donor knows
+_LATEST = np.iinfo(np.int64).max  # after whatever the source model knows
 
 
 def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitClassifier:
@@ -55,7 +55,7 @@ def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitCl
     return classifier
 
 
-def rehearse(experiment: Experiment, brands: BrandTable, donor: CounterfeitClassifier | None = None) -> None:
+def rehearse(experiment: Experiment, brands: BrandTable, source_model: CounterfeitClassifier | None = None) -> None:
     """Fit on a few listings of our own, if anything is set; what fails there can only be due to that.
 
     Raises
@@ -68,7 +68,7 @@ def rehearse(experiment: Experiment, brands: BrandTable, donor: CounterfeitClass
     classifier = make_classifier(experiment, brands)
     listings = listings_to_frame(GOLDEN_LISTINGS * (_COPIES if experiment.features else 1))
     try:
-        classifier.fit(listings, np.arange(len(listings)) % 2, donor=donor)
+        classifier.fit(listings, np.arange(len(listings)) % 2, source_model=source_model)
     except Exception as error:  # each part of the classifier refuses in its own way
         if experiment.features and isinstance(error, Refused):  # which names the extractor
             subject = f"[features] of {experiment.name}, {error.subject}"
@@ -79,7 +79,7 @@ def rehearse(experiment: Experiment, brands: BrandTable, donor: CounterfeitClass
     check_savable(experiment, classifier.features_.parts())
 
 
-def fetch_donor(
+def fetch_source_model(
     experiment: Experiment, tracking_uri: str | None = None
 ) -> tuple[Experiment, CounterfeitClassifier | None]:
     """Return the model of another market that an experiment starts from, if any, and the experiment with it pinned.
@@ -95,31 +95,33 @@ def fetch_donor(
     """
     if experiment.data.donor is None:
         return experiment, None
-    uri, folder = _find_donor(experiment.data.donor, tracking_uri)
-    donor, pinned = load_model(folder, key_file=get_settings().model_key), experiment.data.donor_digest
-    if pinned not in (None, donor.digest):
-        raise UnusableSetting(f"donor {uri}", f"a model file with the digest {donor.digest}", f"that with {pinned}")
-    if isinstance(donor.classifier, ExternalClassifier):
-        raise UnusableSetting(f"donor {uri}", "a model that ipml did not train", "one to start learning from")
+    uri, folder = _find_source_model(experiment.data.donor, tracking_uri)
+    source_model, pinned = load_model(folder, key_file=get_settings().model_key), experiment.data.donor_digest
+    if pinned not in (None, source_model.digest):
+        raise UnusableSetting(
+            f"source model {uri}", f"a model file with the digest {source_model.digest}", f"that with {pinned}"
+        )
+    if isinstance(source_model.classifier, ExternalClassifier):
+        raise UnusableSetting(f"source model {uri}", "a model that ipml did not train", "one to start learning from")
     try:
-        own = make_classifier(experiment, donor.classifier.brand_table)
-        check_kind(own.features or make_features(), donor.classifier.features_)
+        own = make_classifier(experiment, source_model.classifier.brand_table)
+        check_kind(own.features or make_features(), source_model.classifier.features_)
     except ValueError as error:
-        raise UnusableSetting(f"donor {uri}", first_line(error), "a model with the same extractors") from error
-    data = experiment.data.model_copy(update={"donor": uri, "donor_digest": donor.digest})
-    return experiment.model_copy(update={"data": data}), donor.classifier
+        raise UnusableSetting(f"source model {uri}", first_line(error), "a model with the same extractors") from error
+    data = experiment.data.model_copy(update={"donor": uri, "donor_digest": source_model.digest})
+    return experiment.model_copy(update={"data": data}), source_model.classifier
 
 
-def _find_donor(donor: str, tracking_uri: str | None) -> tuple[str, Path]:
-    """Return where a donor is found again, and its folder: a model of the registry, or else the folder named."""
+def _find_source_model(source_model: str, tracking_uri: str | None) -> tuple[str, Path]:
+    """Return where a source model is found again, and its folder: a model of the registry, or else the folder named."""
     from ipml.model.tracking import find_model, resolve_model  # MLflow is loaded only for its registry
 
     try:
-        uri = find_model(donor, tracking_uri).uri
+        uri = find_model(source_model, tracking_uri).uri
     except NotFound:
-        if not Path(donor).is_dir():
+        if not Path(source_model).is_dir():
             raise
-        return str(Path(donor).absolute()), Path(donor)
+        return str(Path(source_model).absolute()), Path(source_model)
     return uri, resolve_model(uri, tracking_uri)
 
 
@@ -129,9 +131,9 @@ def fit_classifier(
     brands: BrandTable,
     *,
     unlabelled: pd.DataFrame | None = None,
-    donor: CounterfeitClassifier | None = None,
+    source_model: CounterfeitClassifier | None = None,
 ) -> CounterfeitClassifier | ExternalClassifier:
-    """Fit the experiment's classifier on labelled listings, on unlabelled ones of the market, and from a donor on.
+    """Fit the experiment's classifier on labelled and unlabelled listings, perhaps from a source model on.
 
     A label that says nothing of its weight counts in full, but only as far as labels of its age are final (`Maturity`):
     for probabilities alone, since which labels have come says little of the order of listings; for everything where
@@ -152,7 +154,7 @@ def fit_classifier(
         *counts,
         unlabelled=unlabelled,
         prevalence_bound=experiment.data.prevalence_bound,
-        donor=donor,
+        source_model=source_model,
     )
 
 
@@ -180,24 +182,24 @@ def make_external(experiment: Experiment, brands: BrandTable) -> ExternalClassif
     )
 
 
-def say_what_donor_counts(
+def describe_source_model(
     experiment: Experiment,
-    donor: CounterfeitClassifier | None,
+    source_model: CounterfeitClassifier | None,
     classifier: CounterfeitClassifier | ExternalClassifier,
     tested: pd.DataFrame,
 ) -> str:
     """Say in a line from which model learning started, and what that model counts for; "" where there was none.
 
-    Figures of a test are too kind where the donor has learnt from the sellers tested on, so the line says that, too.
+    The line warns where the source model has learnt from sellers of the test: the figures are too kind then.
     """
     uri, digest = experiment.data.donor, experiment.data.donor_digest
-    if donor is None or digest is None or isinstance(classifier, ExternalClassifier):
+    if source_model is None or digest is None or isinstance(classifier, ExternalClassifier):
         return ""
     said = f"Started from {uri} ({digest[:12]}): its log-odds count {classifier.donor_weight_:.2f} times"
-    if classifier.learner_ is donor.learner_:
+    if classifier.learner_ is source_model.learner_:
         said = f"Taken from {uri} ({digest[:12]}) as it is: too few sellers of counterfeits or of genuine are labelled"
     sellers = tested["seller_id"].astype(str).unique()
-    if n_known := sum(donor.portfolios_.known(seller, _LATEST).n > 0 for seller in sellers):
+    if n_known := sum(source_model.portfolios_.known(seller, _LATEST).n > 0 for seller in sellers):
         kind = f"{n_known:,} of {len(sellers):,} sellers tested on bear ids that it learnt from"
         return f"{said}; {kind}: if they are the same sellers, the figures are too kind"
     return said
@@ -232,7 +234,7 @@ def score_unseen(
     brands: BrandTable,
     *,
     attacks: Sequence[Attack] = (),
-    donor: CounterfeitClassifier | None = None,
+    source_model: CounterfeitClassifier | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Tested:
     """Score the listings of the test side, or of every fold, by models that saw only the training side.
@@ -249,14 +251,14 @@ def score_unseen(
         A table made by `brand_table`.
     attacks : sequence of Attack, optional
         Ways in which the counterfeits of the test are also disguised and scored again, in the first repeat.
-    donor : CounterfeitClassifier, optional
+    source_model : CounterfeitClassifier, optional
         Of another market, to start from.
     say : function of str, optional
         Told which fold is being learnt from, for a progress display.
     """
     truth, unlabelled = read_truth(experiment, listings), read_unlabelled(experiment, listings)
     is_labelled = listings["is_counterfeit"].notna().to_numpy()
-    repeats = _plan(experiment, listings, truth, donor)
+    repeats = _plan(experiment, listings, truth, source_model)
     tested = np.sort(np.concatenate([test for _, test in repeats[0]]))
     known = truth.iloc[tested].to_numpy(dtype=bool)
     scores: dict[str, list[Floats]] = {}
@@ -268,7 +270,7 @@ def score_unseen(
             learnt, unseen = listings.iloc[train_rows[is_labelled[train_rows]]], listings.iloc[test_rows]
             y = truth.iloc[test_rows].to_numpy(dtype=bool)
             tried = attacks if repeat == 0 else ()
-            for key, scored in _score_side(experiment, learnt, unseen, y, brands, tried, unlabelled, donor):
+            for key, scored in _score_side(experiment, learnt, unseen, y, brands, tried, unlabelled, source_model):
                 sheet.setdefault(key, np.full(len(listings), np.nan))[test_rows] = scored
         for (part, name), scored in sheet.items():
             if part == "attacked":
@@ -282,7 +284,7 @@ def score_unseen(
 
 
 def find_training_side(experiment: Experiment, listings: pd.DataFrame) -> Positions:
-    """Return the labelled listings that the first split of `score_unseen` learns from, without a donor."""
+    """Return the labelled listings that the first split of `score_unseen` learns from, without a source model."""
     train_rows = _plan(experiment, listings, read_truth(experiment, listings), None)[0][0][0]
     return train_rows[listings["is_counterfeit"].notna().to_numpy()[train_rows]]
 
@@ -294,14 +296,14 @@ def learn_from_subsets(
     n_draws: int,
     *,
     times: tuple[float, ...] = (2.0,),
-    donor: CounterfeitClassifier | None = None,
+    source_model: CounterfeitClassifier | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> LearningCurve:
     """Return the learning curve of an experiment; neither its split nor its truth is used.
 
     Parameters
     ----------
-    experiment, listings, brands, donor
+    experiment, listings, brands, source_model
         As for `score_unseen`.
     n_draws, times, say
         As for `measure_learning_curve`.
@@ -318,7 +320,7 @@ def learn_from_subsets(
 
     def score_with(learnt: pd.DataFrame, asked: pd.DataFrame) -> Floats:
         others = _leave_out(unlabelled, asked)
-        classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, donor=donor)
+        classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, source_model=source_model)
         return classifier.predict_proba(asked)[:, 1]
 
     y, seed = labels_of(labelled), experiment.seed
@@ -363,7 +365,7 @@ def measure(experiment: Experiment, tested: Tested) -> Evaluation:
 
 
 def _plan(
-    experiment: Experiment, listings: pd.DataFrame, truth: pd.Series[bool], donor: CounterfeitClassifier | None
+    experiment: Experiment, listings: pd.DataFrame, truth: pd.Series[bool], source_model: CounterfeitClassifier | None
 ) -> list[list[Side]]:
     """Return, for each repeat, the training and test positions of each of its folds.
 
@@ -371,7 +373,7 @@ def _plan(
     that is taken as it is learns from no label, so that all are there to test it.
     """
     split = experiment.split
-    if donor is not None and _is_taken_as_it_is(experiment, listings):
+    if source_model is not None and _is_taken_as_it_is(experiment, listings):
         tested = np.flatnonzero(truth.notna())
         return [[(tested, tested)]]
     if split.kind == "seller folds":
@@ -390,7 +392,7 @@ def _plan(
 
 
 def _is_taken_as_it_is(experiment: Experiment, listings: pd.DataFrame) -> bool:
-    """Say whether too few sellers are labelled to choose anything beside a donor; see `CounterfeitClassifier.fit`."""
+    """Say whether a source model is taken as it is, since too few sellers are labelled."""
     labelled = labelled_of(listings)
     weight, sellers = np.ones(len(labelled)), labelled["seller_id"].to_numpy(dtype=str)
     n_folds: int = experiment.model.get("n_folds", CounterfeitClassifier().n_folds)
@@ -414,7 +416,7 @@ def _score_side(
     brands: BrandTable,
     attacks: Sequence[Attack],
     unlabelled: pd.DataFrame | None,
-    donor: CounterfeitClassifier | None,
+    source_model: CounterfeitClassifier | None,
 ) -> Iterator[tuple[tuple[_Part, str], Floats]]:
     """Yield the name and the scores of the model, of each baseline, and of the model under each attack.
 
@@ -423,7 +425,7 @@ def _score_side(
     """
     labels = labels_of(learnt)
     others = _leave_out(unlabelled, unseen)
-    classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, donor=donor)
+    classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, source_model=source_model)
     scores = classifier.predict_proba(unseen)[:, 1]
     yield ("clean", MODEL), scores
     for name, baseline in (

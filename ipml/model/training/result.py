@@ -107,13 +107,17 @@ def draw_learning_curve(
     listings: pd.DataFrame,
     brands: BrandTable,
     *,
-    donor: CounterfeitClassifier | None = None,
+    source_model: CounterfeitClassifier | None = None,
     say: Say = lambda _: None,
 ) -> LearningCurve | None:
     """Return the learning curve that an experiment asks for; None where it asks for none, or has too few sellers."""
     n_draws = experiment.evaluation.learning_curve
     try:
-        return learn_from_subsets(experiment, listings, brands, n_draws, donor=donor, say=say) if n_draws else None
+        return (
+            learn_from_subsets(experiment, listings, brands, n_draws, source_model=source_model, say=say)
+            if n_draws
+            else None
+        )
     except Refused:
         return None
 
@@ -201,7 +205,7 @@ def learn(
     brands: BrandTable,
     *,
     attacks: Sequence[Attack] = (),
-    donor: CounterfeitClassifier | None = None,
+    source_model: CounterfeitClassifier | None = None,
     say: Say = lambda _: None,
 ) -> TrainingResult:
     """Test an experiment on sellers it has not seen, and then fit its classifier on all labelled listings.
@@ -211,7 +215,7 @@ def learn(
     experiment : Experiment
     listings : DataFrame of shape (n_listings, …)
         As `read_training_listings` returns them.
-    brands, attacks, donor, say
+    brands, attacks, source_model, say
         As for `score_unseen`.
 
     Raises
@@ -219,16 +223,16 @@ def learn(
     Refused, UnmeasurableScores
         There are too few listings, counterfeits or sellers.
     UnusableSetting
-        There is a donor, but nothing to learn beside it.
+        There is a source model, but nothing to learn beside it.
     """
     labelled = labelled_of(listings)
-    if donor is not None:
+    if source_model is not None:
         _expect_both(experiment, labels_of(labelled))
-    tested = score_unseen(experiment, listings, brands, attacks=attacks, donor=donor, say=say)
+    tested = score_unseen(experiment, listings, brands, attacks=attacks, source_model=source_model, say=say)
     named = name_brands(tested, brands)
     say("fitting on all labelled listings")
     unlabelled = read_unlabelled(experiment, listings)
-    classifier = fit_classifier(experiment, labelled, brands, unlabelled=unlabelled, donor=donor)
+    classifier = fit_classifier(experiment, labelled, brands, unlabelled=unlabelled, source_model=source_model)
     say("measuring")
     evaluation = replace(
         measure(experiment, named),
@@ -266,13 +270,10 @@ def _refer(
 
 
 def _expect_both(experiment: Experiment, y: Labels) -> None:
-    """Refuse labels from which nothing can be learnt, and say that the donor itself is the model until there are more.
-
-    To register it once more would help nobody: there is nothing to measure it by either.
-    """
+    """Refuse labels of one kind: nothing can be learnt from them, and the source model is the one to use."""
     if len(np.unique(y)) < 2:
         found = f"{np.sum(y == 1):,} counterfeit and {np.sum(y == 0):,} genuine listings"
-        use = f"until there are, the donor itself is the model to use (ipml score FILE --model {experiment.data.donor})"
+        use = f"until there are, use the source model itself (ipml score FILE --model {experiment.data.donor})"
         raise UnusableSetting(f"labels of {experiment.name}", found, f"some of each; {use}")
 
 

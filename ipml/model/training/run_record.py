@@ -33,7 +33,7 @@ from ipml.model.tracking import (
     select_shown,
     store_run,
 )
-from ipml.model.training.classifier import fetch_donor, settable_parameters
+from ipml.model.training.classifier import fetch_source_model, settable_parameters
 from ipml.model.training.experiment import (
     Experiment,
     digest_training,
@@ -84,7 +84,7 @@ def store_training(
         write_tested(learnt.tested, tested)
         facts = RunFacts(
             experiment=experiment.name,
-            parameters={**parameters_of(experiment), **_donor_of(experiment), **chosen_of(learnt)},
+            parameters={**parameters_of(experiment), **_source_of(experiment), **chosen_of(learnt)},
             figures={**learnt.evaluation.figures[MODEL], **measured},
             data_name=", ".join(experiment.data.listings),
             data_digest=learnt.data_digest,
@@ -139,8 +139,8 @@ def chosen_of(learnt: TrainingResult) -> dict[str, object]:
     if isinstance(classifier, ExternalClassifier):
         return sizes
     chosen: dict[str, object] = {
-        f"chosen.{what}_at_text_{text:g}{'_with_donor' if donor else ''}": value
-        for text, C, share, donor in getattr(classifier, "strengths_", np.zeros((0, 4))).tolist()
+        f"chosen.{what}_at_text_{text:g}{'_with_donor' if source_model else ''}": value
+        for text, C, share, source_model in getattr(classifier, "strengths_", np.zeros((0, 4))).tolist()
         for what, value in (("C", C), ("share", share))
     }
     if hasattr(classifier, "donor_weight_"):
@@ -153,7 +153,7 @@ def chosen_of(learnt: TrainingResult) -> dict[str, object]:
     return {**chosen, **sizes, "learnt.features": int(n_features), **unlabelled}
 
 
-def _donor_of(experiment: Experiment) -> dict[str, object]:
+def _source_of(experiment: Experiment) -> dict[str, object]:
     """Return which model learning started from, if any."""
     data = experiment.data
     return {"donor": data.donor, "donor_digest": data.donor_digest} if data.donor else {}
@@ -276,7 +276,7 @@ def reproduce(
     recorded = read_card(original)
     folder = data_folder or Path(fetch_run_tags(found, tracking_uri).get(FOLDER_TAG, "."))
     experiment = read_recorded(json.dumps(dict(recorded.experiment)), folder, f"experiment of {found.uri}")
-    experiment, donor = fetch_donor(experiment, tracking_uri)
+    experiment, source_model = fetch_source_model(experiment, tracking_uri)
     brands = prepare(experiment)
     say("reading listings")
     listings = read_training_listings(experiment)
@@ -286,7 +286,9 @@ def reproduce(
         causes += _differ_if(f"version of {name}", running.get(name), recorded.versions.get(name))
     if digest != recorded.data_digest:
         return Reproduction(found, recorded, tuple(causes), None)
-    card = save_learnt(experiment, learn(experiment, listings, brand_table(brands), donor=donor, say=say), out)
+    card = save_learnt(
+        experiment, learn(experiment, listings, brand_table(brands), source_model=source_model, say=say), out
+    )
     differences = [*causes, *compare_cards(card, recorded)]
     if not differences and manifest_sha256(out) != manifest_sha256(original):
         differences = ["manifest: another"]

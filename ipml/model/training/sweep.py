@@ -51,7 +51,7 @@ from ipml.model.tracking import (
     record_trial,
     without_autolog,
 )
-from ipml.model.training.classifier import fetch_donor, find_training_side, rehearse, score_unseen
+from ipml.model.training.classifier import fetch_source_model, find_training_side, rehearse, score_unseen
 from ipml.model.training.experiment import (
     Experiment,
     SplitPart,
@@ -159,7 +159,7 @@ class _Material:
 
     listings: pd.DataFrame
     brands: BrandTable
-    donor: CounterfeitClassifier | None
+    source_model: CounterfeitClassifier | None
 
 
 @dataclass
@@ -229,12 +229,12 @@ def sweep(
     """
     say("checking what is needed")
     check_store(tracking_uri)
-    experiment, donor = fetch_donor(experiment, tracking_uri)
+    experiment, source_model = fetch_source_model(experiment, tracking_uri)
     part = check_sweep(experiment)
     files = digest_files(experiment)
     table = brand_table(prepare(experiment))
     for values in _extremes(part):
-        rehearse(make_trial(experiment, values, files).experiment, table, donor)
+        rehearse(make_trial(experiment, values, files).experiment, table, source_model)
     say("reading listings")
     listings = read_training_listings(experiment)
     data_digest = digest_training(listings, read_unlabelled(experiment, listings))
@@ -245,7 +245,7 @@ def sweep(
     facts = _facts_of(experiment, part, data_digest)
     parent = begin_sweep(facts, key, experiment.record.model, is_new=again, tracking_uri=tracking_uri)
     progress = _Progress(parent, data_digest, tracking_uri)
-    material = _Material(keep_training_side(experiment, listings), table, donor)
+    material = _Material(keep_training_side(experiment, listings), table, source_model)
     with _open_workers(jobs) as submit:
         _try_all(
             search, lambda values: make_trial(experiment, values, files), material, progress, submit, jobs, again, say
@@ -377,7 +377,9 @@ def _try_here(trial: SweepTrial, material: _Material) -> Future[Tested]:
 
 
 def _try_one(trial: SweepTrial, material: _Material) -> Tested:
-    return keep_scores(score_unseen(trial.searched, material.listings, material.brands, donor=material.donor))
+    return keep_scores(
+        score_unseen(trial.searched, material.listings, material.brands, source_model=material.source_model)
+    )
 
 
 def _try_all(

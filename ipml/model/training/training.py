@@ -28,7 +28,7 @@ from ipml.model.tracking import (
     record_stored,
     without_autolog,
 )
-from ipml.model.training.classifier import fetch_donor, say_what_donor_counts
+from ipml.model.training.classifier import describe_source_model, fetch_source_model
 from ipml.model.training.experiment import Experiment, read_training_listings
 from ipml.model.training.result import (
     Say,
@@ -64,7 +64,7 @@ class Trained:
         The page on the model, beside its folder; it quotes listings.
     gate : GateReport or None
         What the gate found, where no model was in use; later ones wait for `ipml model promote`.
-    donor : str
+    source_model : str
         What the model that learning started from counts for, in a line; empty where there was none.
     """
 
@@ -74,7 +74,7 @@ class Trained:
     run: RecordedRun
     report: Path
     gate: GateReport | None = None
-    donor: str = ""
+    source_model: str = ""
 
     def standing(self, tracking_uri: str | None = None) -> str:
         """Say as what the model is registered, and how it is promoted where the gate has not put it into use."""
@@ -139,11 +139,11 @@ def train(
     attacks = choose_attacks(experiment)
     check_alias(experiment.record.alias)
     _check_destination(folder, tracking_uri)
-    experiment, donor = fetch_donor(experiment, tracking_uri)
+    experiment, source_model = fetch_source_model(experiment, tracking_uri)
     say("reading listings")
     listings = read_training_listings(experiment)
-    learnt = learn(experiment, listings, brand_table(brands), attacks=attacks, donor=donor, say=say)
-    curve = draw_learning_curve(experiment, listings, brand_table(brands), donor=donor, say=say)
+    learnt = learn(experiment, listings, brand_table(brands), attacks=attacks, source_model=source_model, say=say)
+    curve = draw_learning_curve(experiment, listings, brand_table(brands), source_model=source_model, say=say)
     say("saving")
     card = save_learnt(experiment, learnt, folder)
     path_beside(folder).write_text(learnt.reference.to_json(), encoding="utf-8")
@@ -153,7 +153,7 @@ def train(
     speed = listings_per_second(learnt.classifier, learnt.tested.listings)
     store_training(experiment, learnt, facts, speed, folder, page)
     run, gate = record_trained(folder, rules=rules, tracking_uri=tracking_uri, say=say)
-    started = say_what_donor_counts(experiment, donor, learnt.classifier, learnt.tested.listings)
+    started = describe_source_model(experiment, source_model, learnt.classifier, learnt.tested.listings)
     return Trained(card, folder, learnt.evaluation, run, page, gate, started)
 
 
