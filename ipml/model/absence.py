@@ -18,7 +18,7 @@ import scipy
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import COUNTED, FIELD_GROUPS, MissingFields, find_missing
 from ipml.model.calibration import SigmoidCalibration
-from ipml.model.learner import Floats, Labels
+from ipml.model.learner.problem import Floats, Labels
 from ipml.model.stages import FirstStage
 
 MOST_LACKING = 0.05

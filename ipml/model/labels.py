@@ -21,7 +21,7 @@ from ipml.features.columns import ListingColumns
 from ipml.listings.extra import EXTRA
 from ipml.listings.fields import TEXT_VECTOR
 from ipml.listings.kinds import has_cells
-from ipml.model.learner import Floats, Labels
+from ipml.model.learner.problem import Floats, Labels
 
 _GENUINE = {"counterfeit": ("genuine", "authentic", "real", "original"), "1": ("0",), "true": ("false",)}
 _GENUINE["fake"] = _GENUINE["counterfeit"]

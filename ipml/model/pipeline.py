@@ -37,9 +37,9 @@ from ipml.model.labels import (
     read_weight,
     warn_of_contradictions,
 )
-from ipml.model.other_learner import OtherLearner, check_learner, make_stage
+from ipml.model.learner.other import OtherLearner, check_learner, make_stage
+from ipml.model.learner.source_model import count_sellers
 from ipml.model.regression import LinearLearner
-from ipml.model.source_model import count_sellers
 from ipml.model.stages import Features, FeatureValues, FirstStage, SecondStage, mark_used, read_values
 
 Floats = NDArray[np.float64]
@@ -103,7 +103,7 @@ class CounterfeitClassifier(Estimator):
         beside that of its seller. None: it always counts as it is, which finds more.
     learner : classifier of scikit-learn or None, default=None
         What takes the place of our linear learner in the first stage, on the same matrix and the same folds: any
-        probabilistic classifier. Portfolio, calibration and reasons are made as ever; `ipml.model.other_learner` says
+        probabilistic classifier. Portfolio, calibration and reasons are made as ever; `ipml.model.learner.other` says
         what differs. `C` is not used then.
     pos_label : object, default=None
         The label of counterfeits; needed where the labels do not say it, as 1 and 0 or "fake" and "real" do.
@@ -116,7 +116,7 @@ class CounterfeitClassifier(Estimator):
     strengths_ : array of shape (n_learners, 4)
         A row for each learner in the mean: factor of the n-grams of titles and descriptions, inverse strength of the
         penalty, share in the mean, factor of the source model's log-odds. Absent where `learner` is given.
-    learner_ : ipml.model.regression.LinearLearner or ipml.model.other_learner.OtherLearner
+    learner_ : ipml.model.regression.LinearLearner or ipml.model.learner.other.OtherLearner
         The listing by itself.
     donor_weight_ : float
         What the log-odds of the source model count for; only after a fit that started from one.

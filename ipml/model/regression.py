@@ -5,7 +5,7 @@ The features are held as the learner reads them: row by row, many times, in litt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -13,10 +13,9 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from ipml.errors import Refused
+from ipml.engine.library import KINDS, bind
 from ipml.features.compiled.ngrams import encode, order_known
 from ipml.features.compiled.texts import Texts
-from ipml.model.solver import StoredRows, ascend, measure, multiply
 
 Floats = NDArray[np.float64]
 
@@ -40,6 +39,59 @@ class LinearLearner:
     def decision_function(self, values: Any) -> Floats:
         """Return the log-odds of a matrix of features, shape (n_listings,)."""
         return np.asarray(values @ self.coef_[0] + self.intercept_[0])
+
+
+class StoredRows(NamedTuple):
+    """The rows that the solver reads: n-grams in two bytes each, other values as a CSR matrix.
+
+    N-gram columns of a row are written in order, each as its distance to the one before; the first one of a block to
+    the block's first column. One that occurs again is at distance 0.
+
+    Attributes
+    ----------
+    pointers, indices, values : arrays of int64, int32 and float64
+        The CSR matrix.
+    codes : array of uint16
+        The distances.
+    starts : array of int64, shape (n_rows, n_blocks)
+        Where among the codes each row of each block of columns begins.
+    lengths : array of int32, shape (n_rows, n_blocks)
+        How many codes it has.
+    firsts : array of int64, shape (n_blocks,)
+        The first column of each block.
+    scales : array of shape (n_rows, n_blocks)
+    rarity : array of shape (n_columns,)
+        An n-gram has the value count * rarity * scale.
+    """
+
+    pointers: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    values: Floats
+    codes: NDArray[np.uint16]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int32]
+    firsts: NDArray[np.int64]
+    scales: Floats
+    rarity: Floats
+
+
+_multiply = bind("multiply_rows")
+_measure = bind("measure_rows")
+as_engine_takes = KINDS["stored_rows"].from_param
+
+
+def multiply(stored: StoredRows, rows: NDArray[np.int64], coefficients: Floats) -> Floats:
+    """Return the product of each row with the coefficients."""
+    products = np.empty(rows.size)
+    _multiply(as_engine_takes(stored), rows, np.ascontiguousarray(coefficients, np.float64), products)
+    return products
+
+
+def measure(stored: StoredRows, rows: NDArray[np.int64], parts: Floats, n_columns: int) -> tuple[Floats, Floats]:
+    """Return the square of each row's length, and the sum of the rows, each times its part."""
+    squares, sums = np.empty(rows.size), np.empty(n_columns)
+    _measure(as_engine_takes(stored), rows, np.ascontiguousarray(parts, np.float64), squares, sums)
+    return squares, sums
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,277 +308,3 @@ def _join_rarity(blocks: Sequence[Ngrams], n_columns: int) -> Floats:
     for block in blocks:
         rarity[block.first : block.first + block.rarity.size] = block.rarity
     return rarity
-
-
-_MOST_PASSES = 2_000
-_STEP = 10.0  # from one penalty on the way to the next weaker one; those of a search lie closer together
-_ON_THE_WAY = 1e-1  # how exact a fit is that only another one begins from
-_FINER = 4.0  # a pass takes its gap from rows as it met them: where that was too good, it goes on to a smaller one
-_MOST_DESCENTS = 8
-_MOST_STEPS = 5_000  # of one descent
-_TINY = 1e-300
-_SEED = 0  # of the order in which rows are visited
-
-
-class SolverState(NamedTuple):
-    """Where an ascent may begin: each listing's share in the coefficients, 0-1, and the intercept."""
-
-    shares: Floats
-    intercept: float
-
-    def take(self, rows: NDArray[np.intp]) -> SolverState:
-        """Return where one of some of the listings may begin."""
-        return SolverState(self.shares[rows], self.intercept)
-
-
-class DualSolver:
-    """Fit a logistic regression with a penalty on the coefficients, the intercept free of it.
-
-    Parameters
-    ----------
-    design : Design of shape (n_listings, n_features)
-    y : array of 0 and 1, shape (n_listings,)
-    weight : array of shape (n_listings,)
-    only_raises : array of bool, shape (n_features,)
-        Whose coefficients may not be negative. N-grams may not be among them.
-    C : float
-        Inverse strength of the penalty.
-    start : SolverState, optional
-
-    Examples
-    --------
-    >>> design = Design.of(scipy.sparse.csr_matrix([[0.0], [1.0], [2.0], [3.0]]))
-    >>> ascent = DualSolver(design, np.array([0, 1, 0, 1]), np.ones(4), np.array([False]), C=1.0)
-    >>> ascent.fit(1e-9)
-    >>> ascent.coefficients.round(3), round(ascent.intercept, 3)
-    (array([0.453]), -0.679)
-    """
-
-    def __init__(
-        self,
-        design: Design,
-        y: NDArray[Any],
-        weight: Floats,
-        only_raises: NDArray[np.bool_],
-        C: float,
-        start: SolverState | None = None,
-    ) -> None:
-        _check_labels(design, y, weight)
-        counted = np.flatnonzero(weight > 0)  # a label that is not trusted at all teaches nothing
-        self._design, self._n_listings, self._counted = design[counted], len(y), counted
-        self._sign = np.where(y[counted] == 1, 1.0, -1.0)
-        self._weight = np.ascontiguousarray(weight[counted])
-        self._least = np.where(only_raises[design.columns], 0.0, -np.inf)
-        self._shares = np.zeros(len(counted)) if start is None else start.shares[counted]
-        cost = C * self._weight
-        self._squares, self._sums = measure(
-            self._design.stored, self._design.rows, cost * self._sign * self._shares, len(design.columns)
-        )
-        share = float(self._weight[self._sign > 0].sum() / self._weight.sum())
-        shares = np.array([share, 1 - share])
-        self._null_loss = float(scipy.special.entr(shares).sum() * self._weight.sum())
-        self._coefficients = np.maximum(self._sums, self._least)
-        self.intercept = float(np.log(share / (1 - share))) if start is None else start.intercept
-        self.C, self.n_passes, self._reached = C, 0, 0.0 if start is None else C
-
-    def set_penalty(self, C: float) -> None:
-        """Go on under another penalty; each listing keeps its share."""
-        self._sums *= C / self.C
-        self.C = C
-
-    def fit(self, tolerance: float) -> None:
-        """Improve the fit until the objective is at most `tolerance` times the loss of a null model above its least.
-
-        A weak penalty is reached by way of stronger ones: from far away the ascent takes very long. Where it still does
-        not arrive, scipy's L-BFGS-B goes on.
-
-        Raises
-        ------
-        Refused
-            Neither arrives: the fit is not to be used.
-        """
-        wanted = self.C
-        self._approach()
-        allowed, aimed_at = tolerance * wanted * self._null_loss, tolerance
-        gap = np.inf
-        while gap > allowed and self._ascend(aimed_at):
-            self._coefficients = np.maximum(self._sums, self._least)
-            gap = self._duality_gap()
-            aimed_at /= _FINER
-        for finer in range(_MOST_DESCENTS if gap > allowed else 0):
-            self._descend(allowed / _FINER**finer)
-            gap = self._duality_gap()
-            if gap <= allowed:
-                break
-        if not gap <= allowed:
-            raise Refused(
-                f"Cannot fit with C = {wanted:g}",
-                f"a fit that may be {gap / (wanted * self._null_loss):.1e} from the best, in parts of the loss of a "
-                "model without features",
-                f"{tolerance:.1e}",
-                "Choose a smaller C.",
-            )
-        self._reached = wanted
-
-    def fit_approximately(self, tolerance: float, most_passes: int) -> bool:
-        """Improve the fit as `fit` does, but give up after so many passes; say whether it took itself for done.
-
-        It does not prove that it arrived, which is enough to compare penalties with each other.
-        """
-        self._approach()
-        is_done = self._ascend(tolerance, most_passes)
-        self._coefficients = np.maximum(self._sums, self._least)
-        self.intercept = _best_intercept(self._multiply(), self._sign, self.C * self._weight, self.intercept)
-        self._reached = self.C
-        return is_done
-
-    def _approach(self) -> None:
-        """Fit roughly under stronger penalties, one after another, and return to the penalty that is wanted."""
-        wanted = self.C
-        for C in self._penalties_on_the_way(wanted):
-            self.set_penalty(C)
-            self._ascend(_ON_THE_WAY)
-        self.set_penalty(wanted)
-
-    def _penalties_on_the_way(self, wanted: float) -> Iterator[float]:
-        """Yield those between where the fit stands and where it is wanted, the strongest first.
-
-        Under the first one, with nothing fitted yet, a row of mean length moves no other one much.
-        """
-        C = max(self._reached * _STEP, 1.0 / max(float(self._squares.mean()), 1e-12))
-        while wanted > C:
-            yield C
-            C *= _STEP
-
-    def _ascend(self, tolerance: float, most_passes: int = _MOST_PASSES) -> bool:
-        """Visit rows until the ascent takes its gap for small enough, or has done so very often; say which."""
-        stored, rows = self._design.stored, self._design.rows
-        fitted, cost = (self._sign, self.C * self._weight), (self._least, self._squares, self._shares, self._sums)
-        allowed = tolerance * self.C * self._null_loss
-        self.intercept, gap, n_passes = ascend(
-            stored, rows, *fitted, *cost, self.intercept, allowed, most_passes, _SEED
-        )
-        self.n_passes += n_passes
-        return bool(gap <= allowed)
-
-    def _duality_gap(self) -> float:
-        """Put the intercept where it is best, and return how far the objective is above its least, at most.
-
-        Of millions of listings each number takes much memory: those that are no longer needed make room for others.
-
-        It is compared with the dual objective, which is below the least one at any shares whose signed costs sum to 0:
-        whichever way coefficients and shares were found, the bound holds. Those of the larger side are scaled to fit.
-        """
-        cost, sign = self.C * self._weight, self._sign
-        products = self._multiply()
-        self.intercept = _best_intercept(products, sign, cost, self.intercept)
-        products += self.intercept
-        primal = self._objective(products, self._coefficients)
-        spent = np.multiply(cost, self._shares, out=products)
-        of_counterfeit, of_genuine = (float(spent[sign == side].sum()) for side in (1.0, -1.0))
-        least = min(of_counterfeit, of_genuine)
-        shares = np.where(sign > 0, least / max(of_counterfeit, _TINY), least / max(of_genuine, _TINY))
-        shares *= self._shares
-        parts = np.multiply(cost, sign, out=spent)
-        parts *= shares
-        _, sums = measure(self._design.stored, self._design.rows, parts, len(self._sums))
-        best = np.maximum(sums, self._least, out=sums)
-        others = np.subtract(1.0, shares, out=parts)
-        entropy = scipy.special.entr(shares, out=shares)
-        entropy += scipy.special.entr(others, out=others)
-        return float(primal - (cost @ entropy - 0.5 * best @ best))
-
-    def _objective(self, log_odds: Floats, coefficients: Floats) -> float:
-        loss = self._sign * log_odds
-        np.logaddexp(0.0, np.negative(loss, out=loss), out=loss)
-        return float(self.C * (self._weight @ loss) + 0.5 * coefficients @ coefficients)
-
-    def _descend(self, allowed: float) -> None:
-        """Improve coefficients and intercept by L-BFGS-B, which takes longer but bears values of any size."""
-        stored, rows, n_columns = self._design.stored, self._design.rows, len(self._sums)
-        cost, sign = self.C * self._weight, self._sign
-        used = np.flatnonzero(measure(stored, rows, np.random.default_rng(0).random(len(rows)), n_columns)[1])
-        self._coefficients, before = np.zeros(n_columns), self._coefficients
-
-        def evaluate(point: Floats) -> tuple[float, Floats]:
-            self._coefficients[used] = point[:-1]
-            log_odds = self._multiply() + point[-1]
-            error = -cost * sign * scipy.special.expit(-sign * log_odds)
-            _, slopes = measure(stored, rows, error, n_columns)
-            return self._objective(log_odds, point[:-1]), np.append(slopes[used] + point[:-1], error.sum())
-
-        start = np.append(before[used], self.intercept)
-        if not evaluate(start)[0] < self.C * self._null_loss:
-            start = np.append(np.zeros(len(used)), 0.0)  # nothing was gained on the way here
-        # The objective curves at least as a parabola: it is above its least by at most half the square of the slopes.
-        options = {"maxiter": _MOST_STEPS, "maxfun": 2 * _MOST_STEPS, "maxcor": 20, "ftol": 0.0}
-        found = scipy.optimize.minimize(
-            evaluate,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[*((least, None) for least in self._least[used]), (None, None)],
-            options=options | {"gtol": np.sqrt(max(allowed, 0.0) / (len(used) + 1))},
-        )
-        self.n_passes += found.nfev
-        evaluate(found.x)
-        products = self._multiply()
-        self.intercept = _best_intercept(products, sign, cost, float(found.x[-1]))
-        self._shares = scipy.special.expit(-sign * (products + self.intercept))
-        _, self._sums = measure(stored, rows, cost * sign * self._shares, n_columns)
-
-    def _multiply(self) -> Floats:
-        """Return what the coefficients say of each listing, without the intercept."""
-        return multiply(self._design.stored, self._design.rows, self._coefficients)
-
-    @property
-    def coefficients(self) -> Floats:
-        """What each feature weighs, shape (n_features,); 0 where none of the listings has it."""
-        coefficients = np.zeros(self._design.n_columns)
-        coefficients[self._design.columns] = self._coefficients
-        return coefficients
-
-    def score(self, design: Design) -> Floats:
-        """Return the log-odds of listings, other rows of what is stored of those it was fitted on, (n_listings,)."""
-        return np.asarray(multiply(design.stored, design.rows, self._coefficients) + self.intercept)
-
-    def learner(self) -> LinearLearner:
-        """Return the fit."""
-        return LinearLearner(self.coefficients[np.newaxis], np.array([self.intercept]), self.n_passes)
-
-    @property
-    def state(self) -> SolverState:
-        """Where the ascent is: another one, of the same listings or more, can begin there."""
-        shares = np.zeros(self._n_listings)
-        shares[self._counted] = self._shares
-        return SolverState(shares, self.intercept)
-
-
-def _best_intercept(products: Floats, sign: Floats, cost: Floats, near: float) -> float:
-    """Return the intercept with the least loss, given what the coefficients say of each listing."""
-    signed, against = cost * sign, np.empty(len(products))
-
-    def fall(intercept: float) -> float:
-        np.add(products, intercept, out=against)
-        np.multiply(against, sign, out=against)
-        np.negative(against, out=against)
-        return float(signed @ scipy.special.expit(against, out=against))
-
-    width = 1.0
-    while fall(near - width) < 0.0 or fall(near + width) > 0.0:
-        width *= 4.0
-    return float(scipy.optimize.brentq(fall, near - width, near + width, xtol=1e-12, rtol=1e-14))
-
-
-def has_both(y: NDArray[Any], weight: Floats) -> bool:
-    """Say whether there are labels of both kinds that have a weight."""
-    return bool((weight[y == 1] > 0).any() and (weight[y == 0] > 0).any())
-
-
-def _check_labels(design: Design, y: NDArray[Any], weight: Floats) -> None:
-    if not len(y) == len(weight) == design.shape[0]:
-        raise ValueError(f"Got {len(y)} labels and {len(weight)} weights for {design.shape[0]} listings.")
-    if not (np.isfinite(weight) & (weight >= 0)).all():
-        raise ValueError("Some weights are negative or no finite numbers. Every label needs a weight of 0 or more.")
-    if not has_both(y, weight):
-        raise ValueError("All labels with a weight are the same. There must be counterfeit and genuine listings.")

@@ -46,9 +46,9 @@ from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.external import EstimatorSource, ExternalClassifier
 from ipml.model.familiarity import Familiarity
+from ipml.model.learner.other import OtherLearner
 from ipml.model.model_file.own_state import OwnStateReader, OwnStateWriter
 from ipml.model.model_file.tables import UnsoundTable, check_tables
-from ipml.model.other_learner import OtherLearner
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, SecondStage

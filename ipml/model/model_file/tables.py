@@ -35,7 +35,7 @@ from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.external import EstimatorSource, ExternalClassifier
 from ipml.model.familiarity import Familiarity
-from ipml.model.other_learner import OtherLearner
+from ipml.model.learner.other import OtherLearner
 from ipml.model.parts import ABSENCE, KINDS, PICTURE
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner

@@ -21,12 +21,12 @@ from ipml.model.evaluation.label_weights import Maturity, find_label_probability
 from ipml.model.evaluation.metrics import add_values
 from ipml.model.evaluation.splits import NEVER, Positions, later_unseen_sellers, leaking_random_split, seller_folds
 from ipml.model.external import ExternalClassifier, read_source
+from ipml.model.learner.source_model import check_kind, count_sellers
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.questions.learning_curve import LearningCurve, measure_learning_curve
 from ipml.model.robustness import Attack, score_attacks
-from ipml.model.source_model import check_kind, count_sellers
 from ipml.model.training.experiment import Experiment, labelled_of, read_truth, read_unlabelled
 from ipml.model.training.own_features import check_savable, make_own_features
 from ipml.settings import get_settings

@@ -24,7 +24,7 @@ from ipml.model.evaluation.label_weights import Maturity
 from ipml.model.evaluation.slices import SliceCounts, count_listings
 from ipml.model.external import ExternalClassifier
 from ipml.model.labels import UnlabelledEffect
-from ipml.model.learner import Labels
+from ipml.model.learner.problem import Labels
 from ipml.model.model_file import ModelCard, save_model
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.questions.learning_curve import LearningCurve

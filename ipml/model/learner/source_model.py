@@ -19,7 +19,7 @@ from ipml.features.figures import MissingFields, PictureFeatures
 from ipml.features.images import ImageVectors
 from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures
-from ipml.model.learner import Floats, Labels
+from ipml.model.learner.problem import Floats, Labels
 from ipml.model.regression import Design, LinearLearner
 from ipml.model.stages import Features, count_features
 

@@ -13,10 +13,11 @@ from ipml.features.columns import ListingColumns
 from ipml.features.figures import ListingFeatures
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
-from ipml.model.learner import TrainingProblem, choose_members, fit_all
+from ipml.model.learner.ensemble import choose_ensemble
+from ipml.model.learner.problem import TrainingProblem
+from ipml.model.learner.source_model import AugmentedDesign, merge_vocabulary
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import Design
-from ipml.model.source_model import AugmentedDesign, merge_vocabulary
 from ipml.model.stages import FeatureValues
 
 N_FEATURES, N_LOCAL, N_TESTED = 40, 120, 2_000
@@ -62,7 +63,7 @@ def measure(rng: np.random.Generator, truth: np.ndarray, source_model: np.ndarra
         flags = np.zeros(width, dtype=np.bool_), np.arange(width) == N_FEATURES
         labels, weight, sellers = y[:N_LOCAL], np.ones(N_LOCAL), np.arange(N_LOCAL)
         problem = TrainingProblem(design, labels, weight, sellers, *flags, has_source_model=way == "both")
-        learner, _ = fit_all(choose_members(problem, C=None, n_folds=5, seed=0), problem)
+        learner, _ = choose_ensemble(problem, C=None, n_folds=5).fit_all(problem)
         if way == "both":
             column.fold_into_coefficients(learner)
         losses[way] = log_loss(y[N_LOCAL:], expit(learner.decision_function(tested)))
@@ -91,7 +92,7 @@ def test_a_donor_of_a_market_like_this_one_and_local_labels_together_beat_either
 
 
 def test_where_nothing_can_be_chosen_the_donor_is_taken_as_it_is():
-    """With fewer sellers of either kind than folds, any listing scores as the source model scores it, but for its seller."""
+    """With fewer sellers of either kind than folds, listings score as in the source model, but for their sellers."""
     listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     source_model = CounterfeitClassifier(C=0.1, n_folds=2).fit(listings, [0, 1] * 4)
     local = CounterfeitClassifier(n_folds=5).fit(listings.assign(seller_id="x"), [1, 0] * 4, source_model=source_model)

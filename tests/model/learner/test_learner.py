@@ -15,20 +15,12 @@ from ipml.errors import Refused
 from ipml.features.compiled.ngrams import count_texts
 from ipml.features.compiled.texts import Texts
 from ipml.features.text import count_ngrams
-from ipml.model import learner
-from ipml.model.learner import (
-    TEXT_WEIGHTS,
-    Search,
-    Strength,
-    StrengthTrial,
-    TrainingProblem,
-    average_weights,
-    choose_members,
-    draw_sellers,
-    fit_all,
-    fit_mean,
-)
-from ipml.model.regression import Design, DualSolver, Ngrams
+from ipml.model.learner import problem as problems
+from ipml.model.learner.ensemble import Ensemble, WarmStarts, choose_ensemble
+from ipml.model.learner.problem import TrainingProblem, draw_sellers
+from ipml.model.learner.search import TEXT_FACTORS, Search, Strength, StrengthTrial, average_weights
+from ipml.model.learner.solver import DualSolver
+from ipml.model.regression import Design, LinearLearner, Ngrams
 
 N = 400
 FREE = np.zeros(6, dtype=np.bool_)
@@ -57,14 +49,20 @@ def member(C: float, slope: float = 1.0, intercept: float = 0.0) -> StrengthTria
     return StrengthTrial(Strength(1.0, C), (slope, intercept), np.empty(0), np.zeros(1), [])
 
 
+def fit_mean(members: list[StrengthTrial], shares: np.ndarray, problem: TrainingProblem) -> LinearLearner:
+    """Fit learners nearly to the end, and return their mean."""
+    nothing = np.empty(0)
+    return Ensemble(members, shares, nothing, nothing, WarmStarts(nothing, [])).fit_mean(problem, 1e-7)[0]
+
+
 def fit(problem, C=1.0):
     """Fit one learner, nearly to the end."""
-    return fit_mean([member(C)], np.ones(1), problem, 1e-7)[0]
+    return fit_mean([member(C)], np.ones(1), problem)
 
 
 def choose(problem, **changes):
     """Choose penalties with the usual settings."""
-    return choose_members(problem, **{"C": None, "n_folds": 3, "seed": 0} | changes)
+    return choose_ensemble(problem, **{"C": None, "n_folds": 3} | changes)
 
 
 def test_without_bounds_it_is_the_logistic_regression_of_scikit_learn(problem):
@@ -77,7 +75,7 @@ def test_without_bounds_it_is_the_logistic_regression_of_scikit_learn(problem):
     np.testing.assert_allclose(*probabilities, atol=5e-3)
     weak, strong = (fit(problem, C).decision_function(design) for C in (0.1, 10.0))
     members, shares = [member(0.1, 2.0, 1.0), member(10.0, 0.5, -1.0)], np.array([0.75, 0.25])
-    mean, _ = fit_mean(members, shares, problem, 1e-7)
+    mean = fit_mean(members, shares, problem)
     np.testing.assert_allclose(
         mean.decision_function(design), 0.75 * (2 * weak + 1) + 0.25 * (0.5 * strong - 1), atol=5e-3
     )
@@ -105,8 +103,8 @@ def test_what_may_only_raise_never_lowers(problem):
 @pytest.fixture
 def drawn(problem, monkeypatch) -> np.ndarray:
     """The listings of some of the sellers, about a quarter."""
-    monkeypatch.setattr(learner, "MOST_LISTINGS", 100)
-    monkeypatch.setattr(learner, "FEWEST_COUNTERFEITS", 10)
+    monkeypatch.setattr(problems, "MOST_LISTINGS", 100)
+    monkeypatch.setattr(problems, "FEWEST_COUNTERFEITS", 10)
     return draw_sellers(problem.y, problem.weight, problem.groups, seed=0)
 
 
@@ -118,7 +116,7 @@ def test_of_many_listings_those_of_some_sellers_are_scored(problem, drawn):
     assert not set(sellers[is_scored]) & set(sellers[~is_scored])
     np.testing.assert_array_equal(choose(problem, drawn=drawn).unseen, chosen.unseen)
     rest, scored = np.flatnonzero(~is_scored), np.flatnonzero(is_scored)
-    others, _ = fit_mean(chosen.members, chosen.shares, problem.take(rest), 1e-7)
+    others = fit_mean(chosen.members, chosen.shares, problem.take(rest))
     np.testing.assert_allclose(chosen.unseen[scored], others.decision_function(problem.design[scored]), atol=0.02)
     few = choose(problem)
     assert not np.isnan(few.unseen).any()
@@ -128,8 +126,8 @@ def test_of_many_listings_those_of_some_sellers_are_scored(problem, drawn):
 @pytest.mark.parametrize("are_all", [False, True])
 def test_a_choice_begun_where_another_ended_is_the_same(problem, drawn, are_all):
     """Where to start saves time and changes nothing else."""
-    cold, first = fit_all(choose(problem, drawn=None if are_all else drawn), problem)
-    warm, again = fit_all(choose(problem, before=first), problem)
+    cold, first = choose(problem, drawn=None if are_all else drawn).fit_all(problem)
+    warm, again = choose(problem, before=first).fit_all(problem)
     assert [one.strength for one in again.members] == [one.strength for one in first.members]
     np.testing.assert_allclose(again.unseen, first.unseen, atol=0.15)
     np.testing.assert_allclose(warm.coef_, cold.coef_, atol=0.05)
@@ -139,7 +137,7 @@ def test_a_choice_begun_where_another_ended_is_the_same(problem, drawn, are_all)
 def test_a_choice_that_follows_a_draft_is_the_one_without_it(problem, drawn):
     """A draft of the listings drawn leaves no trace but where to begin."""
     few = problem.take(drawn)
-    _, draft = fit_all(choose(few), few, is_draft=True)
+    _, draft = choose(few).fit_all(few, is_draft=True)
     final, alone = choose(problem, before=draft.among(drawn)), choose(problem, drawn=drawn)
     assert [one.strength for one in final.members] == [one.strength for one in alone.members]
     np.testing.assert_allclose(final.unseen, alone.unseen, atol=0.15)
@@ -148,8 +146,8 @@ def test_a_choice_that_follows_a_draft_is_the_one_without_it(problem, drawn):
 
 def test_more_sellers_are_drawn_where_counterfeits_are_rare(monkeypatch):
     """Up to five times as many listings, until there are enough counterfeits."""
-    monkeypatch.setattr(learner, "MOST_LISTINGS", 100)
-    monkeypatch.setattr(learner, "FEWEST_COUNTERFEITS", 10)
+    monkeypatch.setattr(problems, "MOST_LISTINGS", 100)
+    monkeypatch.setattr(problems, "FEWEST_COUNTERFEITS", 10)
     sellers, weight = np.repeat(np.arange(500), 2), np.ones(1_000)
     common, rare = (np.arange(1_000) % every == 0 for every in (5, 40))
     assert len(draw_sellers(common.astype(np.int8), weight, sellers, 0)) == 100
@@ -186,7 +184,7 @@ def test_each_strength_of_text_has_the_penalty_that_serves_it_best(search, monke
     """No other has a smaller loss, repeated or not; the search ends after two in a row worse than the best."""
     grid = (0.01, 0.1, 1.0, 10.0)
     chosen = search.choose(grid)
-    assert tuple(trial.strength.text for trial in chosen) == TEXT_WEIGHTS
+    assert tuple(trial.strength.text for trial in chosen) == TEXT_FACTORS
     for trial in chosen:
         alone = [search._choose_penalty(trial.strength.text, (C,)) for C in grid]
         assert trial.loss == pytest.approx(min(one.loss for one in alone), rel=2e-3)
@@ -259,9 +257,15 @@ def find_best(values: csr_matrix, y: np.ndarray, weight: np.ndarray, only_raises
     return minimize(objective, np.zeros(len(bounds)), jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
 
 
-def solve(values, y, weight, only_raises, C, tolerance=1e-11) -> DualSolver:
-    """Return an ascent that has reached the top."""
-    solver = DualSolver(values if isinstance(values, Design) else Design.of(values), y, weight, only_raises, C)
+def make_solver(values, y, weight, only_raises, C, start=None) -> DualSolver:
+    """Return a solver that has not begun."""
+    design = values if isinstance(values, Design) else Design.of(values)
+    return DualSolver(TrainingProblem(design, y, weight, np.arange(len(y)), ~only_raises, only_raises), C, start)
+
+
+def solve(*problem, tolerance=1e-11) -> DualSolver:
+    """Return a solver that has converged."""
+    solver = make_solver(*problem)
     solver.fit(tolerance)
     return solver
 
@@ -286,7 +290,7 @@ def test_a_fit_goes_on_from_another(seed):
     loosened.set_penalty(3.0)
     loosened.fit(1e-11)
     part = solve(values, y, np.where(np.arange(ROWS) < ROWS // 2, weight, 0.0), free, 3.0)
-    resumed = DualSolver(Design.of(values), y, weight, free, 3.0, part.state)
+    resumed = make_solver(values, y, weight, free, 3.0, part.state)
     resumed.fit(1e-11)
     for other in (loosened, resumed):
         np.testing.assert_allclose(other.coefficients, best.coefficients, atol=1e-4)
@@ -306,7 +310,7 @@ def test_the_same_fit_is_the_same_to_the_bit():
     for weight in (-1.0, np.nan, np.inf):
         weights[5] = weight
         with pytest.raises(ValueError, match="weight"):
-            DualSolver(Design.of(values), y, weights, np.zeros(COLUMNS, dtype=np.bool_), 1.0)
+            make_solver(values, y, weights, np.zeros(COLUMNS, dtype=np.bool_), 1.0)
     with pytest.raises(ValueError, match="1 of 1 values"):
         Design.of(csr_matrix([[np.nan]]))
 

@@ -22,7 +22,7 @@ from ipml.features.figures import MissingFields
 from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures
 from ipml.model.compiled_stage import ScoreOne, StageScores
-from ipml.model.learner import Floats, TrainingProblem, fold_sellers
+from ipml.model.learner.problem import Floats, TrainingProblem, fold_sellers
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, FeatureValues, FirstStage, count_features, read_values, take_worst
 
@@ -93,7 +93,7 @@ def _gives_scores(learner: Any) -> bool:
     return hasattr(learner, "predict_proba") or hasattr(learner, "decision_function")
 
 
-def fit_learner(learner: Any, problem: TrainingProblem, seed: int) -> LinearLearner | OtherLearner:
+def fit_learner(learner: Any, problem: TrainingProblem) -> LinearLearner | OtherLearner:
     """Return a copy of a learner, fitted on the listings that have a weight.
 
     Coefficients of a linear one that would lower a score where they may only raise it are 0 afterwards.
@@ -107,7 +107,7 @@ def fit_learner(learner: Any, problem: TrainingProblem, seed: int) -> LinearLear
 
     fitted = clone(learner)
     seeds = [name for name in fitted.get_params() if name.rpartition("__")[2] == "random_state"]
-    fitted.set_params(**{name: seed for name in seeds if fitted.get_params()[name] is None})
+    fitted.set_params(**{name: problem.seed for name in seeds if fitted.get_params()[name] is None})
     known = problem.take(np.flatnonzero(problem.weight > 0))
     columns = np.unique(known.design.indices).astype(np.int64)
     readable, weights = _readable(fitted, known.design[:, columns]), _weights(fitted, known.weight)
@@ -127,11 +127,11 @@ def fit_learner(learner: Any, problem: TrainingProblem, seed: int) -> LinearLear
     return LinearLearner(linear, intercept.astype(np.float64).reshape(1), int(np.max(getattr(fitted, "n_iter_", 1))))
 
 
-def score_left_out(learner: Any, problem: TrainingProblem, n_folds: int, seed: int) -> Floats:
+def score_left_out(learner: Any, problem: TrainingProblem, n_folds: int) -> Floats:
     """Return the log-odds of listings by learners that saw no other of their group; NaN where none could be fitted."""
     log_odds = np.full(len(problem.y), np.nan)
-    for train, test in fold_sellers(n_folds, problem, seed):
-        fitted = fit_learner(learner, problem.take(train), seed)
+    for train, test in fold_sellers(n_folds, problem):
+        fitted = fit_learner(learner, problem.take(train))
         log_odds[test] = fitted.decision_function(problem.design[test])
     return log_odds
 
