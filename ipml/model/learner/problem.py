@@ -26,8 +26,8 @@ class TrainingProblem:
 
     Attributes
     ----------
-    design : Design of shape (n_listings, n_features)
-        A csr_matrix for a learner of scikit-learn.
+    design : csr_matrix of shape (n_listings, n_features)
+        For ipml's own learner a `Design`.
     y, weight, groups : array of shape (n_listings,)
         Listings of one group, usually a seller, are left out together.
     is_text : array of bool, shape (n_features,)
