@@ -1,4 +1,4 @@
-"""Listings judged one at a time: what a service asks for as they arrive."""
+"""Online scoring: a classifier prepared for one listing at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_REMEMBERED = 4_096
 
 
 class CalibratedScore(NamedTuple):
-    """What a model says of one listing; `alone` is how suspicious it looks by itself, 0-1."""
+    """A model's score of one listing; `alone` is the probability without the seller's portfolio."""
 
     log_odds: float
     score: float
@@ -29,24 +29,16 @@ class CalibratedScore(NamedTuple):
 
 
 class OnlineClassifier:
-    """A classifier prepared for one listing at a time.
-
-    It judges most listings: those of which the model does not abstain. The few others are left to be judged as frames
-    are. What it says of a listing is what a frame of it says, to the bit. What is known
-    of brands and categories is kept. Threads may share it.
-
-    Parameters
-    ----------
-    classifier : CounterfeitClassifier
-        Fitted.
+    """A classifier prepared for one listing at a time; scores equal those of frames to the bit. Threads may share it.
 
     Examples
     --------
     >>> import pandas as pd
     >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     >>> classifier = CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4)
-    >>> judged = OnlineClassifier(classifier).calibrate_with_bounds(Listing("1", "i", "AAA replica watch"), share=0.0)
-    >>> judged.score == float(classifier.predict_proba({"seller_id": ["i"], "title": ["AAA replica watch"]})[0, 1])
+    >>> online = OnlineClassifier(classifier)
+    >>> scored = online.calibrate_with_bounds(Listing("1", "i", "AAA replica watch"), share=0.0)
+    >>> scored.score == float(classifier.predict_proba({"seller_id": ["i"], "title": ["AAA replica watch"]})[0, 1])
     True
     """
 
@@ -63,15 +55,9 @@ class OnlineClassifier:
     def calibrate_with_bounds(
         self, listing: Listing, share: float, scores: StageScores | None = None
     ) -> CalibratedScore | None:
-        """Return what the model says of a listing; None where it has to be judged as frames are.
+        """Return the score of a listing; None where the title is unfamiliar, so that the model may abstain.
 
-        Parameters
-        ----------
-        listing : Listing
-        share : float
-            The share of suspicion in what its seller listed before.
-        scores : StageScores, optional
-            What the first stage says of this one listing, where it was asked already.
+        `share` is the suspicious share of the seller's earlier listings, `scores` those of the first stage, if known.
         """
         if scores is None:
             alone, brand, found = self._weigh(listing)

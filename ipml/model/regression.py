@@ -1,7 +1,4 @@
-"""Logistic regression on the features of listings, on its way to the best fit, and how far it is from there.
-
-The features are held as the learner reads them: row by row, many times, in little memory.
-"""
+"""Linear models: coefficients, and the features of listings in the compact form in which the solver reads them."""
 
 from __future__ import annotations
 
@@ -22,15 +19,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(eq=False)
 class LinearLearner:
-    """What was learnt: log-odds that are linear in the features.
-
-    Attributes
-    ----------
-    coef_ : array of shape (1, n_features)
-    intercept_ : array of shape (1,)
-    n_iter_ : int
-        How often the fit went through the listings.
-    """
+    """A linear model; `n_iter_` counts the passes of the fit through the listings."""
 
     coef_: Floats
     intercept_: Floats
@@ -42,10 +31,10 @@ class LinearLearner:
 
 
 class StoredRows(NamedTuple):
-    """The rows that the solver reads: n-grams in two bytes each, other values as a CSR matrix.
+    """Rows as the solver reads them: n-grams in two bytes each, other values as a CSR matrix.
 
-    N-gram columns of a row are written in order, each as its distance to the one before; the first one of a block to
-    the block's first column. One that occurs again is at distance 0.
+    The n-gram columns of a row are written in order, each as its distance to the one before; the first one of a block
+    to the block's first column. A repeated one is at distance 0. An n-gram has the value count * rarity * scale.
 
     Attributes
     ----------
@@ -53,15 +42,12 @@ class StoredRows(NamedTuple):
         The CSR matrix.
     codes : array of uint16
         The distances.
-    starts : array of int64, shape (n_rows, n_blocks)
-        Where among the codes each row of each block of columns begins.
-    lengths : array of int32, shape (n_rows, n_blocks)
-        How many codes it has.
+    starts, lengths : arrays of int64 and int32, shape (n_rows, n_blocks)
+        The place of each row's codes in each block of columns, and their number.
     firsts : array of int64, shape (n_blocks,)
         The first column of each block.
     scales : array of shape (n_rows, n_blocks)
     rarity : array of shape (n_columns,)
-        An n-gram has the value count * rarity * scale.
     """
 
     pointers: NDArray[np.int64]
@@ -96,20 +82,16 @@ def measure(stored: StoredRows, rows: NDArray[np.int64], parts: Floats, n_column
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ngrams:
-    """Texts and what their n-grams are worth: an n-gram that occurs `c` times in a text with `n` known ones has the
-    value `weight * c * rarity / sqrt(n)`, as `TextFeatures` gives it.
+    """Texts with the values of their n-grams: `weight * count * rarity / sqrt(number of known n-grams)`.
 
     Attributes
     ----------
     first : int
-        The number of the first of their columns.
+        The first of their columns.
     texts : Texts
         Skeletons of folded texts, one for each listing.
     rarity : array of shape (2^bits,)
-        `TextFeatures.idf_`; 0 for the unknown.
-    letters : tuple of (int, int)
-    words : int
-    weight : float, default=1.0
+        `TextFeatures.idf_`; 0 for unknown n-grams.
     """
 
     first: int
@@ -124,8 +106,8 @@ class Ngrams:
 class Design:
     """The features of some listings; rows that are taken out are not copied.
 
-    Of hundreds of thousands of columns most have nothing in them. The others stand side by side in what is stored, so
-    that those of a listing come from little memory.
+    Most of hundreds of thousands of columns are empty. The others are stored side by side, so that a listing's features
+    come from little memory.
 
     Attributes
     ----------
@@ -133,9 +115,9 @@ class Design:
     rows : array of int64, shape (n_listings,)
         Which of the stored rows these are.
     columns : array of int64, shape (n_stored,)
-        Which feature each stored column is: known n-grams, the most frequent of a text first, then others.
+        The feature of each stored column: known n-grams, the most frequent of a text first, then others.
     n_columns : int
-        How many features there are.
+        Number of features.
 
     Examples
     --------
@@ -151,18 +133,12 @@ class Design:
 
     @classmethod
     def of(cls, values: scipy.sparse.csr_matrix, ngrams: Sequence[Ngrams] = ()) -> Design:
-        """Return features as a design.
-
-        Parameters
-        ----------
-        values : csr_matrix of shape (n_listings, n_features)
-        ngrams : sequence of Ngrams
-            What stands in columns in which `values` has nothing. Kept in two bytes each.
+        """Return features as a design; n-grams, of columns that are empty in `values`, take two bytes each.
 
         Raises
         ------
         ValueError
-            A value is not a finite number, or there is not one text for each listing.
+            A value is not finite, or the numbers of texts and listings differ.
         """
         _check_values(values, ngrams)
         blocks = [block for block in ngrams if block.rarity.any()]
@@ -188,8 +164,7 @@ class Design:
     def join(cls, parts: Iterable[Design]) -> Design:
         """Return the features of the listings of each part, one part after another.
 
-        Each part has all rows that it stores, in order, and the same n-grams. It is asked for when those before have
-        been read, so that no more than one of them need be in memory beside what comes of them.
+        Each part stores only its own rows and has the same n-grams. Parts are read one by one to save memory.
 
         Examples
         --------
@@ -213,11 +188,11 @@ class Design:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """How many listings and how many features there are."""
+        """Number of listings and of features."""
         return len(self.rows), self.n_columns
 
     def scale(self, factors: Floats) -> Design:
-        """Return each feature times its factor; all n-grams of a text have that of their first column."""
+        """Return each feature times its factor; all n-grams of a text have the factor of their first column."""
         stored, factors = self.stored, factors[self.columns]
         scales, values = stored.scales * factors[stored.firsts], stored.values
         factors[: stored.rarity.size][stored.rarity > 0] = 1.0  # n-grams have theirs
@@ -226,13 +201,7 @@ class Design:
         return replace(self, stored=stored._replace(scales=scales, values=values))
 
     def append(self, column: Floats) -> Design:
-        """Return the features, of which all rows are stored in order, with one more after them.
-
-        Examples
-        --------
-        >>> Design.of(scipy.sparse.csr_matrix([[1.0], [0.0]])).append(np.array([2.0, 3.0])) @ np.array([1.0, 10.0])
-        array([21., 30.])
-        """
+        """Return the features with one more column; all rows must be stored in order."""
         stored = self.stored
         shape = len(self.rows), len(self.columns)
         values = scipy.sparse.csr_matrix((stored.values, stored.indices, stored.pointers), shape=shape)
@@ -260,7 +229,7 @@ def _check_values(values: scipy.sparse.csr_matrix, ngrams: Sequence[Ngrams]) -> 
 
 
 def _encode_blocks(blocks: Sequence[Ngrams], known: Sequence[NDArray[np.int64]], n_rows: int) -> dict[str, Any]:
-    """Return the codes of the n-grams, block after block, where each row's begin, how many it has, and its scales."""
+    """Return codes, starts, lengths and scales of the n-grams, as `StoredRows` has them."""
     codes, used = [np.empty(0, dtype=np.uint16)], 0
     starts, lengths = (np.empty((n_rows, len(blocks)), dtype=kind) for kind in (np.int64, np.int32))
     scales = np.empty((n_rows, len(blocks)))
@@ -278,32 +247,26 @@ _OF_ROWS = ("pointers", "indices", "values", "codes", "starts", "lengths", "scal
 
 
 class _Grown:
-    """An array that others are written behind, without a second copy where memory has room.
-
-    Attributes
-    ----------
-    n : int
-        How much was written.
-    """
+    """An array that grows at its end, without a second copy where memory has room; `n` values are written."""
 
     def __init__(self, kind: np.dtype[Any]) -> None:
         self._array, self.n = np.empty(0, dtype=kind), 0
 
     def add(self, part: NDArray[Any]) -> None:
-        """Write an array, row after row."""
+        """Append an array, row after row."""
         if self.n + part.size > self._array.size:
             self._array.resize((self.n + part.size) * 5 // 4, refcheck=False)
         self._array[self.n : self.n + part.size] = part.ravel()
         self.n += part.size
 
     def take(self) -> NDArray[Any]:
-        """Return what was written."""
+        """Return the array."""
         self._array.resize(self.n, refcheck=False)
         return self._array
 
 
 def _join_rarity(blocks: Sequence[Ngrams], n_columns: int) -> Floats:
-    """Return the rarity of each column, 0 where it is no known n-gram's."""
+    """Return the rarity of each column, 0 for columns without n-grams."""
     rarity = np.zeros(n_columns)
     for block in blocks:
         rarity[block.first : block.first + block.rarity.size] = block.rarity

@@ -1,8 +1,8 @@
-"""Learners of scikit-learn in the first stage: fitted on the same matrix and the same folds over sellers as ours.
+"""Learners of scikit-learn in the first stage, fitted on the same matrix and the same folds over sellers as ours.
 
-One that is linear (`coef_`) becomes a `LinearLearner`: it scores, explains and is saved as ours. Of any other it is
-only known what it answers. Its reasons are found by occlusion: each feature, or all n-grams of a text, weighs what the
-log-odds lose where it is taken away. Such weights do not add up; the rest is a reason of its own, "everything else".
+A linear one (`coef_`) becomes a `LinearLearner`: it scores, explains and is saved as ours. Any other one is explained
+by occlusion: each feature, or all n-grams of a text, contributes what the log-odds lose without it. Such contributions
+do not add up; the rest is a reason of its own, "everything else".
 """
 
 from __future__ import annotations
@@ -32,22 +32,14 @@ _SUREST = 1e-6  # no probability is believed to be nearer to 0 or 1
 
 @dataclass(eq=False)
 class OtherLearner:
-    """A fitted classifier that is not linear.
-
-    Attributes
-    ----------
-    estimator : estimator
-        Of the features in use.
-    columns : array of int
-        Which these are: those that some training listing has.
-    """
+    """A fitted classifier that is not linear; `columns` are the features that some training listing has."""
 
     estimator: Any
     columns: NDArray[np.int64]
 
     @property
     def coef_(self) -> Floats:
-        """Refuse to name coefficients: there are none."""
+        """Raise an error: there are no coefficients."""
         raise AttributeError(f"{self.estimator!r} has no coefficients; Scorer.score gives its reasons.")
 
     def decision_function(self, values: scipy.sparse.csr_matrix) -> Floats:
@@ -70,12 +62,7 @@ class OtherLearner:
 
 
 def check_learner(learner: Any, source_model: Any) -> None:
-    """Refuse what is no classifier, and a learner of scikit-learn together with a source model.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Refuse a learner that is no classifier, and one of scikit-learn with a source model, by a ValueError."""
     from sklearn.base import is_classifier  # scoring does without scikit-learn
 
     # A stack of classifiers has its methods only once it is fitted.
@@ -96,7 +83,7 @@ def _gives_scores(learner: Any) -> bool:
 def fit_learner(learner: Any, problem: TrainingProblem) -> LinearLearner | OtherLearner:
     """Return a copy of a learner, fitted on the listings that have a weight.
 
-    Coefficients of a linear one that would lower a score where they may only raise it are 0 afterwards.
+    Coefficients of a linear one that would lower a score where they may only raise it are set to 0.
 
     Raises
     ------
@@ -137,7 +124,7 @@ def score_left_out(learner: Any, problem: TrainingProblem, n_folds: int) -> Floa
 
 
 def _readable(estimator: Any, values: scipy.sparse.csr_matrix) -> Any:
-    """Return the values as an estimator reads them: dense where it reads no sparse matrix."""
+    """Return the values as an estimator reads them: dense if it takes no sparse matrix."""
     from sklearn.utils import get_tags
 
     first = estimator.steps[0][1] if hasattr(estimator, "steps") else estimator
@@ -151,7 +138,7 @@ def _readable(estimator: Any, values: scipy.sparse.csr_matrix) -> Any:
 
 
 def _weights(estimator: Any, weight: Floats) -> dict[str, Floats]:
-    """Return the weights under the name by which an estimator takes them; nothing where all are alike."""
+    """Return the weights under the name by which an estimator takes them; empty if all are equal."""
     if np.all(weight == weight[0]):
         return {}
     steps = []
@@ -166,14 +153,7 @@ def _weights(estimator: Any, weight: Floats) -> dict[str, Floats]:
 
 
 class OtherStage(FirstStage):
-    """The listing by itself, as another learner judges it; the engine reads its texts and finds its brand.
-
-    Parameters
-    ----------
-    features : Features
-        Fitted.
-    learner : OtherLearner
-    """
+    """The first stage with a learner of scikit-learn; the engine reads texts and finds brands."""
 
     is_additive = False
 
@@ -193,12 +173,12 @@ class OtherStage(FirstStage):
         self._unit_of = np.concatenate([first + np.minimum(np.arange(width), n - 1) for first, n, width in units])
 
     def score(self, listings: ListingColumns) -> StageScores:
-        """Return the log-odds of each listing by itself, its brand, and whether its title says anything known."""
+        """Return the first-stage scores of listings."""
         scores = super().score(listings)
         return replace(scores, log_odds=scores.log_odds + self._learner.decision_function(self._values(listings)))
 
     def score_one(self, reading: Reading) -> ScoreOne:
-        """Return the function that weighs a single listing: of another learner, as a frame of it."""
+        """Return the function that scores a single listing, here as a frame of one."""
 
         def score(listing: Any) -> tuple[float, int, int]:
             scores = self.score(ListingColumns.of_one(listing, reading))
@@ -212,7 +192,7 @@ class OtherStage(FirstStage):
         return super().sum(listings) + self._learner.decision_function(values)
 
     def explain(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
-        """Return what is said of each listing, and what its log-odds lose without each feature, or without a text."""
+        """Return scores, and the loss of log-odds without each feature, or without a text."""
         return listings.once(("explained", self), lambda: self._occlude(listings))
 
     def _occlude(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
@@ -234,7 +214,7 @@ class OtherStage(FirstStage):
 
 
 def join_matrices(features: Features, listings: ListingColumns, stage: FirstStage | None) -> scipy.sparse.csr_matrix:
-    """Return the values of listings with all n-grams spelt out; of long texts those of the worst passage."""
+    """Return the values of listings with all n-grams; of long texts those of the worst passage."""
     parts = [part.matrix() for part in read_values(features, listings, stage)]
     joined = scipy.sparse.csr_matrix(scipy.sparse.vstack(parts))
     joined.eliminate_zeros()
@@ -242,7 +222,7 @@ def join_matrices(features: Features, listings: ListingColumns, stage: FirstStag
 
 
 def make_stage(features: Features, learner: LinearLearner | OtherLearner) -> FirstStage:
-    """Return the listing by itself, prepared for scoring."""
+    """Return the first stage, prepared for scoring."""
     if isinstance(learner, OtherLearner):
         return OtherStage(features, learner)
     return FirstStage(features, learner.coef_[0], float(learner.intercept_[0]))

@@ -26,8 +26,8 @@ class TrainingProblem:
 
     Attributes
     ----------
-    design : csr_matrix of shape (n_listings, n_features)
-        For ipml's own learner a `Design`.
+    design : array of shape (n_listings, n_features)
+        A `Design` for ours, a `csr_matrix` for a learner of scikit-learn.
     y, weight, groups : array of shape (n_listings,)
         Listings of one group, usually a seller, are left out together.
     is_text : array of bool, shape (n_features,)

@@ -26,12 +26,12 @@ from ipml.model.stages import Features, count_features
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AugmentedDesign:
-    """The source model's log-odds of the listings learnt from, as one more feature.
+    """The source model's log-odds of the training listings, as one more feature.
 
     Attributes
     ----------
     coefficients : array of shape (n_features,)
-        What the source model weighs each feature by.
+        The source model's coefficients.
     mean, scale : float
         The feature is (log-odds - mean) * scale.
     values : array of shape (n_listings,)
@@ -44,7 +44,7 @@ class AugmentedDesign:
 
     @classmethod
     def of(cls, coefficients: Floats, design: Design) -> Self:
-        """Ask the source model of all listings of a design."""
+        """Compute the source model's log-odds for a design."""
         log_odds = design @ coefficients
         mean, spread = float(log_odds.mean()), float(log_odds.std())
         scale = 1.0 / spread if spread > 0 else 0.0
@@ -90,24 +90,12 @@ def merge_vocabulary(features: Features, of_source: Features, coefficients: Floa
 
 
 def count_sellers(y: Labels, weight: Floats, sellers: NDArray[Any]) -> int:
-    """Return how many sellers have counterfeits, or genuine listings, whichever are fewer; labels of no weight aside.
-
-    Examples
-    --------
-    >>> count_sellers(np.array([1, 1, 0, 0]), np.ones(4), np.array(["ann", "ann", "ann", "bob"]))
-    1
-    """
+    """Return the smaller number of sellers with counterfeits or with genuine listings, of labels with a weight."""
     return min(len(np.unique(sellers[(y == label) & (weight > 0)])) for label in (0, 1))
 
 
 def check_kind(features: Features, of_source: Features) -> None:
-    """See whether the features of extractors, fitted or not, mean what those of the source model do.
-
-    Raises
-    ------
-    ValueError
-        An extractor is another, or has another parameter.
-    """
+    """Refuse extractors whose features differ in meaning from those of the source model, by a ValueError."""
     own, other = _describe(features), _describe(of_source)
     for name in own | other:
         if own.get(name) != other.get(name):
@@ -116,7 +104,7 @@ def check_kind(features: Features, of_source: Features) -> None:
 
 
 def _describe(features: Features) -> dict[str, Any]:
-    """Return what decides on the meaning of the columns."""
+    """Return the parameters that define the meaning of the columns."""
     described: dict[str, Any] = {"transformer_weights": features.transformer_weights}
     for name, extractor in features.transformer_list:
         if isinstance(extractor, PictureFeatures | ImageVectors | MissingFields):
