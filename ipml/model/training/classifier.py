@@ -1,4 +1,4 @@
-"""The classifier of an experiment: its parameters set, rehearsed and fitted; its scores of listings it had not seen."""
+"""Classifier of an experiment: makes, rehearses and fits it, and scores listings that it has not seen."""
 
 from __future__ import annotations
 
@@ -36,13 +36,7 @@ _LATEST = np.iinfo(np.int64).max  # after whatever the source model knows
 
 
 def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitClassifier:
-    """Return the experiment's classifier, not yet fitted.
-
-    Raises
-    ------
-    UnusableSetting
-        The experiment names a parameter the classifier does not have.
-    """
+    """Return the experiment's classifier, not yet fitted; refuse unknown parameters by an UnusableSetting."""
     features = make_features(brands, make_own_features(experiment))
     classifier = CounterfeitClassifier(features, seed=experiment.seed)
     known = list(settable_parameters(classifier))
@@ -56,12 +50,12 @@ def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitCl
 
 
 def rehearse(experiment: Experiment, brands: BrandTable, source_model: CounterfeitClassifier | None = None) -> None:
-    """Fit on a few listings of our own, if anything is set; what fails there can only be due to that.
+    """Fit on a few golden listings, if any parameter is set, to find values that the classifier cannot use.
 
     Raises
     ------
     UnusableSetting
-        A parameter has a value that the classifier cannot use; an extractor of one's own fails, or cannot be saved.
+        A value fails, or an extractor of the user's own fails or cannot be saved.
     """
     if experiment.external or not (experiment.model or experiment.features):
         return
@@ -82,16 +76,12 @@ def rehearse(experiment: Experiment, brands: BrandTable, source_model: Counterfe
 def fetch_source_model(
     experiment: Experiment, tracking_uri: str | None = None
 ) -> tuple[Experiment, CounterfeitClassifier | None]:
-    """Return the model of another market that an experiment starts from, if any, and the experiment with it pinned.
-
-    An alias moves on; the experiment returned names the version, and the digest that its model file must have.
+    """Return the experiment with its source model pinned by version and digest, since an alias moves, and that model.
 
     Raises
     ------
     NotFound, UnusableSetting, UntrustedModel
-        There is no such model, or it is not to be trusted.
-    UnusableSetting
-        It is another model than was pinned, or has other extractors than the experiment.
+        There is no such model, it is not to be trusted, it differs from the pinned one, or has other extractors.
     """
     if experiment.data.donor is None:
         return experiment, None
@@ -113,7 +103,7 @@ def fetch_source_model(
 
 
 def _find_source_model(source_model: str, tracking_uri: str | None) -> tuple[str, Path]:
-    """Return where a source model is found again, and its folder: a model of the registry, or else the folder named."""
+    """Return the permanent name of a source model, and its folder: a registered model, or else a folder."""
     from ipml.model.tracking import find_model, resolve_model  # MLflow is loaded only for its registry
 
     try:
@@ -135,9 +125,9 @@ def fit_classifier(
 ) -> CounterfeitClassifier | ExternalClassifier:
     """Fit the experiment's classifier on labelled and unlabelled listings, perhaps from a source model on.
 
-    A label that says nothing of its weight counts in full, but only as far as labels of its age are final (`Maturity`):
-    for probabilities alone, since which labels have come says little of the order of listings; for everything where
-    genuine is what has not been found yet, which is wrong of some.
+    A label without a weight counts fully, but only as far as labels of its age are final (`Maturity`): for
+    probabilities only, since the arrival of labels says little of the ranking; for everything where genuine means "not
+    found yet".
     """
     weight = labelled["label_weight"].fillna(1.0).to_numpy() if "label_weight" in labelled else np.ones(len(labelled))
     maturity, arrived = Maturity.of(labelled), None
@@ -159,12 +149,12 @@ def fit_classifier(
 
 
 def make_external(experiment: Experiment, brands: BrandTable) -> ExternalClassifier:
-    """Return the experiment's classifier around an estimator that ipml did not train, not yet fitted.
+    """Return the experiment's classifier around an external estimator, not yet fitted.
 
     Raises
     ------
     UnusableSetting, UnreadableFile, UntrustedModel
-        It is not there, is not the one that was recorded, or needs what `IPML_TRUSTED_MODELS` does not allow.
+        It is missing, differs from the recorded one, or needs what `trusted` does not allow.
     """
     external = experiment.external
     assert external is not None
@@ -188,7 +178,7 @@ def describe_source_model(
     classifier: CounterfeitClassifier | ExternalClassifier,
     tested: pd.DataFrame,
 ) -> str:
-    """Say in a line from which model learning started, and what that model counts for; "" where there was none.
+    """Return a line on the source model and its weight; "" without one.
 
     The line warns where the source model has learnt from sellers of the test: the figures are too kind then.
     """
@@ -211,10 +201,7 @@ def labels_of(listings: pd.DataFrame) -> NDArray[np.int8]:
 
 
 def settable_parameters(classifier: CounterfeitClassifier) -> dict[str, object]:
-    """Return the parameters that an experiment may set: numbers and texts, but neither extractors nor brands.
-
-    Nor the label of counterfeits: labels of experiments are flags, which column maps read.
-    """
+    """Return the parameters that an experiment may set: no extractors, brands, learners or labels."""
     own = ("brands", "learner", "pos_label")
     return {
         name: value
@@ -239,22 +226,20 @@ def score_unseen(
 ) -> Tested:
     """Score the listings of the test side, or of every fold, by models that saw only the training side.
 
-    Where the experiment has a file of the truth, listings without a label are tested too, and everything is measured
-    by the truth; the models learn from labels only.
+    With a file of the truth, unlabelled listings are tested too, by the truth; models learn from labels only.
 
     Parameters
     ----------
     experiment : Experiment
     listings : DataFrame of shape (n_listings, …)
-        As `read_training_listings` returns them.
+        From `read_training_listings`.
     brands : dict
         A table made by `brand_table`.
     attacks : sequence of Attack, optional
-        Ways in which the counterfeits of the test are also disguised and scored again, in the first repeat.
+        Disguises tried on the counterfeits of the test, in the first repeat.
     source_model : CounterfeitClassifier, optional
-        Of another market, to start from.
     say : function of str, optional
-        Told which fold is being learnt from, for a progress display.
+        Receives progress messages.
     """
     truth, unlabelled = read_truth(experiment, listings), read_unlabelled(experiment, listings)
     is_labelled = listings["is_counterfeit"].notna().to_numpy()
@@ -299,14 +284,9 @@ def learn_from_subsets(
     source_model: CounterfeitClassifier | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> LearningCurve:
-    """Return the learning curve of an experiment; neither its split nor its truth is used.
+    """Return the learning curve of an experiment; its split and its truth are not used.
 
-    Parameters
-    ----------
-    experiment, listings, brands, source_model
-        As for `score_unseen`.
-    n_draws, times, say
-        As for `measure_learning_curve`.
+    `n_draws`, `times` and `say` are those of `measure_learning_curve`, the others those of `score_unseen`.
 
     Raises
     ------
@@ -328,7 +308,7 @@ def learn_from_subsets(
 
 
 def _leave_out(unlabelled: pd.DataFrame | None, tested: pd.DataFrame) -> pd.DataFrame | None:
-    """Return the unlabelled listings of other sellers than those tested; None where there are none."""
+    """Return the unlabelled listings of sellers that are not tested; None without any."""
     if unlabelled is None:
         return None
     others = unlabelled[~unlabelled["seller_id"].isin(tested["seller_id"])]
@@ -336,10 +316,7 @@ def _leave_out(unlabelled: pd.DataFrame | None, tested: pd.DataFrame) -> pd.Data
 
 
 def name_brands(tested: Tested, brands: BrandTable) -> Tested:
-    """Return a test in which listings without a brand have the first one that their title names, if any.
-
-    For figures by brand only: later listings are compared with those of the test as they came in.
-    """
+    """Return a test whose listings without a brand have the first one in their title, for figures by brand."""
     listings = tested.listings
     found = pd.Series(listing_brands(ListingColumns.of(listings), brands).strings(), index=listings.index, dtype="str")
     named = listings["brand"].fillna(found.mask(found == ""))
@@ -347,10 +324,9 @@ def name_brands(tested: Tested, brands: BrandTable) -> Tested:
 
 
 def measure(experiment: Experiment, tested: Tested) -> Evaluation:
-    """Work out the figures of the model beside those of the baselines.
+    """Compute the figures of model and baselines.
 
-    Where the truth of all is not known, labels are weighed by the probability with which people came to see the
-    listings.
+    Without the truth, labels are weighted by the probability with which people saw the listings.
     """
     return evaluate_repeats(
         tested.y,
@@ -367,10 +343,10 @@ def measure(experiment: Experiment, tested: Tested) -> Evaluation:
 def _plan(
     experiment: Experiment, listings: pd.DataFrame, truth: pd.Series[bool], source_model: CounterfeitClassifier | None
 ) -> list[list[Side]]:
-    """Return, for each repeat, the training and test positions of each of its folds.
+    """Return, for each repeat, the training and test positions of each fold.
 
-    All listings whose truth is known can be tested. Which of them are is drawn without a look at the truth. A donor
-    that is taken as it is learns from no label, so that all are there to test it.
+    Test listings are drawn from all with a known truth, without a look at it. A source model taken as it is learns from
+    no label, so all are tested.
     """
     split = experiment.split
     if source_model is not None and _is_taken_as_it_is(experiment, listings):
@@ -400,7 +376,7 @@ def _is_taken_as_it_is(experiment: Experiment, listings: pd.DataFrame) -> bool:
 
 
 def _label_all(listings: pd.DataFrame, truth: pd.Series[bool]) -> pd.DataFrame:
-    """Return the listings with the truth as the label of those without one; it never becomes known."""
+    """Return the listings with the truth as the label of unlabelled ones; it never becomes known."""
     is_unlabelled = listings["is_counterfeit"].isna()
     return listings.assign(
         is_counterfeit=listings["is_counterfeit"].where(~is_unlabelled, truth),
@@ -418,11 +394,7 @@ def _score_side(
     unlabelled: pd.DataFrame | None,
     source_model: CounterfeitClassifier | None,
 ) -> Iterator[tuple[tuple[_Part, str], Floats]]:
-    """Yield the name and the scores of the model, of each baseline, and of the model under each attack.
-
-    All are fitted on one side and asked of the other; `y` is the truth of the latter, for the attackers alone. Sellers
-    of the other side are left out of the unlabelled listings too.
-    """
+    """Yield name and scores of the model, of each baseline, and of the model under each attack; `y` is the truth."""
     labels = labels_of(learnt)
     others = _leave_out(unlabelled, unseen)
     classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, source_model=source_model)

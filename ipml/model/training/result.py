@@ -1,8 +1,4 @@
-"""What a training learns and how good it is, before anything is kept: the part that every training shares.
-
-Of its test come the attacks that are tried on it (which disguises, and how much of the finds is left), and what the
-report on the model says first: which experiment it came of, and how it was tested.
-"""
+"""Training result: a classifier with its test, attacks on it, and the head of its report, before anything is stored."""
 
 from __future__ import annotations
 
@@ -60,12 +56,7 @@ SOME = (
 
 
 def choose_attacks(experiment: Experiment) -> tuple[Attack, ...]:
-    """Return the attacks that an experiment asks for.
-
-    Raises
-    ------
-    UnusableSetting
-        It names one that there is not.
+    """Return the attacks that an experiment asks for; refuse unknown names by an UnusableSetting.
 
     Examples
     --------
@@ -85,7 +76,7 @@ def choose_attacks(experiment: Experiment) -> tuple[Attack, ...]:
 
 
 def measure_attacks(experiment: Experiment, tested: Tested) -> Robustness | None:
-    """Say what the attacks on a test cost; None where none was tried, or no score is precise enough to count finds."""
+    """Return the cost of the attacks; None if none was tried, or no score is precise enough to count finds."""
     if not tested.attacked:
         return None
     try:
@@ -110,7 +101,7 @@ def draw_learning_curve(
     source_model: CounterfeitClassifier | None = None,
     say: Say = lambda _: None,
 ) -> LearningCurve | None:
-    """Return the learning curve that an experiment asks for; None where it asks for none, or has too few sellers."""
+    """Return the learning curve of an experiment; None if not asked for, or for too few sellers."""
     n_draws = experiment.evaluation.learning_curve
     try:
         return (
@@ -123,7 +114,7 @@ def draw_learning_curve(
 
 
 def count_found(tested: Tested, robustness: Robustness | None) -> int | None:
-    """Return how many counterfeits attacks had to hide: 0 where no score is precise enough, None without attacks."""
+    """Return how many counterfeits attacks had to hide; 0 if no score is precise enough, None without attacks."""
     if not tested.attacked:
         return None
     return int(np.sum(tested.y & (tested.scores[MODEL][0] >= robustness.threshold))) if robustness else 0
@@ -137,7 +128,7 @@ _SPLITS = {
 
 
 def head_of(experiment: Experiment, model: str) -> ReportHead:
-    """Return the head of the report on a model that came of an experiment.
+    """Return the head of a model's report.
 
     Examples
     --------
@@ -158,22 +149,22 @@ MOST_REFERRED = 50_000
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What came of an experiment.
+    """The result of an experiment.
 
     Attributes
     ----------
     classifier : CounterfeitClassifier or ExternalClassifier
         Fitted on all labelled listings.
     counts : SliceCounts
-        How many these are.
+        Numbers of labelled listings.
     data_digest : str
-        Of these listings.
+        Digest of the training listings.
     tested : Tested
-        The test, by models that saw only the training side; listings without a brand have the one their title names.
+        The test by models of the training side; missing brands are taken from titles.
     evaluation : Evaluation
-        The figures of that test.
+        The figures of the test.
     reference : DriftReference
-        What all listings since the test began and their scores looked like, as they came in.
+        All listings since the test began, with scores, as they came in.
     """
 
     classifier: CounterfeitClassifier | ExternalClassifier
@@ -185,12 +176,12 @@ class TrainingResult:
 
 
 def prepare(experiment: Experiment) -> Brands:
-    """Return the brands of an experiment, once all its files are there and its parameters are known to work.
+    """Return the brands of an experiment, after a check of its files and parameters.
 
     Raises
     ------
     UnreadableFile, UnusableSetting
-        A file is missing, or a parameter does not exist or has a value that the classifier cannot use.
+        A file is missing, or a parameter is unknown or has an unusable value.
     """
     experiment.find_all()
     brand_file = experiment.find(experiment.data.brands) if experiment.data.brands else get_settings().brands
@@ -210,13 +201,7 @@ def learn(
 ) -> TrainingResult:
     """Test an experiment on sellers it has not seen, and then fit its classifier on all labelled listings.
 
-    Parameters
-    ----------
-    experiment : Experiment
-    listings : DataFrame of shape (n_listings, …)
-        As `read_training_listings` returns them.
-    brands, attacks, source_model, say
-        As for `score_unseen`.
+    The parameters are those of `score_unseen`.
 
     Raises
     ------
@@ -247,7 +232,7 @@ def learn(
 def _refer(
     classifier: CounterfeitClassifier | ExternalClassifier, listings: pd.DataFrame, tested: Tested, seed: int
 ) -> DriftReference:
-    """Sum up all listings since the test began, whether people looked at them or not, as later files hold both.
+    """Sum up all listings since the test began, reviewed or not, as later files hold both.
 
     Labels are those of the test alone, with its scores, as the model has learnt from the others.
     """
@@ -278,7 +263,7 @@ def _expect_both(experiment: Experiment, y: Labels) -> None:
 
 
 def _say_how_final(experiment: Experiment, labelled: pd.DataFrame) -> str:
-    """Say since when labels are not final and what came of it; nothing where all of them are."""
+    """Return since when labels are not final and the effect of that; "" if all are final."""
     maturity = Maturity.of(labelled)
     if maturity is None:
         return ""
@@ -287,13 +272,7 @@ def _say_how_final(experiment: Experiment, labelled: pd.DataFrame) -> str:
 
 
 def save_learnt(experiment: Experiment, learnt: TrainingResult, folder: Path) -> ModelCard:
-    """Save the classifier as a model folder; the same experiment on the same listings gives the same files.
-
-    Raises
-    ------
-    Refused, UnusableSetting
-        See `save_model`.
-    """
+    """Save the classifier as a model folder; the same experiment and listings give the same files."""
     return save_model(
         learnt.classifier,
         folder,
@@ -307,9 +286,7 @@ def save_learnt(experiment: Experiment, learnt: TrainingResult, folder: Path) ->
 
 
 def listings_per_second(classifier: AttackableClassifier, listings: pd.DataFrame) -> float:
-    """Return how many listings a classifier scores in a second of one core, on some of these.
-
-    Measured in processor time, so that what else the machine does makes little difference.
+    """Return how many listings a classifier scores in a second of processor time on one core.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Sweep: tries values of parameters on sellers left out of training, side by side; a stopped one goes on where it was.
+"""Sweep: tries values of parameters on sellers left out of training, in parallel; a stopped sweep resumes.
 
-The choice never looks at the test listings of the experiment: where its split sets some aside, the folds over sellers
-are made of the training side alone, and only labels count. Optuna proposes the trials (`search`); each is recorded as
-a run under that of the sweep, with its figures and held-out scores but without a model.
+The choice never uses test listings of the experiment: folds over sellers are made of the training side alone, and only
+labels count. Optuna proposes the trials (`search`); each is recorded as a run below that of the sweep, with figures and
+held-out scores but without a model.
 """
 
 from __future__ import annotations
@@ -81,16 +81,16 @@ _NONE_HELD_OUT = (
 
 @dataclass(frozen=True)
 class SweepTrial:
-    """Values that are tried.
+    """Values to try.
 
     Attributes
     ----------
     values : mapping of str to object
-        What is varied, by the name of the parameter.
+        By the name of the parameter.
     experiment : Experiment
         With these values set.
     key : str
-        Hexadecimal digits that stand for all that the outcome depends on: data, split, parameters and versions.
+        Hexadecimal digest of all that the result depends on: data, split, parameters and versions.
     """
 
     values: Mapping[str, Any]
@@ -99,7 +99,7 @@ class SweepTrial:
 
     @property
     def searched(self) -> Experiment:
-        """The experiment with folds over sellers in place of its test, and measured by labels alone."""
+        """The experiment with folds over sellers as its test, measured by labels alone."""
         split = self.experiment.split
         folds = SplitPart(kind=FOLDS, n_folds=split.n_folds, seeds=split.seeds)
         data = self.experiment.data.model_copy(update={"truth": None})
@@ -108,17 +108,14 @@ class SweepTrial:
 
 @dataclass(frozen=True, slots=True)
 class SweepRow:
-    """How good one trial is.
+    """Figures of one trial on sellers left out.
 
     Attributes
     ----------
-    values : mapping of str to object
-    figures : mapping of str to Estimate
-        The measures, on sellers that the models had not seen.
     difference : Estimate or None
         Average precision minus that of the best, on the same resamples of the sellers; None for the best itself.
     number : int
-        Place in the order in which they were tried, from 1.
+        Place in the order of trials, from 1.
     """
 
     values: Mapping[str, Any]
@@ -138,7 +135,7 @@ class Sweep:
     picture: Path | None = None
 
     def table(self) -> str:
-        """Return the sweep as text for a terminal: a row per trial, and what one has to know to read it."""
+        """Return the sweep as text for a terminal, a row per trial."""
         names = list(self.rows[0].values)
         lines = [[*names, *(measure.replace("_", " ") for measure in MEASURES), "difference to the best"]]
         for row in self.rows:
@@ -148,14 +145,14 @@ class Sweep:
         return f"{counts}\n\n{align(lines)}\n\n{_HELD_OUT if self.is_held_out else _NONE_HELD_OUT}"
 
     def best_toml(self) -> str:
-        """Return the best values as the table [model] of an experiment has them."""
+        """Return the best values as the table [model] of an experiment."""
         lines = [f"{name} = {json.dumps(value, default=str)}" for name, value in self.rows[0].values.items()]
         return "\n".join(["[model]", *lines, ""])
 
 
 @dataclass(frozen=True)
 class _Material:
-    """What every trial learns from."""
+    """The data of every trial."""
 
     listings: pd.DataFrame
     brands: BrandTable
@@ -164,7 +161,7 @@ class _Material:
 
 @dataclass
 class _Progress:
-    """The trials that are done, by key, in the order in which they came, and where they are recorded."""
+    """Finished trials, by key, in order, and where they are recorded."""
 
     parent: str
     data_digest: str
@@ -173,7 +170,7 @@ class _Progress:
     tested: dict[str, Tested] = field(default_factory=dict)
 
     def fetch(self, trial: SweepTrial) -> bool:
-        """Say whether a trial was recorded before, and take its test from there."""
+        """Take the test of a trial from an earlier record; return False without one."""
         if trial.key not in self.tested:
             model = trial.experiment.record.model
             path = fetch_trial_file(model, trial.key, TESTED_FILE, self.tracking_uri)
@@ -183,11 +180,11 @@ class _Progress:
         return True
 
     def keep(self, trial: SweepTrial, tested: Tested) -> None:
-        """Add a trial that is done."""
+        """Add a finished trial."""
         self.trials[trial.key], self.tested[trial.key] = trial, tested
 
     def score(self, trial: SweepTrial) -> float:
-        """Return what the choice is made by: the average precision."""
+        """Return the average precision, by which the best is chosen."""
         return _measure(self.tested[trial.key])[MEASURES[0]]
 
 
@@ -201,29 +198,28 @@ def sweep(
     tracking_uri: str | None = None,
     say: Say = lambda _: None,
 ) -> Sweep:
-    """Try the values in the table [sweep] of an experiment, and record each trial as it is done.
+    """Try the values in the table [sweep] of an experiment, and record each trial when it is finished.
 
-    Killed at any moment, it loses no more than the trials that were running.
+    Killed at any moment, it loses no more than the running trials.
 
     Parameters
     ----------
     experiment : Experiment
-        With a sweep in it.
     models : Path, default="models"
-        The study, `NAME.sweep.db`, and the picture of the search, `NAME.sweep.png`, lie in this folder.
+        Folder of the study, `NAME.sweep.db`, and the picture of the search, `NAME.sweep.png`.
     jobs : int, default=1
-        How many are tried at once, each in a process of its own and with the memory of a training.
+        Trials at once, each in a process of its own and with the memory of a training.
     again : bool, default=False
-        Begin anew, with what was tried before as well.
+        Start anew, including trials already done.
     tracking_uri : str, optional
-        MLflow's tracking URI; that of the settings where none is given.
+        MLflow's tracking URI; default that of the settings.
     say : function of str, optional
-        Told what is being done, for a progress display.
+        Receives progress messages.
 
     Raises
     ------
     UnusableSetting
-        The experiment has no sweep, or values that the classifier cannot use; known before anything is learnt.
+        The experiment has no sweep, or values that the classifier cannot use; found before anything is learnt.
     InvalidListings, UnreadableFile, Refused, Failed
         As for `ipml.model.training.train`; or the study cannot be used.
     """
@@ -256,13 +252,7 @@ def sweep(
 
 
 def check_sweep(experiment: Experiment) -> SweepPart:
-    """Return what an experiment has to sweep.
-
-    Raises
-    ------
-    UnusableSetting
-        The experiment has no sweep, or a range without a number of trials.
-    """
+    """Return the sweep of an experiment; refuse none, and a range without a number of trials."""
     if not experiment.sweep.space:
         example = "a table [sweep], such as C = [0.1, 1.0, 10.0]"
         raise UnusableSetting(f"experiment {experiment.name}", "nothing to sweep", example)
@@ -271,23 +261,15 @@ def check_sweep(experiment: Experiment) -> SweepPart:
 
 
 def make_trial(experiment: Experiment, values: Values, files: Mapping[str, str]) -> SweepTrial:
-    """Return the trial of some values.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    values : mapping of str to object
-    files : mapping of str to str
-        As `digest_files` returns it.
-    """
+    """Return the trial of some values; `files` are those of `digest_files`."""
     changed = experiment.model_copy(update={"model": {**experiment.model, **values}, "sweep": SweepPart()})
     return SweepTrial(values, changed, _make_key(changed, files))
 
 
 def keep_training_side(experiment: Experiment, listings: pd.DataFrame) -> pd.DataFrame:
-    """Return the labelled listings that a choice may look at: those that the experiment's split does not test.
+    """Return the labelled listings that a choice may use: those that the split does not test.
 
-    Where it has folds over sellers, it tests all of them in turn, and all are returned.
+    Folds over sellers test all in turn, so all are returned.
     """
     if experiment.split.kind == FOLDS:
         return labelled_of(listings)
@@ -328,19 +310,19 @@ def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, An
 
 
 def _make_key(experiment: Experiment, files: Mapping[str, str]) -> str:
-    """Return what stands for the outcome; figures can be worked out anew from scores, so how they are does not."""
+    """Return the digest of what the scores depend on; figures can be computed anew from scores."""
     plan = experiment.model_dump(mode="json", include={"seed", "data", "split", "model", "features"})
     text = json.dumps(["folds of the training side", plan, dict(files), running_versions()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def digest_files(experiment: Experiment) -> dict[str, str]:
-    """Return the SHA-256 of each file that the experiment, or the settings for it, name."""
+    """Return the SHA-256 of each file of the experiment and of its settings."""
     return {f"{role} {Path(name).name}": sha for role, name, sha in experiment.digest_files()}
 
 
 def _extremes(part: SweepPart) -> Iterator[Values]:
-    """Yield values among which each that is named comes at least once: what fails there would fail in a trial."""
+    """Yield values among which each named one occurs: a value that fails there would fail in a trial."""
     ends = {
         name: [values.low, values.high] if isinstance(values, SweepRange) else values
         for name, values in part.space.items()
@@ -354,7 +336,7 @@ Submit = Callable[[SweepTrial, _Material], "Future[Tested]"]
 
 @contextmanager
 def _open_workers(jobs: int) -> Iterator[Submit]:
-    """Give what has a trial done: by this process, or by one of several that share its cores."""
+    """Yield what runs a trial: this process, or one of several that share its cores."""
     if jobs == 1:
         yield _try_here
         return
@@ -392,7 +374,7 @@ def _try_all(
     again: bool,
     say: Say,
 ) -> None:
-    """Have every proposal tried, some at once, and record each as it is done."""
+    """Run all proposals, some at once, and record each when it is finished."""
     running: dict[Future[Tested], tuple[Proposal, SweepTrial]] = {}
     n_told = 0
 
@@ -420,7 +402,7 @@ def _try_all(
 
 
 def _measure(tested: Tested) -> dict[str, float]:
-    """Return the measures of a test without their intervals, which are worked out beside those of other trials."""
+    """Return the measures of a test without intervals."""
     sellers = tested.listings["seller_id"]
     draws = draw_repeats(tested.y, tested.scores[MODEL], sellers, MEASURES, weight=tested.weight, n_resamples=0)
     return {measure: float(draws[measure][0]) for measure in MEASURES}
@@ -447,7 +429,7 @@ def _record(trial: SweepTrial, tested: Tested, progress: _Progress) -> None:
 
 
 def _facts_of(experiment: Experiment, part: SweepPart, data_digest: str) -> RunFacts:
-    """Return what the run of a sweep holds from the beginning."""
+    """Return the facts of a sweep's run at its start."""
     names = ", ".join(part.space)
     space = {
         f"sweep.{name}": json.dumps(values.model_dump() if isinstance(values, SweepRange) else values, default=str)
@@ -467,7 +449,7 @@ def _facts_of(experiment: Experiment, part: SweepPart, data_digest: str) -> RunF
 
 
 def _finish(swept: Sweep, experiment: Experiment, part: SweepPart, models: Path, progress: _Progress) -> Sweep:
-    """Draw the search, add the outcome to the run of the sweep, and return it with the picture."""
+    """Draw the search, complete the sweep's run, and return the sweep with the picture."""
     tried = sorted(swept.rows, key=lambda row: row.number)
     scores = [row.figures[MEASURES[0]].value for row in tried]
     logarithmic = {name for name, values in part.space.items() if isinstance(values, SweepRange) and values.log}

@@ -50,22 +50,18 @@ ExplainWith = Callable[[Path], Explain]
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a training run.
+    """The result of a training run.
 
     Attributes
     ----------
-    card : ModelCard
     folder : Path
         The model.
-    evaluation : Evaluation
-    run : RecordedRun
-        Where run and model can be found again.
     report : Path
         The page on the model, beside its folder; it quotes listings.
     gate : GateReport or None
-        What the gate found, where no model was in use; later ones wait for `ipml model promote`.
+        The gate's result if no model was in use; later models wait for `ipml model promote`.
     source_model : str
-        What the model that learning started from counts for, in a line; empty where there was none.
+        A line on the weight of the source model; empty without one.
     """
 
     card: ModelCard
@@ -77,12 +73,12 @@ class Trained:
     source_model: str = ""
 
     def standing(self, tracking_uri: str | None = None) -> str:
-        """Say as what the model is registered, and how it is promoted where the gate has not put it into use."""
+        """Return under which name the model is registered, and how to promote it if the gate has not."""
         return say_standing(self.run, self.gate, tracking_uri)
 
 
 def say_standing(run: RecordedRun, gate: GateReport | None, tracking_uri: str | None = None) -> str:
-    """Say as what a model is registered, and how it is promoted where the gate has not put it into use."""
+    """Return under which name a model is registered, and how to promote it if the gate has not."""
     registered = f"Registered as {run.model_uri}, alias {run.alias}"
     if gate is None or (gate.passed and not gate.open):
         return registered
@@ -106,32 +102,31 @@ def train(
 ) -> Trained:
     """Run one experiment and register its model.
 
-    The figures come from a model that saw only the training side of the split; the model that is saved is then fitted
-    on all labelled listings. Where no model is in use, it becomes champion if it passes the gate.
+    Figures come from a model of the training side of the split; the saved model is fitted on all labelled listings. If
+    no model is in use, it becomes champion if it passes the gate.
 
     Parameters
     ----------
     experiment : Experiment
-        What to do; `load_experiment` reads it from a file.
+        From `load_experiment`.
     models : Path, default="models"
-        The model is saved in a folder of this folder, named after the experiment; its drift reference and the report on
-        it lie beside that.
+        Folder of the model's folder, named after the experiment, its drift reference and its report.
     tracking_uri : str, optional
-        MLflow's store; that of the settings where none is given.
+        MLflow's store; default that of the settings.
     explain : function of Path, optional
-        Given the model folder, it returns what explains the worst misjudged listings in the report.
+        From the model folder to what explains the worst errors in the report.
     rules : GateRules, optional
-        What a first model must show; the bundled rules where none are given.
+        Requirements of a first model; default the bundled rules.
     say : function of str, optional
-        Told what is being done, for a progress display.
+        Receives progress messages.
 
     Raises
     ------
     InvalidListings, UnreadableFile, Refused, UnusableSetting
-        The data cannot be read, cannot be split, or the experiment asks for what does not exist.
+        The data cannot be read or split, or the experiment asks for what does not exist.
     Refused, UnwritableFile, Failed
-        The model or the run could not be kept; this is known before anything is learnt. Where MLflow goes away later,
-        model and report are there, and `record_trained` registers the model.
+        Model or run could not be stored; found before anything is learnt. If MLflow fails later, model and report are
+        stored, and `record_trained` registers the model.
     """
     folder = models / experiment.name
     say("checking what is needed")
@@ -164,14 +159,9 @@ def record_trained(
     tracking_uri: str | None = None,
     say: Say = lambda _: None,
 ) -> tuple[RecordedRun, GateReport | None]:
-    """Record the run of a model that `train` has saved, and judge it by the gate where no model is in use.
+    """Record the run of a saved model, and put it through the gate if no model is in use.
 
-    Parameters
-    ----------
-    folder : Path
-        The model.
-    rules, tracking_uri, say
-        As for `train`.
+    `folder` is that of the model; the other parameters are those of `train`.
 
     Raises
     ------
@@ -191,7 +181,7 @@ def record_trained(
 
 
 def _check_destination(folder: Path, tracking_uri: str | None) -> None:
-    """Refuse early what would otherwise fail once everything has been learnt."""
+    """Refuse early what would fail after training."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -203,7 +193,7 @@ def _check_destination(folder: Path, tracking_uri: str | None) -> None:
 def _judge_first(
     run: RecordedRun, rules: GateRules, tracking_uri: str | None, say: Say
 ) -> tuple[RecordedRun, GateReport | None]:
-    """Put a model through the gate where none is in use, and into use if it passes."""
+    """Put a model through the gate if none is in use, and promote it if it passes."""
     if run.alias != CHALLENGER or read_champions(run.model_name, tracking_uri).current is not None:
         return run, None
     say("judging it by the rules of the gate")
@@ -220,7 +210,7 @@ def _report(
     curve: LearningCurve | None,
     tracking_uri: str | None,
 ) -> ReportFacts:
-    """Work out the report, beside the champion where it was tested on the same listings and MLflow still answers."""
+    """Return the report, beside the champion if it was tested on the same listings and MLflow answers."""
     try:
         champion = fetch_champion_scores(learnt.tested, experiment.record.model, tracking_uri)
     except Failed:
