@@ -29,7 +29,6 @@ from ipml.model.questions.learning_curve import LearningCurve, measure_learning_
 from ipml.model.robustness import Attack, score_attacks
 from ipml.model.training.experiment import Experiment, labelled_of, read_truth, read_unlabelled
 from ipml.model.training.own_features import check_savable, make_own_features
-from ipml.settings import get_settings
 
 _COPIES = 50  # of the golden listings, so that words are frequent enough for extractors that leave out rare ones
 _LATEST = np.iinfo(np.int64).max  # after whatever the source model knows
@@ -86,7 +85,7 @@ def fetch_source_model(
     if experiment.data.donor is None:
         return experiment, None
     uri, folder = _find_source_model(experiment.data.donor, tracking_uri)
-    source_model, pinned = load_model(folder, key_file=get_settings().model_key), experiment.data.donor_digest
+    source_model, pinned = load_model(folder, key_file=experiment.settings.model_key), experiment.data.donor_digest
     if pinned not in (None, source_model.digest):
         raise UnusableSetting(
             f"source model {uri}", f"a model file with the digest {source_model.digest}", f"that with {pinned}"
@@ -168,7 +167,7 @@ def make_external(experiment: Experiment, brands: BrandTable) -> ExternalClassif
         refit=external.refit,
         pos_label=external.pos_label,
         seed=experiment.seed,
-        trusted=get_settings().trusted_models,
+        trusted=experiment.settings.trusted_models,
     )
 
 

@@ -65,6 +65,7 @@ from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, Unusabl
 from ipml.features.extra import check_extra
 from ipml.kit.canonical_json import digest
 from ipml.kit.toml import parse_toml
+from ipml.listings.brands import Brands, load_brands
 from ipml.listings.column_maps import ColumnMap, load_columns
 from ipml.listings.extra import EXTRA
 from ipml.listings.fields import COLUMNS, FIELDS, VECTORS
@@ -78,7 +79,7 @@ from ipml.model.labels import PREVALENCE_BOUND, draw_unlabelled
 from ipml.model.model_file.model_file import NAME_PATTERN
 from ipml.model.questions.costs import Costs
 from ipml.records import Problem
-from ipml.settings import get_settings
+from ipml.settings import Settings, get_settings
 
 
 def _list_files(value: Any) -> Any:
@@ -233,6 +234,11 @@ class Experiment(_Part):
     record: RecordPart = RecordPart()
     folder: Path = Field(Path(), exclude=True, description="where the file lies; names of files start here")
     text: str = Field("", exclude=True, description="the file as written, recorded with the run")
+    settings: Settings = Field(default_factory=get_settings, exclude=True, repr=False)
+
+    def read_brands(self) -> Brands:
+        """Return the brands of the experiment, else of the settings, else the bundled ones."""
+        return load_brands(self.find(self.data.brands) if self.data.brands else self.settings.brands)
 
     def find_all(self) -> list[Path]:
         """Return the paths of all files, so that a missing one is reported at once."""
@@ -256,7 +262,7 @@ class Experiment(_Part):
     def digest_files(self) -> list[tuple[str, str, str]]:
         """Return purpose, name and SHA-256 of each file, including the brands of the settings."""
         found = [(role, name, self.find(name)) for role, name in self.list_files()]
-        if not self.data.brands and (brands := get_settings().brands):
+        if not self.data.brands and (brands := self.settings.brands):
             found.append(("brands", brands.name, brands))
         digests = []
         for role, name, path in found:
@@ -266,7 +272,7 @@ class Experiment(_Part):
 
     def find(self, name: str) -> Path:
         """Return the path of a file: beside the experiment, or else in the data folder."""
-        places = [self.folder / name, get_settings().data / name]
+        places = [self.folder / name, self.settings.data / name]
         for place in places:
             if place.exists():
                 return place
@@ -344,7 +350,7 @@ def load_experiment(path: Path) -> Experiment:
     try:
         text = path.read_text(encoding="utf-8")
         written = parse_toml(text)
-        if ours := {"folder", "text"} & written.keys():
+        if ours := {"folder", "text", "settings"} & written.keys():
             raise UnusableSetting(str(path), f"unknown {', '.join(sorted(ours))}", _EXPECTED)
         return Experiment(**written, folder=path.parent, text=text)
     except OSError as error:

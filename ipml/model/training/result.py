@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from ipml.errors import Refused, UnmeasurableScores, UnusableSetting
 from ipml.features.goods import BrandTable, brand_table
-from ipml.listings.brands import Brands, load_brands
+from ipml.listings.brands import Brands
 from ipml.model.drift import DriftReference, reference_of
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, Tested
 from ipml.model.evaluation.label_weights import Maturity
@@ -37,7 +37,6 @@ from ipml.model.training.classifier import (
     score_unseen,
 )
 from ipml.model.training.experiment import Experiment, digest_training, labelled_of, read_unlabelled
-from ipml.settings import get_settings
 
 Say = Callable[[str], None]
 SOME = (
@@ -184,8 +183,7 @@ def prepare(experiment: Experiment) -> Brands:
         A file is missing, or a parameter is unknown or has an unusable value.
     """
     experiment.find_all()
-    brand_file = experiment.find(experiment.data.brands) if experiment.data.brands else get_settings().brands
-    brands = load_brands(brand_file)
+    brands = experiment.read_brands()
     rehearse(experiment, brand_table(brands))
     return brands
 
@@ -280,8 +278,8 @@ def save_learnt(experiment: Experiment, learnt: TrainingResult, folder: Path) ->
         data_digest=learnt.data_digest,
         experiment=experiment.model_dump(mode="json"),
         figures=learnt.evaluation.figures[MODEL],
-        key_file=get_settings().model_key,
-        trusted=get_settings().trusted_models,
+        key_file=experiment.settings.model_key,
+        trusted=experiment.settings.trusted_models,
     )
 
 
