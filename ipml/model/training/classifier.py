@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -211,7 +210,6 @@ def settable_parameters(classifier: CounterfeitClassifier) -> dict[str, object]:
 
 Floats = NDArray[np.float64]
 Side = tuple[Positions, Positions]
-_Part = Literal["clean", "attacked"]
 
 
 def score_unseen(
@@ -248,23 +246,25 @@ def score_unseen(
     scores: dict[str, list[Floats]] = {}
     attacked: dict[str, Floats] = {}
     for repeat, folds in enumerate(repeats):
-        sheet: dict[tuple[_Part, str], Floats] = {}
+        clean: dict[str, Floats] = {}
         for fold, (train_rows, test_rows) in enumerate(folds):
             say(f"testing on unseen sellers ({repeat * len(folds) + fold + 1} of {len(repeats) * len(folds)})")
             learnt, unseen = listings.iloc[train_rows[is_labelled[train_rows]]], listings.iloc[test_rows]
-            y = truth.iloc[test_rows].to_numpy(dtype=bool)
-            tried = attacks if repeat == 0 else ()
-            for key, scored in _score_side(experiment, learnt, unseen, y, brands, tried, unlabelled, source_model):
-                sheet.setdefault(key, np.full(len(listings), np.nan))[test_rows] = scored
-        for (part, name), scored in sheet.items():
-            if part == "attacked":
-                attacked[name] = scored[tested]
-            else:
-                scores.setdefault(name, []).append(scored[tested])
+            others = _leave_out(unlabelled, unseen)
+            classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, source_model=source_model)
+            scored = classifier.predict_proba(unseen)[:, 1]
+            for name, column in {MODEL: scored, **_score_baselines(learnt, unseen, brands)}.items():
+                clean.setdefault(name, np.full(len(listings), np.nan))[test_rows] = column
+            if repeat == 0:
+                y, seed = truth.iloc[test_rows].to_numpy(dtype=bool), experiment.seed
+                for name, column in score_attacks(classifier, unseen, y, families=attacks, seed=seed, clean=scored):
+                    attacked.setdefault(name, np.full(len(listings), np.nan))[test_rows] = column
+        for name, column in clean.items():
+            scores.setdefault(name, []).append(column[tested])
     kept = add_values(listings.iloc[tested].reset_index(drop=True), brands["rates"], brands["base_currency"])
     if experiment.data.truth and "label_probability" in kept:  # all are tested, so that none stands for others
         kept["label_probability"] = np.nan
-    return Tested(kept, known, scores, attacked)
+    return Tested(kept, known, scores, {name: column[tested] for name, column in attacked.items()})
 
 
 def find_training_side(experiment: Experiment, listings: pd.DataFrame) -> Positions:
@@ -383,27 +383,13 @@ def _label_all(listings: pd.DataFrame, truth: pd.Series[bool]) -> pd.DataFrame:
     )
 
 
-def _score_side(
-    experiment: Experiment,
-    learnt: pd.DataFrame,
-    unseen: pd.DataFrame,
-    y: NDArray[np.bool_],
-    brands: BrandTable,
-    attacks: Sequence[Attack],
-    unlabelled: pd.DataFrame | None,
-    source_model: CounterfeitClassifier | None,
-) -> Iterator[tuple[tuple[_Part, str], Floats]]:
-    """Yield name and scores of the model, of each baseline, and of the model under each attack; `y` is the truth."""
-    labels = labels_of(learnt)
-    others = _leave_out(unlabelled, unseen)
-    classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, source_model=source_model)
-    scores = classifier.predict_proba(unseen)[:, 1]
-    yield ("clean", MODEL), scores
+def _score_baselines(learnt: pd.DataFrame, unseen: pd.DataFrame, brands: BrandTable) -> dict[str, Floats]:
+    """Return the scores of each baseline, fitted on one side, for the other."""
+    labels, scores = labels_of(learnt), {}
     for name, baseline in (
         ("prevalence", Prevalence()),
         ("keyword list", KeywordList()),
         ("price rule", PriceRule(brands)),
     ):
-        yield ("clean", name), baseline.fit(learnt, labels).predict_proba(unseen)[:, 1]
-    for name, scored in score_attacks(classifier, unseen, y, families=attacks, seed=experiment.seed, clean=scores):
-        yield ("attacked", name), scored
+        scores[name] = baseline.fit(learnt, labels).predict_proba(unseen)[:, 1]
+    return scores

@@ -41,7 +41,7 @@ from ipml.model.training.experiment import (
     read_training_listings,
     read_unlabelled,
 )
-from ipml.model.training.result import TrainingResult, count_found, learn, prepare, save_learnt
+from ipml.model.training.result import TrainingResult, count_found, learn, listings_per_second, prepare, save_learnt
 
 EXPERIMENT_FILE, EXPERIMENT_TEXT = "experiment/experiment.json", "experiment/experiment.toml"
 EVALUATION_FILE = "evaluation/evaluation.json"
@@ -60,7 +60,6 @@ def store_training(
     experiment: Experiment,
     learnt: TrainingResult,
     report: ReportFacts,
-    listings_per_second: float,
     folder: Path,
     page: Path,
 ) -> None:
@@ -68,7 +67,7 @@ def store_training(
 
     `folder` is that of the model, `page` the report on it.
     """
-    gate = _gate_facts_of(learnt, report, listings_per_second)
+    gate = _gate_facts_of(learnt, report)
     measured = {name: value for name in _GATE_FIGURES if (value := getattr(gate, name)) is not None}
     with tempfile.TemporaryDirectory() as workplace:
         tested = Path(workplace, TESTED_FILE)
@@ -175,7 +174,7 @@ def _write_pictures(report: ReportFacts, folder: Path) -> list[Path]:
     return paths
 
 
-def _gate_facts_of(learnt: TrainingResult, report: ReportFacts, listings_per_second: float) -> GateFacts:
+def _gate_facts_of(learnt: TrainingResult, report: ReportFacts) -> GateFacts:
     """Return the facts that the gate needs."""
     attacked, tested = report.robustness, learnt.tested
     worst = min((cost.recall_kept for cost in attacked.costs), key=lambda kept: kept.value) if attacked else None
@@ -189,7 +188,7 @@ def _gate_facts_of(learnt: TrainingResult, report: ReportFacts, listings_per_sec
         recall_kept_worst=worst,
         false_positive_ratio_small=report.fairness.false_positive_ratio_small,
         false_positive_ratio_new=report.fairness.false_positive_ratio_new,
-        listings_per_second=listings_per_second,
+        listings_per_second=listings_per_second(learnt.classifier, tested.listings),
     )
 
 

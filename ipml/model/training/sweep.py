@@ -8,6 +8,7 @@ held-out scores but without a model.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -166,12 +167,16 @@ class _Progress:
     parent: str
     data_digest: str
     tracking_uri: str | None
+    again: bool
+    say: Say
     trials: dict[str, SweepTrial] = field(default_factory=dict)
     tested: dict[str, Tested] = field(default_factory=dict)
 
     def fetch(self, trial: SweepTrial) -> bool:
-        """Take the test of a trial from an earlier record; return False without one."""
+        """Take the test of a trial from an earlier record; return False without one, or to start anew."""
         if trial.key not in self.tested:
+            if self.again:
+                return False
             model = trial.experiment.record.model
             path = fetch_trial_file(model, trial.key, TESTED_FILE, self.tracking_uri)
             if path is None:
@@ -240,12 +245,10 @@ def sweep(
     key = digest(f"{name} {part.model_dump_json(exclude={'trials'})}")[:32]
     facts = _facts_of(experiment, part, data_digest)
     parent = begin_sweep(facts, key, experiment.record.model, is_new=again, tracking_uri=tracking_uri)
-    progress = _Progress(parent, data_digest, tracking_uri)
+    progress = _Progress(parent, data_digest, tracking_uri, again, say)
     material = _Material(keep_training_side(experiment, listings), table, source_model)
-    with _open_workers(jobs) as submit:
-        _try_all(
-            search, lambda values: make_trial(experiment, values, files), material, progress, submit, jobs, again, say
-        )
+    with _open_workers(jobs, material) as submit:
+        _try_all(search, lambda values: make_trial(experiment, values, files), progress, submit, jobs)
     say("measuring")
     swept = compare_trials(experiment, [(progress.trials[key].values, progress.tested[key]) for key in progress.trials])
     return _finish(swept, experiment, part, models, progress)
@@ -331,20 +334,20 @@ def _extremes(part: SweepPart) -> Iterator[Values]:
         yield {name: values[min(place, len(values) - 1)] for name, values in ends.items()}
 
 
-Submit = Callable[[SweepTrial, _Material], "Future[Tested]"]
+Submit = Callable[[SweepTrial], "Future[Tested]"]
 
 
 @contextmanager
-def _open_workers(jobs: int) -> Iterator[Submit]:
+def _open_workers(jobs: int, material: _Material) -> Iterator[Submit]:
     """Yield what runs a trial: this process, or one of several that share its cores."""
     if jobs == 1:
-        yield _try_here
+        yield lambda trial: _try_here(trial, material)
         return
     cores = str(max(1, (os.cpu_count() or 1) // jobs))
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), cores)
     pool = get_reusable_executor(max_workers=jobs, timeout=60, env=threads)
     try:
-        yield lambda trial, material: pool.submit(_try_one, trial, material)
+        yield lambda trial: pool.submit(_try_one, trial, material)
     except BrokenProcessPool as error:
         remedy = "What was tried is kept. Go on with fewer --jobs."
         raise Failed("sweep", "a process ended, perhaps for lack of memory", remedy) from error
@@ -365,32 +368,23 @@ def _try_one(trial: SweepTrial, material: _Material) -> Tested:
 
 
 def _try_all(
-    search: Search,
-    make: Callable[[Values], SweepTrial],
-    material: _Material,
-    progress: _Progress,
-    submit: Submit,
-    jobs: int,
-    again: bool,
-    say: Say,
+    search: Search, make: Callable[[Values], SweepTrial], progress: _Progress, submit: Submit, jobs: int
 ) -> None:
     """Run all proposals, some at once, and record each when it is finished."""
     running: dict[Future[Tested], tuple[Proposal, SweepTrial]] = {}
-    n_told = 0
+    numbers = itertools.count(1)
 
-    def tell(proposal: Proposal, trial: SweepTrial) -> None:
-        nonlocal n_told
+    def report(proposal: Proposal, trial: SweepTrial) -> None:
         search.tell(proposal, progress.score(trial))
-        n_told += 1
-        say(f"{n_told} of {search.n_trials} tried")
+        progress.say(f"{next(numbers)} of {search.n_trials} tried")
 
     while True:
         while len(running) < jobs and (proposal := search.ask()):
             trial = make(proposal.values)
-            if trial.key in progress.tested or (not again and progress.fetch(trial)):
-                tell(proposal, trial)
+            if progress.fetch(trial):
+                report(proposal, trial)
             else:
-                running[submit(trial, material)] = proposal, trial
+                running[submit(trial)] = proposal, trial
         if not running:
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -398,7 +392,7 @@ def _try_all(
             tested = future.result()
             _record(trial, tested, progress)
             progress.keep(trial, tested)
-            tell(proposal, trial)
+            report(proposal, trial)
 
 
 def _measure(tested: Tested) -> dict[str, float]:

@@ -11,12 +11,12 @@ from ipml.errors import Failed, UnwritableFile
 from ipml.features.goods import brand_table
 from ipml.model.drift import path_beside
 from ipml.model.evaluation.evaluation import Evaluation
+from ipml.model.learner.problem import Floats
 from ipml.model.model_file import ModelCard
 from ipml.model.model_file.folder import check_replaceable
 from ipml.model.promotion import examine, fetch_champion_scores, load_rules, promote
 from ipml.model.promotion.gate import GateReport, GateRules
-from ipml.model.questions.learning_curve import LearningCurve
-from ipml.model.report import Explain, ReportFacts, model_report, write_report
+from ipml.model.report import Explain, model_report, write_report
 from ipml.model.tracking import (
     CHALLENGER,
     CHAMPION,
@@ -37,7 +37,6 @@ from ipml.model.training.result import (
     draw_learning_curve,
     head_of,
     learn,
-    listings_per_second,
     measure_attacks,
     prepare,
     save_learnt,
@@ -143,10 +142,18 @@ def train(
     card = save_learnt(experiment, learnt, folder)
     path_beside(folder).write_text(learnt.reference.to_json(), encoding="utf-8")
     say("writing the report")
-    facts = _report(experiment, learnt, card, explain and explain(folder), curve, tracking_uri)
+    facts = model_report(
+        learnt.tested,
+        learnt.evaluation,
+        head_of(experiment, card.full_version),
+        champion=_fetch_champion(experiment, learnt, tracking_uri),
+        robustness=measure_attacks(experiment, learnt.tested),
+        explain=explain and explain(folder),
+        costs=experiment.evaluation.costs,
+        learning=curve,
+    )
     page = write_report(facts, folder.with_name(f"{folder.name}.report.html"))
-    speed = listings_per_second(learnt.classifier, learnt.tested.listings)
-    store_training(experiment, learnt, facts, speed, folder, page)
+    store_training(experiment, learnt, facts, folder, page)
     run, gate = record_trained(folder, rules=rules, tracking_uri=tracking_uri, say=say)
     started = describe_source_model(experiment, source_model, learnt.classifier, learnt.tested.listings)
     return Trained(card, folder, learnt.evaluation, run, page, gate, started)
@@ -202,26 +209,9 @@ def _judge_first(
     return replace(run, alias=CHAMPION) if moved else run, candidacy.report
 
 
-def _report(
-    experiment: Experiment,
-    learnt: TrainingResult,
-    card: ModelCard,
-    explain: Explain | None,
-    curve: LearningCurve | None,
-    tracking_uri: str | None,
-) -> ReportFacts:
-    """Return the report, beside the champion if it was tested on the same listings and MLflow answers."""
+def _fetch_champion(experiment: Experiment, learnt: TrainingResult, tracking_uri: str | None) -> list[Floats] | None:
+    """Return the champion's scores if it was tested on the same listings and MLflow answers."""
     try:
-        champion = fetch_champion_scores(learnt.tested, experiment.record.model, tracking_uri)
+        return fetch_champion_scores(learnt.tested, experiment.record.model, tracking_uri)
     except Failed:
-        champion = None
-    return model_report(
-        learnt.tested,
-        learnt.evaluation,
-        head_of(experiment, card.full_version),
-        champion=champion,
-        robustness=measure_attacks(experiment, learnt.tested),
-        explain=explain,
-        costs=experiment.evaluation.costs,
-        learning=curve,
-    )
+        return None
