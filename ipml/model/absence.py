@@ -1,11 +1,10 @@
 """Absence: learns what to add to the log-odds of listings without fields that nearly all training listings have.
 
-No coefficient of "the age is unknown" can be learnt where every age is known. A missing field weighs 0, as if the
-listing were new or its seller without a complaint, and probabilities would be several times too high or too low, though
-their order is right. So training listings are copied, each copy without fields drawn at random, and a logistic
-regression finds the offset of each missing field, and of each two, under which the copies without them are counterfeit
-as often as the whole listings. Where more listings lack a field, the learner has seen what that means, and an offset is
-only added beside a field that hardly any lacks.
+No coefficient of "age unknown" can be learnt where every age is known. A missing field would count 0, like a new
+listing or a seller without complaints, and probabilities would be several times too high or too low. So training
+listings are copied without fields drawn at random, and a logistic regression finds the offset of each missing field,
+and of each pair, under which the copies are as often counterfeit as the whole listings. Where more listings lack a
+field, the learner knows its absence, and an offset is only added beside a field that hardly any lacks.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import scipy
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import COUNTED, FIELD_GROUPS, MissingFields, find_missing
 from ipml.model.calibration import SigmoidCalibration
-from ipml.model.learner import Floats, Labels
+from ipml.model.learner.problem import Floats, Labels
 from ipml.model.stages import FirstStage
 
 MOST_LACKING = 0.05
@@ -30,16 +29,7 @@ _RIDGE = 0.5  # of a logistic regression with C = 1
 
 
 class LeftOut(NamedTuple):
-    """Training listings of sellers left out, with what a model that did not know the seller says of them.
-
-    Attributes
-    ----------
-    listings : ListingColumns
-        As the model reads them.
-    unseen : array of shape (n_listings,)
-        Log-odds by themselves.
-    y, weight : array of shape (n_listings,)
-    """
+    """Training listings of sellers left out, and their log-odds (`unseen`) in models that did not know the seller."""
 
     listings: ListingColumns
     unseen: Floats
@@ -48,16 +38,7 @@ class LeftOut(NamedTuple):
 
 
 def learn_absence(stage: FirstStage, left_out: LeftOut, seed: int) -> MissingFields | None:
-    """Return what to add to the log-odds of listings that lack fields; None where no field is nearly always there.
-
-    Parameters
-    ----------
-    stage : FirstStage
-        Fitted on these listings, among others.
-    left_out : LeftOut
-    seed : int
-        Of the listings that are copied, and the fields that each copy lacks.
-    """
+    """Return the offsets of missing fields; None where no field is nearly always there. `seed` draws the copies."""
     missing = find_missing(left_out.listings, list(FIELD_GROUPS))
     names = [name for place, name in enumerate(FIELD_GROUPS) if not missing[:, place].all()]
     missing = find_missing(left_out.listings, names)
@@ -89,17 +70,7 @@ def learn_absence(stage: FirstStage, left_out: LeftOut, seed: int) -> MissingFie
 
 
 def _fit_offsets(log_odds: Floats, target: Floats, weight: Floats, terms: Floats, line: SigmoidCalibration) -> Floats:
-    """Return the offset of each term under which listings are as probable as they should be, shape (n_terms,).
-
-    Parameters
-    ----------
-    log_odds, target, weight : array of shape (n_listings,)
-        Of listings that lack fields, and how probable each should be.
-    terms : array of shape (n_listings, n_terms)
-        1 where a term holds, else 0.
-    line : SigmoidCalibration
-        Makes log-odds probabilities.
-    """
+    """Return the offset of each term (column of 0 and 1) under which listings reach their target probability."""
 
     def loss(offsets: Floats) -> tuple[float, Floats]:
         z = line.slope_ * (log_odds + terms @ offsets) + line.intercept_

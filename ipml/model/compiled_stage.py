@@ -1,9 +1,7 @@
-"""The first stage as the engine takes it: from the texts and figures of listings to their log-odds in one call.
+"""Compiled stage: the first stage as the engine takes it, from texts and figures to log-odds in one call.
 
-What the extractors of a model have learnt is put together once. Of listings the engine is told their texts, and facts
-and codes by place; few different brands, categories and currencies are met, and what is known of each is kept.
-
-What other extractors say, of pictures or of a data scientist's own, is added to what the engine says.
+A model's extractors are put together once. Listings go to the engine as texts, facts and codes; what is known of the
+few different brands, categories and currencies is cached. Extractors that the engine does not know add to its result.
 """
 
 from __future__ import annotations
@@ -79,19 +77,19 @@ _explain_listings = bind("explain_listings")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Weighed:
-    """What the first stage says of some listings, a row each.
+class StageScores:
+    """First-stage scores, a row for each listing.
 
     Attributes
     ----------
     log_odds : array of float
-        By itself; of long texts those with the worst passage.
+        Of long texts those of the worst passage.
     brands : array of int
-        The number of its brand, -1 for none that is known.
+        The number of the brand; -1 for no known one.
     found : array of uint8
-        The sum of `IS_UNFAMILIAR` and `HAS_NO_PLAIN_LETTERS`, where they are so.
+        The sum of `IS_UNFAMILIAR` and `HAS_NO_PLAIN_LETTERS`, where they hold.
     by_engine : array of float
-        The log-odds without what is added by extractors that the engine does not know.
+        The log-odds without extractors that the engine does not know.
     """
 
     log_odds: Floats
@@ -100,28 +98,17 @@ class Weighed:
     by_engine: Floats
 
 
-WeighOne: TypeAlias = Callable[[Listing], tuple[float, int, int]]
-"""From a single listing to its log-odds, its brand and what else is found of it, as in `Weighed`."""
+ScoreOne: TypeAlias = Callable[[Listing], tuple[float, int, int]]
+"""From a single listing to its log-odds, its brand and what else is found of it, as in `StageScores`."""
 
 
 def _make_results(n: int) -> tuple[Floats, Codes, Bytes]:
-    """Return arrays for what is said of so many listings."""
+    """Return arrays for the results of n listings."""
     return np.empty(n), np.empty(n, np.int64), np.empty(n, np.uint8)
 
 
 class CompiledStage:
-    """A first stage put together for the engine.
-
-    What is said of a listing is the same alone and among others, to the bit. Threads may share it.
-
-    Parameters
-    ----------
-    parts : mapping of str to Part
-        What the features of each extractor weigh.
-    intercept : float
-    reading : Reading
-        How listings are read.
-    """
+    """A first stage in the form of the engine. A listing scores the same alone and in a batch. Threads may share it."""
 
     def __init__(self, parts: Mapping[str, Part], intercept: float, reading: Reading) -> None:
         known = complete(parts)
@@ -144,17 +131,17 @@ class CompiledStage:
         self._category = lru_cache(_MOST_REMEMBERED)(self._read_category)
         self._brand_field = lru_cache(_MOST_REMEMBERED)(self._read_brand_field)
 
-    def weigh(self, listings: ListingColumns) -> Weighed:
-        """Return what the first stage says of listings."""
+    def score(self, listings: ListingColumns) -> StageScores:
+        """Return the first-stage scores of listings."""
         by_engine, brands, found = results = _make_results(len(listings))
         while not self.call(_weigh_listings, listings, *results):
             pass
-        return Weighed(self._add_others(listings, by_engine), brands, found, by_engine)
+        return StageScores(self._add_others(listings, by_engine), brands, found, by_engine)
 
-    def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
-        """Return what `weigh` does, and what each feature adds to the log-odds, the n-grams of a text together.
+    def explain(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
+        """Return scores, and what each feature adds to the log-odds, the n-grams of a text together.
 
-        The listings know from then on how their texts read, which phrases stand where in them, and their brands.
+        The listings keep their readings, phrase places and brands.
         """
         by_engine, brands, found = results = _make_results(len(listings))
         parts = np.empty((len(listings), self._n_parts))
@@ -166,13 +153,13 @@ class CompiledStage:
         for name in MAX_LETTERS:
             data, numbers, places = self._tell_read(listings, name, data, numbers, places)
         tell_brands(listings, self._finder.table, brands)
-        weighed = Weighed(self._add_others(listings, by_engine), brands, found, by_engine)
+        scores = StageScores(self._add_others(listings, by_engine), brands, found, by_engine)
         if self._others:
             parts = np.concatenate([parts, *(part.contributions(listings) for part in self._others.values())], axis=1)
-        return weighed, parts if self._places is None else parts[:, self._places]
+        return scores, parts if self._places is None else parts[:, self._places]
 
     def _add_others(self, listings: ListingColumns, by_engine: Floats) -> Floats:
-        """Return log-odds with what the extractors add that the engine does not know."""
+        """Return log-odds including extractors that the engine does not know."""
         if not self._others:
             return by_engine
         total = by_engine.copy()
@@ -198,8 +185,8 @@ class CompiledStage:
         listings.tell_read(name, Texts(offsets, data[:n_bytes]), find)
         return data[n_bytes:], numbers[after:], places[3 * bounds[-1] :]
 
-    def weigh_one(self, listing: Listing) -> tuple[float, int, int]:
-        """Return log-odds, brand and what else is found of a single listing, without making columns of it."""
+    def score_one(self, listing: Listing) -> tuple[float, int, int]:
+        """Return log-odds, brand and flags of a single listing, without making columns of it."""
         room = self._put_one(listing)
         while not self._call(_weigh_listings, room.told, *room.results):
             pass
@@ -211,9 +198,9 @@ class CompiledStage:
         return log_odds, room.brand.value, room.found.value
 
     def call(self, function: Callable[..., int], listings: ListingColumns, *arguments: Any) -> bool:
-        """Call a function of the engine that weighs listings; return whether what it wrote is of use.
+        """Call a scoring function of the engine; return False if new characters were met: call again then.
 
-        It is not where characters were met for the first time, which are known from then on: call it again.
+        The engine's character tables are filled for the new characters in between.
         """
         return self._call(function, self._tell(listings), *arguments)
 
@@ -264,7 +251,7 @@ class CompiledStage:
         return room
 
     def _list_facts(self, listings: ListingColumns) -> Floats:
-        """Return what is known besides the texts in numbers, by the places that the engine knows."""
+        """Return numeric facts by the places of first_stage.h."""
         facts = np.full((len(listings), _N_FACTS), np.nan)
         units, categories = self._price.units(listings), listings.folded_names("category")
         facts[:, _PRICE] = self._price.comparable(listings)
@@ -279,14 +266,14 @@ class CompiledStage:
         return facts
 
     def _list_references(self, fields: Names, categories: Names, units: Names) -> Floats:
-        """Return what goods of the brand that each field names usually cost; NaN where unknown."""
+        """Return the reference price of each field's brand; NaN where unknown."""
         if fields.names == [""]:
             return np.full(len(fields), np.nan)
         pairs, which = find_pairs(fields, categories)
         return pair_up(Names(which, list(map("\n".join, pairs))), units, self._price.reference_of)
 
     def _list_codes(self, listings: ListingColumns) -> Codes:
-        """Return what is known in whole numbers."""
+        """Return whole-number facts by the places of first_stage.h."""
         codes = np.zeros((len(listings), _N_CODES), dtype=np.int64)
         units, categories = self._price.units(listings), listings.folded_names("category")
         fields = listings.folded_names("brand")
@@ -343,7 +330,7 @@ _NONE_AUTHORISED = _LISTS.from_param(_NONE)
 
 
 class _OneText:
-    """A text where the engine looks for it, which is told once."""
+    """A text in a buffer that the engine reads."""
 
     def __init__(self, told: Struct) -> None:
         self._ends = (ctypes.c_int64 * 2)()
@@ -357,7 +344,7 @@ class _OneText:
 
 
 class _Room:
-    """Room for one listing and what is said of it, and which listing is told there by which stage."""
+    """Reusable buffers for scoring one listing, with the listing and stage they hold."""
 
     def __init__(self) -> None:
         self.listing: Listing | None = None
@@ -375,7 +362,7 @@ class _Room:
 
 
 class _RoomOfThread(threading.local):
-    """Room that is used again and again, each thread its own: to make it takes half as long as to weigh one."""
+    """Buffers of each thread: making them takes half as long as scoring a listing."""
 
     def __init__(self) -> None:
         self.of_thread = _Room()
@@ -385,13 +372,13 @@ _ROOM = _RoomOfThread()
 
 
 def _find_correction(others: Sequence[Part]) -> NumberPart | None:
-    """Return the part that corrects listings without some fields; None where there are other parts than that."""
+    """Return the part for missing fields if it is the only one that the engine does not know."""
     alone = others[0] if len(others) == 1 else None
     return alone if isinstance(alone, NumberPart) and isinstance(alone.extractor, MissingFields) else None
 
 
 def _place_features(parts: Mapping[str, Part], written: Sequence[Part]) -> NDArray[np.intp] | None:
-    """Return where the features of each part stand in what is written part by part; None where it is the same."""
+    """Return the places of the features of `parts` in the engine's output; None where the order is the same."""
     starts = dict(zip(map(id, written), accumulate((part.width for part in written), initial=0), strict=False))
     if list(parts.values()) == list(written):
         return None

@@ -1,19 +1,18 @@
-"""Whether listings are like those a model was trained on: their words, brands, categories, and how they score.
+"""Familiarity: finds whether listings differ from the training listings in words, brands, categories or scores.
 
-What is usual is taken from training itself, as if each of its sellers had been left out: a word, brand or category that
-only one of them used would have been new with that seller (the idea of Good, Biometrika 40, 1953). So each seller has a
-share of new words, and a probability by a model that did not know that seller; from these follow the mean, and how far
-sellers and listings lie apart.
+Usual values come from training itself, as if each seller had been left out: a word, brand or category that only one
+seller used would have been new with that seller (Good, Biometrika 40, 1953). Each seller thus has a share of new words
+and a held-out probability; the mean and the variance between and within sellers follow.
 
-A batch is unlike where its own mean lies outside of what so many listings of so many sellers may have by chance, and by
-more than half a standard deviation of sellers beyond that: a medium effect by the convention of Cohen (Statistical
-Power Analysis, 1988). Times change a market a little, and with many listings every difference is beyond chance.
+A batch differs if its mean lies outside the range of chance for its listings and sellers, and by more than half a
+standard deviation of sellers beyond it: a medium effect (Cohen, Statistical Power Analysis, 1988). Markets drift a
+little, and with many listings every difference is beyond chance.
 
-A title in a script that hardly any listing of training was written in cannot be read, and says nothing: what titles add
-to log-odds in training says between what bounds the score of such a listing may lie.
+A title in a script that training hardly met cannot be read. The range of what titles add to the log-odds in training
+bounds the score of such a listing.
 
-Batches may have millions of listings. Looked at are those that what stands in them picks, `MOST` at most: in whatever
-chunks and in whatever order they come, these are the same.
+Batches may have millions of listings. At most `MOST` are sampled by a hash of their content, so the sample is the same
+in any chunks and any order.
 """
 
 from __future__ import annotations
@@ -59,19 +58,13 @@ Keys = NDArray[np.uint64]
 
 
 class ListingSample:
-    """The listings of a batch that are looked at: those with the lowest keys, `MOST` at most.
-
-    Attributes
-    ----------
-    rows : structured array
-        Key, seller, share of new words, whether brand and category are new (NaN without any), and score.
-    """
+    """The sample of a batch: the rows of the `MOST` listings with the lowest keys."""
 
     def __init__(self) -> None:
         self.rows: NDArray[Any] = np.zeros(0, dtype=_ROW)
 
     def add(self, rows: NDArray[Any]) -> None:
-        """Take in further listings, such as the rows of another sample."""
+        """Add listings, such as the rows of another sample."""
         both = np.concatenate([self.rows, rows])
         keys = both["key"]
         order = np.argsort(keys)
@@ -80,7 +73,7 @@ class ListingSample:
         self.rows = both[order[:MOST]]
 
     def find_candidates(self, keys: Keys) -> NDArray[np.intp]:
-        """Return which further listings may be among those with the lowest keys, given the keys of all."""
+        """Return the listings that may be among those with the lowest keys."""
         rows = np.arange(len(keys))
         if len(self.rows) == MOST:
             rows = np.flatnonzero(keys <= self.rows["key"][-1])
@@ -119,19 +112,7 @@ class Familiarity:
     """
 
     def fit(self, listings: ListingColumns, brands: Names, score: Floats, weight: Floats | None = None) -> Self:
-        """Learn from the training listings.
-
-        Parameters
-        ----------
-        listings : ListingColumns
-            As the model reads them.
-        brands : Names
-            The brand of each, "" for none.
-        score : array of shape (n_listings,)
-            The probability by models that did not know the seller; NaN where there is none.
-        weight : array of shape (n_listings,), optional
-            How many listings that come by each stands for.
-        """
+        """Learn what is usual; `score` is held out, or NaN, and `weight` the listings each represents."""
         sellers = listings.names("seller_id").compact().codes
         words = count_ngrams(listings.bones("title"), bits=_BITS, letters=(0, 0), words=1)
         rows = np.repeat(np.arange(len(listings)), np.diff(words.indptr))
@@ -155,16 +136,7 @@ class Familiarity:
         return self
 
     def fit_titles(self, listings: ListingColumns, added: Floats, weight: Floats) -> Self:
-        """Learn in which scripts the training listings are written, and what their titles add to the log-odds.
-
-        Parameters
-        ----------
-        listings : ListingColumns
-        added : array of shape (n_listings,)
-            The log-odds of each listing, less those without its title.
-        weight : array of shape (n_listings,)
-            How many listings that come by each stands for.
-        """
+        """Learn the scripts of training listings, and the range of what titles add to log-odds (`added`)."""
         counts = _count_letters(listings.raw("title")) + _count_letters(listings.raw("description"))
         numbers, of_each = np.unique(counts.argmax(axis=1)[counts.any(axis=1)], return_counts=True)
         self.scripts_ = {NAMES[number]: int(n) for number, n in zip(numbers.tolist(), of_each, strict=True)}
@@ -179,10 +151,9 @@ class Familiarity:
         return hasattr(self, "scripts_")
 
     def find_unread(self, listings: ListingColumns) -> dict[int, str]:
-        """Return the listings with a title that cannot be read, by row, with the script that it is written in.
+        """Return the script of each unreadable title, by row.
 
-        More than half of its letters are of scripts that training hardly met. Letters of other scripts that are read by
-        their shape are read.
+        More than half of its letters are of scripts that training hardly met, and are not read by their shape.
         """
         titles = listings.raw("title")
         rows = np.flatnonzero(_have_others(titles)) if self.knows_scripts else np.zeros(0, dtype=np.intp)
@@ -199,14 +170,14 @@ class Familiarity:
         return dict(zip(rows[places[is_left]].tolist(), (NAMES[script] for script in main[is_left]), strict=True))
 
     def name_scripts(self, titles: Texts) -> list[str]:
-        """Return the script in which each title is mainly written; Latin where it has no letters."""
+        """Return the main script of each title; Latin without letters."""
         counts = _count_letters(titles)
         counts[:, LATIN] += ~counts.any(axis=1)
         counts[counts[:, KANA].any(axis=1), HAN] = 0  # of both Japanese is written
         return [NAMES[script] for script in counts.argmax(axis=1)]
 
     def is_unread(self, title: str) -> bool:
-        """Say whether a title may be one that `find_unread` finds; at once of a single one."""
+        """Say whether `find_unread` may find a title; fast for a single one."""
         if title.isascii() or not self.knows_scripts:
             return False
         kinds = bytes(map(self._kinds_in_bytes.__getitem__, map(ord, title)))
@@ -231,18 +202,7 @@ class Familiarity:
         return self._letter_kinds.tobytes()
 
     def add_to_sample(self, listings: ListingColumns, brands: Names, score: Floats, sample: ListingSample) -> None:
-        """Take listings into a sample.
-
-        Parameters
-        ----------
-        listings : ListingColumns
-            As the model reads them.
-        brands : Names
-            The brand of each, "" for none.
-        score : array of shape (n_listings,)
-            NaN where there is none.
-        sample : ListingSample
-        """
+        """Add listings to a sample; the score is NaN where there is none."""
         keys = _make_keys(listings.raw("title"), listings.raw("seller_id"))
         rows = sample.find_candidates(keys)
         found = np.zeros(len(rows), dtype=_ROW)
@@ -257,7 +217,7 @@ class Familiarity:
         sample.add(found)
 
     def find_unlike(self, sample: ListingSample) -> tuple[Unlike, ...]:
-        """Return in what the listings of a sample are unlike those of training; nothing where too few are known."""
+        """Return in which respects a sample differs from training; empty for too few listings."""
         compared = (self._compare(name, sample.rows) for name in (*_SHARES, _SCORE) if name in self.usual_)
         return tuple(unlike for unlike in compared if unlike is not None)
 
@@ -314,11 +274,11 @@ def _count_letters(texts: Texts) -> NDArray[np.int64]:
 
 
 def _describe(values: Floats, sellers: NDArray[np.int64], weight: Floats) -> Floats | None:
-    """Return what `usual_` keeps of values; None where there are none.
+    """Return the values of `usual_`; None where there are none.
 
-    Variances between and within sellers are those of the one-way analysis of variance with unequal groups (Searle,
-    Casella and McCulloch, Variance Components, 1992, section 3.6). One seller more has 0 and one more has 1, by the
-    rule of succession: a market to which no new brand has come is not closed to any.
+    Variances come from the one-way analysis of variance with unequal groups (Searle, Casella and McCulloch, Variance
+    Components, 1992, section 3.6). By the rule of succession one seller more has 0 and one more has 1: a market without
+    new brands so far is not closed to any.
     """
     is_known = ~np.isnan(values) & (weight > 0)
     values, sellers, weight = values[is_known], np.unique(sellers[is_known], return_inverse=True)[1], weight[is_known]
@@ -338,7 +298,7 @@ def _describe(values: Floats, sellers: NDArray[np.int64], weight: Floats) -> Flo
 
 
 def _bounds(mean: float, variance: float, chance: float) -> tuple[float, float]:
-    """Return between what a mean of values in 0-1 lies but for chance on each side, by the beta distribution."""
+    """Return the range of a mean of values in 0-1, exceeded by chance on each side, by the beta distribution."""
     n = mean * (1 - mean) / variance - 1 if variance > 0 else np.inf
     if n <= 0:
         return 0.0, 1.0
@@ -349,7 +309,7 @@ def _bounds(mean: float, variance: float, chance: float) -> tuple[float, float]:
 
 
 def _are_of_one(codes: NDArray[Any], sellers: NDArray[np.int64], n_codes: int) -> NDArray[np.bool_]:
-    """Say of each occurrence of a word or name whether a single seller has all of that one's."""
+    """Say of each occurrence of a word or name whether all occurrences are of one seller."""
     first, last = np.full(n_codes, np.iinfo(np.int64).max), np.full(n_codes, -1)
     np.minimum.at(first, codes, sellers)
     np.maximum.at(last, codes, sellers)
@@ -357,7 +317,7 @@ def _are_of_one(codes: NDArray[Any], sellers: NDArray[np.int64], n_codes: int) -
 
 
 def _make_keys(titles: Texts, sellers: Texts) -> Keys:
-    """Return a number for each listing that follows from the middle of its title and that of its seller's id."""
+    """Return a key for each listing, hashed from the middle of its title and of its seller's id."""
     keys = _read_middles(titles)
     keys *= _MIX[0]
     keys ^= keys >> np.uint64(32)
@@ -369,7 +329,7 @@ def _make_keys(titles: Texts, sellers: Texts) -> Keys:
 
 
 def _read_middles(texts: Texts) -> Keys:
-    """Return eight bytes of each text as a number: from its middle on, or its last; of a shorter text all."""
+    """Return the eight bytes from the middle of each text as a number; of a shorter text all."""
     data = np.concatenate([texts.data, np.zeros(8, dtype=np.uint8)]) if len(texts.data) < 8 else texts.data
     starts, ends = texts.offsets[:-1], texts.offsets[1:]
     begins = starts + ends
@@ -405,7 +365,7 @@ def _divide(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
 
 
 def _say(name: str, found: float, mean: float, low: float, high: float) -> str:
-    """Say in what listings are unlike those of training."""
+    """Return the sentence of a difference."""
     for_so_many = "would be usual for this many listings and sellers"
     if name == _SCORE:
         usual = f"{100 * low:.0f} to {100 * high:.0f} % {for_so_many} (expected prevalence {100 * mean:.0f} %)"

@@ -1,9 +1,8 @@
-"""What is given to learn from: labels, weights, columns that have names, and unlabelled listings of the market.
+"""Labels: reads labels and weights, and puts unlabelled listings of the market beside them.
 
-A model of labels alone knows only sellers that somebody suspected, and takes for a sign of counterfeits what is merely
-the market's: its brands, its words. Most listings that nobody looked at are genuine, so each counts as a genuine one of
-the least weight under which no more of those left out are taken for counterfeit than there can be (Elkan and Noto,
-2008, doi:10.1145/1401890.1401920, weigh unlabelled examples so that known and unknown ones agree on the prevalence).
+A model of labels alone knows only sellers that somebody suspected, and takes the market's own brands and words for
+signs of counterfeits. Most unlabelled listings are genuine, so each counts as a genuine one of the least weight under
+which the mean probability of those left out is plausible (Elkan and Noto, 2008, doi:10.1145/1401890.1401920).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from ipml.features.columns import ListingColumns
 from ipml.listings.extra import EXTRA
 from ipml.listings.fields import TEXT_VECTOR
 from ipml.listings.kinds import has_cells
-from ipml.model.learner import Floats, Labels
+from ipml.model.learner.problem import Floats, Labels
 
 _GENUINE = {"counterfeit": ("genuine", "authentic", "real", "original"), "1": ("0",), "true": ("false",)}
 _GENUINE["fake"] = _GENUINE["counterfeit"]
@@ -33,21 +32,17 @@ as well as "counterfeit?".
 
 
 def find_counterfeit_label(classes: NDArray[Any], pos_label: Any = None) -> int:
-    """Return which of two labels is that of counterfeits, 0 or 1.
-
-    It is the one given, or else 1 or True beside 0, -1 or False, or else a name that everybody reads one way.
+    """Return which of two labels is that of counterfeits, 0 or 1: `pos_label`, 1 or True, or a usual name.
 
     Raises
     ------
     ValueError
-        The label given is neither; or none is given, and both could be that of counterfeits.
+        `pos_label` is neither; or there is none, and both could be the label of counterfeits.
 
     Examples
     --------
     >>> find_counterfeit_label(np.array(["counterfeit", "genuine"])), find_counterfeit_label(np.array([0, 1]))
     (0, 1)
-    >>> find_counterfeit_label(np.array(["no", "yes"]), "yes")
-    1
     """
     labels: list[Any] = classes.tolist()
     if pos_label is not None:
@@ -64,13 +59,12 @@ def find_counterfeit_label(classes: NDArray[Any], pos_label: Any = None) -> int:
 
 
 def find_counterfeit_column(classifier: Any) -> int:
-    """Return which column of `predict_proba` is that of counterfeits; the second of a classifier without labels.
+    """Return the column of counterfeits in `predict_proba`; 1 for a classifier without labels.
 
     Raises
     ------
     ValueError
-        Earlier releases took the second label for that of counterfeits, whatever it was, and did not store which: the
-        classifier may flag genuine listings.
+        A model of an earlier release, which always took the second label for counterfeit, may flag genuine listings.
     """
     if not hasattr(classifier, "classes_"):
         return 1
@@ -83,13 +77,7 @@ def find_counterfeit_column(classifier: Any) -> int:
 
 
 def list_labels(y: Any, n_listings: int) -> NDArray[Any]:
-    """Return a label for each listing, as plain texts or numbers.
-
-    Raises
-    ------
-    ValueError
-        Not one for each listing, or one is missing.
-    """
+    """Return the labels as plain texts or numbers; refuse missing ones and a wrong number of them."""
     from sklearn.utils.validation import column_or_1d  # scoring does without scikit-learn
 
     labels = column_or_1d(np.asarray(y), warn=True)
@@ -101,21 +89,12 @@ def list_labels(y: Any, n_listings: int) -> NDArray[Any]:
 
 
 def read_labels(y: Any, weight: Floats, pos_label: Any = None) -> tuple[NDArray[Any], Labels, Any]:
-    """Return both labels, sorted, 1 for each listing with that of counterfeits, else 0, and the label of counterfeits.
-
-    Parameters
-    ----------
-    y : array of shape (n_listings,)
-        Of two labels.
-    weight : array of shape (n_listings,)
-        What each counts: both labels must have some.
-    pos_label : object, optional
-        The label of counterfeits, where `find_counterfeit_label` does not know it.
+    """Return both labels, sorted; 1 for counterfeit and 0 for genuine of each listing; and the label of counterfeits.
 
     Raises
     ------
     ValueError
-        Not one for each listing, one is missing, they are not of two classes, or both could be that of counterfeits.
+        A label is missing, they are not of two classes with a weight, or both could be the label of counterfeits.
 
     Examples
     --------
@@ -145,9 +124,9 @@ _SAME_LISTING = ("seller_id", "title", "description", "price")
 
 
 def find_contradictions(listings: pd.DataFrame, y: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which rows have the opposite label of another row of the same listing, shape (n_listings,).
+    """Say of each row whether another row of the same listing has the opposite label.
 
-    Rows are of the same listing if they have the same seller and `listing_id`, or title, description and price.
+    Rows of one listing share the seller and either `listing_id` or title, description and price.
 
     Examples
     --------
@@ -169,7 +148,7 @@ def find_contradictions(listings: pd.DataFrame, y: NDArray[Any]) -> NDArray[np.b
 
 
 def warn_of_contradictions(listings: pd.DataFrame, y: Labels) -> None:
-    """Warn of rows of one listing that have opposite labels: a model learns nothing good of them."""
+    """Warn of rows of one listing that have opposite labels."""
     is_wrong = find_contradictions(listings, y)
     if is_wrong.any():
         first = ", ".join(map(str, np.flatnonzero(is_wrong)[:3] + 1))
@@ -180,7 +159,7 @@ def warn_of_contradictions(listings: pd.DataFrame, y: Labels) -> None:
 
 
 def list_columns(X: Any) -> list[str]:
-    """Return the names of the columns of training listings, among which those that make folds must be."""
+    """Return the column names of training listings; `seller_id` must be among them."""
     names = list(map(str, X))
     if "seller_id" not in names:
         found = ", ".join(names[:5]) or "none"
@@ -210,16 +189,15 @@ WEIGHTS = tuple(2.0**power for power in range(-10, 1))
 
 @dataclass(frozen=True, slots=True)
 class UnlabelledEffect:
-    """What unlabelled listings did to a model.
+    """The effect of unlabelled listings on a model.
 
     Attributes
     ----------
     n_listings : int
-        How many were learnt from.
     weight : float
-        What each counts for beside a label; 0 where only its words, prices and brands were learnt from.
+        Weight of each beside a label; 0 where only its words, prices and brands were learnt.
     mean_before, mean_after : float
-        Mean probability of those of sellers and brands left out, with the weight 0 and with this one.
+        Mean held-out probability with the weight 0 and with this one.
     bound : float
         The largest share of them that can be counterfeit.
     """
@@ -243,16 +221,12 @@ class TrainingSet:
 
     Attributes
     ----------
-    listings : ListingColumns
-        As the model reads them.
     y : array of 0 and 1, shape (n_listings,)
         0 for unlabelled ones.
     weight : array of shape (n_listings,)
         How far each label is trusted; 0 for unlabelled ones at first.
     counted : array of shape (n_listings,)
-        The same for probabilities, which ask what each label stands for.
-    sellers : array of str, shape (n_listings,)
-    n_labelled : int
+        The weight for probabilities, which also corrects for how labels were sampled.
     """
 
     listings: ListingColumns
@@ -263,27 +237,26 @@ class TrainingSet:
     n_labelled: int
 
     def cut(self, rows: NDArray[np.intp]) -> TrainingSet:
-        """Return some of the listings, in their order, by themselves."""
+        """Return some of the listings, in their order."""
         n_labelled = int(np.searchsorted(rows, self.n_labelled))
         weights = self.weight[rows], self.counted[rows]
         return TrainingSet(self.listings.cut(rows), self.y[rows], *weights, self.sellers[rows], n_labelled)
 
     def weigh_unlabelled(self, weight: float) -> TrainingSet:
-        """Return the same listings, each unlabelled one counted as a genuine one of this weight."""
+        """Return the set with this weight for each unlabelled listing, counted as genuine."""
         is_labelled = np.arange(len(self.y)) < self.n_labelled
         own, counted = (np.where(is_labelled, weights, weight) for weights in (self.weight, self.counted))
         return replace(self, weight=own, counted=counted)
 
     def weigh_as_they_come(self) -> Floats:
-        """Return how many listings of the market each stands for: an unlabelled one for itself."""
+        """Return how many listings of the market each represents; 1 for unlabelled ones."""
         return np.append(self.counted[: self.n_labelled], np.ones(len(self.y) - self.n_labelled))
 
     def groups(self, brands: NDArray[Any]) -> NDArray[Any]:
-        """Return which listings are left out together, given the brand of each, "" where unknown.
+        """Return the group of each listing, given the brand of each, "" where unknown; groups are left out together.
 
-        Labelled ones are left out by seller. The names of brands are what a model learns first, and must not be known
-        to it when it is asked how it judges others of the market: so unlabelled ones are left out by brand, and only
-        those without one, or of sellers who have labels, by seller.
+        Labelled listings are grouped by seller. Unlabelled ones are grouped by brand, since a model learns brand names
+        first and must not know them when it scores these; by seller without a brand, or where the seller has labels.
         """
         if self.n_labelled == len(self.y):
             return self.sellers
@@ -292,12 +265,7 @@ class TrainingSet:
 
 
 def check_unlabelled(listings: pd.DataFrame, prevalence_bound: float) -> None:
-    """Refuse unlabelled listings that nothing can be learnt from, and a bound that is none.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Refuse unlabelled listings without rows or sellers, and a bound outside 0-1, by a ValueError."""
     if "seller_id" not in listings or listings.empty:
         found = f"{len(listings):,} rows of {', '.join(map(str, list(listings)[:5])) or 'nothing'}"
         raise ValueError(f"unlabelled: found {found}; expected listings with the columns of X, seller_id among them.")
@@ -306,16 +274,15 @@ def check_unlabelled(listings: pd.DataFrame, prevalence_bound: float) -> None:
 
 
 def draw_unlabelled(listings: pd.DataFrame, seed: int, most: int = MOST_UNLABELLED) -> pd.DataFrame:
-    """Return the listings of sellers drawn at random, at most so many; of a seller with more than fit, the first.
+    """Return the listings of sellers drawn at random, at most `most`; of a seller with too many, the first.
 
-    A seller's turn follows from seed and name alone, so that files can be drawn from bit by bit: what was drawn before
-    and what came since, drawn from again, are those that would have been drawn from all at once.
+    A seller's place in the draw follows from seed and name alone, so files can be drawn from part by part.
 
     Examples
     --------
     >>> listings = pd.DataFrame({"seller_id": ["ann", "bob", "ann", "cid"]})
-    >>> bit_by_bit = draw_unlabelled(pd.concat([draw_unlabelled(listings[:3], 0, 2), listings[3:]]), 0, 2)
-    >>> bit_by_bit.equals(draw_unlabelled(listings, 0, 2))
+    >>> in_parts = draw_unlabelled(pd.concat([draw_unlabelled(listings[:3], 0, 2), listings[3:]]), 0, 2)
+    >>> in_parts.equals(draw_unlabelled(listings, 0, 2))
     True
     """
     if len(listings) <= most:
@@ -327,13 +294,7 @@ def draw_unlabelled(listings: pd.DataFrame, seed: int, most: int = MOST_UNLABELL
 
 
 def find_weight(mean_under: Callable[[float], float], bound: float) -> float:
-    """Return the least weight under which the mean is at most the bound; the largest where it is so under none.
-
-    Parameters
-    ----------
-    mean_under : function of float
-        The mean probability, which falls as the weight grows.
-    bound : float
+    """Return the least weight under which the mean, falling with the weight, is at most the bound; else the largest.
 
     Examples
     --------

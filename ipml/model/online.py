@@ -1,4 +1,4 @@
-"""Listings judged one at a time: what a service asks for as they arrive."""
+"""Online scoring: a classifier prepared for one listing at a time."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import BrandFinder
 from ipml.features.names import Names
-from ipml.model.calibration.calibration import judge_rows
-from ipml.model.compiled_stage import Weighed
+from ipml.model.calibration.calibration import calibrate_rows
+from ipml.model.compiled_stage import StageScores
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Listing
 
 _MOST_REMEMBERED = 4_096
 
 
-class Judged(NamedTuple):
-    """What a model says of one listing; `alone` is how suspicious it looks by itself, 0-1."""
+class CalibratedScore(NamedTuple):
+    """A model's score of one listing; `alone` is the probability without the seller's portfolio."""
 
     log_odds: float
     score: float
@@ -29,59 +29,47 @@ class Judged(NamedTuple):
 
 
 class OnlineClassifier:
-    """A classifier prepared for one listing at a time.
-
-    It judges most listings: those of which the model does not abstain. The few others are left to be judged as frames
-    are. What it says of a listing is what a frame of it says, to the bit. What is known
-    of brands and categories is kept. Threads may share it.
-
-    Parameters
-    ----------
-    classifier : CounterfeitClassifier
-        Fitted.
+    """A classifier prepared for one listing at a time; scores equal those of frames to the bit. Threads may share it.
 
     Examples
     --------
     >>> import pandas as pd
     >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     >>> classifier = CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4)
-    >>> judged = OnlineClassifier(classifier).judge(Listing("1", "i", "AAA replica watch"), share=0.0)
-    >>> judged.score == float(classifier.predict_proba({"seller_id": ["i"], "title": ["AAA replica watch"]})[0, 1])
+    >>> online = OnlineClassifier(classifier)
+    >>> scored = online.calibrate_with_bounds(Listing("1", "i", "AAA replica watch"), share=0.0)
+    >>> scored.score == float(classifier.predict_proba({"seller_id": ["i"], "title": ["AAA replica watch"]})[0, 1])
     True
     """
 
     def __init__(self, classifier: CounterfeitClassifier) -> None:
-        self._weigh = classifier.first_stage.weigh_one(classifier.reading)
+        self._weigh = classifier.first_stage.score_one(classifier.reading)
         self._second, self._calibration = classifier.second_stage_, classifier.calibration_
         self._table = self._calibration.table()
-        self._alone = classifier.alone_
+        self._alone = classifier.listing_calibration_
         names = BrandFinder.of(classifier.brand_table).names
         self._brand_codes = self._calibration.brand_numbers(Names(np.arange(len(names)), names)).tolist()
         self._category_code = lru_cache(_MOST_REMEMBERED)(self._find_category)
         self._field_code = lru_cache(_MOST_REMEMBERED)(self._find_field)
 
-    def judge(self, listing: Listing, share: float, weighed: Weighed | None = None) -> Judged | None:
-        """Return what the model says of a listing; None where it has to be judged as frames are.
+    def calibrate_with_bounds(
+        self, listing: Listing, share: float, scores: StageScores | None = None
+    ) -> CalibratedScore | None:
+        """Return the score of a listing; None where the title is unfamiliar, so that the model may abstain.
 
-        Parameters
-        ----------
-        listing : Listing
-        share : float
-            The share of suspicion in what its seller listed before.
-        weighed : Weighed, optional
-            What the first stage says of this one listing, where it was asked already.
+        `share` is the suspicious share of the seller's earlier listings, `scores` those of the first stage, if known.
         """
-        if weighed is None:
+        if scores is None:
             alone, brand, found = self._weigh(listing)
         else:
-            alone, brand, found = weighed.log_odds.item(), weighed.brands.item(), weighed.found.item()
+            alone, brand, found = scores.log_odds.item(), scores.brands.item(), scores.found.item()
         if found:
             return None
         log_odds = float(self._second.log_odds(alone, share))
         code = self._brand_codes[brand] if brand >= 0 else self._field_code(listing.brand)
         codes = np.array([self._category_code(listing.category), code])
-        score, low, high = judge_rows(np.array([log_odds]), codes[:1], codes[1:], self._table).ravel().tolist()
-        return Judged(log_odds, score, low, high, self._alone.probability(np.array([alone])).item())
+        score, low, high = calibrate_rows(np.array([log_odds]), codes[:1], codes[1:], self._table).ravel().tolist()
+        return CalibratedScore(log_odds, score, low, high, self._alone.probability(np.array([alone])).item())
 
     def _find_category(self, category: str | None) -> int:
         return int(self._calibration.category_numbers(Names.of([category]))[0])

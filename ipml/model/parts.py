@@ -1,4 +1,4 @@
-"""Parts: the weights of each extractor's features in the log-odds of a listing by itself; the engine knows some."""
+"""Parts: the weights of each extractor's features in the first stage; the engine knows some of the extractors."""
 
 from __future__ import annotations
 
@@ -26,14 +26,7 @@ _MOST_REMEMBERED = 4_096
 
 
 class TextPart:
-    """The weights of the n-grams of a text column.
-
-    Attributes
-    ----------
-    extractor : TextFeatures
-    marked : array of shape (2^bits + 1,)
-        The weight of each n-gram.
-    """
+    """The weights of the n-grams of a text column; `marked` holds the weight of each n-gram."""
 
     width = 1
     """How many numbers say what it adds to a listing."""
@@ -41,10 +34,10 @@ class TextPart:
     def __init__(self, extractor: TextFeatures, weights: Floats) -> None:
         self.extractor = extractor
         self.marked = extractor.mark(weights)
-        self._weigh_one = lru_cache(_MOST_REMEMBERED)(lambda text: float(self._weigh_all([text])[0]))
+        self._sum_of_one = lru_cache(_MOST_REMEMBERED)(lambda text: float(self._sum_all([text])[0]))
 
     def sum(self, listings: ListingColumns) -> NgramSums:
-        """Return what the n-grams of each listing weigh."""
+        """Return the summed weights of the n-grams of each listing."""
         return listings.once(self, lambda: self.extractor.sum(listings, self.marked))
 
     def add(self, listings: ListingColumns, total: Floats) -> None:
@@ -52,7 +45,7 @@ class TextPart:
         column = self.extractor.column
         if column not in listings:
             return
-        total += listings.once_a_row((self, "added"), [column], self._weigh)
+        total += listings.once_a_row((self, "added"), [column], self._sum_column)
 
     def contributions(self, listings: ListingColumns) -> Floats:
         """Return what the n-grams of each listing add together, shape (n_listings, 1)."""
@@ -60,31 +53,23 @@ class TextPart:
         self.add(listings, total)
         return total[:, np.newaxis]
 
-    def _weigh(self, listings: ListingColumns) -> Floats:
-        """Return what the n-grams of each listing add together."""
+    def _sum_column(self, listings: ListingColumns) -> Floats:
+        """Return the summed weights of the n-grams of each listing."""
         if (column := self.extractor.column) in SPELT:
             return self.sum(listings).weights
         names = listings.names(column)
-        return self._weigh_each(names)[names.codes]
+        return self._sum_each(names)[names.codes]
 
-    def _weigh_each(self, names: Names) -> Floats:
-        """Return what each of few different texts weighs."""
-        return np.array([self._weigh_one(names.names[0])]) if len(names.names) == 1 else self._weigh_all(names.names)
+    def _sum_each(self, names: Names) -> Floats:
+        """Return the summed weights of each of few different texts."""
+        return np.array([self._sum_of_one(names.names[0])]) if len(names.names) == 1 else self._sum_all(names.names)
 
-    def _weigh_all(self, texts: list[str]) -> Floats:
+    def _sum_all(self, texts: list[str]) -> Floats:
         return self.extractor.sum(ListingColumns({self.extractor.column: texts}), self.marked).weights
 
 
 class NumberPart:
-    """The weights of all features of another extractor.
-
-    Attributes
-    ----------
-    extractor : transformer
-    weights : array of shape (n_features,)
-    width : int
-        How many numbers say what it adds to a listing.
-    """
+    """The weights of another extractor's features; `width` is the number of its contributions to a listing."""
 
     def __init__(self, extractor: Any, weights: Floats) -> None:
         self.extractor = extractor
@@ -100,11 +85,11 @@ class NumberPart:
             total += values @ self.weights
 
     def value_of(self, listing: Listing) -> float:
-        """Return what it adds to a single listing, of an extractor of one feature that reads records."""
+        """Return the contribution to a single listing, for an extractor of one feature that reads records."""
         return float(self.weights[0] * self.extractor.value_of(listing))
 
     def contributions(self, listings: ListingColumns) -> Floats:
-        """Return what each feature of each listing adds, shape (n_listings, n_features)."""
+        """Return the contribution of each feature of each listing, shape (n_listings, n_features)."""
         values = self._values(listings)
         dense = values if isinstance(values, np.ndarray) else values.toarray()
         return np.asarray(dense * self.weights)
@@ -121,20 +106,20 @@ class NumberPart:
 
 
 class OwnPart(NumberPart):
-    """The weights of an extractor of one's own; all its features together are one reason."""
+    """The weights of a user's own extractor; all its features together are one reason."""
 
     def __init__(self, extractor: Any, weights: Floats) -> None:
         super().__init__(extractor, weights)
         self.width = 1
 
     def contributions(self, listings: ListingColumns) -> Floats:
-        """Return what all features of each listing add together, shape (n_listings, 1)."""
+        """Return the contribution of all features of each listing together, shape (n_listings, 1)."""
         total = np.zeros(len(listings))
         self.add(listings, total)
         return total[:, np.newaxis]
 
     def say(self, listings: ListingColumns, row: int, weight: float) -> str:
-        """Return the reason of one listing, which weighs so much in its log-odds."""
+        """Return the reason of one listing, given its contribution."""
         return str(self.extractor.say(listings, row, self.weights, weight))
 
 
@@ -144,7 +129,7 @@ Part: TypeAlias = TextPart | NumberPart
 
 
 def make_part(extractor: Any, weights: Floats) -> Part:
-    """Return what the features of a fitted extractor weigh."""
+    """Return the part of a fitted extractor."""
     if isinstance(extractor, TextFeatures):
         return TextPart(extractor, weights)
     return (OwnPart if isinstance(extractor, OwnFeatures) else NumberPart)(extractor, weights)
@@ -167,12 +152,7 @@ _OF_BRANDS = (BrandFeatures, GoodsFeatures, PriceFeatures)  # which the engine k
 
 
 def complete(parts: Mapping[str, Part]) -> dict[str, Part]:
-    """Return the parts that the engine knows, in its order; those that a model lacks weigh nothing.
-
-    Parameters
-    ----------
-    parts : mapping of str to Part
-        Those of a model.
+    """Return the parts that the engine knows, in its order; those that a model lacks have zero weights.
 
     Examples
     --------
@@ -185,7 +165,7 @@ def complete(parts: Mapping[str, Part]) -> dict[str, Part]:
 
 
 def find_brand_table(extractors: Iterable[Any]) -> BrandTable:
-    """Return the brands that fitted extractors know; the bundled ones where none of them knows brands."""
+    """Return the brand table of fitted extractors; the bundled one without any."""
     of_brands = (extractor.table_ for extractor in extractors if isinstance(extractor, _OF_BRANDS))
     return next(of_brands, None) or _bundled_brands()
 
@@ -196,7 +176,7 @@ def _bundled_brands() -> BrandTable:
 
 
 def _is_known(name: str, extractor: Any, table: BrandTable) -> bool:
-    """Say whether an extractor is as the engine knows the one of its name."""
+    """Say whether an extractor is the engine's one of this name."""
     if type(extractor) is not KINDS.get(name):
         return False
     if isinstance(extractor, TextFeatures):
@@ -205,7 +185,7 @@ def _is_known(name: str, extractor: Any, table: BrandTable) -> bool:
 
 
 def _make_idle(name: str, kind: type[Any], table: BrandTable) -> Part:
-    """Return a part that weighs nothing."""
+    """Return a part of zero weights."""
     if kind is TextFeatures:
         return TextPart(TextFeatures(name, bits=1, letters=(0, 0), words=0).fit({}), np.zeros(2))
     extractor = (kind(table) if kind in _OF_BRANDS else kind()).fit({})

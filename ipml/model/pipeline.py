@@ -24,7 +24,6 @@ from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.listings.frames import as_frame
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
-from ipml.model.donor import count_sellers
 from ipml.model.evaluation.label_weights import count_by_probability
 from ipml.model.familiarity import Familiarity
 from ipml.model.labels import (
@@ -38,24 +37,23 @@ from ipml.model.labels import (
     read_weight,
     warn_of_contradictions,
 )
-from ipml.model.other_learner import OtherLearner, check_learner, make_stage
+from ipml.model.learner.other import OtherLearner, check_learner, make_stage
+from ipml.model.learner.source_model import count_sellers
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, FeatureValues, FirstStage, SecondStage, mark_used, read_values
 
 Floats = NDArray[np.float64]
 PORTFOLIO = "portfolio__share"
 _PREPARED = ("_reading", "_first_stage")
+_RENAMED = {"alone_": "listing_calibration_"}  # in model files of older releases
 _EVER = np.iinfo(np.int64).max  # after whatever is known of a seller
 
 
 def make_features(brands: BrandTable | None = None, own: Mapping[str, Any] | None = None) -> Features:
-    """Return all extractors side by side; the names of their features begin with the extractor's.
+    """Return all extractors side by side, and transformers of your own after them, by name.
 
-    Transformers of one's own come after them, by name, as `OwnFeatures` or as they are.
-
-    A classifier adds `PictureFeatures` where what it learns from knows of pictures, and `ImageVectors` or `TextVectors`
-    where that has such vectors; one that starts from a donor has those that the donor has. Last comes `MissingFields`,
-    once all else is learnt.
+    A classifier adds `PictureFeatures`, `ImageVectors` or `TextVectors` where its training listings have such columns,
+    or where its source model has these extractors, and `MissingFields` at the end.
     """
     return Features(
         [
@@ -75,65 +73,60 @@ def make_features(brands: BrandTable | None = None, own: Mapping[str, Any] | Non
 
 
 class CounterfeitClassifier(Estimator):
-    """Give each listing the calibrated probability that it is counterfeit, and say what contributed.
+    """Give each listing the calibrated probability that it is counterfeit, with contributions of its features.
 
-    Two linear stages: the listing by itself, then its log-odds joined with the portfolio of its seller, the listings
-    that came before. The contributions of the features, of the portfolio and the intercept sum to the log-odds before
-    calibration. The second stage and the calibration are fitted on scores of sellers the learner had not seen.
+    Two linear stages: the listing on its own, then its log-odds joined with the portfolio of its seller's earlier
+    listings. Contributions of features, portfolio and intercept sum to the log-odds before calibration. The second
+    stage and the calibration are fitted on scores of sellers left out. Of long texts the most suspicious passage
+    counts, so padding does not help.
 
-    Long texts are read passage by passage and count as their most suspicious one, so padding does not help.
-
-    It reads frames, not arrays: listings are known by the names of their columns. These may come in any order, and what
-    is absent reads as missing.
+    Listings come as frames with named columns, in any order; absent columns count as missing.
 
     Parameters
     ----------
     features : Features or None, default=None
-        The extractors; those of `make_features` where none are given. Their parameters can be set either way, as in a
-        grid search over `features__title__letters`; "drop" in its place leaves one out.
+        The extractors; default those of `make_features`. Their parameters can be set either way, as in a grid search
+        over `features__title__letters`; "drop" leaves an extractor out.
     C : float or None, default=None
-        Inverse strength of the penalty; chosen by log loss on unseen sellers where none is given.
+        Inverse strength of the penalty; None chooses it by log loss on sellers left out.
     n_folds : int, default=5
         Folds over sellers for the penalty, the second stage and the calibration.
     seed : int, default=0
         Seed of these folds.
     new_seller_limit : float or None, default=2.0
-        How many times as often as those of others genuine listings of new sellers may be flagged. Where it is clearly
-        more among sellers left out, as the gate has it (the lower end of the interval), the age of a listing counts
-        beside that of its seller. None: it always counts as it is, which finds more.
+        Largest ratio of the false positive rate of new sellers to that of others. Where it is clearly exceeded on
+        sellers left out (lower end of the interval, as in the gate), the age of a listing counts relative to its
+        seller's. None never checks, which finds more.
     learner : classifier of scikit-learn or None, default=None
-        What takes the place of our linear learner in the first stage, on the same matrix and the same folds: any
-        probabilistic classifier. Portfolio, calibration and reasons are made as ever; `ipml.model.other_learner` says
-        what differs. `C` is not used then.
+        A probabilistic classifier in place of ours in the first stage, on the same matrix and folds;
+        `ipml.model.learner.other` describes the differences. `C` is not used then.
     pos_label : object, default=None
-        The label of counterfeits; needed where the labels do not say it, as 1 and 0 or "fake" and "real" do.
+        The label of counterfeits; needed unless labels are such as 1 and 0 or "fake" and "real".
 
     Attributes
     ----------
     features_ : Features
     spelling_ : Spelling
-        The words that the training listings use, and how misspelt ones are read.
+        The words of the training listings; misspelt ones are read as these.
     strengths_ : array of shape (n_learners, 4)
-        Of each of the learners whose mean it is, what n-grams of titles and descriptions are multiplied by, the inverse
-        strength of the penalty, its share in the mean, and what the log-odds of a donor are multiplied by. Absent where
-        `learner` is given.
-    learner_ : ipml.model.regression.LinearLearner or ipml.model.other_learner.OtherLearner
-        The listing by itself.
+        A row for each learner in the mean: factor of the n-grams of titles and descriptions, inverse strength of the
+        penalty, share in the mean, factor of the source model's log-odds. Absent where `learner` is given.
+    learner_ : ipml.model.regression.LinearLearner or ipml.model.learner.other.OtherLearner
+        The first stage.
     donor_weight_ : float
-        What the log-odds of the donor count for; only after a fit that started from one.
+        Coefficient of the source model's log-odds; only with a source model.
     second_stage_ : SecondStage
-        Joined with the seller's portfolio.
     portfolios_ : SellerPortfolios
-        What is known of the sellers of the training listings.
-    alone_ : SigmoidCalibration
-        Of the listing by itself: how suspicious it looks, for the portfolio of its seller.
+        Portfolios of the training sellers.
+    listing_calibration_ : SigmoidCalibration
+        Calibrator of the listing's own score; feeds the seller's portfolio.
     calibration_ : ipml.model.calibration.calibration.HierarchicalCalibration
     familiarity_ : Familiarity
-        What listings and scores of sellers left out look like; absent from models of older releases.
+        Usual listings and held-out scores; absent from models of older releases.
     classes_ : array of shape (2,)
         The labels, sorted, as scikit-learn orders the columns of `predict_proba`.
     pos_label_ : object
-        The label of counterfeits, one of these; absent from models of older releases.
+        The label of counterfeits; absent from models of older releases.
     feature_names_in_ : array of str, shape (n_features_in_,)
         The columns of the training listings.
 
@@ -156,7 +149,7 @@ class CounterfeitClassifier(Estimator):
     unlabelled_: dict[str, Any]
     second_stage_: SecondStage
     portfolios_: SellerPortfolios
-    alone_: SigmoidCalibration
+    listing_calibration_: SigmoidCalibration
     calibration_: HierarchicalCalibration
     familiarity_: Familiarity
     pos_label: Any = None  # of models of older releases
@@ -180,14 +173,14 @@ class CounterfeitClassifier(Estimator):
         self.pos_label = pos_label
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; those of the extractors too, where none are given."""
+        """Return the parameters, with those of the default extractors if none are given."""
         params: dict[str, Any] = super().get_params(deep)
         if deep and self.features is None:
             params |= {f"features__{name}": value for name, value in make_features().get_params().items()}
         return params
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, as scikit-learn names them; those of an extractor need no `features` to be given."""
+        """Set parameters, as scikit-learn names them, including those of default extractors."""
         if self.features is None and any(name.startswith("features__") for name in params):
             self.features = make_features()
         super().set_params(**params)
@@ -212,45 +205,43 @@ class CounterfeitClassifier(Estimator):
         *,
         unlabelled: pd.DataFrame | None = None,
         prevalence_bound: float = PREVALENCE_BOUND,
-        donor: CounterfeitClassifier | None = None,
+        source_model: CounterfeitClassifier | None = None,
     ) -> Self:
         """Learn from labelled listings.
 
         Parameters
         ----------
         X : DataFrame of shape (n_listings, …)
-            Canonical listing columns; `seller_id` makes the folds, `listed_at` says which listings came before.
+            Canonical listing columns; `seller_id` makes the folds, `listed_at` orders the portfolios.
         y : array of shape (n_listings,)
-            1 for counterfeit, 0 for genuine; or any other two labels, of which `pos_label` is that of counterfeits.
+            1 for counterfeit, 0 for genuine; or any other two labels, with `pos_label`.
         sample_weight : array of shape (n_listings,), optional
-            How far each label is trusted.
+            Trust in each label.
         label_probability : array of shape (n_listings,), optional
-            With what odds a person came to see each listing; NaN where unknown. Probabilities are then those of all
-            listings that came by, not of those that were reviewed. The order of listings is learnt without them: it
-            hardly depends on them, and some labels that stand for many would only blur it.
+            Probability with which a person saw each listing; NaN where unknown. Calibrates probabilities for all
+            listings instead of reviewed ones. The ranking is learnt without it: it hardly depends on it, and few labels
+            with large weights would blur it.
         maturity : array of shape (n_listings,), optional
-            How far each label counts beside others of its age, of which more have come yet (`Maturity.weight`), in 0-1;
-            for probabilities alone, as the odds.
+            Weight, 0-1, of each label among those of its age, for which more labels are still to come
+            (`Maturity.weight`); for probabilities only.
         unlabelled : DataFrame of shape (n_unlabelled, …), optional
-            Other listings of the market, with the columns of `X`: their words, prices and brands say what is usual, and
-            each counts as a genuine one of the least weight, up to that of a label, with which the mean probability of
-            those left out of training is at most `prevalence_bound`. Of more than `MOST_UNLABELLED` so many are drawn.
+            Other listings of the market, with the columns of `X`. Their words, prices and brands show what is usual,
+            and each counts as genuine with the least weight, up to that of a label, with which the mean probability of
+            those left out is at most `prevalence_bound`. At most `MOST_UNLABELLED` are drawn.
         prevalence_bound : float, default=0.08
             The largest share of `unlabelled` that can be counterfeit, above 0 and below 1.
-        donor : CounterfeitClassifier, optional
-            A fitted model of another market, to start from where few labels are known: what is learnt is the difference
-            to it, and how much it counts for is chosen with the rest. Its sellers and its calibration are left behind.
-            With fewer sellers of counterfeits, or of genuine listings, than folds nothing can be chosen: the donor is
-            taken as it is then, calibration included.
+        source_model : CounterfeitClassifier, optional
+            A fitted model of another market, for few labels: the difference to it is learnt, and its weight chosen with
+            the rest; its sellers and its calibration are not taken over. With fewer sellers of counterfeits, or of
+            genuine listings, than folds it is taken as it is, calibration included.
 
         Raises
         ------
         TypeError
             `X` has no named columns.
         ValueError
-            It has no column `seller_id`, or the labels are not of two classes, one for each listing, or do not say
-            which is that of counterfeits; `unlabelled` has no such column or no listing, or the bound is none; the
-            donor has other extractors, or one of the two has another learner; that learner cannot be fitted.
+            `X` or `unlabelled` lacks `seller_id`; labels are not of two classes, or not one for each listing; the bound
+            is outside 0-1; the source model has other extractors or another learner; `learner` cannot be fitted.
         """
         from ipml.model.trainer import Trainer  # scoring does without what only learns
 
@@ -262,7 +253,7 @@ class CounterfeitClassifier(Estimator):
         warn_of_contradictions(X, y)
         counted = weight if label_probability is None else weight * count_by_probability(label_probability)
         counted = counted if maturity is None else counted * np.asarray(maturity, dtype=np.float64)
-        check_learner(self.learner, donor)
+        check_learner(self.learner, source_model)
         n_labelled = len(y)
         if unlabelled is not None:
             check_unlabelled(unlabelled, prevalence_bound)
@@ -272,11 +263,11 @@ class CounterfeitClassifier(Estimator):
         learnt = TrainingSet(listings, y, weight, counted, np.asarray(X["seller_id"]).astype(str), n_labelled)
         for name in (*_PREPARED, "unlabelled_", "donor_weight_", "strengths_"):
             self.__dict__.pop(name, None)
-        if donor is not None and count_sellers(y, weight, learnt.sellers) < self.n_folds:
-            self._take_as_it_is(donor, learnt)
+        if source_model is not None and count_sellers(y, weight, learnt.sellers) < self.n_folds:
+            self._take_as_it_is(source_model, learnt)
         else:
             chosen = self.C, self.n_folds, self.seed, self.new_seller_limit, self.learner
-            trainer = Trainer(self._copy_features(), *chosen, donor)
+            trainer = Trainer(self._copy_features(), *chosen, source_model)
             vars(self).update(trainer.fit(learnt, prevalence_bound).learnt())
         self._prepare()
         return self
@@ -305,12 +296,12 @@ class CounterfeitClassifier(Estimator):
         return len(self.feature_names_in_)
 
     def columns(self, X: Any) -> ListingColumns:
-        """Return listings as the model reads them, their misspelt words as it knows them."""
+        """Return listings as the model reads them, misspelt words corrected."""
         return ListingColumns.of(X).read_as(self.reading)
 
     @property
     def reading(self) -> Reading:
-        """What the model knows of words; made when first asked for, and no part of the model file."""
+        """How the model reads words; made on first use, and not part of the model file."""
         reading = self.__dict__.get("_reading")
         if reading is None:
             check_fitted(self, "spelling_")
@@ -320,7 +311,7 @@ class CounterfeitClassifier(Estimator):
 
     @property
     def first_stage(self) -> FirstStage:
-        """The listing by itself, prepared for scoring as `reading` is."""
+        """The first stage, prepared for scoring on first use."""
         stage = self.__dict__.get("_first_stage")
         if stage is None:
             check_fitted(self, "learner_")
@@ -328,38 +319,39 @@ class CounterfeitClassifier(Estimator):
         return stage
 
     def _prepare(self) -> tuple[Reading, FirstStage]:
-        """Make what scoring is prepared with, so that scoring changes nothing."""
+        """Prepare scoring, so that scoring changes nothing."""
         return self.reading, self.first_stage
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in _PREPARED}
 
-    def predict_proba(self, X: Any) -> Floats:
-        """Return the probabilities of genuine and counterfeit, in the order of `classes_`, shape (n_listings, 2).
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({_RENAMED.get(name, name): value for name, value in state.items()})
 
-        Listings count for later ones of their seller in `X`; `Scorer.score_frame` goes by what was known before alone.
+    def predict_proba(self, X: Any) -> Floats:
+        """Return the probabilities in the order of `classes_`, shape (n_listings, 2).
+
+        Listings of `X` count for later ones of their seller; `Scorer.score_frame` uses only what was known before.
         """
         listings = self.columns(X)
         probability = self.calibrate(listings, self.log_odds(listings))
         return np.column_stack([1.0 - probability, probability][:: self._direction])
 
     def calibrate(self, X: Any, log_odds: Floats) -> Floats:
-        """Return the probability that each listing is counterfeit, given its log-odds, shape (n_listings,)."""
+        """Return the probability of counterfeit at these log-odds, shape (n_listings,)."""
         return self.calibration_.probability(log_odds, *self._groups(self.columns(X)))
 
-    def judge(self, X: Any, log_odds: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return each probability, and between which bounds it lies, three arrays of shape (n_listings,).
+    def calibrate_with_bounds(self, X: Any, log_odds: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return each probability with its bounds, three arrays of shape (n_listings,).
 
-        They are wide where few sellers were judged, of the brand, of the category or at all; see
-        `HierarchicalCalibration.interval`.
+        Bounds are wide where few sellers are labelled; see `HierarchicalCalibration.interval`.
         """
-        return self.calibration_.judge(log_odds, *self._groups(self.columns(X)))
+        return self.calibration_.calibrate_with_bounds(log_odds, *self._groups(self.columns(X)))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy of `predict`, which scikit-learn requires of a classifier.
+        """Return the accuracy of `predict`; scikit-learn requires it.
 
-        A warning says where other listings of some of the sellers were trained on: folds that split sellers flatter a
-        model. Splitters of scikit-learn keep them together by `groups=X["seller_id"]`.
+        Warns where folds split sellers, which flatters a model; `groups=X["seller_id"]` keeps sellers together.
         """
         from sklearn.metrics import accuracy_score  # scoring does without scikit-learn
 
@@ -373,13 +365,13 @@ class CounterfeitClassifier(Estimator):
         return float(accuracy_score(list_labels(y, len(labels)), labels, sample_weight=sample_weight))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the likelier label; what to act on is the operator's threshold, not this."""
+        """Return the likelier label; the threshold to act on is the operator's."""
         is_second = self.predict_proba(X)[:, 1] >= 0.5
         labels: NDArray[Any] = self.classes_[is_second.astype(np.intp)]
         return labels
 
     def decision_function(self, X: Any, shares: Floats | None = None) -> Floats:
-        """Return `log_odds`; where the second of `classes_` is that of genuine listings, the log-odds of these."""
+        """Return the log-odds of the second of `classes_`, before calibration."""
         log_odds = self.log_odds(X, shares)
         return self._direction * log_odds
 
@@ -389,7 +381,7 @@ class CounterfeitClassifier(Estimator):
         return 1 if getattr(self, "pos_label_", self.classes_[1]) == self.classes_[1] else -1
 
     def log_odds(self, X: Any, shares: Floats | None = None) -> Floats:
-        """Return the log-odds of counterfeit before calibration, shape (n_listings,); `shares` as for `transform`."""
+        """Return the log-odds of counterfeit before calibration; `shares` as for `transform`."""
         listings = self.columns(X)
         alone = self.first_stage.log_odds(listings)
         if shares is None:
@@ -397,18 +389,17 @@ class CounterfeitClassifier(Estimator):
         return self.second_stage_.log_odds(alone, shares)
 
     def transform(self, X: Any, shares: Floats | None = None) -> Any:
-        """Return the features, the last of them the portfolio's, shape (n_listings, n_features).
+        """Return the features, the portfolio's last, shape (n_listings, n_features).
 
-        The matrix is sparse, whatever scikit-learn's `set_config` asks for: as a frame, its hundreds of thousands of
-        columns would take minutes. Pick those of interest by `get_feature_names_out`; or ask by `set_output` for a
-        frame of the features in use, n-grams that training never met left out.
+        The matrix is sparse, whatever scikit-learn's `set_config` asks for: a frame of hundreds of thousands of columns
+        would take minutes. `set_output` gives a frame of the features in use, without n-grams that training never met.
 
         Parameters
         ----------
         X : DataFrame, mapping of columns or ListingColumns
         shares : array of shape (n_listings,), optional
-            What is known of each listing's seller, as `SellerPortfolios.shares` gives it. Where it is not given, it
-            follows from the sellers known from training and from earlier listings among `X`.
+            Suspicious share of each seller's earlier listings (`SellerPortfolios.shares`); default from training and
+            from earlier listings of `X`.
         """
         matrix = self._read(X, shares)
         if getattr(self, "_sklearn_output_config", {}).get("transform", "default") == "default":
@@ -427,13 +418,7 @@ class CounterfeitClassifier(Estimator):
         return scipy.sparse.csr_matrix(scipy.sparse.hstack([values, scipy.sparse.csr_matrix(shares[:, None])]))
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Choose what `transform` returns, as scikit-learn has it.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas"} or None
-            A sparse matrix, or a frame of sparse columns; None changes nothing.
-        """
+        """Choose what `transform` returns: "default", a sparse matrix, or "pandas", a frame of sparse columns."""
         if transform not in (None, "default", "pandas"):
             raise ValueError(f"transform is {transform!r}; expected 'default' or 'pandas'.")
         if transform is not None:
@@ -445,22 +430,22 @@ class CounterfeitClassifier(Estimator):
         return self.fit(X, y, **known).transform(X)
 
     def suspicion(self, X: Any) -> Floats:
-        """Return how suspicious each listing looks by itself, 0-1: what portfolios are made of."""
-        return self.alone_.probability(self.first_stage.log_odds(self.columns(X)))
+        """Return each listing's own probability, without its seller: what portfolios are made of."""
+        return self.listing_calibration_.probability(self.first_stage.log_odds(self.columns(X)))
 
     def contributions(self, X: Any, shares: Floats | None = None) -> scipy.sparse.csr_matrix:
-        """Return each feature's part of the log-odds; with the intercept they sum to `log_odds`."""
+        """Return each feature's contribution; with the intercept they sum to `log_odds`."""
         return scipy.sparse.csr_matrix(self._read(X, shares).multiply(self.coefficients))
 
     @property
     def coefficients(self) -> Floats:
-        """What each feature weighs in the log-odds, shape (n_features,); only where the learner is linear."""
+        """The coefficients of all features, shape (n_features,); for a linear learner only."""
         stage = self.second_stage_
         return np.append(stage.slope_ * self.learner_.coef_[0], stage.portfolio_weight_)
 
     @property
     def intercept(self) -> float:
-        """The log-odds of a listing of which nothing is known."""
+        """The log-odds of a listing without features."""
         return float(self.second_stage_.slope_ * self.learner_.intercept_[0] + self.second_stage_.intercept_)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -469,7 +454,7 @@ class CounterfeitClassifier(Estimator):
 
     def _shares_in_time(self, listings: ListingColumns, alone: Floats, start: SellerPortfolios) -> Floats:
         sellers, moments = listings.names("seller_id").strings(), listing_moments(listings)
-        return start.copy().shares_in_time(sellers, self.alone_.probability(alone), moments)
+        return start.copy().shares_in_time(sellers, self.listing_calibration_.probability(alone), moments)
 
     def _groups(self, listings: ListingColumns) -> tuple[Names, Names]:
         """Return the brand and the category of each listing, "" where unknown."""
@@ -486,9 +471,9 @@ class CounterfeitClassifier(Estimator):
         """The brands it was trained with, as `ipml.features.goods.brand_table` gives them."""
         return self.features_.brand_table
 
-    def _take_as_it_is(self, donor: CounterfeitClassifier, learnt: TrainingSet) -> None:
-        """Know what the donor knows, but of one's own sellers."""
-        known = {name: value for name, value in vars(donor).items() if name.endswith("_")}
+    def _take_as_it_is(self, source_model: CounterfeitClassifier, learnt: TrainingSet) -> None:
+        """Take over a source model, but for its sellers."""
+        known = {name: value for name, value in vars(source_model).items() if name.endswith("_")}
         own = {"classes_": self.classes_, "pos_label_": self.pos_label_, "portfolios_": SellerPortfolios()}
         self.__dict__ |= known | own | {"donor_weight_": 1.0}
         self.portfolios_.add(learnt.sellers.tolist(), self.suspicion(learnt.listings), listing_moments(learnt.listings))

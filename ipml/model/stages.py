@@ -1,10 +1,9 @@
-"""The stages of the classifier: a listing by itself, then joined with what its seller's other listings show.
+"""Stages of the classifier: a listing on its own, then joined with its seller's portfolio.
 
-`CounterfeitClassifier.transform` writes every n-gram of every listing into a matrix, which learning and explaining
-need. To score, it is enough to add up what each extractor's features weigh, and that is many times as quick. Learning
-keeps texts as texts until someone asks for their n-grams.
+`CounterfeitClassifier.transform` writes every n-gram into a matrix. Scoring only sums the weights of each extractor's
+features, which is many times faster. Training keeps texts until their n-grams are needed.
 
-Long texts are read passage by passage, so that harmless words around the telling ones do not drown them.
+Long texts are read passage by passage, so that harmless words cannot drown suspicious ones.
 """
 
 from __future__ import annotations
@@ -25,23 +24,13 @@ from ipml.features.own import adopt, is_dropped
 from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration.seller_weights import limit_sellers
-from ipml.model.compiled_stage import PASSAGE_WORDS, CompiledStage, Weighed, WeighOne
+from ipml.model.compiled_stage import PASSAGE_WORDS, CompiledStage, ScoreOne, StageScores
 from ipml.model.parts import Part, TextPart, complete, find_brand_table, make_part
 from ipml.model.regression import Design, Ngrams
 
 
 def split_long_texts(listings: ListingColumns, column: str) -> tuple[ListingColumns, NDArray[np.intp]] | None:
-    """Return each passage of the long texts as a listing of its own, and which listing each is from.
-
-    Parameters
-    ----------
-    listings : ListingColumns
-    column : {"title", "description"}
-
-    Returns
-    -------
-    tuple of ListingColumns and array of int, or None
-        None where no text is long.
+    """Return each passage of the long texts as a listing, and the row of its listing; None where no text is long.
 
     Examples
     --------
@@ -66,15 +55,13 @@ _READ_AT_ONCE = 20_000  # listings with their passages
 
 
 class Features(Estimator):
-    """Extractors side by side.
+    """Extractors side by side; scikit-learn's `FeatureUnion` serves as well, and "drop" leaves an extractor out.
 
     Parameters
     ----------
     transformer_list : list of (str, extractor)
-        Named as in scikit-learn's `FeatureUnion`, which serves where extractors are asked for, too. "drop" in the place
-        of an extractor leaves it out.
     transformer_weights : dict of str to float, or None
-        What the values of each are multiplied by; 1 where nothing is said.
+        Factor of each extractor's values; default 1.
 
     Examples
     --------
@@ -103,13 +90,13 @@ class Features(Estimator):
         return vars(self) | {"transformer_list": named}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters of extractors, as `title__letters`, or put another extractor in the place of one."""
+        """Set parameters of extractors, such as `title__letters`, or replace an extractor."""
         others = {name: adopt(name, params.pop(name)) for name in self.parts().keys() & params}
         self.transformer_list = [(name, others.get(name, part)) for name, part in self.transformer_list]
         return super().set_params(**params)
 
     def fit(self, listings: ListingColumns, y: Any = None) -> Self:
-        """Let each extractor learn; transformers of one's own become extractors."""
+        """Fit each extractor; the user's own transformers become extractors."""
         kept = [(name, extractor) for name, extractor in self.transformer_list if not is_dropped(extractor)]
         if not kept:
             raise ValueError("features: found no extractor; expected at least one.")
@@ -125,25 +112,12 @@ class Features(Estimator):
 
 
 class FirstStage:
-    """Fitted extractors and the coefficients of their features, prepared for scoring.
-
-    Parameters
-    ----------
-    features : Features
-        Fitted.
-    coefficients : array of shape (n_features,)
-    intercept : float
-
-    Attributes
-    ----------
-    parts : dict of str to Part
-        What the features of each extractor weigh.
-    intercept : float
+    """Fitted extractors and the coefficients of their features, prepared for scoring; `parts` holds them by extractor.
 
     Raises
     ------
     ValueError
-        There is not one coefficient for each feature; compiled code would read past their end.
+        The numbers of coefficients and features differ; compiled code would read past their end.
     """
 
     is_additive = True
@@ -163,39 +137,33 @@ class FirstStage:
             raise ValueError(f"found coefficients of shape {np.shape(coefficients)} for {start:,} features")
 
     def log_odds(self, listings: ListingColumns) -> Floats:
-        """Return the log-odds of each listing by itself, shape (n_listings,); of long texts the worst passage counts.
+        """Return the log-odds of each listing, shape (n_listings,); of long texts the worst passage counts."""
+        return self.score(listings).log_odds
 
-        Parameters
-        ----------
-        listings : ListingColumns
-            As the model reads them.
-        """
-        return self.weigh(listings).log_odds
+    def score(self, listings: ListingColumns) -> StageScores:
+        """Return the first-stage scores of listings."""
+        return self.compiled(listings.reading).score(listings)
 
-    def weigh(self, listings: ListingColumns) -> Weighed:
-        """Return the log-odds of each listing by itself, its brand, and whether its title says anything known."""
-        return self.compiled(listings.reading).weigh(listings)
+    def explain(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
+        """Return scores, and what each feature adds to the log-odds, shape (n_listings, n_features).
 
-    def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
-        """Return what is said of each listing, and what each feature adds to its log-odds, (n_listings, n_features).
-
-        The n-grams of a text are one feature. Of a listing with long texts both are those of its worst passage.
+        The n-grams of a text are one feature. Of long texts both are those of the worst passage.
         """
         return listings.once(("explained", self), lambda: self.compiled(listings.reading).explain(listings))
 
-    def weigh_one(self, reading: Reading) -> WeighOne:
-        """Return the function that weighs a single listing, read in this way, as `weigh` does one of many."""
-        return self.compiled(reading).weigh_one
+    def score_one(self, reading: Reading) -> ScoreOne:
+        """Return the function that scores a single listing, to the same bits as `score`."""
+        return self.compiled(reading).score_one
 
     def compiled(self, reading: Reading) -> CompiledStage:
-        """Return the stage as the engine takes it, for listings read in this way."""
+        """Return the stage in the engine's form, for listings read in this way."""
         if self._compiled is None or self._compiled[0] is not reading:
             self._compiled = reading, CompiledStage(self.parts, self.intercept, reading)
         return self._compiled[1]
 
     @cached_property
     def complete(self) -> dict[str, Part]:
-        """What the features of the extractors weigh that the engine knows; those that the model lacks weigh nothing."""
+        """The parts that the engine knows; those that the model lacks have zero weights."""
         return complete(self.parts)
 
     def sum(self, listings: ListingColumns) -> Floats:
@@ -225,7 +193,7 @@ def mark_ngrams(features: Features) -> NDArray[np.bool_]:
 
 
 def mark_used(features: Features) -> NDArray[np.bool_]:
-    """Say of each feature whether some listing of training may have it: n-grams that none had are left out."""
+    """Say of each feature whether a training listing may have it; n-grams that none had are left out."""
     return np.concatenate(
         [
             extractor.idf_ > 0 if isinstance(extractor, TextFeatures) else np.ones(count_features(extractor), np.bool_)
@@ -235,7 +203,7 @@ def mark_used(features: Features) -> NDArray[np.bool_]:
 
 
 def mark_only_raising(features: Features) -> NDArray[np.bool_]:
-    """Say of each feature whether it may only raise a score; extractors that know name theirs."""
+    """Say of each feature whether it may only raise a score, as its extractor says."""
     flags = []
     for _, extractor in features.transformer_list:
         if raising := list(getattr(extractor, "only_raises", ())):
@@ -247,14 +215,12 @@ def mark_only_raising(features: Features) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureValues:
-    """The values of the features of some listings.
+    """The feature values of some listings.
 
     Attributes
     ----------
-    features : Features
-        The extractors, fitted.
     numbers : csr_matrix of shape (n_listings, n_features)
-        Weighed as the union weighs them; nothing in the columns of n-grams.
+        Weighted; empty in the columns of n-grams.
     texts : dict of str to Texts
         Skeletons, by extractor of n-grams.
     """
@@ -288,7 +254,7 @@ class FeatureValues:
         return cls(parts[0].features, numbers, texts)
 
     def design(self) -> Design:
-        """Return the values as the learner reads them: n-grams in little memory."""
+        """Return the values as the learner reads them, with n-grams in little memory."""
         ngrams, first = [], 0
         for name, extractor in self.features.transformer_list:
             if isinstance(extractor, TextFeatures):
@@ -298,7 +264,7 @@ class FeatureValues:
         return Design.of(self.numbers, ngrams)
 
     def matrix(self) -> scipy.sparse.csr_matrix:
-        """Return the values with all n-grams spelt out, shape (n_listings, n_features)."""
+        """Return the values with all n-grams, shape (n_listings, n_features)."""
         ngrams = [
             extractor.weigh(self.texts[name]) * _weight(self.features, name)
             if isinstance(extractor, TextFeatures)
@@ -311,9 +277,9 @@ class FeatureValues:
 def read_values(
     features: Features, listings: ListingColumns, stage: FirstStage | None = None
 ) -> Iterator[FeatureValues]:
-    """Yield the values of listings, some at a time: they take several times as much memory as their listings.
+    """Yield the values of listings in parts: they take several times as much memory as their listings.
 
-    Where a first stage is given, they are those of the listing, or of its passage with the highest log-odds above it.
+    With a first stage, long texts have the values of their passage with the highest log-odds.
     """
     for first in range(0, max(len(listings), 1), _READ_AT_ONCE):
         part = listings.cut(np.arange(first, min(first + _READ_AT_ONCE, len(listings))))
@@ -321,7 +287,7 @@ def read_values(
 
 
 def take_worst(features: Features, listings: ListingColumns, stage: FirstStage) -> FeatureValues:
-    """Return the values of each listing, or those of its passage with the highest log-odds above it."""
+    """Return the values of each listing, or of its passage with the highest log-odds."""
     values = FeatureValues.of(features, listings)
     split = [found for column in PASSAGE_WORDS if (found := split_long_texts(listings, column))]
     if not split:
@@ -345,9 +311,9 @@ _RIDGE = 0.5  # of a logistic regression with C = 1
 class SecondStage(Estimator):
     """Join a listing's log-odds with its seller's portfolio: slope * log-odds + weight * share + intercept.
 
-    Neither slope nor weight is negative and a first listing has the share 0, so a portfolio can only raise a score:
-    clean listings cannot buy trust. Fitted on log-odds and shares of sellers that
-    the first stage had not seen. The form was chosen on the published scores of a large marketplace.
+    Slope and weight are not negative and a first listing has the share 0, so a portfolio can only raise a score: clean
+    listings cannot buy trust. Fitted on log-odds and shares of sellers left out of the first stage. The form was chosen
+    on the published scores of a large marketplace.
 
     Attributes
     ----------
@@ -370,16 +336,7 @@ class SecondStage(Estimator):
         *,
         sellers: ArrayLike,
     ) -> Self:
-        """Fit slope, weight and intercept by penalised logistic regression.
-
-        Parameters
-        ----------
-        log_odds, share : array of shape (n_listings,)
-        y : array of 0 and 1, shape (n_listings,)
-        sample_weight : array of shape (n_listings,), optional
-        sellers : array of shape (n_listings,)
-            Who offers each listing.
-        """
+        """Fit slope, weight and intercept by penalised logistic regression."""
         y = np.asarray(y, dtype=np.float64)
         weight = limit_sellers(sellers, MOST_LISTINGS)
         weight = weight if sample_weight is None else weight * sample_weight

@@ -135,7 +135,7 @@ class ExternalScorer(Scorer):
         explain: bool = False,  # noqa: ARG002 - reasons cost a look of their own here
     ) -> JudgedListings:
         known, log_odds = self._find_earlier(columns, portfolios, others), self.classifier.decision_function(columns)
-        score, low, high = self.classifier.judge(columns, log_odds)
+        score, low, high = self.classifier.calibrate_with_bounds(columns, log_odds)
         facts = log_odds, score, low, high, score.copy(), self._find_too_wide(low, high)
         return self._conclude(JudgedListings(columns, known, *facts, NONE_UNREAD), sample)
 

@@ -22,11 +22,11 @@ from ipml.kit.scripts import name_script
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import frame_to_listings, validate_record
 from ipml.model.calibration import is_too_wide
-from ipml.model.compiled_stage import HAS_NO_PLAIN_LETTERS, IS_UNFAMILIAR, Weighed
+from ipml.model.compiled_stage import HAS_NO_PLAIN_LETTERS, IS_UNFAMILIAR, StageScores
 from ipml.model.familiarity import Familiarity, ListingSample
 from ipml.model.labels import find_counterfeit_column
 from ipml.model.model_file import load_model as load_artifact
-from ipml.model.online import Judged, OnlineClassifier
+from ipml.model.online import CalibratedScore, OnlineClassifier
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import (
     NONE_EARLIER,
@@ -307,11 +307,13 @@ class Scorer:
     def _online(self) -> OnlineClassifier:
         return OnlineClassifier(self.classifier)
 
-    def _judge_one(self, listing: Listing, earlier: EarlierListings, weighed: Weighed | None = None) -> Judged | None:
+    def _judge_one(
+        self, listing: Listing, earlier: EarlierListings, weighed: StageScores | None = None
+    ) -> CalibratedScore | None:
         """Return what the model says of one listing; None where `_judge` has to, as for those it abstains from."""
         if self.familiarity is not None and self.familiarity.is_unread(listing.title):
             return None
-        judged = self._online.judge(listing, earlier.share, weighed)
+        judged = self._online.calibrate_with_bounds(listing, earlier.share, weighed)
         if judged and self.most_width is not None and judged.high - judged.low > self.most_width:
             return None
         return judged
@@ -338,15 +340,15 @@ class Scorer:
         classifier, known = self.classifier, self._find_earlier(columns, portfolios, others)
         self._report_currencies(columns.names("currency").names)
         stage = classifier.first_stage
-        weighed = stage.explain(columns)[0] if explain else stage.weigh(columns)
+        weighed = stage.explain(columns)[0] if explain else stage.score(columns)
         tell_brands(columns, classifier.brand_table, weighed.brands)
         unread = self._find_unread(columns, weighed)
         log_odds = classifier.second_stage_.log_odds(weighed.log_odds, known.shares)
         self._leave_out_titles(columns, unread, log_odds)
-        score, low, high = classifier.judge(columns, log_odds)
+        score, low, high = classifier.calibrate_with_bounds(columns, log_odds)
         self._widen(columns, unread, log_odds, low, high)
         causes = self._abstain(columns, weighed, low, high, unread)
-        alone = classifier.alone_.probability(weighed.log_odds)
+        alone = classifier.listing_calibration_.probability(weighed.log_odds)
         judged = JudgedListings(columns, known, log_odds, score, low, high, alone, causes, unread)
         return self._conclude(judged, sample)
 
@@ -373,7 +375,7 @@ class Scorer:
             causes[is_too_wide(low, high, self.most_width)] = CAUSES.index(TOO_UNCERTAIN)
         return causes
 
-    def _find_unread(self, columns: ListingColumns, weighed: Weighed) -> Unread:
+    def _find_unread(self, columns: ListingColumns, weighed: StageScores) -> Unread:
         """Return the listings with titles that cannot be read."""
         if self.familiarity is None or not self.familiarity.knows_scripts:
             return NONE_UNREAD
@@ -411,11 +413,11 @@ class Scorer:
         rows = np.array(list(unread.warnings), dtype=np.intp)
         cut = columns.cut(rows)
         for bound in self.familiarity.title_bounds_.tolist():
-            _, moved_low, moved_high = self.classifier.judge(cut, log_odds[rows] + bound)
+            _, moved_low, moved_high = self.classifier.calibrate_with_bounds(cut, log_odds[rows] + bound)
             low[rows], high[rows] = np.minimum(low[rows], moved_low), np.maximum(high[rows], moved_high)
 
     def _abstain(
-        self, columns: ListingColumns, weighed: Weighed, low: Floats, high: Floats, unread: Unread
+        self, columns: ListingColumns, weighed: StageScores, low: Floats, high: Floats, unread: Unread
     ) -> NDArray[np.int8]:
         """Return the number in `CAUSES` of why each listing cannot be judged; 0 where it can.
 
@@ -455,7 +457,7 @@ class Scorer:
         weights = self._weigh(judged.columns, judged.alone)
         rows = zip(listings, numbers, explained, earlier, causes, weights, strict=True)
         assembled = [
-            self._assemble_one(listing, Judged(*of_listing), said, known, suspicion)
+            self._assemble_one(listing, CalibratedScore(*of_listing), said, known, suspicion)
             if cause is None
             else self._assemble_silent(listing, cause, said, known, suspicion)
             for listing, of_listing, said, known, cause, suspicion in rows
@@ -478,7 +480,7 @@ class Scorer:
     def _assemble_one(
         self,
         listing: Listing,
-        judged: Judged,
+        judged: CalibratedScore,
         explained: Explained,
         earlier: EarlierListings,
         suspicion: float | None,
@@ -505,7 +507,7 @@ class Scorer:
         sellers = columns.names("seller_id").strings()
         return self.classifier.portfolios_.weigh_later(sellers, alone, listing_moments(columns))
 
-    def _weigh_one(self, listing: Listing, judged: Judged) -> float | None:
+    def _weigh_one(self, listing: Listing, judged: CalibratedScore) -> float | None:
         remembered = self.classifier.portfolios_
         return remembered.weigh_later_one(listing.seller_id, judged.alone, listing_moment(listing))
 

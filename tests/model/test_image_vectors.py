@@ -36,10 +36,10 @@ def listings(market) -> pd.DataFrame:
     return check_listings(found.assign(image_vector=pd.Series(cells, dtype=object)))
 
 
-def fit(listings: pd.DataFrame, donor: CounterfeitClassifier | None = None) -> CounterfeitClassifier:
+def fit(listings: pd.DataFrame, source_model: CounterfeitClassifier | None = None) -> CounterfeitClassifier:
     """Return a model of some listings."""
     classifier = CounterfeitClassifier(C=0.1, n_folds=2)
-    return classifier.fit(listings, listings["is_counterfeit"].to_numpy(dtype=int), donor=donor)
+    return classifier.fit(listings, listings["is_counterfeit"].to_numpy(dtype=int), source_model=source_model)
 
 
 @pytest.fixture(scope="module")
@@ -170,12 +170,12 @@ def test_mlflow_and_a_worker_of_a_cluster_score_the_same(parts, model):
 
 @pytest.mark.slow
 def test_a_successor_sees_with_the_eyes_of_its_donor(parts, model, plain):
-    """It has vectors if its donor has, even where its own listings have none; and none where the donor has none."""
+    """It has vectors if its source model has, even where its own listings have none; and none where that has none."""
     seen, _ = parts
-    again = fit(seen.head(400).drop(columns="image_vector"), donor=model)
+    again = fit(seen.head(400).drop(columns="image_vector"), source_model=model)
     assert "image" in dict(again.features_.transformer_list)
     np.testing.assert_array_equal(*(each.features_.parts()["image"].components_ for each in (again, model)))
-    assert "image" not in dict(fit(seen.head(400), donor=plain).features_.transformer_list)
+    assert "image" not in dict(fit(seen.head(400), source_model=plain).features_.transformer_list)
 
 
 def test_vectors_are_part_of_what_a_model_learnt_from(listings):
@@ -211,7 +211,7 @@ def test_a_model_without_pictures_is_the_same_to_the_bit(pictured):
 
 
 def test_a_match_with_counterfeits_raises_the_score(pictured, tmp_path):
-    """And is a reason; the model comes back from its file as it was, and gives a donor's successor the same."""
+    """And is a reason; the model comes back from its file as it was, and gives a successor the same."""
     model = fit(pictured)
     row = pictured.head(1).assign(picture_counterfeit_matches=0.0, picture_genuine_matches=0.0)
     known = row.assign(picture_counterfeit_matches=4.0)
@@ -221,7 +221,7 @@ def test_a_match_with_counterfeits_raises_the_score(pictured, tmp_path):
     save_model(model, tmp_path / "model", name="m", data_digest="", experiment={}, figures={})
     (scored,) = score_listings(known, tmp_path / "model")
     assert "Pictures of 4 other listings found counterfeit" in [reason.sentence for reason in scored.reasons]
-    again = fit(pictured.drop(columns=MATCHES), donor=model)
+    again = fit(pictured.drop(columns=MATCHES), source_model=model)
     assert "picture" in dict(again.features_.transformer_list)
 
 

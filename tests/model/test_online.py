@@ -96,7 +96,9 @@ def test_an_age_beside_the_seller_counts_alone_as_in_a_frame(classifier, market,
     assert scored == beside.score_frame(listings_to_frame(listings))["score"].tolist()
     assert scored != [own.score(listing, explain=False).score for listing in listings]
     online = OnlineClassifier(scorer.classifier)
-    assert sum(online.judge(listing, share=0.0) is not None for listing in listings) > 0.9 * len(listings)
+    assert sum(online.calibrate_with_bounds(listing, share=0.0) is not None for listing in listings) > 0.9 * len(
+        listings
+    )
 
 
 def test_fewer_and_other_extractors_judge_alone_as_in_a_frame(market):
@@ -108,6 +110,6 @@ def test_fewer_and_other_extractors_judge_alone_as_in_a_frame(market):
     classifier = CounterfeitClassifier(features, n_folds=2).fit(listings, listings["is_counterfeit"].astype(int))
     online, columns = OnlineClassifier(classifier), classifier.columns(listings)
     expected = classifier.calibrate(columns, classifier.decision_function(columns, np.zeros(200))).tolist()
-    judged = [online.judge(listing, share=0.0) for listing in frame_to_listings(listings)]
+    judged = [online.calibrate_with_bounds(listing, share=0.0) for listing in frame_to_listings(listings)]
     assert [score if one is None else one.score for one, score in zip(judged, expected, strict=True)] == expected
     assert sum(one is not None for one in judged) > 180

@@ -294,7 +294,7 @@ def test_a_frame_that_was_asked_for_has_the_features_in_use(fitted, few):
 def test_metadata_are_passed_on_as_asked_and_folds_that_split_sellers_warn(small, few, y):
     """Weights reach `fit`; sellers in both sides of a fold, as a plain KFold has them, flatter a score."""
     learner = clone(small).set_fit_request(sample_weight=True, label_probability=True)
-    with pytest.raises(TypeError, match=r"Found weight; expected parameters of fit: donor, label_probability"):
+    with pytest.raises(TypeError, match=r"Found weight; expected parameters of fit: label_probability, maturity"):
         learner.set_fit_request(weight=True)
     given = {"sample_weight": np.where(np.arange(len(y)) % 4, 1.0, 0.0), "label_probability": np.full(len(y), 0.5)}
     learner.set_score_request(sample_weight=False)
@@ -484,8 +484,8 @@ def test_the_engine_says_what_the_extractors_say(classifier, listings, drawn):
     """Log-odds, brands, what else is found, what each feature adds, and what is read; whatever sellers write."""
     some = [replace(listings[which], **changes) for which, changes in drawn]
     stage, reading = classifier.first_stage, classifier.reading
-    by_engine = stage.weigh(ListingColumns.of_records(some, reading))
-    apart = specification.weigh(stage, ListingColumns.of_records(some, reading))
+    by_engine = stage.score(ListingColumns.of_records(some, reading))
+    apart = specification.score(stage, ListingColumns.of_records(some, reading))
     for name, expected in zip(("log_odds", "brands", "found"), apart, strict=True):
         np.testing.assert_array_equal(getattr(by_engine, name), expected, name)
     explained = ListingColumns.of_records(some, reading)
@@ -507,7 +507,7 @@ def test_what_other_extractors_say_is_added(market):
     features = Features([*parts, ("twice", TextFeatures("title", bits=8)), ("title", TextFeatures())])
     classifier = CounterfeitClassifier(features, n_folds=2).fit(listings, listings["is_counterfeit"].astype(int))
     stage, columns = classifier.first_stage, classifier.columns(listings)
-    log_odds, brands, found = specification.weigh(stage, classifier.columns(listings))
+    log_odds, brands, found = specification.score(stage, classifier.columns(listings))
     weighed, parts = stage.explain(columns)
     np.testing.assert_allclose(weighed.log_odds, log_odds, rtol=0, atol=1e-12)
     np.testing.assert_array_equal((weighed.brands, weighed.found), (brands, found))
@@ -561,5 +561,5 @@ def test_a_changed_listing_is_weighed_as_one_written_so(classifier, drawn):
     columns, changes = ListingColumns.of_records(listings, reading), list_changes(asked)
     changed = weigh_changes(stage.compiled(reading), columns, changes)
     if written:
-        apart = stage.weigh(ListingColumns.of_records(written, reading)).by_engine
+        apart = stage.score(ListingColumns.of_records(written, reading)).by_engine
         np.testing.assert_array_equal(changed, apart)

@@ -100,7 +100,7 @@ def say_everything(explainer: Explainer, listing: Listing) -> list[str]:
 
 def weigh_again(explainer: Explainer, listing: Listing) -> float:
     """Return the log-odds of a listing without what is added for missing fields; nothing is known of its seller."""
-    weighed = explainer.classifier.first_stage.weigh(ListingColumns.of_one(listing, explainer.classifier.reading))
+    weighed = explainer.classifier.first_stage.score(ListingColumns.of_one(listing, explainer.classifier.reading))
     return float(explainer.classifier.second_stage_.log_odds(weighed.by_engine, 0.0)[0])
 
 
@@ -415,7 +415,7 @@ def test_words_are_named_at_once_as_step_by_step(explainer, listings):
     """Whether the engine weighs what it asks for, or is told."""
     classifier = explainer.classifier
     columns = ListingColumns.of_records(listings, classifier.reading)
-    log_odds = classifier.first_stage.weigh(columns).by_engine
+    log_odds = classifier.first_stage.score(columns).by_engine
     slope, stage = classifier.second_stage_.slope_, classifier.first_stage.compiled(classifier.reading)
 
     def weigh(changes: TextChanges) -> np.ndarray:

@@ -14,7 +14,7 @@ from ipml.model.stages import FirstStage, split_long_texts
 Floats = NDArray[np.float64]
 
 
-def weigh(stage: FirstStage, listings: ListingColumns) -> tuple[Floats, NDArray[np.int64], NDArray[np.uint8]]:
+def score(stage: FirstStage, listings: ListingColumns) -> tuple[Floats, NDArray[np.int64], NDArray[np.uint8]]:
     """Return log-odds, of long texts those with the worst passage; brands, -1 for none; and what else is found."""
     log_odds = stage.sum(listings)
     for column in PASSAGE_WORDS:

@@ -26,7 +26,7 @@ def find_slice(path: str, marks: Iterable[str]) -> str | None:
 
     >>> find_slice("tests/web/test_browser.py", ["browser"]), find_slice("tests/web/test_killed_page.py", ["slow"])
     ('browser', 'kills')
-    >>> find_slice("tests/model/test_donor.py", ["slow"]), find_slice("tests/model/test_donor.py", [])
+    >>> find_slice("tests/model/test_pipeline.py", ["slow"]), find_slice("tests/model/test_pipeline.py", [])
     ('classifier', None)
     """
     marks = MARKS & set(marks)

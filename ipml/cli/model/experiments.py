@@ -101,8 +101,8 @@ def _show_trained(trained: Trained, tracking: str | None) -> None:
     if trained.gate:
         typer.echo(f"\nNo model is in use, so the gate has judged this one:\n\n{trained.gate.table()}")
     typer.echo("")
-    if trained.donor:
-        typer.echo(trained.donor)
+    if trained.source_model:
+        typer.echo(trained.source_model)
     typer.echo(f"Report written to {trained.report}")
     typer.echo(f"Run: {trained.run.say_where(tracking)}")
     typer.echo(f"Model {trained.card.full_version} saved in {trained.folder}")

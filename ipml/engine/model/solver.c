@@ -1,5 +1,5 @@
 /* The solver of the linear learner: logistic regression by ascent on the dual, one row at a time. What it minimises,
-   and how, `ipml.model.solver` says. */
+   and how, `ipml.model.learner.solver` says. */
 #include "model/solver.h"
 
 #include <math.h>

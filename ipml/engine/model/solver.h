@@ -4,7 +4,7 @@
 
 #include "base/engine.h"
 
-/* The rows that the solver reads, as `ipml.model.solver.StoredRows` describes them. */
+/* The rows that the solver reads, as `ipml.model.regression.StoredRows` describes them. */
 typedef struct {
     int64s pointers;
     int32s indices;

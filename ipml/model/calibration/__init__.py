@@ -1,4 +1,4 @@
-"""Log-odds turned into a probability that means what it says, over all listings and by brand and category."""
+"""Calibration: turns log-odds into probabilities, for all listings or by brand and category."""
 
 from ipml.model.calibration.calibration import HierarchicalCalibration, SigmoidCalibration, is_too_wide
 

@@ -1,8 +1,8 @@
-"""Log-odds turned into a probability that means what it says, for all listings or by brand and category; its interval.
+"""Calibration: turns log-odds into probabilities with intervals, for all listings or by brand and category.
 
-A brand of which few sellers were judged borrows from its category and from all listings. What sets brands apart must
-hold for sellers to come, so there sellers count; the line from log-odds to probability is asked of listings, so there
-listings count, up to a number per seller.
+A brand with few labelled sellers is drawn towards its category and all listings. Effects of brands must hold for new
+sellers, so they are fitted to sellers; the line from log-odds to probability is used for listings, so it is fitted to
+listings, up to a number per seller.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ipml.model.calibration.seller_weights import (
 
 
 def smooth_targets(y: NDArray[np.int8], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return labels drawn a little towards each other, so that few of them do not shout (Platt 1999).
+    """Return labels drawn a little towards each other, against overconfidence with few labels (Platt 1999).
 
     Examples
     --------
@@ -48,13 +48,7 @@ def fit_line(
     weight: NDArray[np.float64],
     offset: NDArray[np.float64] | float = 0.0,
 ) -> tuple[float, float]:
-    """Return slope (at least 0) and intercept of the most likely line from log-odds to calibrated log-odds.
-
-    Parameters
-    ----------
-    log_odds, target, weight : array of shape (n_listings,)
-    offset : array of shape (n_listings,), default=0
-        What is added to the line.
+    """Return slope (at least 0) and intercept of the most likely line, plus `offset`, from log-odds to calibrated ones.
 
     Examples
     --------
@@ -75,14 +69,14 @@ def fit_line(
 
 
 class SigmoidCalibration(Estimator):
-    """Map log-odds to a probability by a line and a sigmoid (Platt 1999), never turning the order around.
+    """Map log-odds to a probability by a line and a sigmoid (Platt 1999), never reversing the order.
 
-    Fitted on scores the learner gave to sellers it had not seen; otherwise it would learn the learner's overconfidence.
+    Fit it on scores of sellers left out; otherwise it learns the learner's overconfidence.
 
     Attributes
     ----------
     slope_ : float
-        At least 0; 0 where the scores say nothing.
+        At least 0; 0 where the scores carry no information.
     intercept_ : float
 
     Examples
@@ -99,14 +93,7 @@ class SigmoidCalibration(Estimator):
         y: NDArray[np.int8],
         sample_weight: NDArray[np.float64] | None = None,
     ) -> Self:
-        """Fit slope and intercept; the targets are smoothed as in Platt (1999), so that few labels do not shout.
-
-        Parameters
-        ----------
-        log_odds : array of shape (n_listings,)
-        y : array of 0 and 1, shape (n_listings,)
-        sample_weight : array of shape (n_listings,), optional
-        """
+        """Fit slope and intercept to targets smoothed as in Platt (1999)."""
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
         self.slope_, self.intercept_ = fit_line(log_odds, smooth_targets(y, weight), weight)
         return self
@@ -131,35 +118,33 @@ ROUNDS = 2  # of learning from the errors what a seller's listings are worth, an
 
 
 class HierarchicalCalibration(Estimator):
-    """Map log-odds to a probability that may differ by brand and category, and say how sure it is.
+    """Map log-odds to a probability that may differ by brand and category, with an interval.
 
     logit P = slope * log_odds + intercept + effect of the category + effect of the brand. The slope is at least 0, so
-    the order within a brand and category is never turned around. Effects are Gaussian with variances chosen by the
-    data (empirical Bayes), so that one with few sellers stays near 0; an unknown brand or category has the effect 0.
-    Listings without a brand, or without a category, are a group of their own. Names count as they are spelt. With
-    neither brands nor categories the probabilities are those of `SigmoidCalibration`.
-
-    Fitted on scores the learner gave to sellers it had not seen; otherwise it would learn the learner's overconfidence.
+    the order within a brand and category is never reversed. Effects are Gaussian with variances chosen by empirical
+    Bayes, so effects of few sellers stay near 0; an unknown brand or category has the effect 0. Listings without a
+    brand, or without a category, form a group. Names count as spelt. Without brands and categories the probabilities
+    are those of `SigmoidCalibration`. Fit it on scores of sellers left out.
 
     Parameters
     ----------
     most_categories : int, default=500
-        Only the categories with the most labels have an effect; listings of others are learnt from as if they named
-        none, and count as of an unknown category later.
+        Only the categories with the most labels have an effect. Listings of others are learnt from as if without one,
+        and are later of an unknown category.
     level : float, default=0.9
-        How often intervals hold the probability; above 0 and below 1.
+        Coverage of the intervals, above 0 and below 1.
 
     Attributes
     ----------
     slope_, intercept_ : float
     categories_, brands_ : array of str, shape (n_groups,)
-        The groups known; "" is none named.
+        The known groups; "" for none named.
     category_effects_, brand_effects_ : array of shape (n_groups + 1,)
-        On the log-odds; the last is that of an unknown group, 0.
+        Effects on the log-odds; the last one, of an unknown group, is 0.
     category_spread_, brand_spread_ : float
         Standard deviation of the effects.
     seller_correlation_ : float
-        How far a seller's labels agree beyond what log-odds, brand and category explain, 0-1.
+        Correlation, 0-1, of a seller's labels beyond log-odds, brand and category.
     n_sellers_ : int
     degrees_of_freedom_ : float
         Effective number of sellers less two, for slope and intercept; at least 1.
@@ -194,17 +179,7 @@ class HierarchicalCalibration(Estimator):
         categories: Names,
         sellers: ArrayLike,
     ) -> Self:
-        """Fit slope, intercept and effects; the targets are smoothed as in Platt (1999).
-
-        Parameters
-        ----------
-        log_odds : array of shape (n_listings,)
-        y : array of 0 and 1, shape (n_listings,)
-        sample_weight : array of shape (n_listings,), optional
-        brands, categories : array of str or None, shape (n_listings,)
-        sellers : array of shape (n_listings,)
-            Who offers each listing.
-        """
+        """Fit slope, intercept and effects; the targets are smoothed as in Platt (1999)."""
         y = np.asarray(y)
         trust = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         named, seller = np.unique(np.asarray(sellers).astype(str), return_inverse=True)
@@ -225,34 +200,29 @@ class HierarchicalCalibration(Estimator):
         return self
 
     def probability(self, log_odds: Floats, brands: Names, categories: Names) -> Floats:
-        """Return the probability that each listing is counterfeit, shape (n_listings,).
-
-        A listing's probability does not depend on the others it is asked with.
-        """
-        return self.judge(log_odds, brands, categories)[0]
+        """Return the probability of counterfeit, shape (n_listings,); independent of the other listings."""
+        return self.calibrate_with_bounds(log_odds, brands, categories)[0]
 
     def interval(self, log_odds: Floats, brands: Names, categories: Names) -> tuple[Floats, Floats]:
-        """Return between which bounds the probability lies, two arrays of shape (n_listings,).
+        """Return the bounds of each probability, two arrays of shape (n_listings,).
 
-        It is the uncertainty of the probability, not of the verdict: of the share of counterfeits among listings with
-        this score, brand and category, of sellers like those who were judged. Learning from other such sellers again
-        and again, it would hold that share in about `level` of the cases, on average over listings. It is wide where
-        few sellers were judged, from 0 to 1 where only one was, and wider for an unknown brand or category, by how much
-        the known ones differ. It does not know of sellers who behave otherwise than those before them.
+        They bound the share of counterfeits among listings with this score, brand and category, of sellers like those
+        labelled; not the verdict on one listing. Over repeated samples of such sellers they hold that share in about
+        `level` of the cases, on average over listings. They are wide for few labelled sellers, 0 to 1 for one, and
+        wider for an unknown brand or category, by the spread of the known ones. They do not cover sellers who behave
+        otherwise than earlier ones.
 
         On the log-odds: estimate ± Student's quantile * standard error. The standard error of slope and intercept is
         the seller-clustered sandwich's; that of the effects is Laplace's, with sellers counted rather than listings.
-
-        Parameters
-        ----------
-        log_odds, brands, categories : array of shape (n_listings,)
         """
-        return self.judge(log_odds, brands, categories)[1:]
+        return self.calibrate_with_bounds(log_odds, brands, categories)[1:]
 
-    def judge(self, log_odds: Floats, brands: Names, categories: Names) -> tuple[Floats, Floats, Floats]:
-        """Return what `probability` and `interval` do, three arrays of shape (n_listings,)."""
+    def calibrate_with_bounds(
+        self, log_odds: Floats, brands: Names, categories: Names
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return probabilities and their bounds, three arrays of shape (n_listings,)."""
         check_fitted(self, "slope_")
-        score, low, high = judge_rows(
+        score, low, high = calibrate_rows(
             np.asarray(log_odds, dtype=np.float64),
             self.category_numbers(_names(categories)),
             self.brand_numbers(_names(brands)),
@@ -261,13 +231,7 @@ class HierarchicalCalibration(Estimator):
         return score, low, high
 
     def table(self) -> Struct:
-        """Return what `judge_rows` takes after the log-odds and the numbers of category and brand.
-
-        Raises
-        ------
-        ValueError
-            The attributes are not of one calibration.
-        """
+        """Return the table of `calibrate_rows`; refuse attributes of different calibrations by a ValueError."""
         n_categories, n_brands = len(self.categories_) + 1, len(self.brands_) + 1
         return make_struct(
             "calibration_table",
@@ -285,7 +249,7 @@ class HierarchicalCalibration(Estimator):
         )
 
     def category_numbers(self, names: features.Names) -> Codes:
-        """Return the number of each category, shape (n_listings,); that after the last of those it does not know."""
+        """Return the number of each category; unknown ones have the number after the last."""
         return _look_up(self.categories_, names)
 
     def brand_numbers(self, names: features.Names) -> Codes:
@@ -293,9 +257,9 @@ class HierarchicalCalibration(Estimator):
         return _look_up(self.brands_, names)
 
     def _fit_effects(self, listings: GroupedListings, y: NDArray[np.int8], seller: Codes) -> Fit:
-        """Fit the effects to sellers rather than listings: what a seller's listings are worth follows from the errors.
+        """Fit the effects to sellers, whose weight follows from the correlation of their errors.
 
-        Slope and intercept of this fit only make room for the effects; those used are fitted by `_fit_line`.
+        Slope and intercept of this fit only make room for the effects; `_fit_line` fits those used.
         """
         seller_of_brand = np.unique(seller * listings.n_brands + listings.brand, return_inverse=True)[1]
         columns = np.column_stack([listings.log_odds, np.ones(len(y))])
@@ -312,10 +276,7 @@ class HierarchicalCalibration(Estimator):
         return found
 
     def _fit_line(self, listings: GroupedListings, y: NDArray[np.int8], seller: Codes, effects: Fit) -> None:
-        """Fit slope and intercept to all listings alike, the effects being given, and keep how sure everything is.
-
-        A probability is asked of listings, and sellers of many may differ from sellers of few, so here listings count.
-        """
+        """Fit slope and intercept to listings, given the effects, and store all uncertainties."""
         offset = self.category_effects_[listings.category] + self.brand_effects_[listings.brand]
         self.slope_, self.intercept_ = fit_line(listings.log_odds, listings.target, listings.weight, offset)
         probability = scipy.special.expit(self.slope_ * listings.log_odds + self.intercept_ + offset)
@@ -327,9 +288,9 @@ class HierarchicalCalibration(Estimator):
         self.quantile_ = float(scipy.special.stdtrit(self.degrees_of_freedom_, (1 + self.level) / 2))
 
     def _keep_covariance(self, own: Floats, effects: Fit, response: LineResponse) -> None:
-        """Keep the covariance of slope, intercept and effects in parts that scoring looks up.
+        """Store the covariance of slope, intercept and effects in the parts that scoring looks up.
 
-        The last category and brand is the unknown one, of which only is known how much effects differ.
+        The last category and brand is the unknown one, whose variance is that among the known ones.
         """
         self.line_covariance_ = own + response.variance
         self.category_covariance_ = np.vstack([-response.with_categories, np.zeros((1, 2))])
@@ -356,9 +317,9 @@ def fit_calibration(
 ) -> HierarchicalCalibration:
     """Return a calibration with effects of brands and categories if these serve sellers left out, else without.
 
-    Where a few sellers hold all labels of a brand, its effect is theirs and misleads for the next seller. Both ways are
-    tried on folds over sellers; the one with the smaller log loss is fitted on everything. No seller counts for more
-    than `MOST_LISTINGS` listings.
+    Where few sellers hold all labels of a brand, its effect is theirs and misleads for the next seller. The variant
+    with the smaller log loss on folds over sellers is fitted on everything. No seller counts for more than
+    `MOST_LISTINGS` listings.
     """
     from sklearn.model_selection import GroupKFold  # scoring does without scikit-learn
 
@@ -386,13 +347,7 @@ def fit_calibration(
 
 
 def is_too_wide(low: Floats, high: Floats, most_width: float) -> NDArray[np.bool_]:
-    """Say where an interval is too wide to act on the score without a person, shape (n_listings,).
-
-    Examples
-    --------
-    >>> is_too_wide(np.array([0.80, 0.20]), np.array([0.95, 0.90]), most_width=0.3)
-    array([False,  True])
-    """
+    """Say where an interval is too wide to act on the score without a person."""
     return np.asarray(high - low > most_width)
 
 
@@ -424,7 +379,7 @@ def _names(names: Names) -> features.Names:
 
 
 def _look_up(known: NDArray[np.str_], names: features.Names) -> Codes:
-    """Return the number of each name among those known, in order; one that is not has the number after the last."""
+    """Return the number of each name among the known, sorted ones; others have the number after the last."""
     distinct = np.array(names.names, dtype=np.str_)
     places = np.minimum(np.searchsorted(known, distinct), len(known) - 1)
     return np.asarray(np.where(known[places] == distinct, places, len(known))[names.codes])
@@ -436,15 +391,10 @@ def _check_shape(array: Floats, *shape: int) -> Floats:
     return np.ascontiguousarray(array, np.float64)
 
 
-def judge_rows(log_odds: Floats, category: Codes, brand: Codes, table: Struct) -> Floats:
-    """Return the probability of each listing and the bounds of its interval, shape (3, n_listings).
+def calibrate_rows(log_odds: Floats, category: Codes, brand: Codes, table: Struct) -> Floats:
+    """Return the probability and bounds of each listing, shape (3, n_listings).
 
-    Parameters
-    ----------
-    log_odds : array of shape (n_listings,)
-    category, brand : array of int, shape (n_listings,)
-    table : Struct
-        As `HierarchicalCalibration.table` returns it.
+    `category` and `brand` are numbers, and `table` is that of `HierarchicalCalibration.table`.
     """
     judged = np.empty((3, log_odds.size))
     _judge_rows(

@@ -1,8 +1,8 @@
-"""Logistic regression with an effect for every category and brand, each drawn towards none as far as the data say.
+"""Group effects: logistic regression with shrunken effects of categories and brands.
 
-The fit is a penalised one: the effects are Gaussian with a variance per kind that is found by empirical Bayes, and the
-Laplace covariance says how sure all of it is (Breslow and Clayton, 1993, doi:10.1080/01621459.1993.10594284). A listing
-has one brand, so that part of the curvature is diagonal and is eliminated: thousands of brands cost no more than one.
+Effects are Gaussian with variances found by empirical Bayes; the Laplace covariance gives their uncertainty (Breslow
+and Clayton, 1993, doi:10.1080/01621459.1993.10594284). A listing has one brand, so that part of the curvature is
+diagonal and is eliminated: thousands of brands cost no more than one.
 """
 
 from __future__ import annotations
@@ -24,15 +24,7 @@ TOLERANCE = 1e-4  # of the log-odds
 
 @dataclass(frozen=True)
 class GroupedListings:
-    """What is regressed on: log-odds, smoothed targets, weights, and the numbers of each listing's groups.
-
-    Attributes
-    ----------
-    log_odds, target, weight : array of shape (n_listings,)
-        Targets lie in 0-1; weights say how many independent listings each stands for.
-    category, brand : array of int, shape (n_listings,)
-        From 0 to `n_categories` - 1 and to `n_brands` - 1.
-    """
+    """The data of the regression. Targets lie in 0-1; a weight is a number of independent listings."""
 
     log_odds: Floats
     target: Floats
@@ -45,7 +37,7 @@ class GroupedListings:
 
 @dataclass(frozen=True)
 class Coefficients:
-    """Where the regression stands.
+    """Coefficients of the regression.
 
     Attributes
     ----------
@@ -59,7 +51,7 @@ class Coefficients:
     brands: Floats
 
     def log_odds_of(self, listings: GroupedListings) -> Floats:
-        """Return what is expected of each listing, shape (n_listings,)."""
+        """Return the log-odds of each listing, shape (n_listings,)."""
         slope, intercept, categories = self.common[0], self.common[1], self.common[2:]
         effects = categories[listings.category] + self.brands[listings.brand]
         return np.asarray(slope * listings.log_odds + intercept + effects)
@@ -76,11 +68,11 @@ class Curvature:
     Attributes
     ----------
     covariance : array of shape (2 + n_categories, 2 + n_categories)
-        Of the common coefficients, the brands being uncertain, too.
+        Covariance of the common coefficients, brands being uncertain, too.
     loadings : array of shape (n_brands, 2 + n_categories)
-        How far a brand's effect gives way where a common coefficient rises by one.
+        Decrease of a brand's effect where a common coefficient rises by one.
     own_variance : array of shape (n_brands,)
-        Of a brand's effect, were the common coefficients known.
+        Variance of a brand's effect for known common coefficients.
     """
 
     covariance: Floats
@@ -150,14 +142,9 @@ class Fit:
         return np.asarray(scipy.special.expit(self.at.log_odds_of(listings)))
 
     def response(self, listings: GroupedListings, columns: Floats, information: Floats) -> LineResponse:
-        """Return how slope and intercept, fitted after the effects, give way to the uncertainty of the effects.
+        """Return how slope and intercept, fitted after the effects, respond to the uncertainty of the effects.
 
-        Parameters
-        ----------
-        columns : array of shape (n_listings, 2)
-            Log-odds and ones.
-        information : array of shape (n_listings,)
-            Weighted p (1 - p) of the later fit.
+        `columns` are log-odds and ones; `information` is the weighted p (1 - p) of the later fit.
         """
         bread = np.linalg.pinv(columns.T @ (information[:, np.newaxis] * columns))
         weighted = information * columns.T
@@ -177,15 +164,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class LineResponse:
-    """By how much slope and intercept fall where the effects rise, as covariances.
-
-    Attributes
-    ----------
-    variance : array of shape (2, 2)
-        Of slope and intercept.
-    with_categories, with_brands : array of shape (n_groups, 2)
-        Of each effect with the fall of slope and intercept.
-    """
+    """Covariances of the fall of slope and intercept: with each other, and with each effect."""
 
     variance: Floats
     with_categories: Floats
@@ -193,14 +172,7 @@ class LineResponse:
 
 
 def fit_effects(listings: GroupedListings, start: Fit | None = None) -> Fit:
-    """Fit slope, intercept and the effects of categories and brands; the same listings give the same fit.
-
-    Parameters
-    ----------
-    listings : GroupedListings
-    start : Fit, optional
-        A fit to nearly the same listings, from where the way is shorter.
-    """
+    """Fit slope, intercept and effects, perhaps from a fit to nearly the same listings."""
     at, spread = (start.at, start.spread) if start else (_nothing_known(listings), EffectSpread())
     for _ in range(MOST_ROUNDS):
         curvature = _curvature(listings, at, spread)
@@ -213,7 +185,7 @@ def fit_effects(listings: GroupedListings, start: Fit | None = None) -> Fit:
 
 
 def _nothing_known(listings: GroupedListings) -> Coefficients:
-    """Return where the fit begins: the share of counterfeits, and no difference between listings."""
+    """Return the start of the fit: the share of counterfeits, and no differences."""
     share = np.average(listings.target, weights=listings.weight)
     rest = np.zeros(listings.n_categories)
     return Coefficients(np.concatenate([[0.0, scipy.special.logit(share)], rest]), np.zeros(listings.n_brands))

@@ -1,7 +1,7 @@
-"""How many independent listings a seller's listings are worth.
+"""Seller weights: the number of independent listings that a seller's listings represent.
 
-A seller who has one counterfeit likely has more: a hundred labels of one seller say less about a brand than a hundred
-labels of a hundred sellers. The design effect of cluster sampling says how much less (Kish, 1965, "Survey Sampling").
+A hundred labels of one seller say less about a brand than labels of a hundred sellers. The design effect of cluster
+sampling measures how much less (Kish, 1965, "Survey Sampling").
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Codes = NDArray[np.intp]
 
 
 def limit_sellers(sellers: ArrayLike, most_listings: float) -> Floats:
-    """Return what each listing counts if no seller counts for more than so many listings, shape (n_listings,).
+    """Return the weight of each listing under which no seller counts for more than `most_listings`.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def limit_sellers(sellers: ArrayLike, most_listings: float) -> Floats:
 
 
 def share_of_independent(seller: Codes, weight: Floats, correlation: float) -> Floats:
-    """Return what each listing counts, 1 / (1 + (listings of its seller - 1) * correlation), shape (n_listings,).
+    """Return the weight of each listing, 1 / (1 + (listings of its seller - 1) * correlation), shape (n_listings,).
 
     Examples
     --------
@@ -38,10 +38,10 @@ def share_of_independent(seller: Codes, weight: Floats, correlation: float) -> F
 
 
 def correlation_within_sellers(seller: Codes, y: NDArray[np.int8], probability: Floats) -> float:
-    """Return how far the listings of one seller are wrong together, from 0 to 1.
+    """Return the correlation of errors within sellers, 0-1; 0 where no seller has two listings.
 
-    The mean over pairs of a seller's listings of the product of their errors, over what it would be were they all the
-    same error; a seller counts by its listings, not by its pairs. 0 where no seller has two listings.
+    Mean product of errors over pairs of a seller's listings, divided by its value for identical errors. Sellers count
+    by their listings, not by their pairs.
 
     Examples
     --------
@@ -63,21 +63,11 @@ def correlation_within_sellers(seller: Codes, y: NDArray[np.int8], probability: 
 
 
 def clustered_covariance(columns: Floats, error: Floats, information: Floats, seller: Codes) -> Floats:
-    """Return the covariance of a line's coefficients where the labels of a seller hang together.
+    """Return the covariance of a line's two coefficients for labels that are correlated within sellers.
 
-    The sandwich whose filling are the steps the fit would take were one seller left out (the jackknife; CR3 in Bell and
-    McCaffrey, 2002, "Bias reduction in standard errors"): with few sellers the plain sandwich is too thin.
-
-    Parameters
-    ----------
-    columns : array of shape (n_listings, 2)
-    error, information : array of shape (n_listings,)
-        Weighted error of each probability, and weighted p (1 - p).
-    seller : array of int, shape (n_listings,)
-
-    Returns
-    -------
-    array of shape (2, 2)
+    A sandwich whose filling are the steps of the fit with one seller left out (the jackknife; CR3 in Bell and
+    McCaffrey, 2002, "Bias reduction in standard errors"): with few sellers the plain sandwich is too narrow. `error` is
+    the weighted error of each probability, `information` the weighted p (1 - p).
 
     Examples
     --------
@@ -95,9 +85,9 @@ def clustered_covariance(columns: Floats, error: Floats, information: Floats, se
 
 
 def surplus_variance(columns: Floats, error: Floats, information: Floats, seller: Codes) -> float:
-    """Return how many times more a line varies from seller to seller than independent labels would; at least 1.
+    """Return the ratio, at least 1, of a line's variance over sellers to that of independent labels.
 
-    The mean eigenvalue of `clustered_covariance` against the covariance of independent labels; parameters as there.
+    It is the mean eigenvalue of `clustered_covariance` against the covariance of independent labels.
 
     Examples
     --------
@@ -114,12 +104,6 @@ def _sum_by_seller(rows: Floats, seller: Codes) -> Floats:
 
 
 def effective_sellers(seller: Codes, information: Floats) -> float:
-    """Return how many sellers of equal say the information comes from (Kish, 1965).
-
-    Examples
-    --------
-    >>> effective_sellers(np.array([0, 0, 1]), np.ones(3))
-    1.8
-    """
+    """Return the number of sellers of equal information (Kish, 1965)."""
     each = np.bincount(seller, information)
     return float(each.sum() ** 2 / np.sum(each**2))

@@ -35,36 +35,30 @@ _READ_AT_ONCE = 20_000
 
 
 def frame_of(listings: Any) -> pd.DataFrame:
-    """Return listings as an external estimator is shown them: every column in the type of its kind, without labels.
-
-    Parameters
-    ----------
-    listings : DataFrame, mapping of columns or ListingColumns
-    """
+    """Return listings as an external estimator receives them: typed columns without labels."""
     return make_frame(ListingColumns.of(listings), _NAMES, fills_texts=False)
 
 
 class ExternalClassifier(Estimator):
-    """Give each listing the probability of an external estimator, calibrated unless it is to be taken as it is.
+    """Probabilities of an external estimator, calibrated by brand and category unless they are taken as they are.
 
-    The estimator is shown a frame of canonical listing columns, without labels, and gives a probability for each
-    listing. Its log-odds are calibrated by brand and category as those of ipml's own classifier.
+    The estimator receives a frame of canonical listing columns, without labels, and returns a probability for each
+    listing.
 
     Parameters
     ----------
     source : EstimatorSource
-        The estimator.
     brands : dict or None, default=None
-        A table made by `ipml.features.goods.brand_table`: for price ranges, and for calibration by brand.
+        A table made by `ipml.features.goods.brand_table`, for price ranges and calibration by brand.
     is_calibrated : bool, default=True
-        Whether probabilities are calibrated; as the estimator gives them else, without an interval.
+        Calibrate probabilities; otherwise they have no interval.
     refit : bool, default=False
-        Whether the estimator is fitted anew on the listings given; it is taken as it is else.
+        Fit the estimator anew on the training listings.
     pos_label : str, int, bool or None, default=None
-        The estimator's label of counterfeits, needed where its classes do not say it. An estimator without classes
-        gives its probability of counterfeits, alone or last.
+        The estimator's label of counterfeits, if its classes do not show it. An estimator without classes returns the
+        probability of counterfeits alone or last.
     n_folds : int, default=5
-        Folds over sellers on which an estimator that is fitted anew is calibrated.
+        Folds over sellers for the calibration of a refitted estimator.
     seed : int, default=0
     trusted : str, default=""
         What the estimator may need (`EstimatorSource.open`); never part of a model file.
@@ -72,16 +66,15 @@ class ExternalClassifier(Estimator):
     Attributes
     ----------
     calibration_ : ipml.model.calibration.calibration.HierarchicalCalibration
-        Absent where probabilities are taken as they are.
+        Absent for uncalibrated probabilities.
     prices_ : PriceFeatures
-        What goods usually cost.
     familiarity_ : Familiarity
     portfolios_ : SellerPortfolios
-        Empty: an external estimator knows of earlier listings what the columns say.
+        Empty: an external estimator knows earlier listings only by columns.
     own_texts_ : list of str
-        Columns of a marketplace's own, such as "extra.tier", that are texts; others are numbers.
+        A marketplace's own columns, such as "extra.tier", that are texts; others are numbers.
     base_rate_ : float
-        Mean log-odds of the listings it was made with.
+        Mean log-odds of the training listings.
     classes_ : array of shape (2,)
     """
 
@@ -106,7 +99,7 @@ class ExternalClassifier(Estimator):
         self.trusted = trusted
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a model file holds: neither the opened estimator, nor what somebody trusts."""
+        """Return the state of a model file, without the opened estimator and what is trusted."""
         state = {name: value for name, value in vars(self).items() if name not in ("_opened", "trusted")}
         return state | {"brands": None}  # those of the price features are the same
 
@@ -115,30 +108,30 @@ class ExternalClassifier(Estimator):
         self.trusted = ""
 
     def __reduce__(self) -> tuple[Callable[..., ExternalClassifier], tuple[dict[str, Any], str]]:
-        """Go to another process with what this one trusts."""
+        """Pickle for another process, with what this one trusts."""
         return _revive, (self.__getstate__(), self.trusted)
 
     def fit(
         self, X: pd.DataFrame, y: Any, sample_weight: Any = None, label_probability: Any = None, maturity: Any = None
     ) -> Self:
-        """Learn how probable counterfeits are under the estimator's scores, what goods cost, what listings look like.
+        """Learn calibration, usual prices and usual listings.
 
         Parameters
         ----------
         X : DataFrame of shape (n_listings, …)
-            Canonical columns, among them `seller_id`. Where the estimator is not fitted anew, it must not have learnt
-            from these sellers: figures and probabilities would be too good.
+            Canonical columns with `seller_id`. Without `refit` the estimator must not have learnt from these sellers:
+            figures and probabilities would be too good.
         y : array of shape (n_listings,)
             1 for counterfeit, 0 for genuine.
         sample_weight : array of shape (n_listings,), optional
-            How far each label is trusted.
+            Trust in each label.
         label_probability, maturity : array of shape (n_listings,), optional
             As for `CounterfeitClassifier.fit`.
 
         Raises
         ------
         UnusableSetting
-            The estimator cannot be asked: the line names it and what it gave.
+            The estimator fails or returns no probabilities.
         """
         weight = read_weight(sample_weight, len(X))
         _, y, _ = read_labels(y, weight)
@@ -166,7 +159,7 @@ class ExternalClassifier(Estimator):
         return self
 
     def _fit_estimator(self, frame: pd.DataFrame, y: NDArray[np.int8], sellers: NDArray[Any]) -> Floats:
-        """Fit the estimator anew on all listings, and return its log-odds of sellers left out."""
+        """Fit the estimator anew on all listings; return its log-odds of sellers left out."""
         from sklearn.base import clone
         from sklearn.model_selection import StratifiedGroupKFold
 
@@ -190,7 +183,7 @@ class ExternalClassifier(Estimator):
 
     @property
     def opened(self) -> OpenedEstimator:
-        """The estimator, opened when it is first asked."""
+        """The estimator, opened on first use."""
         if "_opened" not in vars(self):
             self._opened = self.source.open(self.trusted, self.name)
         return self._opened
@@ -227,7 +220,7 @@ class ExternalClassifier(Estimator):
         return np.asarray(np.log(probability) - np.log1p(-probability))
 
     def _find_column(self, opened: OpenedEstimator) -> int:
-        """Return which of the estimator's probabilities is that of counterfeits; one fitted here learnt 0 and 1."""
+        """Return the column of counterfeits in its probabilities; one refitted here has labels 0 and 1."""
         if opened.classes is None or self.refit:
             return -1
         if len(opened.classes) != 2:
@@ -240,7 +233,7 @@ class ExternalClassifier(Estimator):
             ) from error
 
     def show(self, X: Any) -> pd.DataFrame:
-        """Return listings as the estimator is shown them: the columns it names, else all canonical ones."""
+        """Return listings with the columns that the estimator names, else all canonical ones."""
         return self._choose(self.opened, frame_of(X))
 
     def _choose(self, opened: OpenedEstimator, frame: pd.DataFrame) -> pd.DataFrame:
@@ -262,10 +255,7 @@ class ExternalClassifier(Estimator):
         return UnusableSetting(self.name, found, expected)
 
     def explain(self, X: Any) -> tuple[pd.DataFrame, float] | None:
-        """Return what each of the estimator's features adds to the log-odds, and where every listing starts.
-
-        None where the estimator cannot say.
-        """
+        """Return the contributions of the estimator's features and the base rate; None if it has no explanation."""
         if self.opened.explain is None:
             return None
         added, base = self.opened.explain(self.show(X))
@@ -280,22 +270,19 @@ class ExternalClassifier(Estimator):
         return np.column_stack([1.0 - probability, probability])
 
     def calibrate(self, X: Any, log_odds: Floats) -> Floats:
-        """Return the probability that each listing is counterfeit, given its log-odds, shape (n_listings,)."""
-        return self.judge(X, log_odds)[0]
+        """Return the probability of counterfeit at these log-odds, shape (n_listings,)."""
+        return self.calibrate_with_bounds(X, log_odds)[0]
 
-    def judge(self, X: Any, log_odds: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return probabilities and their bounds, three arrays of shape (n_listings,).
-
-        Bounds are NaN where probabilities are taken as they are.
-        """
+    def calibrate_with_bounds(self, X: Any, log_odds: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return probabilities and bounds, three arrays; bounds are NaN without calibration."""
         if not self.is_calibrated:
             unknown = np.full(len(log_odds), np.nan)
             return 1.0 / (1.0 + np.exp(-log_odds)), unknown, unknown.copy()
         check_fitted(self, "calibration_")
-        return self.calibration_.judge(log_odds, *self._groups(ListingColumns.of(X)))
+        return self.calibration_.calibrate_with_bounds(log_odds, *self._groups(ListingColumns.of(X)))
 
     def suspicion(self, X: Any) -> Floats:
-        """Return how suspicious each listing looks, 0-1: its probability."""
+        """Return each listing's probability."""
         return self.calibrate(X, self.decision_function(X))
 
     def price_ratios(self, X: Any) -> Floats:
@@ -304,12 +291,12 @@ class ExternalClassifier(Estimator):
 
     @property
     def reading(self) -> None:
-        """How words are read: as they stand, since the estimator reads them itself."""
+        """None: the estimator reads words itself."""
         return None
 
     @property
     def brand_table(self) -> BrandTable:
-        """The brands it was made with."""
+        """The brand table."""
         return self.prices_.table_
 
     def _groups(self, listings: ListingColumns) -> tuple[Names, Names]:

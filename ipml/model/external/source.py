@@ -1,12 +1,12 @@
-"""Source: the file or the address of an estimator that ipml did not train, and what is needed to open it.
+"""Source: the file or address of an external estimator, and its opening.
 
-An estimator in skops' format is opened without any permission as long as it is made of types that skops trusts by
-itself. All else needs a word of whoever loads it (`IPML_TRUSTED_MODELS`), never of the file:
+A skops file is opened without permission if skops trusts all its types. Anything else needs permission by whoever loads
+it (`IPML_TRUSTED_MODELS`), never by the file:
 
 - the name of a further type, such as `sklearn.tree._tree.Tree`;
-- `lightgbm` or `catboost`, whose readers of model files are native code that was not written for hostile files;
-- `pickle`: to load a pickle runs whatever code its maker put in;
-- the beginning of an address: listings are sent there.
+- `lightgbm` or `catboost`, whose readers of model files are native code not written for hostile files;
+- `pickle`, which runs any code of its maker;
+- the beginning of an address, to which listings are sent.
 """
 
 from __future__ import annotations
@@ -49,21 +49,20 @@ _MOST_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class OpenedEstimator:
-    """An estimator that can be asked.
+    """An estimator ready for use.
 
     Attributes
     ----------
     predict : function of DataFrame
-        Gives a probability for each listing, shape (n_listings,), or one for each class, shape (n_listings, 2).
+        Returns a probability for each listing, shape (n_listings,), or one for each class, shape (n_listings, 2).
     columns : tuple of str or None
-        The columns it reads; all of them where it does not say.
+        The columns it reads; None for all.
     classes : tuple or None
-        Its labels, in the order of its probabilities; None where it does not say.
+        Its labels, in the order of its probabilities; None if unknown.
     explain : function of DataFrame, or None
-        Gives what each of its features adds to the log-odds: a frame of a column a feature, and the log-odds at which
-        every listing starts. None where it cannot.
+        Returns a frame of contributions to the log-odds, a column a feature, and the base log-odds.
     estimator : object or None
-        The estimator itself, which can be fitted anew; None where that is elsewhere.
+        The estimator, which can be fitted anew; None if it is elsewhere.
     """
 
     predict: Predict
@@ -74,16 +73,7 @@ class OpenedEstimator:
 
 
 class EstimatorSource(Estimator):
-    """The file of an estimator, or the address of one that answers as MLflow's model servers do.
-
-    Parameters
-    ----------
-    kind : {"skops", "pickle", "lightgbm", "catboost", "endpoint"}
-    content : array of uint8 or None, default=None
-        The bytes of the file.
-    address : str, default=""
-        Of an endpoint, such as "https://models.example/invocations".
-    """
+    """The bytes of an estimator of a kind of `_OPENERS`, or the address of one that answers as MLflow's servers do."""
 
     def __init__(self, kind: str, content: NDArray[np.uint8] | None = None, address: str = "") -> None:
         self.kind = kind
@@ -92,7 +82,7 @@ class EstimatorSource(Estimator):
 
     @classmethod
     def of_estimator(cls, estimator: Any, kind: str) -> Self:
-        """Return the source of an estimator that was fitted here, in the format of another: "skops" or "pickle"."""
+        """Return the source of an estimator fitted here, in the format "skops" or "pickle"."""
         if kind == "skops":
             content = _load("skops.io").dumps(estimator)
         else:
@@ -102,14 +92,9 @@ class EstimatorSource(Estimator):
         return cls(kind, np.frombuffer(content, dtype=np.uint8))
 
     def open(self, trusted: str, where: Path | str) -> OpenedEstimator:
-        """Open the estimator, or refuse it before anything of it is run.
+        """Open the estimator, or refuse it before any of it is run.
 
-        Parameters
-        ----------
-        trusted : str
-            What may be opened besides types that skops trusts, between commas, as the setting has it.
-        where : Path or str
-            Where it lies, for the message.
+        `trusted` lists what may be opened besides types that skops trusts, between commas; `where` is for messages.
 
         Raises
         ------
@@ -139,14 +124,7 @@ class EstimatorSource(Estimator):
 
 
 def read_source(name: str, find: Callable[[str], Path] = Path) -> EstimatorSource:
-    """Return the source of an estimator by the name of its file, or by its address.
-
-    Parameters
-    ----------
-    name : str
-        A file that ends in one of `KINDS`, or an address that begins with http:// or https://.
-    find : function of str, optional
-        Gives the path of a file of this name.
+    """Return the source of an estimator by its file (an ending of `KINDS`) or http address; `find` resolves file names.
 
     Raises
     ------
@@ -157,10 +135,6 @@ def read_source(name: str, find: Callable[[str], Path] = Path) -> EstimatorSourc
     --------
     >>> read_source("https://models.example/invocations").kind
     'endpoint'
-    >>> read_source("model.onnx")
-    Traceback (most recent call last):
-    ipml.errors.UnusableSetting: estimator: found model.onnx; expected an address or a file that ends in \
-.skops, .pkl, .pickle, .joblib, .txt, .cbm.
     """
     if name.startswith(("http://", "https://")):
         return EstimatorSource("endpoint", address=name)
@@ -178,13 +152,7 @@ def read_source(name: str, find: Callable[[str], Path] = Path) -> EstimatorSourc
 
 
 def check_trusted(needed: Collection[str], allowed: Collection[str], where: Path | str, risk: str = "") -> None:
-    """Refuse what is needed but not allowed, and say how it is allowed.
-
-    Raises
-    ------
-    UntrustedModel
-        Names what is missing.
-    """
+    """Refuse what is needed but not allowed, and say how it is allowed."""
     if missing := sorted(set(needed) - set(allowed)):
         names = ",".join(missing)
         because = f": {risk}" if risk else ""
@@ -197,7 +165,7 @@ def check_trusted(needed: Collection[str], allowed: Collection[str], where: Path
 
 
 def _load(package: str) -> Any:
-    """Return a package that only such estimators need."""
+    """Import a package that only external estimators need."""
     try:
         return import_module(package)
     except ImportError as error:
@@ -218,7 +186,7 @@ def _open_pickle(source: EstimatorSource, allowed: Collection[str], where: Path 
 
 
 def open_fitted(estimator: Any) -> OpenedEstimator:
-    """Return a fitted estimator of scikit-learn's kind, ready to be asked."""
+    """Return a fitted estimator of scikit-learn's kind, ready for use."""
     if not hasattr(estimator, "predict_proba"):
         raise ValueError(f"{type(estimator).__name__} has no predict_proba")
     columns, classes = getattr(estimator, "feature_names_in_", None), getattr(estimator, "classes_", None)
@@ -232,7 +200,7 @@ def open_fitted(estimator: Any) -> OpenedEstimator:
 
 
 def _find_explanation(estimator: Any) -> Callable[[pd.DataFrame], tuple[pd.DataFrame, float]] | None:
-    """Return what explains an estimator: its own `contributions`, or the weights of a linear one; None without."""
+    """Return the explanation of an estimator: its own `contributions`, or the weights of a linear one; else None."""
     if hasattr(estimator, "contributions"):
         return lambda listings: (pd.DataFrame(estimator.contributions(listings)), float("nan"))
     steps = getattr(estimator, "steps", [("", estimator)])

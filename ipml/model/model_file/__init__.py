@@ -1,7 +1,4 @@
-"""Model files: saved whole, and loaded only after every check.
-
-`model_file` is the recipe, `folder` what lies on disk and its checks.
-"""
+"""Model files: saved whole, and loaded only after every check. `model_file` is the recipe, `folder` the files."""
 
 from ipml.model.model_file.model_file import ModelCard, load_model, manifest_sha256, read_card, save_model
 from ipml.model.model_file.state import SKOPS_TYPES, read_skops

@@ -1,13 +1,12 @@
-"""The folder of a model on disk: what may lie in it, who signed it, and how it is replaced.
+"""Model folder: its files, their checks and signature, and its replacement.
 
     model.zip       the classifier: plain values, arrays and names of our own estimators, no code (`state`)
-    card.json       what the model is: versions, data, experiment, figures, log-odds of the golden listings
+    card.json       facts: versions, data, experiment, figures, log-odds of the golden listings
     manifest.json   SHA-256 and size of the two files above
-    manifest.hmac   only where a key was given: HMAC-SHA256 of the manifest (RFC 2104)
+    manifest.hmac   only with a key: HMAC-SHA256 of the manifest (RFC 2104)
 
-Others can write where models lie, so nothing but plain files of these names is read, each once and up to its
-limit; every later check is made on the bytes that were read. The manifest stands for the whole folder: whoever knows
-its SHA-256 knows every byte of the model.
+Others can write where models lie, so only plain files of these names are read, each once and up to its limit; every
+later check uses the bytes that were read. The manifest's SHA-256 identifies every byte of the model.
 """
 
 from __future__ import annotations
@@ -40,10 +39,8 @@ def find_folder(folder: Path | str) -> Path:
 
     Raises
     ------
-    NotFound
-        No folder is there.
-    UntrustedModel
-        A symbolic link is there.
+    NotFound, UntrustedModel
+        There is no folder, or a symbolic link.
     """
     folder = Path(folder).absolute()
     aside = _set_aside(folder)
@@ -66,9 +63,9 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     Raises
     ------
     UntrustedModel
-        A file is missing, foreign, too large, or no plain file.
+        A file is missing, foreign, too large, or not a plain file.
     UnreadableFile
-        The system does not let us read.
+        The system does not permit reading.
     """
     contents = {}
     try:
@@ -96,7 +93,7 @@ def _read_file(path: Path, limit: int) -> bytes:
 
 
 def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Make a folder of these files, and see them on the disk before returning."""
+    """Make a folder of these files, synchronised to disk."""
     folder.mkdir()
     for name, content in contents.items():
         with (folder / name).open("wb") as file:
@@ -106,13 +103,7 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Refuse to put a model where anything but a model is.
-
-    Raises
-    ------
-    Refused
-        Names what is there.
-    """
+    """Refuse a place that holds anything but a model."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise Refused(folder, "something that is no folder", *_REPLACEABLE)
     foreign = sorted({path.name for path in folder.iterdir()} - MAX_BYTES.keys()) if folder.is_dir() else []
@@ -121,10 +112,10 @@ def check_replaceable(folder: Path) -> None:
 
 
 def put_in_place(sealed: Path, folder: Path) -> None:
-    """Rename a whole folder to where a model belongs; an older model there is replaced.
+    """Rename a sealed folder to its place; an older model there is replaced.
 
-    Two folders cannot change places in one step everywhere. Between the two renames the old model is set
-    aside, where `find_folder` looks for it.
+    Two folders cannot be exchanged in one step everywhere: between the two renames the old model is set aside, where
+    `find_folder` looks for it.
     """
     aside = _set_aside(folder)
     if folder.exists():
@@ -146,38 +137,31 @@ MIN_KEY_BYTES = 32  # as long as the hash (RFC 2104, section 3)
 
 
 class FileFacts(BaseModel):
-    """What a manifest says of a file."""
+    """Facts of a file in a manifest."""
 
     sha256: str
     size: int
 
 
 class Manifest(BaseModel):
-    """What a model folder holds."""
+    """The content of a model folder."""
 
     files: dict[str, FileFacts]
     format: int
 
 
 def make_manifest(contents: Mapping[str, bytes]) -> bytes:
-    """Return the manifest of these files in its only spelling, so that no byte of it can be changed unnoticed."""
+    """Return the manifest of these files in its only spelling, so that every change of a byte shows."""
     return (_describe(contents).model_dump_json(indent=2) + "\n").encode()
 
 
 def check_manifest(contents: Mapping[str, bytes], folder: Path) -> None:
     """Refuse files that differ from their manifest, and name the first.
 
-    Parameters
-    ----------
-    contents : mapping of str to bytes
-        The files by name, the manifest among them.
-    folder : Path
-        Where they lie, for the message.
-
     Raises
     ------
     UntrustedModel
-        A file is not the one in the manifest, the manifest is spelt in another way, or the folder has another format.
+        A file or the manifest's spelling differs, or the folder has another format.
     """
     if contents[MANIFEST] == make_manifest(contents):
         return
@@ -204,13 +188,7 @@ def _describe(contents: Mapping[str, bytes]) -> Manifest:
 
 
 def sign(manifest: bytes, key_file: Path) -> bytes:
-    """Return the signature of a manifest with the secret in a file.
-
-    Raises
-    ------
-    UnusableSetting
-        The file is missing, or its secret is shorter than 32 bytes.
-    """
+    """Return the signature of a manifest with the secret in a file; refuse a missing or too short one."""
     key = key_file.read_bytes().strip() if key_file.is_file() else b""
     if len(key) < MIN_KEY_BYTES:
         raise UnusableSetting(
@@ -220,15 +198,7 @@ def sign(manifest: bytes, key_file: Path) -> bytes:
 
 
 def check_signature(contents: Mapping[str, bytes], key_file: Path, folder: Path) -> None:
-    """Refuse a manifest that is not signed with the secret in a file.
-
-    Raises
-    ------
-    UntrustedModel
-        There is no signature, or it is another.
-    UnusableSetting
-        The secret is no good.
-    """
+    """Refuse a manifest that is not signed with the secret in a file."""
     expected = sign(contents[MANIFEST], key_file)
     if SIGNATURE not in contents:
         raise UntrustedModel(folder, "no signature", _SIGNED)

@@ -1,12 +1,11 @@
-"""Save a model with its card and load it again: a recipe of checks, in which nothing is constructed before its time.
+"""Model file: saves a model with its card and loads it after a recipe of checks.
 
-Others can write where models lie, so the loader believes nothing in a folder; what lies there, and how it is checked,
-is the matter of `folder`. The card holds the facts that travel with a model and can be read without loading it. Among
-them are the versions of Python and the libraries that made it; some of them must agree with those running.
+Others can write where models lie, so the loader trusts nothing in the folder; `folder` checks the files. The card holds
+facts that can be read without loading the model, among them the versions of Python and libraries, some of which must
+agree with those running.
 
-The last check are golden listings: a few of our own that every model scores when it is saved and again whenever it is
-loaded. A model whose files are whole may still score otherwise: under other libraries, or with a state that was put
-together by somebody else. The log-odds in its card show that.
+The last check scores golden listings, whose log-odds are in the card: they reveal a model that scores differently under
+other libraries, or with a state that somebody put together.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ logger = logging.getLogger(__name__)
 
 
 def running_versions() -> dict[str, str]:
-    """Return the versions of Python, ipml and the libraries in this process.
+    """Return the versions of Python, ipml and its libraries in this process.
 
     Examples
     --------
@@ -71,22 +70,7 @@ def running_versions() -> dict[str, str]:
 
 
 def check_versions(saved: Mapping[str, str], folder: Path, *, allow_mismatch: bool = False) -> None:
-    """Refuse a model made with other versions than those running, or log that it was allowed.
-
-    Parameters
-    ----------
-    saved : mapping of str to str
-        Versions in its card.
-    folder : Path
-        Where the model lies, for the message.
-    allow_mismatch : bool, default=False
-        Log a difference instead of raising it.
-
-    Raises
-    ------
-    UntrustedModel
-        Names each version that differs.
-    """
+    """Refuse a model made with other versions than those running, or log that it was allowed."""
     running = running_versions()
     different = {
         name: (saved.get(name, "none"), running[name])
@@ -104,13 +88,7 @@ def check_versions(saved: Mapping[str, str], folder: Path, *, allow_mismatch: bo
 
 
 def check_extractors(saved: Mapping[str, str], folder: Path) -> None:
-    """Refuse a model with an extractor of a class that is not registered here, or in another version.
-
-    Raises
-    ------
-    UntrustedModel
-        Names the class, its version, and how to register it with all others that are missing.
-    """
+    """Refuse a model with an extractor class that is not registered, or in another version."""
     for name, state_version in saved.items():
         registered = find_registered(name)
         if registered is None or registered.version != state_version:
@@ -122,12 +100,12 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model is; nothing of it changes when the same model is trained again.
+    """The facts of a model; nothing changes when the same model is trained again.
 
     Attributes
     ----------
     name : str
-        Who it is for, such as "ipml-goods": up to 100 letters, digits, `_`, `.` and `-`.
+        Its purpose, such as "ipml-goods": up to 100 letters, digits, `_`, `.` and `-`.
     version : str
         The first 12 hexadecimal digits of the SHA-256 of its `model.zip`.
     versions : mapping of str to str
@@ -135,16 +113,16 @@ class ModelCard:
     listing_fields : tuple of str
         The fields of a listing at that time.
     data_digest : str
-        What identifies the listings it was trained on.
+        Digest of the training listings.
     experiment : mapping
-        The experiment as plain values, as read from its file.
+        The experiment as plain values.
     figures : mapping of str to Estimate
         Measures of quality with their intervals.
     golden_log_odds : tuple of float
-        Log-odds of the golden listings, in their order.
+        Log-odds of the golden listings.
     extractors : mapping of str to str
-        The classes of extractors that are not ipml's, such as "mypackage.features:Mine", with the versions of their
-        state: whoever loads the model registers them.
+        Classes of the user's own extractors, such as "mypackage.features:Mine", with the versions of their state;
+        whoever loads the model registers them.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -169,7 +147,7 @@ _CARDS = TypeAdapter(ModelCard)
 
 
 def content_version(packed: bytes) -> str:
-    """Return the version that a model file gives its model.
+    """Return the version of a model with this file.
 
     Examples
     --------
@@ -180,13 +158,7 @@ def content_version(packed: bytes) -> str:
 
 
 def write_card(card: ModelCard) -> bytes:
-    """Return the card as JSON that reads back as the same card.
-
-    Raises
-    ------
-    UnusableSetting
-        A fact does not fit the card.
-    """
+    """Return the card as JSON that reads back as the same card; refuse other facts by an UnusableSetting."""
     try:
         facts = _CARDS.dump_python(card, mode="json")
         if not card.extractors:
@@ -199,20 +171,7 @@ def write_card(card: ModelCard) -> bytes:
 
 
 def parse_card(contents: Mapping[str, bytes], folder: Path) -> ModelCard:
-    """Read the card among the files of a model; it must be that of the model file beside it.
-
-    Parameters
-    ----------
-    contents : mapping of str to bytes
-        The files by name.
-    folder : Path
-        Where they lie, for the message.
-
-    Raises
-    ------
-    UntrustedModel
-        It says more, less or other than a card does, or is the card of another model.
-    """
+    """Read the card of a model; refuse a card with other facts, or of another model file."""
     try:
         card = _CARDS.validate_json(contents[CARD])
     except ValidationError as error:
@@ -223,7 +182,7 @@ def parse_card(contents: Mapping[str, bytes], folder: Path) -> ModelCard:
 
 
 def _explain(error: ValueError) -> str:
-    """Say which fact is wrong, in a part of a line."""
+    """Return which fact is wrong, as part of a line."""
     if not isinstance(error, ValidationError):
         return first_line(error)
     first = error.errors()[0]
@@ -235,7 +194,7 @@ TOLERANCE = 1e-9  # of log-odds: room for another order of summation, not for an
 
 
 class SavableClassifier(Protocol):
-    """What can be saved as a model: it turns a frame of listings into log-odds."""
+    """A model that can be saved: it turns a frame of listings into log-odds."""
 
     def decision_function(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Return the log-odds before calibration, shape (n_listings,)."""
@@ -243,7 +202,7 @@ class SavableClassifier(Protocol):
 
 
 def golden_log_odds(classifier: SavableClassifier) -> tuple[float, ...]:
-    """Return the log-odds of the golden listings, in their order.
+    """Return the log-odds of the golden listings.
 
     Examples
     --------
@@ -258,22 +217,7 @@ def golden_log_odds(classifier: SavableClassifier) -> tuple[float, ...]:
 
 
 def check_golden(classifier: SavableClassifier, expected: Sequence[float], folder: Path) -> None:
-    """Refuse a classifier under which the golden listings score otherwise than when it was saved.
-
-    Parameters
-    ----------
-    classifier : SavableClassifier
-        As it was loaded; it need not even be a classifier.
-    expected : sequence of float
-        Log-odds in the card.
-    folder : Path
-        Where the model lies, for the message.
-
-    Raises
-    ------
-    UntrustedModel
-        Scoring fails, or a log-odds differs by more than 1e-9.
-    """
+    """Refuse a loaded classifier if the golden listings fail, or differ by more than 1e-9 from the card."""
     try:
         log_odds = golden_log_odds(classifier)
     except Failed:  # an endpoint does not answer, which says nothing of the model
@@ -405,39 +349,36 @@ def save_model(
 ) -> ModelCard:
     """Save a fitted classifier as a model folder, whole or not at all.
 
-    The folder is written beside its place, loaded once as a check, and only then put there. A process killed
-    at any moment leaves the old model or the new one, and at worst a hidden folder beside it.
-
-    The same classifier and facts give the same files to the byte. When a model was trained is therefore not in it; the
-    run that recorded it knows.
+    The folder is written beside its place, loaded once as a check, and then renamed. A process killed at any moment
+    leaves the old model or the new one, and at worst a hidden folder beside it. The same classifier and facts give the
+    same bytes, so the date of training is not in it; the run that recorded it has it.
 
     Parameters
     ----------
     classifier : SavableClassifier
         Fitted, and made of trusted types only.
     folder : Path or str
-        Where the model goes. A model already there is replaced; any other folder is left alone.
+        A model already there is replaced; any other folder is left alone.
     name, data_digest, experiment, figures
         Facts for the card; see `ModelCard`.
     key_file : Path, optional
-        File with a secret of at least 32 bytes, with which the manifest is signed. A classifier with a learner of
-        scikit-learn that is not linear can be neither saved nor loaded without one.
+        File with a secret of at least 32 bytes, which signs the manifest. Required, here and in `load_model`, for a
+        learner of scikit-learn that is not linear.
     trusted : str, default=""
         As for `load_model`.
 
     Returns
     -------
     ModelCard
-        The card as it was saved.
 
     Raises
     ------
     Refused
-        Something else is where the model should go.
+        The place holds something else.
     UntrustedModel
         The classifier holds types that `load_model` would refuse.
     UnusableSetting
-        A fact does not fit the card: a name with a slash, a figure that is not a number.
+        A fact does not fit the card, such as a name with a slash or a figure that is not a number.
     """
     folder = Path(folder).absolute()
     check_replaceable(folder)
@@ -475,28 +416,25 @@ def save_model(
 def load_model(
     folder: Path | str, *, key_file: Path | None = None, allow_version_mismatch: bool = False, trusted: str = ""
 ) -> LoadedModel:
-    """Load a model folder, or refuse it and say why; nothing in the folder is run unless it is trusted by name.
+    """Load a model folder, or refuse it with the reason; nothing in the folder is run unless it is trusted by name.
 
     Parameters
     ----------
     folder : Path or str
         As written by `save_model`.
     key_file : Path, optional
-        File with the secret with which the manifest must be signed.
+        File with the secret that signs the manifest.
     allow_version_mismatch : bool, default=False
-        Load a model made with other versions of Python or numpy, and log that.
-        The golden listings must still score as they did.
+        Log other versions of Python or numpy instead of refusing them. The golden listings must still score the same.
     trusted : str, default=""
-        What an estimator that ipml did not train may need (`ipml.model.external.source`), between commas.
+        What an external estimator may need (`ipml.model.external.source`), between commas.
 
     Raises
     ------
     NotFound
-        No folder is there.
+        There is no folder.
     UntrustedModel
-        The folder holds something that a model folder does not hold, a file is not the one in the manifest, the
-        manifest is not signed with the key given, the model was made with other versions than those running, or the
-        golden listings score otherwise than when it was saved.
+        Foreign or changed files, a missing signature, other versions, or golden listings that score differently.
 
     Examples
     --------
@@ -530,5 +468,5 @@ def read_card(folder: Path | str) -> ModelCard:
 
 
 def manifest_sha256(folder: Path | str) -> str:
-    """Return the SHA-256 of the manifest, in hexadecimal; it stands for the whole model folder."""
+    """Return the hexadecimal SHA-256 of the manifest, which identifies the whole model folder."""
     return hashlib.sha256(read_folder(find_folder(folder))[MANIFEST]).hexdigest()

@@ -1,8 +1,8 @@
-"""The state of an extractor of one's own as plain values and arrays, and back.
+"""Own state: the state of a user's own extractor as plain values and arrays, and back.
 
 Each value is a list of its kind and its content: `["list", …]`, `["array", 3]` for the array in `3.npy`, and
 `["object", "mypackage.features:Mine", "1", …]` for an object of a registered class with the version of its state. A
-file decides neither which classes and functions there are (`ipml.features.registration`), nor does it hold code:
+file holds no code and does not decide which classes and functions exist (`ipml.features.registration`):
 `["function", "mypackage.features:mine", "1"]` names a registered one. Methods and open files cannot be saved.
 """
 
@@ -29,26 +29,14 @@ _TYPES = {kind.__name__: kind for kind in (bool, int, float, str, object, np.flo
 
 
 class OwnStateWriter:
-    """Write values as JSON has them, and their arrays into the list given.
-
-    Attributes
-    ----------
-    registered : dict of str to str
-        The versions of the classes written, by name.
-    """
+    """Writes values as JSON has them; arrays go into the list given, versions of classes into `registered`."""
 
     def __init__(self, arrays: list[bytes]) -> None:
         self._arrays = arrays
         self.registered: dict[str, str] = {}
 
     def write(self, value: Any) -> Any:
-        """Return a value as plain lists.
-
-        Raises
-        ------
-        TypeError
-            Names the kind of a value that cannot be saved.
-        """
+        """Return a value as plain lists; refuse others by a TypeError."""
         kind: Any = type(value)
         if kind in _PLAIN:
             return value
@@ -108,28 +96,14 @@ class OwnStateWriter:
 
 
 class OwnStateReader:
-    """Construct what `OwnStateWriter` wrote, of registered classes alone.
-
-    Parameters
-    ----------
-    arrays : mapping of str to array
-        By the name of their file.
-    folder : Path
-        Where the model lies, for messages.
-    """
+    """Constructs what `OwnStateWriter` wrote, of registered classes alone."""
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], folder: Path) -> None:
         self._arrays = arrays
         self._folder = folder
 
     def read(self, value: Any) -> Any:
-        """Return a value.
-
-        Raises
-        ------
-        UntrustedModel
-            A class is not registered, or in another version.
-        """
+        """Return a value; refuse classes that are not registered, or in another version."""
         if type(value) in _PLAIN:
             return value
         kind, *content = value
@@ -185,17 +159,7 @@ class OwnStateReader:
 
 
 def make_refusal(folder: Path, name: str, version: str, others: Iterable[str] = ()) -> UntrustedModel:
-    """Return the refusal of a model that holds a class which is not registered, or in another version.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the model.
-    name, version : str
-        Of the class.
-    others : iterable of str, default=()
-        All classes that the model holds; the remedy names each that is missing.
-    """
+    """Return the refusal of a class, with a remedy that names all missing ones among it and `others`."""
     found = f"an extractor of the class {name:.120}, version {version:.20}"
     registered = find_registered(name)
     if registered is not None:

@@ -1,22 +1,21 @@
-"""What a classifier has learnt, as a file of plain values and arrays, and back: nothing in it names code.
+"""State: what a classifier has learnt, as a file of plain values and arrays without code, and back.
 
-The file is a zip. `state.json` holds texts, numbers and lists as JSON has them; whatever else is an object of one key,
-which says what it is: `{"dict": …}`, `{"tuple": […]}`, `{"array": 3}` for the array in `3.npy`, `{"Spelling": …}` for
-the state of an estimator, and `{"own": …}` for a transformer of one's own, as `own_state` writes it. Arrays are
-numpy's, without Python objects. Everything is checked from the outside in before anything is constructed, and `tables`
-looks at every number before anything is scored.
+The file is a zip. `state.json` holds texts, numbers and lists as JSON has them; anything else is an object of one key
+that names its kind: `{"dict": …}`, `{"tuple": […]}`, `{"array": 3}` for the array in `3.npy`, `{"Spelling": …}` for an
+estimator, and `{"own": …}` for a user's own transformer, written by `own_state`. Arrays are numpy's, without Python
+objects. Everything is checked from the outside in before anything is constructed, and `tables` checks every number
+before anything is scored.
 
-**Trust.** Which estimators there are is the constant `ESTIMATORS`, and classes that whoever loads has registered; it is
-never taken from a file. A class belongs there only if neither its `__setstate__` nor scoring, with any state
-whatsoever, can run what an attacker wrote. An external estimator lies in the file as bytes; it is opened only with what
-the loader trusts (`ipml.model.external.source`).
+**Trust.** Estimators are those of the constant `ESTIMATORS` and registered classes, never named by a file. A class
+belongs there only if neither its `__setstate__` nor scoring can run an attacker's code, with any state. An external
+estimator is stored as bytes, opened only with what the loader trusts (`ipml.model.external.source`).
 
-**One spelling.** The same classifier gives the same bytes, in any process with the same libraries: its version is a
-hash of them.
+**One spelling.** The same classifier gives the same bytes, in any process with the same libraries: its version is their
+hash.
 
-**Learners of scikit-learn.** One that is not linear is in the file as skops writes it, `{"skops": …}`: no bytes that
-are the same each time. It is loaded only where the manifest was signed with the key given, since the compiled code of
-other libraries believes what a file says, and only if all of it is of types that skops trusts or that are named below.
+**Learners of scikit-learn.** One that is not linear is stored by skops, `{"skops": …}`, whose bytes vary. It is loaded
+only with a signed manifest, since compiled code of other libraries trusts its input, and only if all its types are
+trusted by skops or named below.
 """
 
 from __future__ import annotations
@@ -46,9 +45,9 @@ from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.external import EstimatorSource, ExternalClassifier
 from ipml.model.familiarity import Familiarity
+from ipml.model.learner.other import OtherLearner
 from ipml.model.model_file.own_state import OwnStateReader, OwnStateWriter
 from ipml.model.model_file.tables import UnsoundTable, check_tables
-from ipml.model.other_learner import OtherLearner
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, SecondStage
@@ -92,12 +91,12 @@ _TRUSTED = [  # besides what skops trusts: the parts of trees, calibrated classi
 
 
 def pack(classifier: object) -> bytes:
-    """Return a classifier as the bytes of a model file, deflated unless that would make it look like a bomb.
+    """Return a classifier as the bytes of a model file, deflated unless that would look like a zip bomb.
 
     Raises
     ------
     TypeError
-        It holds something that such a file does not.
+        It holds something that such a file cannot hold.
 
     Examples
     --------
@@ -114,7 +113,7 @@ def pack(classifier: object) -> bytes:
 
 
 def _describe(value: Any, arrays: list[bytes]) -> Any:
-    """Return a value as JSON has it, and put its arrays after the others."""
+    """Return a value as JSON has it, and append its arrays."""
     kind = type(value)
     if kind in _PLAIN:
         return value
@@ -150,13 +149,7 @@ def _describe(value: Any, arrays: list[bytes]) -> Any:
 
 
 def list_extractors(classifier: Any) -> dict[str, str]:
-    """Return the registered classes that a classifier holds, each with the version of its state.
-
-    Raises
-    ------
-    TypeError
-        It holds something that a model file does not.
-    """
+    """Return the registered classes in a classifier with the versions of their states."""
     writer = OwnStateWriter([])
     for _, extractor in getattr(getattr(classifier, "features_", None), "transformer_list", ()):
         if isinstance(extractor, OwnFeatures):
@@ -165,7 +158,7 @@ def list_extractors(classifier: Any) -> dict[str, str]:
 
 
 def _dump_learner(estimator: Any) -> bytes:
-    """Return a fitted learner of scikit-learn as skops writes it."""
+    """Return a fitted learner of scikit-learn in the format of skops."""
     name = f"a {type(estimator).__name__} that is not linear"
     try:
         from skops.io import dumps, loads
@@ -203,22 +196,13 @@ def _zip(entries: dict[str, bytes], compression: int) -> bytes:
 
 
 def unpack(packed: bytes, folder: Path, *, is_signed: bool = False) -> Any:
-    """Return the classifier in a model file, or refuse the file.
-
-    Parameters
-    ----------
-    packed : bytes
-        The file as somebody wrote it.
-    folder : Path
-        Where it lies, for the message.
-    is_signed : bool, default=False
-        Whether its manifest was signed with the key given: only then it may hold a learner of scikit-learn.
+    """Return the classifier in a model file; only with a signed manifest may it hold a learner of scikit-learn.
 
     Raises
     ------
     UntrustedModel
-        The file is no zip of a state and arrays within the limits, names an estimator that is none of ours, or holds
-        tables that the engine cannot read safely.
+        The file is no zip within the limits, names unknown estimators, or holds tables that the engine cannot read
+        safely.
     """
     entries = _unzip(packed, folder)
     arrays = {name: read_array(content, folder) for name, content in entries.items() if name != STATE}
@@ -237,14 +221,7 @@ def unpack(packed: bytes, folder: Path, *, is_signed: bool = False) -> Any:
 
 
 def read_skops(packed: bytes, folder: Path) -> CounterfeitClassifier:
-    """Return a classifier that somebody else saved by skops, as MLflow does, after the checks that our files pass.
-
-    Parameters
-    ----------
-    packed : bytes
-        The file as somebody wrote it.
-    folder : Path
-        Where it lies, for the message.
+    """Return a classifier saved by skops, as MLflow does, after the checks of our files.
 
     Raises
     ------
@@ -294,7 +271,7 @@ def _construct(value: Any, arrays: dict[str, NDArray[Any]], folder: Path, is_sig
 
 
 def _unzip(packed: bytes, folder: Path) -> dict[str, bytes]:
-    """Return the entries by name, each as much as it declares, after looking at what all of them declare."""
+    """Return the entries by name, each up to its declared size, after a check of all declared sizes."""
     if packed.count(_CENTRAL_HEADER) > MAX_ENTRIES:
         raise UntrustedModel(folder, f"{MODEL} of more than {MAX_ENTRIES:,} entries", "no more than that")
     try:
@@ -314,7 +291,7 @@ def _check_names(names: list[str], folder: Path) -> None:
 
 
 def _check_sizes(entries: list[zipfile.ZipInfo], packed_bytes: int, folder: Path) -> None:
-    """Refuse what the zip declares, before any of it is unpacked."""
+    """Refuse declared sizes beyond the limits, before anything is unpacked."""
     unpacked_bytes = sum(entry.file_size for entry in entries)
     if unpacked_bytes > min(MAX_UNPACKED_BYTES, MAX_RATIO * packed_bytes):
         raise UntrustedModel(
@@ -329,7 +306,7 @@ def _check_sizes(entries: list[zipfile.ZipInfo], packed_bytes: int, folder: Path
 
 
 def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """Read as much as the entry declares; `archive.read` would inflate all there is."""
+    """Read the declared size; `archive.read` would inflate everything."""
     with archive.open(entry) as stream:
         content = stream.read(entry.file_size)
     if len(content) != entry.file_size:
@@ -338,20 +315,7 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 
 
 def read_array(content: bytes, folder: Path) -> NDArray[Any]:
-    """Return an array, or refuse one whose header asks for other than the bytes that follow it, or for Python objects.
-
-    Parameters
-    ----------
-    content : bytes
-        A file of numpy's format, version 1 or 2.
-    folder : Path
-        Where the model lies, for the message.
-
-    Raises
-    ------
-    UntrustedModel
-        Nothing of the array has been constructed then.
-    """
+    """Return an array; before constructing it, refuse Python objects and a header that disagrees with its size."""
     file = io.BytesIO(content)
     try:
         major = np.lib.format.read_magic(file)[0]

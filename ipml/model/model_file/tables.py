@@ -1,11 +1,10 @@
-"""Tables of a model: looks at every one of them before the engine reads it.
+"""Tables: checks every table of a model before the engine reads it.
 
-The engine looks up brands, kinds and n-grams by their numbers in tables that come from a model file, and checks no
-bounds while it scores. So a model is refused here unless each number in it is finite and in its range, each list is as
-long as those that belong to it, and the extractors know the same brands.
+The engine looks up brands, kinds and n-grams by number and checks no bounds while scoring. So each number must be
+finite and in range, related lists equally long, and all extractors must have the same brands.
 
-An attribute without a rule is refused unless it is one that scoring cannot read: what is prepared from a model is never
-taken from its file. A new attribute of an estimator needs its rule here before the engine reads it.
+An attribute without a rule is refused unless scoring cannot read it; prepared values are never taken from a file. A new
+attribute of an estimator needs its rule here before the engine reads it.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.external import EstimatorSource, ExternalClassifier
 from ipml.model.familiarity import Familiarity
-from ipml.model.other_learner import OtherLearner
+from ipml.model.learner.other import OtherLearner
 from ipml.model.parts import ABSENCE, KINDS, PICTURE
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner
@@ -52,30 +51,18 @@ _EXTRACTORS = {**KINDS, PICTURE: PictureFeatures, **VECTOR_EXTRACTORS, ABSENCE: 
 
 
 class UnsoundTable(ValueError):
-    """A table of a model that the engine cannot read safely.
-
-    Examples
-    --------
-    >>> str(UnsoundTable("GoodsFeatures", "phrase_kinds_"))
-    'an unsound phrase_kinds_ of GoodsFeatures'
-    """
+    """A table that the engine cannot read safely."""
 
     def __init__(self, estimator: str, table: str) -> None:
         super().__init__(f"an unsound {table} of {estimator}")
 
 
 def check_tables(value: Any) -> None:
-    """Refuse a model of which some table does not fit the others, or holds what no training writes.
-
-    Parameters
-    ----------
-    value : object
-        A classifier as it was read from a file, or any part of it.
+    """Refuse a classifier, or a part of one, with a table that is out of range or does not fit the others.
 
     Raises
     ------
     UnsoundTable
-        Names the table.
 
     Examples
     --------
@@ -153,7 +140,7 @@ def _of(*kinds: type) -> Rule:
 
 
 def _array(*shape: int | None, dtype: Any = np.float64, least: float = -_LARGEST) -> Rule:
-    """Return the rule for an array of finite numbers; of a shape in which None stands for any length."""
+    """Return the rule for an array of finite numbers; None in the shape allows any length."""
 
     def is_sound(value: Any) -> bool:
         if not isinstance(value, np.ndarray) or value.dtype != np.dtype(dtype) or value.ndim != len(shape):
@@ -234,7 +221,7 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "unlabelled_": _by_name(_REAL),
         "second_stage_": _of(SecondStage),
         "portfolios_": _of(SellerPortfolios),
-        "alone_": _of(SigmoidCalibration),
+        "listing_calibration_": _of(SigmoidCalibration),
         "calibration_": _of(HierarchicalCalibration),
         "familiarity_": _of(Familiarity),
     },

@@ -1,6 +1,6 @@
-"""From an experiment file to a registered model: `train`, and what training, sweeps and reproductions share.
+"""Training: from an experiment file to a registered model, with sweeps and reproductions.
 
-An experiment can be read, and a classifier fitted, without MLflow; `train` brings it along on first use.
+Experiments can be read, and classifiers fitted, without MLflow; `train` imports it on first use.
 """
 
 from __future__ import annotations

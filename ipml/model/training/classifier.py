@@ -1,11 +1,10 @@
-"""The classifier of an experiment: its parameters set, rehearsed and fitted; its scores of listings it had not seen."""
+"""Classifier of an experiment: makes, rehearses and fits it, and scores listings that it has not seen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,13 +14,13 @@ from ipml.errors import NotFound, Refused, UnusableSetting, enumerate_names, fir
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import BrandTable, listing_brands
 from ipml.listings.schema import listings_to_frame
-from ipml.model.donor import check_kind, count_sellers
 from ipml.model.evaluation.baselines import KeywordList, Prevalence, PriceRule
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, TestedListings, evaluate_repeats
 from ipml.model.evaluation.label_weights import Maturity, find_label_probability
 from ipml.model.evaluation.metrics import add_values
 from ipml.model.evaluation.splits import NEVER, Positions, later_unseen_sellers, leaking_random_split, seller_folds
 from ipml.model.external import ExternalClassifier, read_source
+from ipml.model.learner.source_model import check_kind, count_sellers
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier, make_features
@@ -29,20 +28,13 @@ from ipml.model.questions.learning_curve import LearningCurve, measure_learning_
 from ipml.model.robustness import Attack, score_attacks
 from ipml.model.training.experiment import Experiment, labelled_of, read_truth, read_unlabelled
 from ipml.model.training.own_features import check_savable, make_own_features
-from ipml.settings import get_settings
 
 _COPIES = 50  # of the golden listings, so that words are frequent enough for extractors that leave out rare ones
-_LATEST = np.iinfo(np.int64).max  # after whatever the donor knows
+_LATEST = np.iinfo(np.int64).max  # after whatever the source model knows
 
 
 def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitClassifier:
-    """Return the experiment's classifier, not yet fitted.
-
-    Raises
-    ------
-    UnusableSetting
-        The experiment names a parameter the classifier does not have.
-    """
+    """Return the experiment's classifier, not yet fitted; refuse unknown parameters by an UnusableSetting."""
     features = make_features(brands, make_own_features(experiment))
     classifier = CounterfeitClassifier(features, seed=experiment.seed)
     known = list(settable_parameters(classifier))
@@ -55,20 +47,20 @@ def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitCl
     return classifier
 
 
-def rehearse(experiment: Experiment, brands: BrandTable, donor: CounterfeitClassifier | None = None) -> None:
-    """Fit on a few listings of our own, if anything is set; what fails there can only be due to that.
+def rehearse(experiment: Experiment, brands: BrandTable, source_model: CounterfeitClassifier | None = None) -> None:
+    """Fit on a few golden listings, if any parameter is set, to find values that the classifier cannot use.
 
     Raises
     ------
     UnusableSetting
-        A parameter has a value that the classifier cannot use; an extractor of one's own fails, or cannot be saved.
+        A value fails, or an extractor of the user's own fails or cannot be saved.
     """
     if experiment.external or not (experiment.model or experiment.features):
         return
     classifier = make_classifier(experiment, brands)
     listings = listings_to_frame(GOLDEN_LISTINGS * (_COPIES if experiment.features else 1))
     try:
-        classifier.fit(listings, np.arange(len(listings)) % 2, donor=donor)
+        classifier.fit(listings, np.arange(len(listings)) % 2, source_model=source_model)
     except Exception as error:  # each part of the classifier refuses in its own way
         if experiment.features and isinstance(error, Refused):  # which names the extractor
             subject = f"[features] of {experiment.name}, {error.subject}"
@@ -79,47 +71,45 @@ def rehearse(experiment: Experiment, brands: BrandTable, donor: CounterfeitClass
     check_savable(experiment, classifier.features_.parts())
 
 
-def fetch_donor(
+def fetch_source_model(
     experiment: Experiment, tracking_uri: str | None = None
 ) -> tuple[Experiment, CounterfeitClassifier | None]:
-    """Return the model of another market that an experiment starts from, if any, and the experiment with it pinned.
-
-    An alias moves on; the experiment returned names the version, and the digest that its model file must have.
+    """Return the experiment with its source model pinned by version and digest, since an alias moves, and that model.
 
     Raises
     ------
     NotFound, UnusableSetting, UntrustedModel
-        There is no such model, or it is not to be trusted.
-    UnusableSetting
-        It is another model than was pinned, or has other extractors than the experiment.
+        There is no such model, it is not to be trusted, it differs from the pinned one, or has other extractors.
     """
     if experiment.data.donor is None:
         return experiment, None
-    uri, folder = _find_donor(experiment.data.donor, tracking_uri)
-    donor, pinned = load_model(folder, key_file=get_settings().model_key), experiment.data.donor_digest
-    if pinned not in (None, donor.digest):
-        raise UnusableSetting(f"donor {uri}", f"a model file with the digest {donor.digest}", f"that with {pinned}")
-    if isinstance(donor.classifier, ExternalClassifier):
-        raise UnusableSetting(f"donor {uri}", "a model that ipml did not train", "one to start learning from")
+    uri, folder = _find_source_model(experiment.data.donor, tracking_uri)
+    source_model, pinned = load_model(folder, key_file=experiment.settings.model_key), experiment.data.donor_digest
+    if pinned not in (None, source_model.digest):
+        raise UnusableSetting(
+            f"source model {uri}", f"a model file with the digest {source_model.digest}", f"that with {pinned}"
+        )
+    if isinstance(source_model.classifier, ExternalClassifier):
+        raise UnusableSetting(f"source model {uri}", "a model that ipml did not train", "one to start learning from")
     try:
-        own = make_classifier(experiment, donor.classifier.brand_table)
-        check_kind(own.features or make_features(), donor.classifier.features_)
+        own = make_classifier(experiment, source_model.classifier.brand_table)
+        check_kind(own.features or make_features(), source_model.classifier.features_)
     except ValueError as error:
-        raise UnusableSetting(f"donor {uri}", first_line(error), "a model with the same extractors") from error
-    data = experiment.data.model_copy(update={"donor": uri, "donor_digest": donor.digest})
-    return experiment.model_copy(update={"data": data}), donor.classifier
+        raise UnusableSetting(f"source model {uri}", first_line(error), "a model with the same extractors") from error
+    data = experiment.data.model_copy(update={"donor": uri, "donor_digest": source_model.digest})
+    return experiment.model_copy(update={"data": data}), source_model.classifier
 
 
-def _find_donor(donor: str, tracking_uri: str | None) -> tuple[str, Path]:
-    """Return where a donor is found again, and its folder: a model of the registry, or else the folder named."""
+def _find_source_model(source_model: str, tracking_uri: str | None) -> tuple[str, Path]:
+    """Return the permanent name of a source model, and its folder: a registered model, or else a folder."""
     from ipml.model.tracking import find_model, resolve_model  # MLflow is loaded only for its registry
 
     try:
-        uri = find_model(donor, tracking_uri).uri
+        uri = find_model(source_model, tracking_uri).uri
     except NotFound:
-        if not Path(donor).is_dir():
+        if not Path(source_model).is_dir():
             raise
-        return str(Path(donor).absolute()), Path(donor)
+        return str(Path(source_model).absolute()), Path(source_model)
     return uri, resolve_model(uri, tracking_uri)
 
 
@@ -129,13 +119,13 @@ def fit_classifier(
     brands: BrandTable,
     *,
     unlabelled: pd.DataFrame | None = None,
-    donor: CounterfeitClassifier | None = None,
+    source_model: CounterfeitClassifier | None = None,
 ) -> CounterfeitClassifier | ExternalClassifier:
-    """Fit the experiment's classifier on labelled listings, on unlabelled ones of the market, and from a donor on.
+    """Fit the experiment's classifier on labelled and unlabelled listings, perhaps from a source model on.
 
-    A label that says nothing of its weight counts in full, but only as far as labels of its age are final (`Maturity`):
-    for probabilities alone, since which labels have come says little of the order of listings; for everything where
-    genuine is what has not been found yet, which is wrong of some.
+    A label without a weight counts fully, but only as far as labels of its age are final (`Maturity`): for
+    probabilities only, since the arrival of labels says little of the ranking; for everything where genuine means "not
+    found yet".
     """
     weight = labelled["label_weight"].fillna(1.0).to_numpy() if "label_weight" in labelled else np.ones(len(labelled))
     maturity, arrived = Maturity.of(labelled), None
@@ -152,17 +142,17 @@ def fit_classifier(
         *counts,
         unlabelled=unlabelled,
         prevalence_bound=experiment.data.prevalence_bound,
-        donor=donor,
+        source_model=source_model,
     )
 
 
 def make_external(experiment: Experiment, brands: BrandTable) -> ExternalClassifier:
-    """Return the experiment's classifier around an estimator that ipml did not train, not yet fitted.
+    """Return the experiment's classifier around an external estimator, not yet fitted.
 
     Raises
     ------
     UnusableSetting, UnreadableFile, UntrustedModel
-        It is not there, is not the one that was recorded, or needs what `IPML_TRUSTED_MODELS` does not allow.
+        It is missing, differs from the recorded one, or needs what `trusted` does not allow.
     """
     external = experiment.external
     assert external is not None
@@ -176,28 +166,28 @@ def make_external(experiment: Experiment, brands: BrandTable) -> ExternalClassif
         refit=external.refit,
         pos_label=external.pos_label,
         seed=experiment.seed,
-        trusted=get_settings().trusted_models,
+        trusted=experiment.settings.trusted_models,
     )
 
 
-def say_what_donor_counts(
+def describe_source_model(
     experiment: Experiment,
-    donor: CounterfeitClassifier | None,
+    source_model: CounterfeitClassifier | None,
     classifier: CounterfeitClassifier | ExternalClassifier,
     tested: pd.DataFrame,
 ) -> str:
-    """Say in a line from which model learning started, and what that model counts for; "" where there was none.
+    """Return a line on the source model and its weight; "" without one.
 
-    Figures of a test are too kind where the donor has learnt from the sellers tested on, so the line says that, too.
+    The line warns where the source model has learnt from sellers of the test: the figures are too kind then.
     """
     uri, digest = experiment.data.donor, experiment.data.donor_digest
-    if donor is None or digest is None or isinstance(classifier, ExternalClassifier):
+    if source_model is None or digest is None or isinstance(classifier, ExternalClassifier):
         return ""
     said = f"Started from {uri} ({digest[:12]}): its log-odds count {classifier.donor_weight_:.2f} times"
-    if classifier.learner_ is donor.learner_:
+    if classifier.learner_ is source_model.learner_:
         said = f"Taken from {uri} ({digest[:12]}) as it is: too few sellers of counterfeits or of genuine are labelled"
     sellers = tested["seller_id"].astype(str).unique()
-    if n_known := sum(donor.portfolios_.known(seller, _LATEST).n > 0 for seller in sellers):
+    if n_known := sum(source_model.portfolios_.known(seller, _LATEST).n > 0 for seller in sellers):
         kind = f"{n_known:,} of {len(sellers):,} sellers tested on bear ids that it learnt from"
         return f"{said}; {kind}: if they are the same sellers, the figures are too kind"
     return said
@@ -209,10 +199,7 @@ def labels_of(listings: pd.DataFrame) -> NDArray[np.int8]:
 
 
 def settable_parameters(classifier: CounterfeitClassifier) -> dict[str, object]:
-    """Return the parameters that an experiment may set: numbers and texts, but neither extractors nor brands.
-
-    Nor the label of counterfeits: labels of experiments are flags, which column maps read.
-    """
+    """Return the parameters that an experiment may set: no extractors, brands, learners or labels."""
     own = ("brands", "learner", "pos_label")
     return {
         name: value
@@ -223,7 +210,6 @@ def settable_parameters(classifier: CounterfeitClassifier) -> dict[str, object]:
 
 Floats = NDArray[np.float64]
 Side = tuple[Positions, Positions]
-_Part = Literal["clean", "attacked"]
 
 
 def score_unseen(
@@ -232,57 +218,57 @@ def score_unseen(
     brands: BrandTable,
     *,
     attacks: Sequence[Attack] = (),
-    donor: CounterfeitClassifier | None = None,
+    source_model: CounterfeitClassifier | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> TestedListings:
     """Score the listings of the test side, or of every fold, by models that saw only the training side.
 
-    Where the experiment has a file of the truth, listings without a label are tested too, and everything is measured
-    by the truth; the models learn from labels only.
+    With a file of the truth, unlabelled listings are tested too, by the truth; models learn from labels only.
 
     Parameters
     ----------
     experiment : Experiment
     listings : DataFrame of shape (n_listings, …)
-        As `read_training_listings` returns them.
+        From `read_training_listings`.
     brands : dict
         A table made by `brand_table`.
     attacks : sequence of Attack, optional
-        Ways in which the counterfeits of the test are also disguised and scored again, in the first repeat.
-    donor : CounterfeitClassifier, optional
-        Of another market, to start from.
+        Disguises tried on the counterfeits of the test, in the first repeat.
+    source_model : CounterfeitClassifier, optional
     say : function of str, optional
-        Told which fold is being learnt from, for a progress display.
+        Receives progress messages.
     """
     truth, unlabelled = read_truth(experiment, listings), read_unlabelled(experiment, listings)
     is_labelled = listings["is_counterfeit"].notna().to_numpy()
-    repeats = _plan(experiment, listings, truth, donor)
+    repeats = _plan(experiment, listings, truth, source_model)
     tested = np.sort(np.concatenate([test for _, test in repeats[0]]))
     known = truth.iloc[tested].to_numpy(dtype=bool)
     scores: dict[str, list[Floats]] = {}
     attacked: dict[str, Floats] = {}
     for repeat, folds in enumerate(repeats):
-        sheet: dict[tuple[_Part, str], Floats] = {}
+        clean: dict[str, Floats] = {}
         for fold, (train_rows, test_rows) in enumerate(folds):
             say(f"testing on unseen sellers ({repeat * len(folds) + fold + 1} of {len(repeats) * len(folds)})")
             learnt, unseen = listings.iloc[train_rows[is_labelled[train_rows]]], listings.iloc[test_rows]
-            y = truth.iloc[test_rows].to_numpy(dtype=bool)
-            tried = attacks if repeat == 0 else ()
-            for key, scored in _score_side(experiment, learnt, unseen, y, brands, tried, unlabelled, donor):
-                sheet.setdefault(key, np.full(len(listings), np.nan))[test_rows] = scored
-        for (part, name), scored in sheet.items():
-            if part == "attacked":
-                attacked[name] = scored[tested]
-            else:
-                scores.setdefault(name, []).append(scored[tested])
+            others = _leave_out(unlabelled, unseen)
+            classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, source_model=source_model)
+            scored = classifier.predict_proba(unseen)[:, 1]
+            for name, column in {MODEL: scored, **_score_baselines(learnt, unseen, brands)}.items():
+                clean.setdefault(name, np.full(len(listings), np.nan))[test_rows] = column
+            if repeat == 0:
+                y, seed = truth.iloc[test_rows].to_numpy(dtype=bool), experiment.seed
+                for name, column in score_attacks(classifier, unseen, y, families=attacks, seed=seed, clean=scored):
+                    attacked.setdefault(name, np.full(len(listings), np.nan))[test_rows] = column
+        for name, column in clean.items():
+            scores.setdefault(name, []).append(column[tested])
     kept = add_values(listings.iloc[tested].reset_index(drop=True), brands["rates"], brands["base_currency"])
     if experiment.data.truth and "label_probability" in kept:  # all are tested, so that none stands for others
         kept["label_probability"] = np.nan
-    return TestedListings(kept, known, scores, attacked)
+    return TestedListings(kept, known, scores, {name: column[tested] for name, column in attacked.items()})
 
 
 def find_training_side(experiment: Experiment, listings: pd.DataFrame) -> Positions:
-    """Return the labelled listings that the first split of `score_unseen` learns from, without a donor."""
+    """Return the labelled listings that the first split of `score_unseen` learns from, without a source model."""
     train_rows = _plan(experiment, listings, read_truth(experiment, listings), None)[0][0][0]
     return train_rows[listings["is_counterfeit"].notna().to_numpy()[train_rows]]
 
@@ -294,17 +280,12 @@ def learn_from_subsets(
     n_draws: int,
     *,
     times: tuple[float, ...] = (2.0,),
-    donor: CounterfeitClassifier | None = None,
+    source_model: CounterfeitClassifier | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> LearningCurve:
-    """Return the learning curve of an experiment; neither its split nor its truth is used.
+    """Return the learning curve of an experiment; its split and its truth are not used.
 
-    Parameters
-    ----------
-    experiment, listings, brands, donor
-        As for `score_unseen`.
-    n_draws, times, say
-        As for `measure_learning_curve`.
+    `n_draws`, `times` and `say` are those of `measure_learning_curve`, the others those of `score_unseen`.
 
     Raises
     ------
@@ -318,7 +299,7 @@ def learn_from_subsets(
 
     def score_with(learnt: pd.DataFrame, asked: pd.DataFrame) -> Floats:
         others = _leave_out(unlabelled, asked)
-        classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, donor=donor)
+        classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, source_model=source_model)
         return classifier.predict_proba(asked)[:, 1]
 
     y, seed = labels_of(labelled), experiment.seed
@@ -326,7 +307,7 @@ def learn_from_subsets(
 
 
 def _leave_out(unlabelled: pd.DataFrame | None, tested: pd.DataFrame) -> pd.DataFrame | None:
-    """Return the unlabelled listings of other sellers than those tested; None where there are none."""
+    """Return the unlabelled listings of sellers that are not tested; None without any."""
     if unlabelled is None:
         return None
     others = unlabelled[~unlabelled["seller_id"].isin(tested["seller_id"])]
@@ -334,10 +315,7 @@ def _leave_out(unlabelled: pd.DataFrame | None, tested: pd.DataFrame) -> pd.Data
 
 
 def name_brands(tested: TestedListings, brands: BrandTable) -> TestedListings:
-    """Return a test in which listings without a brand have the first one that their title names, if any.
-
-    For figures by brand only: later listings are compared with those of the test as they came in.
-    """
+    """Return a test whose listings without a brand have the first one in their title, for figures by brand."""
     listings = tested.listings
     found = pd.Series(listing_brands(ListingColumns.of(listings), brands).strings(), index=listings.index, dtype="str")
     named = listings["brand"].fillna(found.mask(found == ""))
@@ -345,10 +323,9 @@ def name_brands(tested: TestedListings, brands: BrandTable) -> TestedListings:
 
 
 def measure(experiment: Experiment, tested: TestedListings) -> Evaluation:
-    """Work out the figures of the model beside those of the baselines.
+    """Compute the figures of model and baselines.
 
-    Where the truth of all is not known, labels are weighed by the probability with which people came to see the
-    listings.
+    Without the truth, labels are weighted by the probability with which people saw the listings.
     """
     return evaluate_repeats(
         tested.y,
@@ -363,15 +340,15 @@ def measure(experiment: Experiment, tested: TestedListings) -> Evaluation:
 
 
 def _plan(
-    experiment: Experiment, listings: pd.DataFrame, truth: pd.Series[bool], donor: CounterfeitClassifier | None
+    experiment: Experiment, listings: pd.DataFrame, truth: pd.Series[bool], source_model: CounterfeitClassifier | None
 ) -> list[list[Side]]:
-    """Return, for each repeat, the training and test positions of each of its folds.
+    """Return, for each repeat, the training and test positions of each fold.
 
-    All listings whose truth is known can be tested. Which of them are is drawn without a look at the truth. A donor
-    that is taken as it is learns from no label, so that all are there to test it.
+    Test listings are drawn from all with a known truth, without a look at it. A source model taken as it is learns from
+    no label, so all are tested.
     """
     split = experiment.split
-    if donor is not None and _is_taken_as_it_is(experiment, listings):
+    if source_model is not None and _is_taken_as_it_is(experiment, listings):
         tested = np.flatnonzero(truth.notna())
         return [[(tested, tested)]]
     if split.kind == "seller folds":
@@ -390,7 +367,7 @@ def _plan(
 
 
 def _is_taken_as_it_is(experiment: Experiment, listings: pd.DataFrame) -> bool:
-    """Say whether too few sellers are labelled to choose anything beside a donor; see `CounterfeitClassifier.fit`."""
+    """Say whether a source model is taken as it is, since too few sellers are labelled."""
     labelled = labelled_of(listings)
     weight, sellers = np.ones(len(labelled)), labelled["seller_id"].to_numpy(dtype=str)
     n_folds: int = experiment.model.get("n_folds", CounterfeitClassifier().n_folds)
@@ -398,7 +375,7 @@ def _is_taken_as_it_is(experiment: Experiment, listings: pd.DataFrame) -> bool:
 
 
 def _label_all(listings: pd.DataFrame, truth: pd.Series[bool]) -> pd.DataFrame:
-    """Return the listings with the truth as the label of those without one; it never becomes known."""
+    """Return the listings with the truth as the label of unlabelled ones; it never becomes known."""
     is_unlabelled = listings["is_counterfeit"].isna()
     return listings.assign(
         is_counterfeit=listings["is_counterfeit"].where(~is_unlabelled, truth),
@@ -406,31 +383,13 @@ def _label_all(listings: pd.DataFrame, truth: pd.Series[bool]) -> pd.DataFrame:
     )
 
 
-def _score_side(
-    experiment: Experiment,
-    learnt: pd.DataFrame,
-    unseen: pd.DataFrame,
-    y: NDArray[np.bool_],
-    brands: BrandTable,
-    attacks: Sequence[Attack],
-    unlabelled: pd.DataFrame | None,
-    donor: CounterfeitClassifier | None,
-) -> Iterator[tuple[tuple[_Part, str], Floats]]:
-    """Yield the name and the scores of the model, of each baseline, and of the model under each attack.
-
-    All are fitted on one side and asked of the other; `y` is the truth of the latter, for the attackers alone. Sellers
-    of the other side are left out of the unlabelled listings too.
-    """
-    labels = labels_of(learnt)
-    others = _leave_out(unlabelled, unseen)
-    classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, donor=donor)
-    scores = classifier.predict_proba(unseen)[:, 1]
-    yield ("clean", MODEL), scores
+def _score_baselines(learnt: pd.DataFrame, unseen: pd.DataFrame, brands: BrandTable) -> dict[str, Floats]:
+    """Return the scores of each baseline, fitted on one side, for the other."""
+    labels, scores = labels_of(learnt), {}
     for name, baseline in (
         ("prevalence", Prevalence()),
         ("keyword list", KeywordList()),
         ("price rule", PriceRule(brands)),
     ):
-        yield ("clean", name), baseline.fit(learnt, labels).predict_proba(unseen)[:, 1]
-    for name, scored in score_attacks(classifier, unseen, y, families=attacks, seed=experiment.seed, clean=scores):
-        yield ("attacked", name), scored
+        scores[name] = baseline.fit(learnt, labels).predict_proba(unseen)[:, 1]
+    return scores

@@ -65,6 +65,7 @@ from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, Unusabl
 from ipml.features.extra import check_extra
 from ipml.kit.canonical_json import digest
 from ipml.kit.toml import parse_toml
+from ipml.listings.brands import Brands, load_brands
 from ipml.listings.column_maps import ColumnMap, load_columns
 from ipml.listings.extra import EXTRA
 from ipml.listings.fields import COLUMNS, FIELDS, VECTORS
@@ -78,11 +79,11 @@ from ipml.model.labels import PREVALENCE_BOUND, draw_unlabelled
 from ipml.model.model_file.model_file import NAME_PATTERN
 from ipml.model.questions.costs import Costs
 from ipml.records import Problem
-from ipml.settings import get_settings
+from ipml.settings import Settings, get_settings
 
 
 def _list_files(value: Any) -> Any:
-    """Return one file or name as a list of one, and none as an empty list, as earlier releases recorded it."""
+    """Return one name as a list, and none as an empty list, as earlier releases recorded it."""
     return (value,) if isinstance(value, str) else () if value is None else value
 
 
@@ -97,7 +98,7 @@ class _Part(BaseModel):
 
 
 class DataPart(_Part):
-    """Which files to learn from."""
+    """The files to learn from."""
 
     listings: Files = Field(min_length=1)
     columns: str | None = None
@@ -115,7 +116,7 @@ class DataPart(_Part):
 
 
 class SplitPart(_Part):
-    """How listings are parted into those learnt from and those tested on."""
+    """The division of listings into training and test."""
 
     kind: Literal["later unseen sellers", "seller folds", "leaking random"] = "later unseen sellers"
     test_share: float = Field(0.25, gt=0, lt=1)
@@ -133,7 +134,7 @@ class SplitPart(_Part):
 
 
 class EvaluationPart(_Part):
-    """How the figures are worked out."""
+    """How figures are computed."""
 
     n_resamples: int = Field(500, ge=10, le=10_000)
     k: tuple[int, ...] = (100,)
@@ -166,7 +167,7 @@ class ExternalPart(_Part):
 
 
 class SweepRange(_Part):
-    """Numbers to try, whole ones where both ends are; `step` parts them, `log` takes small ones as often as large."""
+    """A range of numbers, whole if both ends are; `step` divides it, `log` spreads trials over magnitudes."""
 
     low: int | float
     high: int | float
@@ -186,7 +187,7 @@ SweepValues = Annotated[list[Any], Field(min_length=1)] | SweepRange
 
 
 class SweepPart(BaseModel):
-    """What `ipml model sweep` tries: parameters of the classifier, each with a list of values or a range.
+    """The values of `ipml model sweep`: parameters of the classifier, each with a list or a range.
 
     Examples
     --------
@@ -201,12 +202,12 @@ class SweepPart(BaseModel):
 
     @property
     def space(self) -> dict[str, list[Any] | SweepRange]:
-        """What is tried, by the name of the parameter."""
+        """The values by parameter."""
         return dict(self.__pydantic_extra__)
 
 
 class RecordPart(_Part):
-    """Under which name the model is registered."""
+    """The name under which the model is registered."""
 
     model: str = Field("ipml", pattern=NAME_PATTERN)
     alias: str | None = Field(None, pattern=NAME_PATTERN)
@@ -233,13 +234,18 @@ class Experiment(_Part):
     record: RecordPart = RecordPart()
     folder: Path = Field(Path(), exclude=True, description="where the file lies; names of files start here")
     text: str = Field("", exclude=True, description="the file as written, recorded with the run")
+    settings: Settings = Field(default_factory=get_settings, exclude=True, repr=False)
+
+    def read_brands(self) -> Brands:
+        """Return the brands of the experiment, else of the settings, else the bundled ones."""
+        return load_brands(self.find(self.data.brands) if self.data.brands else self.settings.brands)
 
     def find_all(self) -> list[Path]:
-        """Return the paths of all files the experiment names, so that one that is missing is known at once."""
+        """Return the paths of all files, so that a missing one is reported at once."""
         return [self.find(name) for _, name in self.list_files()]
 
     def list_files(self) -> list[tuple[str, str]]:
-        """Return what each file is for and its name, as the table [data] has them.
+        """Return the purpose and name of each file, as in the table [data].
 
         Examples
         --------
@@ -254,9 +260,9 @@ class Experiment(_Part):
         return [(name, file) for name, files in several.items() for file in files] + list(single.items())
 
     def digest_files(self) -> list[tuple[str, str, str]]:
-        """Return what each file is for, its name and the SHA-256 of its bytes; brands of the settings are one, too."""
+        """Return purpose, name and SHA-256 of each file, including the brands of the settings."""
         found = [(role, name, self.find(name)) for role, name in self.list_files()]
-        if not self.data.brands and (brands := get_settings().brands):
+        if not self.data.brands and (brands := self.settings.brands):
             found.append(("brands", brands.name, brands))
         digests = []
         for role, name, path in found:
@@ -265,14 +271,8 @@ class Experiment(_Part):
         return digests
 
     def find(self, name: str) -> Path:
-        """Return the path of a file the experiment names: beside the experiment, or in the data folder.
-
-        Raises
-        ------
-        UnreadableFile
-            It is in neither place.
-        """
-        places = [self.folder / name, get_settings().data / name]
+        """Return the path of a file: beside the experiment, or else in the data folder."""
+        places = [self.folder / name, self.settings.data / name]
         for place in places:
             if place.exists():
                 return place
@@ -280,7 +280,7 @@ class Experiment(_Part):
 
 
 def start_from(experiment: Experiment, donor: str | None) -> Experiment:
-    """Return an experiment that starts from another model than its file says; as it is where none is named.
+    """Return the experiment with this source model, or unchanged for None.
 
     Examples
     --------
@@ -297,15 +297,9 @@ def start_from(experiment: Experiment, donor: str | None) -> Experiment:
 def name_external(
     experiment: Experiment, estimator: str | None, *, refit: bool = False, calibrate: bool = True
 ) -> Experiment:
-    """Return an experiment with an estimator that ipml did not train, pinned by its digest.
+    """Return an experiment with an external estimator, pinned by its digest.
 
-    Parameters
-    ----------
-    experiment : Experiment
-    estimator : str or None
-        Its file or address; that of the experiment where none is given.
-    refit, calibrate : bool
-        As `ExternalPart` has them; what the experiment says counts as well.
+    `estimator` is a file or an address, default that of the experiment; `refit` and `calibrate` add to `ExternalPart`.
 
     Raises
     ------
@@ -327,12 +321,7 @@ def name_external(
 
 
 def read_recorded(text: str, folder: Path, source: str) -> Experiment:
-    """Read an experiment that was recorded with a run, its files to be looked for in a folder.
-
-    Raises
-    ------
-    UnusableSetting
-        It is none, or one that this release does not know.
+    """Read an experiment that was recorded with a run, with its files in `folder`; refuse others by an UnusableSetting.
 
     Examples
     --------
@@ -356,12 +345,12 @@ def load_experiment(path: Path) -> Experiment:
     UnreadableFile
         It does not exist or is not TOML.
     UnusableSetting
-        It says something ipml does not know; every such place is named.
+        It holds unknown keys or values; every such place is named.
     """
     try:
         text = path.read_text(encoding="utf-8")
         written = parse_toml(text)
-        if ours := {"folder", "text"} & written.keys():
+        if ours := {"folder", "text", "settings"} & written.keys():
             raise UnusableSetting(str(path), f"unknown {', '.join(sorted(ours))}", _EXPECTED)
         return Experiment(**written, folder=path.parent, text=text)
     except OSError as error:
@@ -379,19 +368,17 @@ _TRUTH_FIELDS = tuple(
 
 
 def read_training_listings(experiment: Experiment) -> pd.DataFrame:
-    """Return the listings of an experiment: history computed from events, labels of reviewers put in.
+    """Return the listings of an experiment with history from events and labels of reviewers.
 
-    History from events is that of all listings, those in files of labels included, as scoring with these events has it.
-    Where a listing comes more than once under one id and moment, the label that became known last counts; of labels
-    without a moment, that of the later file. A row without a label takes none away. A label of weight 0 is none: it is
-    neither learnt from nor tested by. A row without a vector has that of the same listing and moment: labels of the
-    queue, which stores none, take nothing away from the listings.
+    History counts all listings, also those in files of labels, as scoring with these events does. Of several rows with
+    one id and moment, the label that became known last counts; without moments, that of the later file. Rows without a
+    label remove none; a label of weight 0 is neither learnt from nor tested. A missing vector is taken from another row
+    of the listing and moment, since labels from the queue have none.
 
     Raises
     ------
     InvalidListings, UnreadableFile, UnusableSetting
-        A file is missing, is not what its name says, or has bad rows: the first of them, which are among `CHUNK_ROWS`
-        rows of the file, are named.
+        A file is missing, unreadable or has bad rows; those of the first bad `CHUNK_ROWS` rows are named.
     """
     columns = _read_columns(experiment, experiment.data.columns)
     listings = pd.concat(
@@ -413,7 +400,7 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
 
 
 def _lend_vectors(listings: pd.DataFrame) -> pd.DataFrame:
-    """Give rows without a vector that of another row of the same listing and moment."""
+    """Fill missing vectors from other rows of the same listing and moment."""
     keys = list(zip(listings["listing_id"], listings["observed_at"], strict=True))
     for name in VECTORS:
         known = {key: vector for key, vector in zip(keys, listings[name], strict=True) if not is_missing(vector)}
@@ -424,15 +411,14 @@ def _lend_vectors(listings: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_unlabelled(experiment: Experiment, listings: pd.DataFrame) -> pd.DataFrame | None:
-    """Return the unlabelled listings of an experiment, at most `MOST_UNLABELLED`; None where it names none.
+    """Return unlabelled listings, at most `MOST_UNLABELLED`, of sellers drawn while reading; None without files.
 
-    They are those of sellers drawn at random while the files are read. Listings that have a label, in these files or
-    among `listings`, are left out.
+    Listings with a label, in these files or among `listings`, are left out.
 
     Raises
     ------
     InvalidListings, UnreadableFile, UnusableSetting
-        A file is missing, is not what its name says, or has bad rows; or all listings have a label.
+        A file is missing, unreadable or has bad rows; or all listings have a label.
     """
     data = experiment.data
     if not data.unlabelled:
@@ -458,16 +444,14 @@ def labelled_of(listings: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_truth(experiment: Experiment, listings: pd.DataFrame) -> pd.Series[bool]:
-    """Return what each listing really is, indexed as the listings are; for the test alone.
-
-    Where the experiment has no file of the truth, it is the label, missing where there is none.
+    """Return the truth of each listing, for the test only; without a file, the label, missing where there is none.
 
     Raises
     ------
     MissingColumns, InvalidListings
-        The file lacks `listing_id` or `is_counterfeit`, or holds something else than true and false there.
+        The file lacks `listing_id` or `is_counterfeit`, or holds other values there.
     UnusableSetting
-        It does not hold the truth of every listing.
+        It lacks listings.
     """
     if not experiment.data.truth:
         return listings["is_counterfeit"]
@@ -485,7 +469,7 @@ _SELDOM = ("label_probability", *VECTORS, EXTRA)  # columns that leave the diges
 
 
 def digest_listings(listings: pd.DataFrame) -> str:
-    """Return 16 hexadecimal digits that change when any cell that training reads, or the order of listings, changes."""
+    """Return 16 hexadecimal digits that change with any cell that training reads and with the order."""
     read = [name for name in COLUMNS if name not in _SELDOM or listings[name].notna().any()]
     cells = listings[read]
     for name in VECTORS:
@@ -497,7 +481,7 @@ def digest_listings(listings: pd.DataFrame) -> str:
 
 
 def digest_training(listings: pd.DataFrame, unlabelled: pd.DataFrame | None) -> str:
-    """Return the digest of all that a model learns from: labelled listings, and unlabelled ones where there are any."""
+    """Return the digest of labelled and unlabelled training listings."""
     labelled = labelled_of(listings)
     return digest_listings(labelled if unlabelled is None else pd.concat([labelled, unlabelled], ignore_index=True))
 
@@ -507,7 +491,7 @@ def _read_good(path: Path, columns: ColumnMap | None) -> pd.DataFrame:
 
 
 def _read_parts(path: Path, columns: ColumnMap | None) -> Iterator[pd.DataFrame]:
-    """Read a file bit by bit; a bad row is an error, since a model should not learn from half of its data unnoticed."""
+    """Read a file in chunks; a bad row is an error, so that a model does not learn from half of its data unnoticed."""
     for validation in read_listings(path, columns, chunk_rows=CHUNK_ROWS):
         if validation.problems:
             raise InvalidListings(validation.problems, str(path))
@@ -515,7 +499,7 @@ def _read_parts(path: Path, columns: ColumnMap | None) -> Iterator[pd.DataFrame]
 
 
 def _read_columns(experiment: Experiment, name: str | None) -> ColumnMap | None:
-    """Read a column map of the experiment: a bundled one by its name, or a file beside the experiment."""
+    """Read a column map: a bundled one by name, or a file beside the experiment."""
     if name is None:
         return None
     return load_columns(experiment.find(name) if name.endswith(".toml") else name)

@@ -1,4 +1,4 @@
-"""Extractors of one's own in an experiment: a table [features.NAME] each, with a registered class and parameters."""
+"""The user's own extractors in an experiment: a table [features.NAME] each, with a registered class and parameters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make_own_features(experiment: Experiment) -> dict[str, OwnFeatures]:
     Raises
     ------
     UnusableSetting
-        A class is not registered, or does not take a parameter; an extractor cannot have its name.
+        A class is not registered or rejects a parameter, or a name is taken.
 
     Examples
     --------
@@ -41,13 +41,7 @@ def make_own_features(experiment: Experiment) -> dict[str, OwnFeatures]:
 
 
 def check_savable(experiment: Experiment, features: Mapping[str, Any]) -> None:
-    """Refuse extractors of an experiment, fitted, that a model file cannot hold.
-
-    Raises
-    ------
-    UnusableSetting
-        Names the extractor, and what it holds.
-    """
+    """Refuse fitted extractors of an experiment that a model file cannot hold, by an UnusableSetting."""
     for name in experiment.features:
         try:
             pack(features[name])

@@ -1,8 +1,4 @@
-"""What a training learns and how good it is, before anything is kept: the part that every training shares.
-
-Of its test come the attacks that are tried on it (which disguises, and how much of the finds is left), and what the
-report on the model says first: which experiment it came of, and how it was tested.
-"""
+"""Training result: a classifier with its test, attacks on it, and the head of its report, before anything is stored."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from ipml.errors import Refused, UnmeasurableScores, UnusableSetting
 from ipml.features.goods import BrandTable, brand_table
-from ipml.listings.brands import Brands, load_brands
+from ipml.listings.brands import Brands
 from ipml.model.drift import DriftReference, reference_of
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, TestedListings
 from ipml.model.evaluation.label_weights import Maturity
@@ -25,7 +21,7 @@ from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import SliceCounts, count_listings
 from ipml.model.external import ExternalClassifier
 from ipml.model.labels import UnlabelledEffect
-from ipml.model.learner import Labels
+from ipml.model.learner.problem import Labels
 from ipml.model.model_file import ModelCard, save_model
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.questions.learning_curve import LearningCurve
@@ -42,7 +38,6 @@ from ipml.model.training.classifier import (
     score_unseen,
 )
 from ipml.model.training.experiment import Experiment, digest_training, labelled_of, read_unlabelled
-from ipml.settings import get_settings
 
 Say = Callable[[str], None]
 SOME = (
@@ -61,12 +56,7 @@ SOME = (
 
 
 def choose_attacks(experiment: Experiment) -> tuple[Attack, ...]:
-    """Return the attacks that an experiment asks for.
-
-    Raises
-    ------
-    UnusableSetting
-        It names one that there is not.
+    """Return the attacks that an experiment asks for; refuse unknown names by an UnusableSetting.
 
     Examples
     --------
@@ -86,7 +76,7 @@ def choose_attacks(experiment: Experiment) -> tuple[Attack, ...]:
 
 
 def measure_attacks(experiment: Experiment, tested: TestedListings) -> Robustness | None:
-    """Say what the attacks on a test cost; None where none was tried, or no score is precise enough to count finds."""
+    """Return the cost of the attacks; None if none was tried, or no score is precise enough to count finds."""
     if not tested.attacked:
         return None
     try:
@@ -106,19 +96,23 @@ def draw_learning_curve(
     listings: pd.DataFrame,
     brands: BrandTable,
     *,
-    donor: CounterfeitClassifier | None = None,
+    source_model: CounterfeitClassifier | None = None,
     say: Say = lambda _: None,
 ) -> LearningCurve | None:
-    """Return the learning curve that an experiment asks for; None where it asks for none, or has too few sellers."""
+    """Return the learning curve of an experiment; None if not asked for, or for too few sellers."""
     n_draws = experiment.evaluation.learning_curve
     try:
-        return learn_from_subsets(experiment, listings, brands, n_draws, donor=donor, say=say) if n_draws else None
+        return (
+            learn_from_subsets(experiment, listings, brands, n_draws, source_model=source_model, say=say)
+            if n_draws
+            else None
+        )
     except Refused:
         return None
 
 
 def count_found(tested: TestedListings, robustness: Robustness | None) -> int | None:
-    """Return how many counterfeits attacks had to hide: 0 where no score is precise enough, None without attacks."""
+    """Return how many counterfeits attacks had to hide; 0 if no score is precise enough, None without attacks."""
     if not tested.attacked:
         return None
     return int(np.sum(tested.y & (tested.scores[MODEL][0] >= robustness.threshold))) if robustness else 0
@@ -132,7 +126,7 @@ _SPLITS = {
 
 
 def head_of(experiment: Experiment, model: str) -> ReportHead:
-    """Return the head of the report on a model that came of an experiment.
+    """Return the head of a model's report.
 
     Examples
     --------
@@ -153,22 +147,22 @@ MOST_REFERRED = 50_000
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What came of an experiment.
+    """The result of an experiment.
 
     Attributes
     ----------
     classifier : CounterfeitClassifier or ExternalClassifier
         Fitted on all labelled listings.
     counts : SliceCounts
-        How many these are.
+        Numbers of labelled listings.
     data_digest : str
-        Of these listings.
+        Digest of the training listings.
     tested : TestedListings
-        The test, by models that saw only the training side; listings without a brand have the one their title names.
+        The test by models of the training side; missing brands are taken from titles.
     evaluation : Evaluation
-        The figures of that test.
+        The figures of the test.
     reference : DriftReference
-        What all listings since the test began and their scores looked like, as they came in.
+        All listings since the test began, with scores, as they came in.
     """
 
     classifier: CounterfeitClassifier | ExternalClassifier
@@ -180,16 +174,15 @@ class TrainingResult:
 
 
 def prepare(experiment: Experiment) -> Brands:
-    """Return the brands of an experiment, once all its files are there and its parameters are known to work.
+    """Return the brands of an experiment, after a check of its files and parameters.
 
     Raises
     ------
     UnreadableFile, UnusableSetting
-        A file is missing, or a parameter does not exist or has a value that the classifier cannot use.
+        A file is missing, or a parameter is unknown or has an unusable value.
     """
     experiment.find_all()
-    brand_file = experiment.find(experiment.data.brands) if experiment.data.brands else get_settings().brands
-    brands = load_brands(brand_file)
+    brands = experiment.read_brands()
     rehearse(experiment, brand_table(brands))
     return brands
 
@@ -200,34 +193,28 @@ def learn(
     brands: BrandTable,
     *,
     attacks: Sequence[Attack] = (),
-    donor: CounterfeitClassifier | None = None,
+    source_model: CounterfeitClassifier | None = None,
     say: Say = lambda _: None,
 ) -> TrainingResult:
     """Test an experiment on sellers it has not seen, and then fit its classifier on all labelled listings.
 
-    Parameters
-    ----------
-    experiment : Experiment
-    listings : DataFrame of shape (n_listings, …)
-        As `read_training_listings` returns them.
-    brands, attacks, donor, say
-        As for `score_unseen`.
+    The parameters are those of `score_unseen`.
 
     Raises
     ------
     Refused, UnmeasurableScores
         There are too few listings, counterfeits or sellers.
     UnusableSetting
-        There is a donor, but nothing to learn beside it.
+        There is a source model, but nothing to learn beside it.
     """
     labelled = labelled_of(listings)
-    if donor is not None:
+    if source_model is not None:
         _expect_both(experiment, labels_of(labelled))
-    tested = score_unseen(experiment, listings, brands, attacks=attacks, donor=donor, say=say)
+    tested = score_unseen(experiment, listings, brands, attacks=attacks, source_model=source_model, say=say)
     named = name_brands(tested, brands)
     say("fitting on all labelled listings")
     unlabelled = read_unlabelled(experiment, listings)
-    classifier = fit_classifier(experiment, labelled, brands, unlabelled=unlabelled, donor=donor)
+    classifier = fit_classifier(experiment, labelled, brands, unlabelled=unlabelled, source_model=source_model)
     say("measuring")
     evaluation = replace(
         measure(experiment, named),
@@ -242,7 +229,7 @@ def learn(
 def _refer(
     classifier: CounterfeitClassifier | ExternalClassifier, listings: pd.DataFrame, tested: TestedListings, seed: int
 ) -> DriftReference:
-    """Sum up all listings since the test began, whether people looked at them or not, as later files hold both.
+    """Sum up all listings since the test began, reviewed or not, as later files hold both.
 
     Labels are those of the test alone, with its scores, as the model has learnt from the others.
     """
@@ -265,18 +252,15 @@ def _refer(
 
 
 def _expect_both(experiment: Experiment, y: Labels) -> None:
-    """Refuse labels from which nothing can be learnt, and say that the donor itself is the model until there are more.
-
-    To register it once more would help nobody: there is nothing to measure it by either.
-    """
+    """Refuse labels of one kind: nothing can be learnt from them, and the source model is the one to use."""
     if len(np.unique(y)) < 2:
         found = f"{np.sum(y == 1):,} counterfeit and {np.sum(y == 0):,} genuine listings"
-        use = f"until there are, the donor itself is the model to use (ipml score FILE --model {experiment.data.donor})"
+        use = f"until there are, use the source model itself (ipml score FILE --model {experiment.data.donor})"
         raise UnusableSetting(f"labels of {experiment.name}", found, f"some of each; {use}")
 
 
 def _say_how_final(experiment: Experiment, labelled: pd.DataFrame) -> str:
-    """Say since when labels are not final and what came of it; nothing where all of them are."""
+    """Return since when labels are not final and the effect of that; "" if all are final."""
     maturity = Maturity.of(labelled)
     if maturity is None:
         return ""
@@ -285,13 +269,7 @@ def _say_how_final(experiment: Experiment, labelled: pd.DataFrame) -> str:
 
 
 def save_learnt(experiment: Experiment, learnt: TrainingResult, folder: Path) -> ModelCard:
-    """Save the classifier as a model folder; the same experiment on the same listings gives the same files.
-
-    Raises
-    ------
-    Refused, UnusableSetting
-        See `save_model`.
-    """
+    """Save the classifier as a model folder; the same experiment and listings give the same files."""
     return save_model(
         learnt.classifier,
         folder,
@@ -299,15 +277,13 @@ def save_learnt(experiment: Experiment, learnt: TrainingResult, folder: Path) ->
         data_digest=learnt.data_digest,
         experiment=experiment.model_dump(mode="json"),
         figures=learnt.evaluation.figures[MODEL],
-        key_file=get_settings().model_key,
-        trusted=get_settings().trusted_models,
+        key_file=experiment.settings.model_key,
+        trusted=experiment.settings.trusted_models,
     )
 
 
 def listings_per_second(classifier: AttackableClassifier, listings: pd.DataFrame) -> float:
-    """Return how many listings a classifier scores in a second of one core, on some of these.
-
-    Measured in processor time, so that what else the machine does makes little difference.
+    """Return how many listings a classifier scores in a second of processor time on one core.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""What MLflow keeps of a training: everything the next model is judged by, watched with and repeated from.
+"""Run record: stores a training run for MLflow, and trains a recorded model again.
 
-From that a recorded model is trained again, to see whether the same bytes come of it. Everything is taken from the card
-of the model, which the registry vouches for; only where the files of the experiment lay is a tag of the run.
+Reproduction takes everything from the model's card, which the registry vouches for; only the folder of the experiment's
+files is a tag of the run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ipml.model.tracking import (
     select_shown,
     store_run,
 )
-from ipml.model.training.classifier import fetch_donor, settable_parameters
+from ipml.model.training.classifier import fetch_source_model, settable_parameters
 from ipml.model.training.experiment import (
     Experiment,
     digest_training,
@@ -41,7 +41,7 @@ from ipml.model.training.experiment import (
     read_training_listings,
     read_unlabelled,
 )
-from ipml.model.training.result import TrainingResult, count_found, learn, prepare, save_learnt
+from ipml.model.training.result import TrainingResult, count_found, learn, listings_per_second, prepare, save_learnt
 
 EXPERIMENT_FILE, EXPERIMENT_TEXT = "experiment/experiment.json", "experiment/experiment.toml"
 EVALUATION_FILE = "evaluation/evaluation.json"
@@ -60,31 +60,21 @@ def store_training(
     experiment: Experiment,
     learnt: TrainingResult,
     report: ReportFacts,
-    listings_per_second: float,
     folder: Path,
     page: Path,
 ) -> None:
-    """Write down a training run beside its model, with its test, its report and its figures, to be recorded.
+    """Write a training run beside its model, to be recorded: its test, report, figures and speed.
 
-    Parameters
-    ----------
-    experiment, learnt
-        What was done, and what came of it.
-    report : ReportFacts
-        What the page states.
-    listings_per_second : float
-        Scored on one core.
-    folder, page : Path
-        The model, and the report on it.
+    `folder` is that of the model, `page` the report on it.
     """
-    gate = _gate_facts_of(learnt, report, listings_per_second)
+    gate = _gate_facts_of(learnt, report)
     measured = {name: value for name in _GATE_FIGURES if (value := getattr(gate, name)) is not None}
     with tempfile.TemporaryDirectory() as workplace:
         tested = Path(workplace, TESTED_FILE)
         write_tested(learnt.tested, tested)
         facts = RunFacts(
             experiment=experiment.name,
-            parameters={**parameters_of(experiment), **_donor_of(experiment), **chosen_of(learnt)},
+            parameters={**parameters_of(experiment), **_source_of(experiment), **chosen_of(learnt)},
             figures={**learnt.evaluation.figures[MODEL], **measured},
             data_name=", ".join(experiment.data.listings),
             data_digest=learnt.data_digest,
@@ -105,7 +95,7 @@ def store_training(
 
 
 def parameters_of(experiment: Experiment) -> dict[str, object]:
-    """Return what was set, by name: the seed, the split and the parameters of the classifier (`select_shown`).
+    """Return the parameters that were set: seed, split and classifier (`select_shown`).
 
     Examples
     --------
@@ -124,12 +114,12 @@ def parameters_of(experiment: Experiment) -> dict[str, object]:
 
 
 def split_of(experiment: Experiment) -> dict[str, object]:
-    """Return how listings were parted, by name."""
+    """Return the parameters of the split by name."""
     return {f"split.{name}": value for name, value in experiment.split.model_dump().items()}
 
 
 def chosen_of(learnt: TrainingResult) -> dict[str, object]:
-    """Return what was not set but chosen or found: penalty and share of each strength of text, and sizes."""
+    """Return what was chosen or counted: penalty and share of each text factor, and sizes."""
     classifier, tested = learnt.classifier, learnt.evaluation.counts
     sizes = {
         f"{part}.{name}": value
@@ -139,8 +129,8 @@ def chosen_of(learnt: TrainingResult) -> dict[str, object]:
     if isinstance(classifier, ExternalClassifier):
         return sizes
     chosen: dict[str, object] = {
-        f"chosen.{what}_at_text_{text:g}{'_with_donor' if donor else ''}": value
-        for text, C, share, donor in getattr(classifier, "strengths_", np.zeros((0, 4))).tolist()
+        f"chosen.{what}_at_text_{text:g}{'_with_donor' if source_model else ''}": value
+        for text, C, share, source_model in getattr(classifier, "strengths_", np.zeros((0, 4))).tolist()
         for what, value in (("C", C), ("share", share))
     }
     if hasattr(classifier, "donor_weight_"):
@@ -153,14 +143,14 @@ def chosen_of(learnt: TrainingResult) -> dict[str, object]:
     return {**chosen, **sizes, "learnt.features": int(n_features), **unlabelled}
 
 
-def _donor_of(experiment: Experiment) -> dict[str, object]:
-    """Return which model learning started from, if any."""
+def _source_of(experiment: Experiment) -> dict[str, object]:
+    """Return the source model and its digest, if any."""
     data = experiment.data
     return {"donor": data.donor, "donor_digest": data.donor_digest} if data.donor else {}
 
 
 def curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:
-    """Return the curves of a report as values at whole steps: percent, or numbers of listings."""
+    """Return a report's curves as values at whole steps: percent, or numbers of listings."""
     curve, bins = report.curve, report.bins
     percent = np.round(100 * curve.recall, 6)
     whole = np.flatnonzero(percent == np.round(percent))
@@ -184,8 +174,8 @@ def _write_pictures(report: ReportFacts, folder: Path) -> list[Path]:
     return paths
 
 
-def _gate_facts_of(learnt: TrainingResult, report: ReportFacts, listings_per_second: float) -> GateFacts:
-    """Return what the gate asks for."""
+def _gate_facts_of(learnt: TrainingResult, report: ReportFacts) -> GateFacts:
+    """Return the facts that the gate needs."""
     attacked, tested = report.robustness, learnt.tested
     worst = min((cost.recall_kept for cost in attacked.costs), key=lambda kept: kept.value) if attacked else None
     return replace(
@@ -198,12 +188,12 @@ def _gate_facts_of(learnt: TrainingResult, report: ReportFacts, listings_per_sec
         recall_kept_worst=worst,
         false_positive_ratio_small=report.fairness.false_positive_ratio_small,
         false_positive_ratio_new=report.fairness.false_positive_ratio_new,
-        listings_per_second=listings_per_second,
+        listings_per_second=listings_per_second(learnt.classifier, tested.listings),
     )
 
 
 def _texts_of(experiment: Experiment, learnt: TrainingResult, report: ReportFacts) -> dict[str, str]:
-    """Return the text files of a run by name; the experiment with every default, and as its file has it, if any."""
+    """Return the text files of a run by name, the experiment with all defaults and as written."""
     return {
         EXPERIMENT_FILE: experiment.model_dump_json(indent=2),
         **({EXPERIMENT_TEXT: experiment.text} if experiment.text else {}),
@@ -217,18 +207,16 @@ def _texts_of(experiment: Experiment, learnt: TrainingResult, report: ReportFact
 
 @dataclass(frozen=True, slots=True)
 class Reproduction:
-    """What came of training a model again.
+    """The result of training a model again.
 
     Attributes
     ----------
     model : RegisteredModel
-        The version that was recorded.
     recorded : ModelCard
-        Its card.
     differences : tuple of str
-        What is not as it was, a line each, the causes first; empty where every byte is the same.
+        A line each, the causes first; empty if every byte is the same.
     folder : Path or None
-        The model that was trained again; None where nothing was, as the data are others.
+        The model trained again; None if the data differ, so that nothing was trained.
     """
 
     model: RegisteredModel
@@ -245,29 +233,29 @@ def reproduce(
     tracking_uri: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Reproduction:
-    """Train a recorded model again, and say what differs.
+    """Train a recorded model again, and report the differences.
 
     Parameters
     ----------
     model : str
         Its registry URI, the id of its run, or its folder.
     out : Path
-        Where the model that is trained again goes; nothing is registered.
+        Folder of the model trained again; nothing is registered.
     data_folder : Path, optional
-        Where the files of the experiment lie; where they lay when it was trained, if not given.
+        Folder of the experiment's files; default as in the original training.
     tracking_uri : str, optional
-        MLflow's tracking and registry URI; that of the settings where none is given.
+        MLflow's tracking and registry URI; default that of the settings.
     say : function of str, optional
-        Told what is being done, for a progress display.
+        Receives progress messages.
 
     Raises
     ------
     NotFound, UnusableSetting, UntrustedModel, Failed
-        There is no such model, or it is not the one that was registered; or so of the one that learning started from.
+        The model or its source model is missing, or differs from the one registered.
     UnreadableFile, InvalidListings, UnusableSetting
-        The files are not there any more, or this release cannot use what was recorded.
+        Files are missing, or this release cannot use the record.
     Refused
-        Something else is where the model should go.
+        `out` holds something else.
     """
     check_replaceable(out)
     say("looking up the model")
@@ -276,7 +264,7 @@ def reproduce(
     recorded = read_card(original)
     folder = data_folder or Path(fetch_run_tags(found, tracking_uri).get(FOLDER_TAG, "."))
     experiment = read_recorded(json.dumps(dict(recorded.experiment)), folder, f"experiment of {found.uri}")
-    experiment, donor = fetch_donor(experiment, tracking_uri)
+    experiment, source_model = fetch_source_model(experiment, tracking_uri)
     brands = prepare(experiment)
     say("reading listings")
     listings = read_training_listings(experiment)
@@ -286,7 +274,9 @@ def reproduce(
         causes += _differ_if(f"version of {name}", running.get(name), recorded.versions.get(name))
     if digest != recorded.data_digest:
         return Reproduction(found, recorded, tuple(causes), None)
-    card = save_learnt(experiment, learn(experiment, listings, brand_table(brands), donor=donor, say=say), out)
+    card = save_learnt(
+        experiment, learn(experiment, listings, brand_table(brands), source_model=source_model, say=say), out
+    )
     differences = [*causes, *compare_cards(card, recorded)]
     if not differences and manifest_sha256(out) != manifest_sha256(original):
         differences = ["manifest: another"]
@@ -294,7 +284,7 @@ def reproduce(
 
 
 def compare_cards(card: ModelCard, recorded: ModelCard) -> list[str]:
-    """Return what differs between a model and the one that was recorded, besides versions; a line each.
+    """Return the differences between two model cards, besides versions; a line each.
 
     Examples
     --------

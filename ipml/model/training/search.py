@@ -1,4 +1,4 @@
-"""Search of hyperparameters by Optuna: the space of a sweep, and a study in a file that a stopped sweep goes on from.
+"""Search of hyperparameters by Optuna: the space of a sweep, and a study in a file from which a stopped sweep resumes.
 
 Lists alone are tried in every combination. With ranges, or a number of trials, Optuna's tree-structured Parzen
 estimator (Bergstra et al., 2011) proposes each trial from the results of those before.
@@ -36,35 +36,17 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Values to try.
-
-    Attributes
-    ----------
-    values : mapping of str to object
-        By the name of the parameter.
-    number : int or None
-        Of the trial that waits for its result in the study; None where the values are not the sampler's.
-    """
+    """Values to try by parameter; `number` is the study's waiting trial, None for values not from the sampler."""
 
     values: Values
     number: int | None = None
 
 
 class Search:
-    """A study of one space on one experiment, and the values that are left to try.
+    """A study of one space on one experiment, and the values left to try.
 
-    Parameters
-    ----------
-    part : SweepPart
-        The space, and the number of trials.
-    file : Path
-        SQLite file of studies; made where it does not exist.
-    name : str
-        What the outcome depends on besides the values: studies of it share their results, whatever their space.
-    seed : int
-        Of the sampler.
-    is_new : bool
-        Whether what the file holds of it is deleted first.
+    `name` stands for all that results depend on besides the values: studies of one name share results, whatever their
+    space. `is_new` deletes what the file holds of it.
 
     Raises
     ------
@@ -95,7 +77,7 @@ class Search:
         self._n_begun = len(self._queue)
 
     def ask(self) -> Proposal | None:
-        """Return what to try next, begun in an earlier sweep or new; None where enough was proposed."""
+        """Return what to try next; None after the last trial."""
         if self._queue:
             return Proposal(self._queue.popleft())
         if self.is_grid or self._n_begun >= self._n_trials:
@@ -115,11 +97,11 @@ class Search:
 
     @property
     def n_trials(self) -> int:
-        """How many trials the sweep has in all."""
+        """Total number of trials of the sweep."""
         return max(self._n_trials, self._n_begun)
 
     def _open(self, file: Path, name: str, is_new: bool) -> optuna.Study:
-        """Return the study of this space, a new one with what others of the same name have found."""
+        """Return the study of this space, a new one with the results of others of the same name."""
         file.parent.mkdir(parents=True, exist_ok=True)
         storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
         space = json.dumps({of: optuna.distributions.distribution_to_json(d) for of, d in self._distributions.items()})
@@ -146,7 +128,7 @@ class Search:
             study.add_trial(same)
 
     def _list_begun(self) -> list[Values]:
-        """Return what has a result, whose test is fetched by its values, and what a stopped sweep left without one."""
+        """Return values with a result, whose test can be fetched, and those that a stopped sweep left without one."""
         begun = []
         for trial in self._study.get_trials(deepcopy=False, states=(*_COMPLETE, TrialState.RUNNING)):
             if trial.state == TrialState.RUNNING:
@@ -173,12 +155,7 @@ _COMPLETE = (TrialState.COMPLETE,)
 
 
 def count_trials(part: SweepPart) -> int:
-    """Return how many trials a sweep has.
-
-    Raises
-    ------
-    UnusableSetting
-        A range is searched without a number of trials.
+    """Return the number of trials of a sweep; refuse a range without one by an UnusableSetting.
 
     Examples
     --------
@@ -210,7 +187,7 @@ def _encode(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return what a stored value stands for, be it a number of a range or an encoded choice."""
+    """Return a stored value, be it a number of a range or an encoded choice."""
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -223,17 +200,9 @@ FEW_VALUES = 8
 def plot_search(
     values: Sequence[Mapping[str, Any]], scores: Sequence[float], path: Path, *, logarithmic: Collection[str] = ()
 ) -> Path:
-    """Draw the trials of a search into a PNG: one after the other, and by the value of each parameter; return its path.
+    """Draw the trials of a search into a PNG, in order and by the value of each parameter; return its path.
 
-    Parameters
-    ----------
-    values : sequence of mapping of str to object
-        What was tried, in that order, by the name of the parameter.
-    scores : sequence of float
-        The average precision of each on sellers left out.
-    path : Path
-    logarithmic : collection of str, optional
-        Parameters whose axis is logarithmic.
+    `scores` are average precisions on sellers left out; `logarithmic` names parameters with a logarithmic axis.
     """
     names = list(values[0])[:MOST_PANELS]
     n_rows = (len(names) + 2) // 2

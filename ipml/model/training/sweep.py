@@ -1,13 +1,14 @@
-"""Sweep: tries values of parameters on sellers left out of training, side by side; a stopped one goes on where it was.
+"""Sweep: tries values of parameters on sellers left out of training, in parallel; a stopped sweep resumes.
 
-The choice never looks at the test listings of the experiment: where its split sets some aside, the folds over sellers
-are made of the training side alone, and only labels count. Optuna proposes the trials (`search`); each is recorded as
-a run under that of the sweep, with its figures and held-out scores but without a model.
+The choice never uses test listings of the experiment: folds over sellers are made of the training side alone, and only
+labels count. Optuna proposes the trials (`search`); each is recorded as a run below that of the sweep, with figures and
+held-out scores but without a model.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -52,7 +53,7 @@ from ipml.model.tracking import (
     record_trial,
     without_autolog,
 )
-from ipml.model.training.classifier import fetch_donor, find_training_side, rehearse, score_unseen
+from ipml.model.training.classifier import fetch_source_model, find_training_side, rehearse, score_unseen
 from ipml.model.training.experiment import (
     Experiment,
     SplitPart,
@@ -82,16 +83,16 @@ _NONE_HELD_OUT = (
 
 @dataclass(frozen=True)
 class SweepTrial:
-    """Values that are tried.
+    """Values to try.
 
     Attributes
     ----------
     values : mapping of str to object
-        What is varied, by the name of the parameter.
+        By the name of the parameter.
     experiment : Experiment
         With these values set.
     key : str
-        Hexadecimal digits that stand for all that the outcome depends on: data, split, parameters and versions.
+        Hexadecimal digest of all that the result depends on: data, split, parameters and versions.
     """
 
     values: Mapping[str, Any]
@@ -100,7 +101,7 @@ class SweepTrial:
 
     @property
     def searched(self) -> Experiment:
-        """The experiment with folds over sellers in place of its test, and measured by labels alone."""
+        """The experiment with folds over sellers as its test, measured by labels alone."""
         split = self.experiment.split
         folds = SplitPart(kind=FOLDS, n_folds=split.n_folds, seeds=split.seeds)
         data = self.experiment.data.model_copy(update={"truth": None})
@@ -109,17 +110,14 @@ class SweepTrial:
 
 @dataclass(frozen=True, slots=True)
 class SweepRow:
-    """How good one trial is.
+    """Figures of one trial on sellers left out.
 
     Attributes
     ----------
-    values : mapping of str to object
-    figures : mapping of str to Estimate
-        The measures, on sellers that the models had not seen.
     difference : Estimate or None
         Average precision minus that of the best, on the same resamples of the sellers; None for the best itself.
     number : int
-        Place in the order in which they were tried, from 1.
+        Place in the order of trials, from 1.
     """
 
     values: Mapping[str, Any]
@@ -139,7 +137,7 @@ class Sweep:
     picture: Path | None = None
 
     def table(self) -> str:
-        """Return the sweep as text for a terminal: a row per trial, and what one has to know to read it."""
+        """Return the sweep as text for a terminal, a row per trial."""
         names = list(self.rows[0].values)
         lines = [[*names, *(measure.replace("_", " ") for measure in MEASURES), "difference to the best"]]
         for row in self.rows:
@@ -149,33 +147,37 @@ class Sweep:
         return f"{counts}\n\n{align(lines)}\n\n{_HELD_OUT if self.is_held_out else _NONE_HELD_OUT}"
 
     def best_toml(self) -> str:
-        """Return the best values as the table [model] of an experiment has them."""
+        """Return the best values as the table [model] of an experiment."""
         lines = [f"{name} = {json.dumps(value, default=str)}" for name, value in self.rows[0].values.items()]
         return "\n".join(["[model]", *lines, ""])
 
 
 @dataclass(frozen=True)
 class _Material:
-    """What every trial learns from."""
+    """The data of every trial."""
 
     listings: pd.DataFrame
     brands: BrandTable
-    donor: CounterfeitClassifier | None
+    source_model: CounterfeitClassifier | None
 
 
 @dataclass
 class _Progress:
-    """The trials that are done, by key, in the order in which they came, and where they are recorded."""
+    """Finished trials, by key, in order, and where they are recorded."""
 
     parent: str
     data_digest: str
     tracking_uri: str | None
+    again: bool
+    say: Say
     trials: dict[str, SweepTrial] = field(default_factory=dict)
     tested: dict[str, TestedListings] = field(default_factory=dict)
 
     def fetch(self, trial: SweepTrial) -> bool:
-        """Say whether a trial was recorded before, and take its test from there."""
+        """Take the test of a trial from an earlier record; return False without one, or to start anew."""
         if trial.key not in self.tested:
+            if self.again:
+                return False
             model = trial.experiment.record.model
             path = fetch_trial_file(model, trial.key, TESTED_FILE, self.tracking_uri)
             if path is None:
@@ -184,11 +186,11 @@ class _Progress:
         return True
 
     def keep(self, trial: SweepTrial, tested: TestedListings) -> None:
-        """Add a trial that is done."""
+        """Add a finished trial."""
         self.trials[trial.key], self.tested[trial.key] = trial, tested
 
     def score(self, trial: SweepTrial) -> float:
-        """Return what the choice is made by: the average precision."""
+        """Return the average precision, by which the best is chosen."""
         return _measure(self.tested[trial.key])[MEASURES[0]]
 
 
@@ -202,40 +204,39 @@ def sweep(
     tracking_uri: str | None = None,
     say: Say = lambda _: None,
 ) -> Sweep:
-    """Try the values in the table [sweep] of an experiment, and record each trial as it is done.
+    """Try the values in the table [sweep] of an experiment, and record each trial when it is finished.
 
-    Killed at any moment, it loses no more than the trials that were running.
+    Killed at any moment, it loses no more than the running trials.
 
     Parameters
     ----------
     experiment : Experiment
-        With a sweep in it.
     models : Path, default="models"
-        The study, `NAME.sweep.db`, and the picture of the search, `NAME.sweep.png`, lie in this folder.
+        Folder of the study, `NAME.sweep.db`, and the picture of the search, `NAME.sweep.png`.
     jobs : int, default=1
-        How many are tried at once, each in a process of its own and with the memory of a training.
+        Trials at once, each in a process of its own and with the memory of a training.
     again : bool, default=False
-        Begin anew, with what was tried before as well.
+        Start anew, including trials already done.
     tracking_uri : str, optional
-        MLflow's tracking URI; that of the settings where none is given.
+        MLflow's tracking URI; default that of the settings.
     say : function of str, optional
-        Told what is being done, for a progress display.
+        Receives progress messages.
 
     Raises
     ------
     UnusableSetting
-        The experiment has no sweep, or values that the classifier cannot use; known before anything is learnt.
+        The experiment has no sweep, or values that the classifier cannot use; found before anything is learnt.
     InvalidListings, UnreadableFile, Refused, Failed
         As for `ipml.model.training.train`; or the study cannot be used.
     """
     say("checking what is needed")
     check_store(tracking_uri)
-    experiment, donor = fetch_donor(experiment, tracking_uri)
+    experiment, source_model = fetch_source_model(experiment, tracking_uri)
     part = check_sweep(experiment)
     files = digest_files(experiment)
     table = brand_table(prepare(experiment))
     for values in _extremes(part):
-        rehearse(make_trial(experiment, values, files).experiment, table, donor)
+        rehearse(make_trial(experiment, values, files).experiment, table, source_model)
     say("reading listings")
     listings = read_training_listings(experiment)
     data_digest = digest_training(listings, read_unlabelled(experiment, listings))
@@ -245,25 +246,17 @@ def sweep(
     key = digest(f"{name} {part.model_dump_json(exclude={'trials'})}")[:32]
     facts = _facts_of(experiment, part, data_digest)
     parent = begin_sweep(facts, key, experiment.record.model, is_new=again, tracking_uri=tracking_uri)
-    progress = _Progress(parent, data_digest, tracking_uri)
-    material = _Material(keep_training_side(experiment, listings), table, donor)
-    with _open_workers(jobs) as submit:
-        _try_all(
-            search, lambda values: make_trial(experiment, values, files), material, progress, submit, jobs, again, say
-        )
+    progress = _Progress(parent, data_digest, tracking_uri, again, say)
+    material = _Material(keep_training_side(experiment, listings), table, source_model)
+    with _open_workers(jobs, material) as submit:
+        _try_all(search, lambda values: make_trial(experiment, values, files), progress, submit, jobs)
     say("measuring")
     swept = compare_trials(experiment, [(progress.trials[key].values, progress.tested[key]) for key in progress.trials])
     return _finish(swept, experiment, part, models, progress)
 
 
 def check_sweep(experiment: Experiment) -> SweepPart:
-    """Return what an experiment has to sweep.
-
-    Raises
-    ------
-    UnusableSetting
-        The experiment has no sweep, or a range without a number of trials.
-    """
+    """Return the sweep of an experiment; refuse none, and a range without a number of trials."""
     if not experiment.sweep.space:
         example = "a table [sweep], such as C = [0.1, 1.0, 10.0]"
         raise UnusableSetting(f"experiment {experiment.name}", "nothing to sweep", example)
@@ -272,23 +265,15 @@ def check_sweep(experiment: Experiment) -> SweepPart:
 
 
 def make_trial(experiment: Experiment, values: Values, files: Mapping[str, str]) -> SweepTrial:
-    """Return the trial of some values.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    values : mapping of str to object
-    files : mapping of str to str
-        As `digest_files` returns it.
-    """
+    """Return the trial of some values; `files` are those of `digest_files`."""
     changed = experiment.model_copy(update={"model": {**experiment.model, **values}, "sweep": SweepPart()})
     return SweepTrial(values, changed, _make_key(changed, files))
 
 
 def keep_training_side(experiment: Experiment, listings: pd.DataFrame) -> pd.DataFrame:
-    """Return the labelled listings that a choice may look at: those that the experiment's split does not test.
+    """Return the labelled listings that a choice may use: those that the split does not test.
 
-    Where it has folds over sellers, it tests all of them in turn, and all are returned.
+    Folds over sellers test all in turn, so all are returned.
     """
     if experiment.split.kind == FOLDS:
         return labelled_of(listings)
@@ -321,19 +306,19 @@ def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, An
 
 
 def _make_key(experiment: Experiment, files: Mapping[str, str]) -> str:
-    """Return what stands for the outcome; figures can be worked out anew from scores, so how they are does not."""
+    """Return the digest of what the scores depend on; figures can be computed anew from scores."""
     plan = experiment.model_dump(mode="json", include={"seed", "data", "split", "model", "features"})
     text = json.dumps(["folds of the training side", plan, dict(files), running_versions()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def digest_files(experiment: Experiment) -> dict[str, str]:
-    """Return the SHA-256 of each file that the experiment, or the settings for it, name."""
+    """Return the SHA-256 of each file of the experiment and of its settings."""
     return {f"{role} {Path(name).name}": sha for role, name, sha in experiment.digest_files()}
 
 
 def _extremes(part: SweepPart) -> Iterator[Values]:
-    """Yield values among which each that is named comes at least once: what fails there would fail in a trial."""
+    """Yield values among which each named one occurs: a value that fails there would fail in a trial."""
     ends = {
         name: [values.low, values.high] if isinstance(values, SweepRange) else values
         for name, values in part.space.items()
@@ -342,20 +327,20 @@ def _extremes(part: SweepPart) -> Iterator[Values]:
         yield {name: values[min(place, len(values) - 1)] for name, values in ends.items()}
 
 
-Submit = Callable[[SweepTrial, _Material], "Future[TestedListings]"]
+Submit = Callable[[SweepTrial], "Future[Tested]"]
 
 
 @contextmanager
-def _open_workers(jobs: int) -> Iterator[Submit]:
-    """Give what has a trial done: by this process, or by one of several that share its cores."""
+def _open_workers(jobs: int, material: _Material) -> Iterator[Submit]:
+    """Yield what runs a trial: this process, or one of several that share its cores."""
     if jobs == 1:
-        yield _try_here
+        yield lambda trial: _try_here(trial, material)
         return
     cores = str(max(1, (os.cpu_count() or 1) // jobs))
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), cores)
     pool = get_reusable_executor(max_workers=jobs, timeout=60, env=threads)
     try:
-        yield lambda trial, material: pool.submit(_try_one, trial, material)
+        yield lambda trial: pool.submit(_try_one, trial, material)
     except BrokenProcessPool as error:
         remedy = "What was tried is kept. Go on with fewer --jobs."
         raise Failed("sweep", "a process ended, perhaps for lack of memory", remedy) from error
@@ -370,36 +355,29 @@ def _try_here(trial: SweepTrial, material: _Material) -> Future[TestedListings]:
 
 
 def _try_one(trial: SweepTrial, material: _Material) -> TestedListings:
-    return keep_scores(score_unseen(trial.searched, material.listings, material.brands, donor=material.donor))
+    return keep_scores(
+        score_unseen(trial.searched, material.listings, material.brands, source_model=material.source_model)
+    )
 
 
 def _try_all(
-    search: Search,
-    make: Callable[[Values], SweepTrial],
-    material: _Material,
-    progress: _Progress,
-    submit: Submit,
-    jobs: int,
-    again: bool,
-    say: Say,
+    search: Search, make: Callable[[Values], SweepTrial], progress: _Progress, submit: Submit, jobs: int
 ) -> None:
-    """Have every proposal tried, some at once, and record each as it is done."""
+    """Run all proposals, some at once, and record each when it is finished."""
     running: dict[Future[TestedListings], tuple[Proposal, SweepTrial]] = {}
-    n_told = 0
+    numbers = itertools.count(1)
 
-    def tell(proposal: Proposal, trial: SweepTrial) -> None:
-        nonlocal n_told
+    def report(proposal: Proposal, trial: SweepTrial) -> None:
         search.tell(proposal, progress.score(trial))
-        n_told += 1
-        say(f"{n_told} of {search.n_trials} tried")
+        progress.say(f"{next(numbers)} of {search.n_trials} tried")
 
     while True:
         while len(running) < jobs and (proposal := search.ask()):
             trial = make(proposal.values)
-            if trial.key in progress.tested or (not again and progress.fetch(trial)):
-                tell(proposal, trial)
+            if progress.fetch(trial):
+                report(proposal, trial)
             else:
-                running[submit(trial, material)] = proposal, trial
+                running[submit(trial)] = proposal, trial
         if not running:
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -407,11 +385,11 @@ def _try_all(
             tested = future.result()
             _record(trial, tested, progress)
             progress.keep(trial, tested)
-            tell(proposal, trial)
+            report(proposal, trial)
 
 
 def _measure(tested: TestedListings) -> dict[str, float]:
-    """Return the measures of a test without their intervals, which are worked out beside those of other trials."""
+    """Return the measures of a test without intervals."""
     sellers = tested.listings["seller_id"]
     draws = draw_repeats(tested.y, tested.scores[MODEL], sellers, MEASURES, Resampling(0, weight=tested.weight))
     return {measure: float(draws[measure][0]) for measure in MEASURES}
@@ -438,7 +416,7 @@ def _record(trial: SweepTrial, tested: TestedListings, progress: _Progress) -> N
 
 
 def _facts_of(experiment: Experiment, part: SweepPart, data_digest: str) -> RunFacts:
-    """Return what the run of a sweep holds from the beginning."""
+    """Return the facts of a sweep's run at its start."""
     names = ", ".join(part.space)
     space = {
         f"sweep.{name}": json.dumps(values.model_dump() if isinstance(values, SweepRange) else values, default=str)
@@ -458,7 +436,7 @@ def _facts_of(experiment: Experiment, part: SweepPart, data_digest: str) -> RunF
 
 
 def _finish(swept: Sweep, experiment: Experiment, part: SweepPart, models: Path, progress: _Progress) -> Sweep:
-    """Draw the search, add the outcome to the run of the sweep, and return it with the picture."""
+    """Draw the search, complete the sweep's run, and return the sweep with the picture."""
     tried = sorted(swept.rows, key=lambda row: row.number)
     scores = [row.figures[MEASURES[0]].value for row in tried]
     logarithmic = {name for name, values in part.space.items() if isinstance(values, SweepRange) and values.log}

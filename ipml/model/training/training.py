@@ -11,12 +11,12 @@ from ipml.errors import Failed, UnwritableFile
 from ipml.features.goods import brand_table
 from ipml.model.drift import path_beside
 from ipml.model.evaluation.evaluation import Evaluation
+from ipml.model.learner.problem import Floats
 from ipml.model.model_file import ModelCard
 from ipml.model.model_file.folder import check_replaceable
 from ipml.model.promotion import examine, fetch_champion_scores, load_rules, promote
 from ipml.model.promotion.gate import GateReport, GateRules
-from ipml.model.questions.learning_curve import LearningCurve
-from ipml.model.report import Explain, ReportFacts, model_report, write_report
+from ipml.model.report import Explain, model_report, write_report
 from ipml.model.tracking import (
     CHALLENGER,
     CHAMPION,
@@ -28,7 +28,7 @@ from ipml.model.tracking import (
     record_stored,
     without_autolog,
 )
-from ipml.model.training.classifier import fetch_donor, say_what_donor_counts
+from ipml.model.training.classifier import describe_source_model, fetch_source_model
 from ipml.model.training.experiment import Experiment, read_training_listings
 from ipml.model.training.result import (
     Say,
@@ -37,7 +37,6 @@ from ipml.model.training.result import (
     draw_learning_curve,
     head_of,
     learn,
-    listings_per_second,
     measure_attacks,
     prepare,
     save_learnt,
@@ -50,22 +49,18 @@ ExplainWith = Callable[[Path], Explain]
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a training run.
+    """The result of a training run.
 
     Attributes
     ----------
-    card : ModelCard
     folder : Path
         The model.
-    evaluation : Evaluation
-    run : RecordedRun
-        Where run and model can be found again.
     report : Path
         The page on the model, beside its folder; it quotes listings.
     gate : GateReport or None
-        What the gate found, where no model was in use; later ones wait for `ipml model promote`.
-    donor : str
-        What the model that learning started from counts for, in a line; empty where there was none.
+        The gate's result if no model was in use; later models wait for `ipml model promote`.
+    source_model : str
+        A line on the weight of the source model; empty without one.
     """
 
     card: ModelCard
@@ -74,15 +69,15 @@ class Trained:
     run: RecordedRun
     report: Path
     gate: GateReport | None = None
-    donor: str = ""
+    source_model: str = ""
 
     def standing(self, tracking_uri: str | None = None) -> str:
-        """Say as what the model is registered, and how it is promoted where the gate has not put it into use."""
+        """Return under which name the model is registered, and how to promote it if the gate has not."""
         return say_standing(self.run, self.gate, tracking_uri)
 
 
 def say_standing(run: RecordedRun, gate: GateReport | None, tracking_uri: str | None = None) -> str:
-    """Say as what a model is registered, and how it is promoted where the gate has not put it into use."""
+    """Return under which name a model is registered, and how to promote it if the gate has not."""
     registered = f"Registered as {run.model_uri}, alias {run.alias}"
     if gate is None or (gate.passed and not gate.open):
         return registered
@@ -106,32 +101,31 @@ def train(
 ) -> Trained:
     """Run one experiment and register its model.
 
-    The figures come from a model that saw only the training side of the split; the model that is saved is then fitted
-    on all labelled listings. Where no model is in use, it becomes champion if it passes the gate.
+    Figures come from a model of the training side of the split; the saved model is fitted on all labelled listings. If
+    no model is in use, it becomes champion if it passes the gate.
 
     Parameters
     ----------
     experiment : Experiment
-        What to do; `load_experiment` reads it from a file.
+        From `load_experiment`.
     models : Path, default="models"
-        The model is saved in a folder of this folder, named after the experiment; its drift reference and the report on
-        it lie beside that.
+        Folder of the model's folder, named after the experiment, its drift reference and its report.
     tracking_uri : str, optional
-        MLflow's store; that of the settings where none is given.
+        MLflow's store; default that of the settings.
     explain : function of Path, optional
-        Given the model folder, it returns what explains the worst misjudged listings in the report.
+        From the model folder to what explains the worst errors in the report.
     rules : GateRules, optional
-        What a first model must show; the bundled rules where none are given.
+        Requirements of a first model; default the bundled rules.
     say : function of str, optional
-        Told what is being done, for a progress display.
+        Receives progress messages.
 
     Raises
     ------
     InvalidListings, UnreadableFile, Refused, UnusableSetting
-        The data cannot be read, cannot be split, or the experiment asks for what does not exist.
+        The data cannot be read or split, or the experiment asks for what does not exist.
     Refused, UnwritableFile, Failed
-        The model or the run could not be kept; this is known before anything is learnt. Where MLflow goes away later,
-        model and report are there, and `record_trained` registers the model.
+        Model or run could not be stored; found before anything is learnt. If MLflow fails later, model and report are
+        stored, and `record_trained` registers the model.
     """
     folder = models / experiment.name
     say("checking what is needed")
@@ -139,21 +133,29 @@ def train(
     attacks = choose_attacks(experiment)
     check_alias(experiment.record.alias)
     _check_destination(folder, tracking_uri)
-    experiment, donor = fetch_donor(experiment, tracking_uri)
+    experiment, source_model = fetch_source_model(experiment, tracking_uri)
     say("reading listings")
     listings = read_training_listings(experiment)
-    learnt = learn(experiment, listings, brand_table(brands), attacks=attacks, donor=donor, say=say)
-    curve = draw_learning_curve(experiment, listings, brand_table(brands), donor=donor, say=say)
+    learnt = learn(experiment, listings, brand_table(brands), attacks=attacks, source_model=source_model, say=say)
+    curve = draw_learning_curve(experiment, listings, brand_table(brands), source_model=source_model, say=say)
     say("saving")
     card = save_learnt(experiment, learnt, folder)
     path_beside(folder).write_text(learnt.reference.to_json(), encoding="utf-8")
     say("writing the report")
-    facts = _report(experiment, learnt, card, explain and explain(folder), curve, tracking_uri)
+    facts = model_report(
+        learnt.tested,
+        learnt.evaluation,
+        head_of(experiment, card.full_version),
+        champion=_fetch_champion(experiment, learnt, tracking_uri),
+        robustness=measure_attacks(experiment, learnt.tested),
+        explain=explain and explain(folder),
+        costs=experiment.evaluation.costs,
+        learning=curve,
+    )
     page = write_report(facts, folder.with_name(f"{folder.name}.report.html"))
-    speed = listings_per_second(learnt.classifier, learnt.tested.listings)
-    store_training(experiment, learnt, facts, speed, folder, page)
+    store_training(experiment, learnt, facts, folder, page)
     run, gate = record_trained(folder, rules=rules, tracking_uri=tracking_uri, say=say)
-    started = say_what_donor_counts(experiment, donor, learnt.classifier, learnt.tested.listings)
+    started = describe_source_model(experiment, source_model, learnt.classifier, learnt.tested.listings)
     return Trained(card, folder, learnt.evaluation, run, page, gate, started)
 
 
@@ -164,14 +166,9 @@ def record_trained(
     tracking_uri: str | None = None,
     say: Say = lambda _: None,
 ) -> tuple[RecordedRun, GateReport | None]:
-    """Record the run of a model that `train` has saved, and judge it by the gate where no model is in use.
+    """Record the run of a saved model, and put it through the gate if no model is in use.
 
-    Parameters
-    ----------
-    folder : Path
-        The model.
-    rules, tracking_uri, say
-        As for `train`.
+    `folder` is that of the model; the other parameters are those of `train`.
 
     Raises
     ------
@@ -191,7 +188,7 @@ def record_trained(
 
 
 def _check_destination(folder: Path, tracking_uri: str | None) -> None:
-    """Refuse early what would otherwise fail once everything has been learnt."""
+    """Refuse early what would fail after training."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -203,7 +200,7 @@ def _check_destination(folder: Path, tracking_uri: str | None) -> None:
 def _judge_first(
     run: RecordedRun, rules: GateRules, tracking_uri: str | None, say: Say
 ) -> tuple[RecordedRun, GateReport | None]:
-    """Put a model through the gate where none is in use, and into use if it passes."""
+    """Put a model through the gate if none is in use, and promote it if it passes."""
     if run.alias != CHALLENGER or read_champions(run.model_name, tracking_uri).current is not None:
         return run, None
     say("judging it by the rules of the gate")
@@ -212,26 +209,9 @@ def _judge_first(
     return replace(run, alias=CHAMPION) if moved else run, candidacy.report
 
 
-def _report(
-    experiment: Experiment,
-    learnt: TrainingResult,
-    card: ModelCard,
-    explain: Explain | None,
-    curve: LearningCurve | None,
-    tracking_uri: str | None,
-) -> ReportFacts:
-    """Work out the report, beside the champion where it was tested on the same listings and MLflow still answers."""
+def _fetch_champion(experiment: Experiment, learnt: TrainingResult, tracking_uri: str | None) -> list[Floats] | None:
+    """Return the champion's scores if it was tested on the same listings and MLflow answers."""
     try:
-        champion = fetch_champion_scores(learnt.tested, experiment.record.model, tracking_uri)
+        return fetch_champion_scores(learnt.tested, experiment.record.model, tracking_uri)
     except Failed:
-        champion = None
-    return model_report(
-        learnt.tested,
-        learnt.evaluation,
-        head_of(experiment, card.full_version),
-        champion=champion,
-        robustness=measure_attacks(experiment, learnt.tested),
-        explain=explain,
-        costs=experiment.evaluation.costs,
-        learning=curve,
-    )
+        return None

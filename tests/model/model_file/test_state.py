@@ -183,7 +183,7 @@ def test_what_skops_saved_passes_the_checks_of_our_files(title_classifier):
     broken = deepcopy(title_classifier)
     broken.features_.parts()["title"].idf_ = np.ones(3)
     refused = {
-        title_classifier.alone_: "a SigmoidCalibration",
+        title_classifier.listing_calibration_: "a SigmoidCalibration",
         Path("x"): "be read",
         broken: "tables that",
     }

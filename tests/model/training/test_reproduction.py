@@ -12,7 +12,7 @@ from ipml.listings.writers import write_listings
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import ModelCard, read_card
 from ipml.model.training import Experiment, Trained, run_record, start_from, train
-from ipml.model.training.classifier import fetch_donor
+from ipml.model.training.classifier import fetch_source_model
 from ipml.model.training.experiment import read_training_listings
 from ipml.model.training.result import learn
 from ipml.model.training.run_record import compare_cards, reproduce
@@ -119,8 +119,8 @@ def test_what_started_from_another_model_starts_from_it_again(trained, store, ho
     bags = train(experiment, models=home / "models", tracking_uri=store)
     recorded = bags.card.experiment["data"]
     assert (recorded["donor"], recorded["donor_digest"][:12]) == ("models:/ipml/1", trained.card.version)
-    assert bags.donor.startswith(f"Started from models:/ipml/1 ({trained.card.version}): its log-odds count ")
-    assert bags.donor.endswith(
+    assert bags.source_model.startswith(f"Started from models:/ipml/1 ({trained.card.version}): its log-odds count ")
+    assert bags.source_model.endswith(
         "sellers tested on bear ids that it learnt from: if they are the same sellers, the figures are too kind"
     )
     assert reproduce(bags.run.run_id, tmp_path / "again", tracking_uri=store).differences == ()
@@ -128,17 +128,19 @@ def test_what_started_from_another_model_starts_from_it_again(trained, store, ho
     pinned = pinned.model_copy(
         update={"data": pinned.data.model_copy(update={"donor_digest": recorded["donor_digest"]})}
     )
-    with pytest.raises(UnusableSetting, match=r"^donor models:/ipml-bags/1: found a model file with the digest .+"):
-        fetch_donor(pinned, store)
+    with pytest.raises(
+        UnusableSetting, match=r"^source model models:/ipml-bags/1: found a model file with the digest .+"
+    ):
+        fetch_source_model(pinned, store)
 
 
 def test_without_labels_of_both_kinds_the_donor_itself_is_named(trained, store, home):
     """Nothing is learnt, and the line says which model to use until something can be."""
     listings = read_training_listings(Experiment(name="bags", data={"listings": "listings.parquet"}, folder=home))
-    experiment, donor = fetch_donor(
+    experiment, donor = fetch_source_model(
         Experiment(name="bags", data={"listings": "listings.parquet", "donor": str(trained.folder)}, folder=home), store
     )
     with pytest.raises(
         UnusableSetting, match=r"^labels of bags: found 0 counterfeit and 0 .+ --model models:/ipml/1\)\.$"
     ):
-        learn(experiment, listings.assign(is_counterfeit=pd.NA), brand_table(), donor=donor)
+        learn(experiment, listings.assign(is_counterfeit=pd.NA), brand_table(), source_model=donor)

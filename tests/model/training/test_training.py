@@ -328,7 +328,7 @@ def test_a_run_holds_what_its_experiment_asked_for(home, client, run):
 
 def test_a_fit_that_is_not_the_best_is_neither_saved_nor_registered(home, monkeypatch):
     """Where no solver arrives, the run ends with a sentence, and nothing of it can be promoted."""
-    monkeypatch.setattr("ipml.model.learner._tolerance", lambda n, _: -1.0 if n > 100 else 1e-6)
+    monkeypatch.setattr("ipml.model.learner.ensemble._tolerance", lambda n, _: -1.0 if n > 100 else 1e-6)
     uri = f"sqlite:///{home / 'unfitted.db'}"
     with pytest.raises(Refused, match="Choose a smaller C"):
         train(plan(home), models=home / "unfitted", tracking_uri=uri)

@@ -22,9 +22,9 @@ from sklearn.tree import DecisionTreeClassifier
 from ipml import Scorer
 from ipml.errors import UntrustedModel
 from ipml.listings.schema import check_listings, frame_to_listings
-from ipml.model.learner import Problem
+from ipml.model.learner.other import fit_learner, score_left_out
+from ipml.model.learner.problem import TrainingProblem
 from ipml.model.model_file import load_model
-from ipml.model.other_learner import fit_learner, score_left_out
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.stages import mark_only_raising
 
@@ -73,10 +73,10 @@ def test_a_learner_is_asked_of_sellers_it_has_not_seen():
     sellers = np.repeat(np.arange(40), 5).astype(str)
     y, flags = (sellers.astype(int) % 3 == 0).astype(np.int8), np.zeros(40, dtype=np.bool_)
     design = csr_matrix(OneHotEncoder().fit_transform(sellers[:, np.newaxis]))
-    problem = Problem(design, y, np.ones(200), sellers, flags, flags)
-    unseen = score_left_out(DecisionTreeClassifier(), problem, n_folds=4, seed=0)
+    problem = TrainingProblem(design, y, np.ones(200), sellers, flags, flags)
+    unseen = score_left_out(DecisionTreeClassifier(), problem, n_folds=4)
     assert len(np.unique(unseen)) <= 4
-    seen = fit_learner(DecisionTreeClassifier(), problem, seed=0)
+    seen = fit_learner(DecisionTreeClassifier(), problem)
     np.testing.assert_array_equal(seen.decision_function(design) > 0, y == 1)
 
 
@@ -89,8 +89,8 @@ def test_weights_reach_the_last_learner_of_all():
         GridSearchCV(linear, {"C": [1.0]}),
         StackingClassifier([("one", linear)]),
     ):
-        problems = [Problem(design, y, weight, sellers, flags, flags) for weight in weights]
-        plain, weighed = (fit_learner(learner, problem, 0).decision_function(design) for problem in problems)
+        problems = [TrainingProblem(design, y, weight, sellers, flags, flags) for weight in weights]
+        plain, weighed = (fit_learner(learner, problem).decision_function(design) for problem in problems)
         assert not np.allclose(plain, weighed)
 
 
@@ -111,15 +111,15 @@ class Odd(LogisticRegression):
 
 
 def test_what_cannot_be_a_learner_is_refused_in_one_sentence(few, classifier, monkeypatch):
-    """No classifier, one beside a donor, one that wants n-grams dense, and one without weights where these differ."""
-    monkeypatch.setattr("ipml.model.other_learner.MOST_DENSE", 100)
+    """No classifier, one beside a source model, one that wants n-grams dense, and one without weights."""
+    monkeypatch.setattr("ipml.model.learner.other.MOST_DENSE", 100)
     for learner, known, said in (
         (Odd(C=2), {}, "learner Odd: found RuntimeError in fit (no memory"),
         (Odd(C=3), {}, "learner Odd: found an answer of shape"),
         (Odd(C=4), {}, "learner Odd: found NaN or infinity"),
         (VotingClassifier([("one", LogisticRegression())]), {}, "found neither predict_proba nor decision_function"),
         (OneHotEncoder(), {}, "expected None or a probabilistic classifier of scikit-learn"),
-        (LogisticRegression(), {"donor": classifier}, "need the learner of ipml"),
+        (LogisticRegression(), {"source_model": classifier}, "need the learner of ipml"),
         (HistGradientBoostingClassifier(), {}, "Put a TruncatedSVD before it in a Pipeline, or give features without"),
         (KNeighborsClassifier(), {"sample_weight": np.linspace(0.1, 1, len(few))}, "takes no sample_weight"),
     ):

@@ -15,32 +15,26 @@ from ipml.errors import Refused
 from ipml.features.compiled.ngrams import count_texts
 from ipml.features.compiled.texts import Texts
 from ipml.features.text import count_ngrams
-from ipml.model import learner
-from ipml.model.learner import (
-    TEXT_WEIGHTS,
-    Problem,
-    Search,
-    Strength,
-    StrengthTrial,
-    choose_members,
-    draw_sellers,
-    fit_all,
-    fit_mean,
-    share_out,
-)
-from ipml.model.regression import Ascent, Design, Ngrams
+from ipml.model.learner import problem as problems
+from ipml.model.learner.ensemble import Ensemble, WarmStarts, choose_ensemble
+from ipml.model.learner.problem import TrainingProblem, draw_sellers
+from ipml.model.learner.search import TEXT_FACTORS, Search, Strength, StrengthTrial, average_weights
+from ipml.model.learner.solver import DualSolver
+from ipml.model.regression import Design, LinearLearner, Ngrams
 
 N = 400
 FREE = np.zeros(6, dtype=np.bool_)
 
 
 @pytest.fixture(scope="module")
-def problem() -> Problem:
+def problem() -> TrainingProblem:
     """Values, labels, weights and sellers at random."""
     rng = np.random.default_rng(0)
     values = csr_matrix(rng.normal(size=(N, 6)) * (rng.random((N, 6)) < 0.5))
     y = (values @ np.array([2.0, -2.0, 1.0, 0.0, 0.0, -1.0]) + rng.normal(size=N) > 0.5).astype(np.int8)
-    return Problem(Design.of(values), y, rng.uniform(0.5, 1.5, N), rng.integers(0, 60, N).astype(str), FREE, FREE)
+    return TrainingProblem(
+        Design.of(values), y, rng.uniform(0.5, 1.5, N), rng.integers(0, 60, N).astype(str), FREE, FREE
+    )
 
 
 def values_of(design: Design, columns: np.ndarray | None = None) -> csr_matrix:
@@ -55,14 +49,20 @@ def member(C: float, slope: float = 1.0, intercept: float = 0.0) -> StrengthTria
     return StrengthTrial(Strength(1.0, C), (slope, intercept), np.empty(0), np.zeros(1), [])
 
 
+def fit_mean(members: list[StrengthTrial], shares: np.ndarray, problem: TrainingProblem) -> LinearLearner:
+    """Fit learners nearly to the end, and return their mean."""
+    nothing = np.empty(0)
+    return Ensemble(members, shares, nothing, nothing, WarmStarts(nothing, [])).fit_mean(problem, 1e-7)[0]
+
+
 def fit(problem, C=1.0):
     """Fit one learner, nearly to the end."""
-    return fit_mean([member(C)], np.ones(1), problem, 1e-7)[0]
+    return fit_mean([member(C)], np.ones(1), problem)
 
 
 def choose(problem, **changes):
     """Choose penalties with the usual settings."""
-    return choose_members(problem, **{"C": None, "n_folds": 3, "seed": 0} | changes)
+    return choose_ensemble(problem, **{"C": None, "n_folds": 3} | changes)
 
 
 def test_without_bounds_it_is_the_logistic_regression_of_scikit_learn(problem):
@@ -75,7 +75,7 @@ def test_without_bounds_it_is_the_logistic_regression_of_scikit_learn(problem):
     np.testing.assert_allclose(*probabilities, atol=5e-3)
     weak, strong = (fit(problem, C).decision_function(design) for C in (0.1, 10.0))
     members, shares = [member(0.1, 2.0, 1.0), member(10.0, 0.5, -1.0)], np.array([0.75, 0.25])
-    mean, _ = fit_mean(members, shares, problem, 1e-7)
+    mean = fit_mean(members, shares, problem)
     np.testing.assert_allclose(
         mean.decision_function(design), 0.75 * (2 * weak + 1) + 0.25 * (0.5 * strong - 1), atol=5e-3
     )
@@ -103,8 +103,8 @@ def test_what_may_only_raise_never_lowers(problem):
 @pytest.fixture
 def drawn(problem, monkeypatch) -> np.ndarray:
     """The listings of some of the sellers, about a quarter."""
-    monkeypatch.setattr(learner, "MOST_LISTINGS", 100)
-    monkeypatch.setattr(learner, "FEWEST_COUNTERFEITS", 10)
+    monkeypatch.setattr(problems, "MOST_LISTINGS", 100)
+    monkeypatch.setattr(problems, "FEWEST_COUNTERFEITS", 10)
     return draw_sellers(problem.y, problem.weight, problem.groups, seed=0)
 
 
@@ -116,7 +116,7 @@ def test_of_many_listings_those_of_some_sellers_are_scored(problem, drawn):
     assert not set(sellers[is_scored]) & set(sellers[~is_scored])
     np.testing.assert_array_equal(choose(problem, drawn=drawn).unseen, chosen.unseen)
     rest, scored = np.flatnonzero(~is_scored), np.flatnonzero(is_scored)
-    others, _ = fit_mean(chosen.members, chosen.shares, problem.take(rest), 1e-7)
+    others = fit_mean(chosen.members, chosen.shares, problem.take(rest))
     np.testing.assert_allclose(chosen.unseen[scored], others.decision_function(problem.design[scored]), atol=0.02)
     few = choose(problem)
     assert not np.isnan(few.unseen).any()
@@ -126,8 +126,8 @@ def test_of_many_listings_those_of_some_sellers_are_scored(problem, drawn):
 @pytest.mark.parametrize("are_all", [False, True])
 def test_a_choice_begun_where_another_ended_is_the_same(problem, drawn, are_all):
     """Where to start saves time and changes nothing else."""
-    cold, first = fit_all(choose(problem, drawn=None if are_all else drawn), problem)
-    warm, again = fit_all(choose(problem, before=first), problem)
+    cold, first = choose(problem, drawn=None if are_all else drawn).fit_all(problem)
+    warm, again = choose(problem, before=first).fit_all(problem)
     assert [one.strength for one in again.members] == [one.strength for one in first.members]
     np.testing.assert_allclose(again.unseen, first.unseen, atol=0.15)
     np.testing.assert_allclose(warm.coef_, cold.coef_, atol=0.05)
@@ -137,7 +137,7 @@ def test_a_choice_begun_where_another_ended_is_the_same(problem, drawn, are_all)
 def test_a_choice_that_follows_a_draft_is_the_one_without_it(problem, drawn):
     """A draft of the listings drawn leaves no trace but where to begin."""
     few = problem.take(drawn)
-    _, draft = fit_all(choose(few), few, is_draft=True)
+    _, draft = choose(few).fit_all(few, is_draft=True)
     final, alone = choose(problem, before=draft.among(drawn)), choose(problem, drawn=drawn)
     assert [one.strength for one in final.members] == [one.strength for one in alone.members]
     np.testing.assert_allclose(final.unseen, alone.unseen, atol=0.15)
@@ -146,8 +146,8 @@ def test_a_choice_that_follows_a_draft_is_the_one_without_it(problem, drawn):
 
 def test_more_sellers_are_drawn_where_counterfeits_are_rare(monkeypatch):
     """Up to five times as many listings, until there are enough counterfeits."""
-    monkeypatch.setattr(learner, "MOST_LISTINGS", 100)
-    monkeypatch.setattr(learner, "FEWEST_COUNTERFEITS", 10)
+    monkeypatch.setattr(problems, "MOST_LISTINGS", 100)
+    monkeypatch.setattr(problems, "FEWEST_COUNTERFEITS", 10)
     sellers, weight = np.repeat(np.arange(500), 2), np.ones(1_000)
     common, rare = (np.arange(1_000) % every == 0 for every in (5, 40))
     assert len(draw_sellers(common.astype(np.int8), weight, sellers, 0)) == 100
@@ -177,14 +177,14 @@ def search() -> Search:
     is_text = np.arange(1 + 2**BITS) > 0
     design = Design.of(csr_matrix(values), [ngrams])
     sellers = (np.arange(STRENGTHS_N) // 2).astype(str)
-    return Search(Problem(design, y, np.ones(STRENGTHS_N), sellers, is_text, np.zeros_like(is_text)), folds)
+    return Search(TrainingProblem(design, y, np.ones(STRENGTHS_N), sellers, is_text, np.zeros_like(is_text)), folds)
 
 
 def test_each_strength_of_text_has_the_penalty_that_serves_it_best(search, monkeypatch):
     """No other has a smaller loss, repeated or not; the search ends after two in a row worse than the best."""
     grid = (0.01, 0.1, 1.0, 10.0)
     chosen = search.choose(grid)
-    assert tuple(trial.strength.text for trial in chosen) == TEXT_WEIGHTS
+    assert tuple(trial.strength.text for trial in chosen) == TEXT_FACTORS
     for trial in chosen:
         alone = [search._choose_penalty(trial.strength.text, (C,)) for C in grid]
         assert trial.loss == pytest.approx(min(one.loss for one in alone), rel=2e-3)
@@ -196,11 +196,11 @@ def test_each_strength_of_text_has_the_penalty_that_serves_it_best(search, monke
     assert [trial.strength.text for trial in without.choose((0.1, 1.0))] == [1.0]
     tried = []
 
-    def judge(strength, fits):
+    def evaluate(strength, fits):
         tried.append(strength.C)
         return StrengthTrial(strength, (1.0, 0.0), np.zeros(STRENGTHS_N), np.array([abs(np.log(strength.C / 0.1))]), [])
 
-    monkeypatch.setattr(search, "_judge", judge)
+    monkeypatch.setattr(search, "_evaluate", evaluate)
     assert search._choose_penalty(1.0, (10.0, 0.1, 3.0, 1.0, 0.01)).strength.C == 0.1
     assert tried == [0.01, 0.1, 1.0, 3.0]
 
@@ -216,9 +216,9 @@ def test_the_more_sellers_agree_the_less_a_worse_trial_counts():
     counted = {}
     for n in (10, 1_000):
         better = rng.uniform(size=n)
-        counted[n] = len(share_out([trial(better), trial(better + rng.normal(0.1, 0.5, n))])[0])
+        counted[n] = len(average_weights([trial(better), trial(better + rng.normal(0.1, 0.5, n))])[0])
     assert counted == {10: 2, 1_000: 1}
-    _, shares = share_out([trial(np.array([1.0, 2.0]))] * 3)
+    _, shares = average_weights([trial(np.array([1.0, 2.0]))] * 3)
     np.testing.assert_allclose(shares, 1 / 3)
 
 
@@ -257,20 +257,26 @@ def find_best(values: csr_matrix, y: np.ndarray, weight: np.ndarray, only_raises
     return minimize(objective, np.zeros(len(bounds)), jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
 
 
-def climb(values, y, weight, only_raises, C, tolerance=1e-11) -> Ascent:
-    """Return an ascent that has reached the top."""
-    ascent = Ascent(values if isinstance(values, Design) else Design.of(values), y, weight, only_raises, C)
-    ascent.climb(tolerance)
-    return ascent
+def make_solver(values, y, weight, only_raises, C, start=None) -> DualSolver:
+    """Return a solver that has not begun."""
+    design = values if isinstance(values, Design) else Design.of(values)
+    return DualSolver(TrainingProblem(design, y, weight, np.arange(len(y)), ~only_raises, only_raises), C, start)
+
+
+def solve(*problem, tolerance=1e-11) -> DualSolver:
+    """Return a solver that has converged."""
+    solver = make_solver(*problem)
+    solver.fit(tolerance)
+    return solver
 
 
 @given(st.integers(0, 10_000), st.floats(0.01, 30.0), st.lists(st.booleans(), min_size=COLUMNS, max_size=COLUMNS))
 def test_the_objective_is_least(seed, C, only_raises):
     """Coefficients and intercept are those of a general method, whichever of them may not be negative."""
     problem = (*make_problem(seed), np.array(only_raises), C)
-    ascent = climb(*problem)
-    np.testing.assert_allclose([*ascent.coefficients, ascent.intercept], find_best(*problem), atol=1e-4, rtol=1e-4)
-    assert (ascent.coefficients[np.array(only_raises)] >= 0).all()
+    solver = solve(*problem)
+    np.testing.assert_allclose([*solver.coefficients, solver.intercept], find_best(*problem), atol=1e-4, rtol=1e-4)
+    assert (solver.coefficients[np.array(only_raises)] >= 0).all()
 
 
 @settings(deadline=None, max_examples=20)
@@ -279,13 +285,13 @@ def test_a_fit_goes_on_from_another(seed):
     """A fit begun under another penalty, or where one of fewer listings ended, ends at the same place."""
     values, y, weight = make_problem(seed)
     free = np.zeros(COLUMNS, dtype=np.bool_)
-    best = climb(values, y, weight, free, 3.0)
-    loosened = climb(values, y, weight, free, 0.1)
-    loosened.loosen(3.0)
-    loosened.climb(1e-11)
-    part = climb(values, y, np.where(np.arange(ROWS) < ROWS // 2, weight, 0.0), free, 3.0)
-    resumed = Ascent(Design.of(values), y, weight, free, 3.0, part.standing)
-    resumed.climb(1e-11)
+    best = solve(values, y, weight, free, 3.0)
+    loosened = solve(values, y, weight, free, 0.1)
+    loosened.set_penalty(3.0)
+    loosened.fit(1e-11)
+    part = solve(values, y, np.where(np.arange(ROWS) < ROWS // 2, weight, 0.0), free, 3.0)
+    resumed = make_solver(values, y, weight, free, 3.0, part.state)
+    resumed.fit(1e-11)
     for other in (loosened, resumed):
         np.testing.assert_allclose(other.coefficients, best.coefficients, atol=1e-4)
 
@@ -293,18 +299,18 @@ def test_a_fit_goes_on_from_another(seed):
 def test_the_same_fit_is_the_same_to_the_bit():
     """The order of visits is drawn from the seed; a million is fitted, no weight below 0 and nothing infinite."""
     problem = (*make_problem(1), np.zeros(COLUMNS, dtype=np.bool_), 1.0)
-    np.testing.assert_array_equal(climb(*problem).coefficients, climb(*problem).coefficients)
+    np.testing.assert_array_equal(solve(*problem).coefficients, solve(*problem).coefficients)
     values, y, weight = make_problem(2)
     free = np.zeros(COLUMNS, dtype=np.bool_)
-    ascent = climb(values * 1e6, y, weight, free, 1.0, tolerance=1e-6)
-    assert np.isfinite([*ascent.coefficients, ascent.intercept]).all()
+    solver = solve(values * 1e6, y, weight, free, 1.0, tolerance=1e-6)
+    assert np.isfinite([*solver.coefficients, solver.intercept]).all()
     with pytest.raises(Refused, match="Choose a smaller C"):
-        climb(values, y, weight, free, 1.0, tolerance=-1.0)
+        solve(values, y, weight, free, 1.0, tolerance=-1.0)
     values, y, weights = make_problem(3)
     for weight in (-1.0, np.nan, np.inf):
         weights[5] = weight
         with pytest.raises(ValueError, match="weight"):
-            Ascent(Design.of(values), y, weights, np.zeros(COLUMNS, dtype=np.bool_), 1.0)
+            make_solver(values, y, weights, np.zeros(COLUMNS, dtype=np.bool_), 1.0)
     with pytest.raises(ValueError, match="1 of 1 values"):
         Design.of(csr_matrix([[np.nan]]))
 
@@ -319,11 +325,11 @@ def test_a_fit_begun_cold_is_within_its_tolerance(seed, scale, C, n_rows):
     y[:2] = 0, 1
     only_raises = rng.random(COLUMNS) < 0.4
     problem = csr_matrix(values), y, rng.uniform(0.2, 2.0, n_rows), only_raises, 10**C
-    ascent = climb(*problem, tolerance=1e-6)
+    solver = solve(*problem, tolerance=1e-6)
     share = np.average(y, weights=problem[2])
     null = -problem[4] * problem[2].sum() * (share * np.log(share) + (1 - share) * np.log(1 - share))
     best = objective(find_best(*problem), *problem)
-    assert objective(np.append(ascent.coefficients, ascent.intercept), *problem) <= best + 1e-6 * null + 1e-9 * best
+    assert objective(np.append(solver.coefficients, solver.intercept), *problem) <= best + 1e-6 * null + 1e-9 * best
 
 
 @settings(max_examples=12)
@@ -375,6 +381,6 @@ def test_a_fit_on_ngrams_is_that_on_their_matrix():
         ngrams = [Ngrams(0, Texts.of(texts), rarity, (2, 3), 1)]
         compact = Design.of(csr_matrix(hstack([csr_matrix((40, 512)), number])), ngrams)
         whole = csr_matrix(hstack([matrix, number]))
-        fits = [climb(values, y, weight, np.zeros(513, dtype=np.bool_), 1.0) for values in (whole, compact)]
+        fits = [solve(values, y, weight, np.zeros(513, dtype=np.bool_), 1.0) for values in (whole, compact)]
         np.testing.assert_allclose(fits[0].coefficients, fits[1].coefficients, atol=1e-5)
         assert not fits[1].coefficients[np.append(rarity == 0, False)].any()

@@ -1,8 +1,8 @@
-"""Learners of scikit-learn in the first stage: fitted on the same matrix and the same folds over sellers as ours.
+"""Learners of scikit-learn in the first stage, fitted on the same matrix and the same folds over sellers as ours.
 
-One that is linear (`coef_`) becomes a `LinearLearner`: it scores, explains and is saved as ours. Of any other it is
-only known what it answers. Its reasons are found by occlusion: each feature, or all n-grams of a text, weighs what the
-log-odds lose where it is taken away. Such weights do not add up; the rest is a reason of its own, "everything else".
+A linear one (`coef_`) becomes a `LinearLearner`: it scores, explains and is saved as ours. Any other one is explained
+by occlusion: each feature, or all n-grams of a text, contributes what the log-odds lose without it. Such contributions
+do not add up; the rest is a reason of its own, "everything else".
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ipml.features.columns import ListingColumns, Reading
 from ipml.features.figures import MissingFields
 from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures
-from ipml.model.compiled_stage import Weighed, WeighOne
-from ipml.model.learner import Floats, Problem, fold_sellers
+from ipml.model.compiled_stage import ScoreOne, StageScores
+from ipml.model.learner.problem import Floats, TrainingProblem, fold_sellers
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, FeatureValues, FirstStage, count_features, read_values, take_worst
 
@@ -32,22 +32,14 @@ _SUREST = 1e-6  # no probability is believed to be nearer to 0 or 1
 
 @dataclass(eq=False)
 class OtherLearner:
-    """A fitted classifier that is not linear.
-
-    Attributes
-    ----------
-    estimator : estimator
-        Of the features in use.
-    columns : array of int
-        Which these are: those that some training listing has.
-    """
+    """A fitted classifier that is not linear; `columns` are the features that some training listing has."""
 
     estimator: Any
     columns: NDArray[np.int64]
 
     @property
     def coef_(self) -> Floats:
-        """Refuse to name coefficients: there are none."""
+        """Raise an error: there are no coefficients."""
         raise AttributeError(f"{self.estimator!r} has no coefficients; Scorer.score gives its reasons.")
 
     def decision_function(self, values: scipy.sparse.csr_matrix) -> Floats:
@@ -69,13 +61,8 @@ class OtherLearner:
         return self.decision_function(scipy.sparse.csr_matrix((1, int(self.columns.max(initial=0)) + 1)))
 
 
-def check_learner(learner: Any, donor: Any) -> None:
-    """Refuse what is no classifier, and a learner of scikit-learn together with a donor.
-
-    Raises
-    ------
-    ValueError
-    """
+def check_learner(learner: Any, source_model: Any) -> None:
+    """Refuse a learner that is no classifier, and one of scikit-learn with a source model, by a ValueError."""
     from sklearn.base import is_classifier  # scoring does without scikit-learn
 
     # A stack of classifiers has its methods only once it is fitted.
@@ -83,18 +70,20 @@ def check_learner(learner: Any, donor: Any) -> None:
         kept = " (a model file keeps no more of it than its name)" if isinstance(learner, str) else ""
         name = " ".join(repr(learner).split())
         raise ValueError(f"learner is {name}{kept}; expected None or a probabilistic classifier of scikit-learn.")
-    if donor is not None and not (learner is None and isinstance(donor.learner_, LinearLearner)):
-        raise ValueError("A donor and a model that starts from it need the learner of ipml: give no other learner.")
+    if source_model is not None and not (learner is None and isinstance(source_model.learner_, LinearLearner)):
+        raise ValueError(
+            "A source model and a model that starts from it need the learner of ipml: give no other learner."
+        )
 
 
 def _gives_scores(learner: Any) -> bool:
     return hasattr(learner, "predict_proba") or hasattr(learner, "decision_function")
 
 
-def fit_learner(learner: Any, problem: Problem, seed: int) -> LinearLearner | OtherLearner:
+def fit_learner(learner: Any, problem: TrainingProblem) -> LinearLearner | OtherLearner:
     """Return a copy of a learner, fitted on the listings that have a weight.
 
-    Coefficients of a linear one that would lower a score where they may only raise it are 0 afterwards.
+    Coefficients of a linear one that would lower a score where they may only raise it are set to 0.
 
     Raises
     ------
@@ -105,7 +94,7 @@ def fit_learner(learner: Any, problem: Problem, seed: int) -> LinearLearner | Ot
 
     fitted = clone(learner)
     seeds = [name for name in fitted.get_params() if name.rpartition("__")[2] == "random_state"]
-    fitted.set_params(**{name: seed for name in seeds if fitted.get_params()[name] is None})
+    fitted.set_params(**{name: problem.seed for name in seeds if fitted.get_params()[name] is None})
     known = problem.take(np.flatnonzero(problem.weight > 0))
     columns = np.unique(known.design.indices).astype(np.int64)
     readable, weights = _readable(fitted, known.design[:, columns]), _weights(fitted, known.weight)
@@ -125,17 +114,17 @@ def fit_learner(learner: Any, problem: Problem, seed: int) -> LinearLearner | Ot
     return LinearLearner(linear, intercept.astype(np.float64).reshape(1), int(np.max(getattr(fitted, "n_iter_", 1))))
 
 
-def score_left_out(learner: Any, problem: Problem, n_folds: int, seed: int) -> Floats:
+def score_left_out(learner: Any, problem: TrainingProblem, n_folds: int) -> Floats:
     """Return the log-odds of listings by learners that saw no other of their group; NaN where none could be fitted."""
     log_odds = np.full(len(problem.y), np.nan)
-    for train, test in fold_sellers(n_folds, problem, seed):
-        fitted = fit_learner(learner, problem.take(train), seed)
+    for train, test in fold_sellers(n_folds, problem):
+        fitted = fit_learner(learner, problem.take(train))
         log_odds[test] = fitted.decision_function(problem.design[test])
     return log_odds
 
 
 def _readable(estimator: Any, values: scipy.sparse.csr_matrix) -> Any:
-    """Return the values as an estimator reads them: dense where it reads no sparse matrix."""
+    """Return the values as an estimator reads them: dense if it takes no sparse matrix."""
     from sklearn.utils import get_tags
 
     first = estimator.steps[0][1] if hasattr(estimator, "steps") else estimator
@@ -149,7 +138,7 @@ def _readable(estimator: Any, values: scipy.sparse.csr_matrix) -> Any:
 
 
 def _weights(estimator: Any, weight: Floats) -> dict[str, Floats]:
-    """Return the weights under the name by which an estimator takes them; nothing where all are alike."""
+    """Return the weights under the name by which an estimator takes them; empty if all are equal."""
     if np.all(weight == weight[0]):
         return {}
     steps = []
@@ -164,14 +153,7 @@ def _weights(estimator: Any, weight: Floats) -> dict[str, Floats]:
 
 
 class OtherStage(FirstStage):
-    """The listing by itself, as another learner judges it; the engine reads its texts and finds its brand.
-
-    Parameters
-    ----------
-    features : Features
-        Fitted.
-    learner : OtherLearner
-    """
+    """The first stage with a learner of scikit-learn; the engine reads texts and finds brands."""
 
     is_additive = False
 
@@ -190,31 +172,31 @@ class OtherStage(FirstStage):
         units = zip(starts[:-1].tolist(), together, widths, strict=False)
         self._unit_of = np.concatenate([first + np.minimum(np.arange(width), n - 1) for first, n, width in units])
 
-    def weigh(self, listings: ListingColumns) -> Weighed:
-        """Return the log-odds of each listing by itself, its brand, and whether its title says anything known."""
-        weighed = super().weigh(listings)
-        return replace(weighed, log_odds=weighed.log_odds + self._learner.decision_function(self._values(listings)))
+    def score(self, listings: ListingColumns) -> StageScores:
+        """Return the first-stage scores of listings."""
+        scores = super().score(listings)
+        return replace(scores, log_odds=scores.log_odds + self._learner.decision_function(self._values(listings)))
 
-    def weigh_one(self, reading: Reading) -> WeighOne:
-        """Return the function that weighs a single listing: of another learner, as a frame of it."""
+    def score_one(self, reading: Reading) -> ScoreOne:
+        """Return the function that scores a single listing, here as a frame of one."""
 
-        def weigh(listing: Any) -> tuple[float, int, int]:
-            weighed = self.weigh(ListingColumns.of_one(listing, reading))
-            return weighed.log_odds.item(), weighed.brands.item(), weighed.found.item()
+        def score(listing: Any) -> tuple[float, int, int]:
+            scores = self.score(ListingColumns.of_one(listing, reading))
+            return scores.log_odds.item(), scores.brands.item(), scores.found.item()
 
-        return weigh
+        return score
 
     def sum(self, listings: ListingColumns) -> Floats:
         """Return the log-odds of each listing read whole, shape (n_listings,)."""
         values = FeatureValues.of(self._features, listings).matrix()
         return super().sum(listings) + self._learner.decision_function(values)
 
-    def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
-        """Return what is said of each listing, and what its log-odds lose without each feature, or without a text."""
+    def explain(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
+        """Return scores, and the loss of log-odds without each feature, or without a text."""
         return listings.once(("explained", self), lambda: self._occlude(listings))
 
-    def _occlude(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
-        weighed, parts = super().compiled(listings.reading).explain(listings)
+    def _occlude(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
+        scores, parts = super().compiled(listings.reading).explain(listings)
         values, n_units = self._values(listings), int(self._unit_of.max()) + 1
         alone = self._learner.decision_function(values)
         rows = np.repeat(np.arange(len(listings)), np.diff(values.indptr))
@@ -225,14 +207,14 @@ class OtherStage(FirstStage):
         without.eliminate_zeros()
         parts[:, :n_units] = 0.0
         parts[rows, units] = alone[rows] - self._learner.decision_function(without) if len(rows) else 0.0
-        return replace(weighed, log_odds=weighed.log_odds + alone), parts
+        return replace(scores, log_odds=scores.log_odds + alone), parts
 
     def _values(self, listings: ListingColumns) -> scipy.sparse.csr_matrix:
         return take_worst(self._features, listings, self).matrix()
 
 
 def join_matrices(features: Features, listings: ListingColumns, stage: FirstStage | None) -> scipy.sparse.csr_matrix:
-    """Return the values of listings with all n-grams spelt out; of long texts those of the worst passage."""
+    """Return the values of listings with all n-grams; of long texts those of the worst passage."""
     parts = [part.matrix() for part in read_values(features, listings, stage)]
     joined = scipy.sparse.csr_matrix(scipy.sparse.vstack(parts))
     joined.eliminate_zeros()
@@ -240,7 +222,7 @@ def join_matrices(features: Features, listings: ListingColumns, stage: FirstStag
 
 
 def make_stage(features: Features, learner: LinearLearner | OtherLearner) -> FirstStage:
-    """Return the listing by itself, prepared for scoring."""
+    """Return the first stage, prepared for scoring."""
     if isinstance(learner, OtherLearner):
         return OtherStage(features, learner)
     return FirstStage(features, learner.coef_[0], float(learner.intercept_[0]))
