@@ -160,7 +160,7 @@ class ListingColumns:
 
     def __contains__(self, name: str) -> bool:
         """Return whether some listing has a value in a column."""
-        return self.once(("says something", name), lambda: self._says_something(name))
+        return self.memoise(("says something", name), lambda: self._says_something(name))
 
     def take(self, rows: NDArray[np.intp], folded: Mapping[str, Texts] | None = None) -> ListingColumns:
         """Return some rows, in the given order, optionally with other texts in some columns.
@@ -178,7 +178,7 @@ class ListingColumns:
         --------
         >>> listings = ListingColumns({"title": ["A r0lex watch", "Hat"], "price": [10.0, 20.0]})
         >>> passages = listings.take(np.array([0, 0]), {"title": Texts.of(["a r0lex", "r0lex watch"])})
-        >>> passages.bones("title").strings(), passages.numbers("price")
+        >>> passages.skeletons("title").strings(), passages.numbers("price")
         (['a roiex', 'roiex watch'], array([10., 10.]))
         """
         folded = folded or {}
@@ -265,7 +265,7 @@ class ListingColumns:
         Examples
         --------
         >>> listings = ListingColumns({"title": ["Watch"]})
-        >>> listings.as_read().bones("title") is listings.bones("title")
+        >>> listings.as_read().skeletons("title") is listings.skeletons("title")
         False
         """
         read = ListingColumns(self._columns, self._reading)
@@ -275,43 +275,43 @@ class ListingColumns:
 
     def raw(self, name: str) -> Texts:
         """Return a text column as written; missing texts are empty."""
-        return self.once_a_row(("raw", name), [name], lambda listings: listings._read_texts(name))
+        return self.memoise_rows(("raw", name), [name], lambda listings: listings._read_texts(name))
 
     def folded(self, name: str) -> Texts:
         """Return the folded view of a text column, misspelt words read; missing texts are empty."""
-        return self.once_a_row(("folded", name), [name], lambda listings: listings._fold(name))
+        return self.memoise_rows(("folded", name), [name], lambda listings: listings._fold(name))
 
-    def bones(self, name: str) -> Texts:
+    def skeletons(self, name: str) -> Texts:
         """Return the skeletons of the folded view of a text column; missing texts are empty."""
-        return self.once_a_row(("bones", name), [name], lambda listings: skeleton_texts(listings.folded(name)))
+        return self.memoise_rows(("skeletons", name), [name], lambda listings: skeleton_texts(listings.folded(name)))
 
-    def tell_read(self, name: str, folded: Texts, find: Callable[[PhraseSet], Places | None]) -> None:
+    def set_readings(self, name: str, folded: Texts, find: Callable[[PhraseSet], Places | None]) -> None:
         """Store read texts of a column, and a function that returns the places of phrases found in them."""
         self._known["folded", name] = folded
         self._known["found", name] = find
 
     def places(self, name: str, phrases: PhraseSet) -> Places:
         """Return the places of phrases in the folded view of a text column, in bytes."""
-        return self.once_a_row(("places", name, phrases), [name], lambda listings: listings._find(name, phrases))
+        return self.memoise_rows(("places", name, phrases), [name], lambda listings: listings._find(name, phrases))
 
     def texts(self, name: str) -> list[str]:
         """Return a text column as written, as strings; missing texts are empty."""
-        return self.once(("text", name), lambda: self._read_strings(name))
+        return self.memoise(("text", name), lambda: self._read_strings(name))
 
     def names(self, name: str) -> Names:
         """Return a text column as written, each distinct text once; missing texts are ""."""
-        return self.once_a_row(("names", name), [name], lambda listings: listings._read_names(name))
+        return self.memoise_rows(("names", name), [name], lambda listings: listings._read_names(name))
 
     def folded_names(self, name: str) -> Names:
         """Return the folded view of a text column, each distinct text folded once."""
-        return self.once_a_row(("folded names", name), [name], lambda listings: listings._fold_names(name))
+        return self.memoise_rows(("folded names", name), [name], lambda listings: listings._fold_names(name))
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Return a number column, shape (n_listings,); NaN where missing, and for a price of 0.
 
         Exports write 0 for a price on request, an auction, or an unknown price.
         """
-        return self.once_a_row(("number", name), [name], lambda listings: listings._read_numbers(name))
+        return self.memoise_rows(("number", name), [name], lambda listings: listings._read_numbers(name))
 
     def number(self, name: str, row: int) -> float:
         """Return a number of one listing; NaN where it is missing.
@@ -330,7 +330,7 @@ class ListingColumns:
 
     def moments(self, name: str) -> NDArray[np.int64]:
         """Return a time column in microseconds UTC, shape (n_listings,); `NEVER` where missing."""
-        return self.once_a_row(("moment", name), [name], lambda listings: listings._read_moments(name))
+        return self.memoise_rows(("moment", name), [name], lambda listings: listings._read_moments(name))
 
     def days_between(self, first: str, second: str) -> NDArray[np.float64]:
         """Return the days from one time column to another, shape (n_listings,); NaN where either is missing."""
@@ -361,21 +361,21 @@ class ListingColumns:
         """Return the number of letters in the folded view of a text column, shape (n_listings,)."""
         if name not in self:
             return np.zeros(len(self), dtype=np.int64)
-        return self.once_a_row(("letters", name), [name], lambda listings: listings.folded(name).lengths())
+        return self.memoise_rows(("letters", name), [name], lambda listings: listings.folded(name).lengths())
 
     def is_given(self, name: str) -> NDArray[np.bool_]:
         """Return whether a text column has a text, shape (n_listings,)."""
         if name not in self:
             return np.zeros(len(self), dtype=bool)
-        return self.once_a_row(("given", name), [name], lambda listings: np.diff(listings.raw(name).offsets) > 0)
+        return self.memoise_rows(("given", name), [name], lambda listings: np.diff(listings.raw(name).offsets) > 0)
 
-    def once(self, key: Hashable, work_out: Callable[[], T]) -> T:
+    def memoise(self, key: Hashable, work_out: Callable[[], T]) -> T:
         """Return the cached result of this key; compute it first where there is none."""
         if key not in self._known:
             self._known[key] = work_out()
         return cast(T, self._known[key])
 
-    def once_a_row(self, key: Hashable, columns: Iterable[str], work_out: Callable[[ListingColumns], T]) -> T:
+    def memoise_rows(self, key: Hashable, columns: Iterable[str], work_out: Callable[[ListingColumns], T]) -> T:
         """Return the cached result of this key; compute it first where there is none.
 
         The result follows row by row from the named columns alone. Rows taken from other listings reuse the result of
@@ -393,11 +393,11 @@ class ListingColumns:
         if self._whole is None or not set(columns).isdisjoint(self._columns):
             found = work_out(self)
         else:
-            found = cast(T, _take_rows(self._whole.once_a_row(key, columns, work_out), self._rows))
+            found = cast(T, _take_rows(self._whole.memoise_rows(key, columns, work_out), self._rows))
         self._known[key] = found
         return found
 
-    def each_once(self, columns: Iterable[str], read: Callable[[ListingColumns], Any]) -> Any:
+    def for_distinct_rows(self, columns: Iterable[str], read: Callable[[ListingColumns], Any]) -> Any:
         """Return what `read` computes row by row from some columns; once for a listing with several passages.
 
         Parameters
@@ -416,7 +416,7 @@ class ListingColumns:
             each, which = np.unique(rows, return_inverse=True)
             return whole.take(each), which
 
-        taken, which = self.once("each once", take)
+        taken, which = self.memoise("distinct rows", take)
         return read(taken)[which]
 
     def _says_something(self, name: str) -> bool:
@@ -469,7 +469,7 @@ class ListingColumns:
 
     def _read_numbers(self, name: str) -> NDArray[np.float64]:
         if name not in self._columns or name not in self:
-            return self.once("no numbers", lambda: np.full(len(self), np.nan))
+            return self.memoise("no numbers", lambda: np.full(len(self), np.nan))
         numbers = self._read_cells(name)
         return np.where(numbers == 0, np.nan, numbers) if name == "price" else numbers
 

@@ -100,7 +100,7 @@ class PriceFeatures(Extractor):
         with np.errstate(divide="ignore", invalid="ignore"):
             return describe_prices(
                 self.ratios(listings),
-                listings.each_once(("category", "price", "currency"), self._ratio_to_category),
+                listings.for_distinct_rows(("category", "price", "currency"), self._ratio_to_category),
                 *self.bounds,
             )
 
@@ -133,7 +133,7 @@ class PriceFeatures(Extractor):
     def price_ranges(self, X: Any) -> list[PriceRange | None]:
         """Return the range that each listing's price is compared with, in the listing's currency."""
         listings = ListingColumns.of(X)
-        return listings.once(("price ranges", self), lambda: self._price_ranges(listings))
+        return listings.memoise(("price ranges", self), lambda: self._price_ranges(listings))
 
     def usual_of(self, brand: str, category: str, unit: str) -> tuple[str, Sequence[float]] | None:
         """Return basis and low, reference and high price of goods of a brand and category; None where unknown.

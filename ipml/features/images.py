@@ -112,7 +112,7 @@ class ImageVectors(Extractor):
         InvalidListings
             A vector differs in length from the training vectors.
         """
-        return listings.once_a_row(self.prepared, [self.column], self._project)
+        return listings.memoise_rows(self.prepared, [self.column], self._project)
 
     def find_problems(self, listings: ListingColumns) -> list[Problem]:
         """Return a problem for each listing whose vector differs in length from the training vectors."""

@@ -158,7 +158,9 @@ class TradeWords(Extractor):
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the counts, shape (n_listings, 2 * n_kinds): title first, then description."""
-        return np.column_stack([listings.each_once([name], partial(self._count, name=name)) for name in _COLUMNS])
+        return np.column_stack(
+            [listings.for_distinct_rows([name], partial(self._count, name=name)) for name in _COLUMNS]
+        )
 
     def _count(self, listings: ListingColumns, name: str) -> NDArray[np.float64]:
         counts = np.zeros((len(listings), len(KINDS)))

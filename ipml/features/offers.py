@@ -106,7 +106,9 @@ class OfferFeatures(Extractor):
 
         `log_pieces` is the decimal logarithm of the largest number of pieces.
         """
-        return np.column_stack([listings.each_once([name], partial(self._read, name=name)) for name in _COLUMNS])
+        return np.column_stack(
+            [listings.for_distinct_rows([name], partial(self._read, name=name)) for name in _COLUMNS]
+        )
 
     def _read(self, listings: ListingColumns, name: str) -> NDArray[np.float64]:
         if name not in listings:

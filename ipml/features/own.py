@@ -154,12 +154,12 @@ class OwnFeatures(Extractor):
     def raw(self, listings: ListingColumns) -> Values:
         """Return the features as the transformer gives them, shape (n_listings, n_features)."""
         scale = self.prepared
-        return listings.once_a_row((scale, "raw"), (), self._transform)
+        return listings.memoise_rows((scale, "raw"), (), self._transform)
 
     def values(self, listings: ListingColumns) -> Values:
         """Return the scaled features, shape (n_listings, n_features); a passage has those of its listing."""
         scale = self.prepared
-        return listings.once_a_row((scale, "scaled"), (), lambda all_: _scale(self.raw(all_), scale))
+        return listings.memoise_rows((scale, "scaled"), (), lambda all_: _scale(self.raw(all_), scale))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""

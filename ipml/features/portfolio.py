@@ -328,7 +328,7 @@ def listing_moments(listings: ListingColumns) -> Moments:
     def work_out() -> Moments:
         return np.asarray(choose_moments(listings.moments("listed_at"), listings.moments("observed_at")))
 
-    return listings.once(("moments of listing",), work_out)
+    return listings.memoise(("moments of listing",), work_out)
 
 
 @lru_cache(maxsize=65_536)

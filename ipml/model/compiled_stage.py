@@ -195,20 +195,20 @@ class CompiledStage:
                 return None
             return Places(starts[number * n : (number + 1) * n], *of_column[:, bounds[number] : bounds[number + 1]])
 
-        listings.tell_read(name, Texts(offsets, data[:n_bytes]), find)
+        listings.set_readings(name, Texts(offsets, data[:n_bytes]), find)
         return data[n_bytes:], numbers[after:], places[3 * bounds[-1] :]
 
     def weigh_one(self, listing: Listing) -> tuple[float, int, int]:
         """Return log-odds, brand and what else is found of a single listing, without making columns of it."""
-        room = self._put_one(listing)
-        while not self._call(_weigh_listings, room.told, *room.results):
+        buffers = self._put_one(listing)
+        while not self._call(_weigh_listings, buffers.told, *buffers.results):
             pass
-        log_odds = room.log_odds.value
+        log_odds = buffers.log_odds.value
         if self._correction is not None:
             log_odds += self._correction.value_of(listing)
         elif self._others:
             log_odds = self._add_others(ListingColumns.of_one(listing, self._reading), np.array([log_odds])).item()
-        return log_odds, room.brand.value, room.found.value
+        return log_odds, buffers.brand.value, buffers.found.value
 
     def call(self, function: Callable[..., int], listings: ListingColumns, *arguments: Any) -> bool:
         """Call a function of the engine that weighs listings; return whether what it wrote is of use.
@@ -232,19 +232,19 @@ class CompiledStage:
                 "listings",
                 titles=listings.raw("title"),
                 descriptions=listings.raw("description"),
-                facts=listings.once_a_row(("facts", self), _TOLD, self._list_facts),
-                codes=listings.once_a_row(("codes", self), _TOLD, self._list_codes),
-                authorised=listings.once_a_row(("authorised", self), ["seller_id"], self._list_authorised),
+                facts=listings.memoise_rows(("facts", self), _TOLD, self._list_facts),
+                codes=listings.memoise_rows(("codes", self), _TOLD, self._list_codes),
+                authorised=listings.memoise_rows(("authorised", self), ["seller_id"], self._list_authorised),
             )
 
-        return listings.once(("told", self), tell)
+        return listings.memoise(("told", self), tell)
 
-    def _put_one(self, listing: Listing) -> _Room:
+    def _put_one(self, listing: Listing) -> _Buffers:
         """Return the room of this thread with a single listing in it, which may be there already."""
-        room = _ROOM.of_thread
-        if room.listing is listing and room.stage == self._number:
-            return room
-        room.listing = None
+        buffers = _THREAD.buffers
+        if buffers.listing is listing and buffers.stage == self._number:
+            return buffers
+        buffers.listing = None
         currency = listing.currency or ""
         category = self._category(listing.category, currency)
         brand = self._brand_field(listing.brand, category.name, category.unit)
@@ -252,16 +252,16 @@ class CompiledStage:
         seller_age = _NAN if listing.seller_age_days is None else listing.seller_age_days
         age = self._listing.count_age(days_from(listing.listed_at, listing.observed_at), seller_age)
         counts = [_NAN if count is None else count for count in _COUNTS_OF(listing)]
-        room.facts[:] = [price, brand.reference, category.usual, category.weight, age, *counts]
-        room.codes[:] = [
+        buffers.facts[:] = [price, brand.reference, category.usual, category.weight, age, *counts]
+        buffers.codes[:] = [
             *(bool(listing.gtin), brand.is_given, brand.says),
             *(brand.number, category.row, category.unit_row),
         ]
-        room.told.authorised = self._of_seller.get(listing.seller_id, _NONE_AUTHORISED)
-        room.title.put(listing.title)
-        room.description.put(listing.description or "")
-        room.listing, room.stage = listing, self._number
-        return room
+        buffers.told.authorised = self._of_seller.get(listing.seller_id, _NONE_AUTHORISED)
+        buffers.title.put(listing.title)
+        buffers.description.put(listing.description or "")
+        buffers.listing, buffers.stage = listing, self._number
+        return buffers
 
     def _list_facts(self, listings: ListingColumns) -> Floats:
         """Return what is known besides the texts in numbers, by the places that the engine knows."""
@@ -356,7 +356,7 @@ class _OneText:
         self._data.n = self._ends[1] = len(self._bytes)
 
 
-class _Room:
+class _Buffers:
     """Room for one listing and what is said of it, and which listing is told there by which stage."""
 
     def __init__(self) -> None:
@@ -374,14 +374,14 @@ class _Room:
         )
 
 
-class _RoomOfThread(threading.local):
+class _ThreadBuffers(threading.local):
     """Room that is used again and again, each thread its own: to make it takes half as long as to weigh one."""
 
     def __init__(self) -> None:
-        self.of_thread = _Room()
+        self.buffers = _Buffers()
 
 
-_ROOM = _RoomOfThread()
+_THREAD = _ThreadBuffers()
 
 
 def _find_correction(others: Sequence[Part]) -> NumberPart | None:

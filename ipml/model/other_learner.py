@@ -211,7 +211,7 @@ class OtherStage(FirstStage):
 
     def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
         """Return what is said of each listing, and what its log-odds lose without each feature, or without a text."""
-        return listings.once(("explained", self), lambda: self._occlude(listings))
+        return listings.memoise(("explained", self), lambda: self._occlude(listings))
 
     def _occlude(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
         weighed, parts = super().compiled(listings.reading).explain(listings)

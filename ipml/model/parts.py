@@ -45,14 +45,14 @@ class TextPart:
 
     def sum(self, listings: ListingColumns) -> NgramSums:
         """Return what the n-grams of each listing weigh."""
-        return listings.once(self, lambda: self.extractor.sum(listings, self.marked))
+        return listings.memoise(self, lambda: self.extractor.sum(listings, self.marked))
 
     def add(self, listings: ListingColumns, total: Floats) -> None:
         """Add to the total of each listing."""
         column = self.extractor.column
         if column not in listings:
             return
-        total += listings.once_a_row((self, "added"), [column], self._weigh)
+        total += listings.memoise_rows((self, "added"), [column], self._weigh)
 
     def contributions(self, listings: ListingColumns) -> Floats:
         """Return what the n-grams of each listing add together, shape (n_listings, 1)."""
@@ -114,7 +114,7 @@ class NumberPart:
         if not isinstance(extractor, Extractor):
             return extractor.transform(listings)
         return (
-            listings.once_a_row(self, extractor.reads, extractor.values)
+            listings.memoise_rows(self, extractor.reads, extractor.values)
             if extractor.reads
             else extractor.values(listings)
         )

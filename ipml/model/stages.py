@@ -181,7 +181,7 @@ class FirstStage:
 
         The n-grams of a text are one feature. Of a listing with long texts both are those of its worst passage.
         """
-        return listings.once(("explained", self), lambda: self.compiled(listings.reading).explain(listings))
+        return listings.memoise(("explained", self), lambda: self.compiled(listings.reading).explain(listings))
 
     def weigh_one(self, reading: Reading) -> WeighOne:
         """Return the function that weighs a single listing, read in this way, as `weigh` does one of many."""
@@ -269,7 +269,7 @@ class FeatureValues:
         blocks, texts = [], {}
         for name, extractor in features.transformer_list:
             if isinstance(extractor, TextFeatures):
-                texts[name] = listings.bones(extractor.column)
+                texts[name] = listings.skeletons(extractor.column)
                 blocks.append(scipy.sparse.csr_matrix((len(listings), extractor.idf_.size)))
             else:
                 blocks.append(scipy.sparse.csr_matrix(extractor.transform(listings)) * _weight(features, name))

@@ -28,7 +28,7 @@ from ipml.model.external import ExternalClassifier
 from ipml.model.external.classifier import frame_of
 from ipml.model.familiarity import ListingSample
 from ipml.records import NONE_EARLIER, REST, EarlierListings, Listing, Reason, ScoredListing
-from ipml.scoring.judgement import NONE_UNREAD, Explained, JudgedListings
+from ipml.scoring.judgement import NONE_UNREAD, CalibratedScores, Explained
 from ipml.scoring.scorer import Scorer
 
 Floats = NDArray[np.float64]
@@ -126,18 +126,18 @@ class ExternalScorer(Scorer):
         record = listing if isinstance(listing, Listing) else validate_record(listing)
         return self.score_records([record], portfolios, others=[others], explain=explain)[0]
 
-    def _judge(
+    def _calibrate(
         self,
         columns: ListingColumns,
         portfolios: SellerPortfolios | None,
         others: Sequence[EarlierListings] | None = None,
         sample: ListingSample | None = None,
         explain: bool = False,  # noqa: ARG002 - reasons cost a look of their own here
-    ) -> JudgedListings:
+    ) -> CalibratedScores:
         known, log_odds = self._find_earlier(columns, portfolios, others), self.classifier.decision_function(columns)
         score, low, high = self.classifier.judge(columns, log_odds)
         facts = log_odds, score, low, high, score.copy(), self._find_too_wide(low, high)
-        return self._conclude(JudgedListings(columns, known, *facts, NONE_UNREAD), sample)
+        return self._conclude(CalibratedScores(columns, known, *facts, NONE_UNREAD), sample)
 
     def _assemble_one(self, *facts: Any) -> ScoredListing:
         scored = super()._assemble_one(*facts)

@@ -44,7 +44,7 @@ NONE_UNREAD = Unread({}, ())
 
 
 @dataclass(frozen=True)
-class JudgedListings:
+class CalibratedScores:
     """What a model says of some listings, a row each; NaN where it abstains."""
 
     columns: ListingColumns

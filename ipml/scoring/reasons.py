@@ -360,7 +360,7 @@ class Explainer:
             rows = zip(listings.texts(column), listings.folded(column).strings(), strict=True)
             return [_ReadText(written[:most], folded, fold) for written, folded in rows]
 
-        return listings.once(("read text", column), read)
+        return listings.memoise(("read text", column), read)
 
     def _find_phrases(self, texts: Sequence[_ReadText], places: Sequence[Sequence[Place]]) -> dict[str, list[str]]:
         """Return by group the phrases of the trade that stand in title and description, as written."""

@@ -45,8 +45,8 @@ from ipml.scoring.judgement import (
     UNKNOWN_WORDS,
     UNMET,
     UNREAD,
+    CalibratedScores,
     Explained,
-    JudgedListings,
     Unread,
 )
 from ipml.scoring.reasons import TITLE, Explainer
@@ -163,13 +163,15 @@ class Scorer:
         known = self.classifier.portfolios_ if portfolios is None else portfolios
         before = known.known(record.seller_id, listing_moment(record))
         earlier = EarlierListings(before.n + others.n, before.suspicion + others.suspicion)
-        if not explain and (judged := self._judge_one(record, earlier)):
+        if not explain and (judged := self._calibrate_one(record, earlier)):
             return self._assemble_one(record, judged, _UNEXPLAINED, earlier, self._weigh_one(record, judged))
         columns = ListingColumns.of_one(record, self.classifier.reading)
-        if explain and (judged := self._judge_one(record, earlier, self.classifier.first_stage.explain(columns)[0])):
+        if explain and (
+            judged := self._calibrate_one(record, earlier, self.classifier.first_stage.explain(columns)[0])
+        ):
             (explained,) = self._explain(columns, [earlier])
             return self._assemble_one(record, judged, explained, earlier, self._weigh_one(record, judged))
-        return self._assemble([record], self._judge(columns, known, [others], explain=explain), explain)[0]
+        return self._assemble([record], self._calibrate(columns, known, [others], explain=explain), explain)[0]
 
     def score_records(
         self,
@@ -193,7 +195,7 @@ class Scorer:
             Whether to give reasons and highlights.
         """
         columns = ListingColumns.of_records(listings, self.classifier.reading)
-        return self._assemble(list(listings), self._judge(columns, portfolios, others, sample, explain), explain)
+        return self._assemble(list(listings), self._calibrate(columns, portfolios, others, sample, explain), explain)
 
     def score_frame(
         self,
@@ -212,7 +214,7 @@ class Scorer:
         sample : ListingSample, optional
             Takes in the listings, so that `find_unlike` can say in what all of a batch are unlike those of training.
         """
-        judged = self._judge(ListingColumns(listings, self.classifier.reading), portfolios, sample=sample)
+        judged = self._calibrate(ListingColumns(listings, self.classifier.reading), portfolios, sample=sample)
         return pd.DataFrame(
             {
                 "score": judged.score,
@@ -239,7 +241,7 @@ class Scorer:
         """Return each listing of a checked frame with its score and reasons; for the few that people will read."""
         records = list(frame_to_listings(listings))
         columns = ListingColumns(listings, self.classifier.reading)
-        judged = self._judge(columns, portfolios, sample=sample, explain=True)
+        judged = self._calibrate(columns, portfolios, sample=sample, explain=True)
         return self._assemble(records, judged, explain=True)
 
     @property
@@ -307,8 +309,10 @@ class Scorer:
     def _online(self) -> OnlineClassifier:
         return OnlineClassifier(self.classifier)
 
-    def _judge_one(self, listing: Listing, earlier: EarlierListings, weighed: Weighed | None = None) -> Judged | None:
-        """Return what the model says of one listing; None where `_judge` has to, as for those it abstains from."""
+    def _calibrate_one(
+        self, listing: Listing, earlier: EarlierListings, weighed: Weighed | None = None
+    ) -> Judged | None:
+        """Return what the model says of one listing; None where `_calibrate` has to, as for those it abstains from."""
         if self.familiarity is not None and self.familiarity.is_unread(listing.title):
             return None
         judged = self._online.judge(listing, earlier.share, weighed)
@@ -327,14 +331,14 @@ class Scorer:
                 told = "prices in %s count as none: found no rate and no price learnt; expected a rate in the brands"
                 _log.warning(told, currency)
 
-    def _judge(
+    def _calibrate(
         self,
         columns: ListingColumns,
         portfolios: SellerPortfolios | None,
         others: Sequence[EarlierListings] | None = None,
         sample: ListingSample | None = None,
         explain: bool = False,
-    ) -> JudgedListings:
+    ) -> CalibratedScores:
         classifier, known = self.classifier, self._find_earlier(columns, portfolios, others)
         self._report_currencies(columns.names("currency").names)
         stage = classifier.first_stage
@@ -347,7 +351,7 @@ class Scorer:
         self._widen(columns, unread, log_odds, low, high)
         causes = self._abstain(columns, weighed, low, high, unread)
         alone = classifier.alone_.probability(weighed.log_odds)
-        judged = JudgedListings(columns, known, log_odds, score, low, high, alone, causes, unread)
+        judged = CalibratedScores(columns, known, log_odds, score, low, high, alone, causes, unread)
         return self._conclude(judged, sample)
 
     def _find_earlier(
@@ -358,7 +362,7 @@ class Scorer:
         known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
         return known if others is None else known.with_others(others)
 
-    def _conclude(self, judged: JudgedListings, sample: ListingSample | None) -> JudgedListings:
+    def _conclude(self, judged: CalibratedScores, sample: ListingSample | None) -> CalibratedScores:
         """Return what is judged without what the model abstains from, taken into a sample."""
         judged.leave_out()
         if sample is not None and self.familiarity is not None:
@@ -443,7 +447,7 @@ class Scorer:
             for prices, said in zip(ranges, explained, strict=True)
         ]
 
-    def _assemble(self, listings: list[Listing], judged: JudgedListings, explain: bool) -> list[ScoredListing]:
+    def _assemble(self, listings: list[Listing], judged: CalibratedScores, explain: bool) -> list[ScoredListing]:
         explained, earlier = [_UNEXPLAINED] * len(listings), judged.earlier()
         if explain and listings:
             explained = self._explain(judged.columns, earlier, judged.unread)

@@ -91,7 +91,7 @@ class Facts(NamedTuple):
 
     def of_each(self, key: str, work_out: Callable[[], Sequence[T]]) -> T:
         """Return what belongs to this listing of what is worked out once, for each of the listings."""
-        return self.listings.once(("fact", key), work_out)[self.row]
+        return self.listings.memoise(("fact", key), work_out)[self.row]
 
 
 Sentence = Callable[[Facts, float, Sequence[str]], str]

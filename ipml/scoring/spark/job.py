@@ -225,7 +225,7 @@ def score_dataframe(
     if events is not None:
         seller_groups = seller_groups or count_groups(listings, [events])
     return (
-        _judge(listings, shipped, reading, events, seller_groups or 1)
+        _score(listings, shipped, reading, events, seller_groups or 1)
         .select(*ID_COLUMNS, *JUDGED_COLUMNS)
         .withColumn("model_version", lit(shipped.version))
     )
@@ -289,14 +289,14 @@ def score_on_spark(
         checked = [read_events(*file, str(path)) for file, path in zip(raw, of_sellers, strict=True)]
         known = reduce(lambda some, more: some.unionByName(more), checked) if checked else None
         groups = seller_groups or (count_groups(rows, [some for some, _ in raw]) if raw else 1)
-        judged = _judge(add_places(rows), shipped, reading, known, groups)
+        judged = _score(add_places(rows), shipped, reading, known, groups)
         part = {"model_version": shipped.version, "run": run}
         with keep_on_disk(judged) as kept:
             n_parts = max(groups, rows.rdd.getNumPartitions())
             return _write(kept, name_files(rows), n_parts, reading.source, target, rejects, part)
 
 
-def _judge(
+def _score(
     listings: DataFrame, model: ShippedModel, reading: RowReading, events: DataFrame | None, seller_groups: int
 ) -> DataFrame:
     def check(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
