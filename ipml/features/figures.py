@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.features.columns import Extractor, ListingColumns, fold_name
+from ipml.features.columns import ListingColumns, fold_name
 from ipml.features.compiled.numbers import NEVER, describe_listings, describe_prices, describe_sellers, natural_log
+from ipml.features.extractor import Extractor
 from ipml.features.goods import BrandTable, brand_table, listing_brands
 from ipml.features.names import Names, find_pairs, pair_up
 from ipml.records import Listing, PriceRange
@@ -481,6 +482,8 @@ class MissingFields(Extractor):
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the corrections, shape (n_listings, 1)."""
+        if listings.record is not None:
+            return np.array([[self.value_of(listings.record)]])
         add_up = self.prepared[0]
         bits = find_missing(listings, self.names_) @ (1 << np.arange(len(self.names_)))
         patterns, which = np.unique(bits, return_inverse=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import Struct
 from ipml.errors import UnusableSetting
-from ipml.features.columns import Extractor, ListingColumns, PhraseSet
+from ipml.features.columns import ListingColumns, PhraseSet
 from ipml.features.compiled.folding import count_disguised_words
 from ipml.features.compiled.goods import (
     Spellings,
@@ -32,6 +32,7 @@ from ipml.features.compiled.goods import (
 from ipml.features.compiled.phrases import list_ways
 from ipml.features.compiled.places import Numbers
 from ipml.features.compiled.texts import Texts
+from ipml.features.extractor import Extractor
 from ipml.features.names import Names
 from ipml.features.normalisation import fold_text
 from ipml.kit.estimator import check_fitted
@@ -166,11 +167,6 @@ def claimed_brands(listings: ListingColumns, table: BrandTable) -> NDArray[np.in
     return listings.memoise_rows(key, ["title", "brand"], lambda of: _number_brands(of, finder))
 
 
-def tell_brands(listings: ListingColumns, table: BrandTable, numbers: NDArray[np.int64]) -> None:
-    """Store brand numbers, as `claimed_brands` returns them, that were found elsewhere."""
-    listings.memoise(("brand number", BrandFinder.of(table)), lambda: numbers)
-
-
 def _name_brands(listings: ListingColumns, finder: BrandFinder) -> Names:
     numbers = claimed_brands(listings, finder.table)
     if len(numbers) == 1 and numbers[0] >= 0:
@@ -183,6 +179,8 @@ def _name_brands(listings: ListingColumns, finder: BrandFinder) -> Names:
 
 
 def _number_brands(listings: ListingColumns, finder: BrandFinder) -> NDArray[np.int64]:
+    if listings.readings is not None and listings.readings.finder is finder:
+        return listings.readings.brands
     titled, fields = brands_in_titles(listings, finder.table).first(), listings.folded_names("brand")
     if fields.names == [""]:
         return titled

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.errors import InvalidListings
-from ipml.features.columns import Extractor, ListingColumns
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.numbers import project_vectors
+from ipml.features.extractor import Extractor
 from ipml.listings.fields import TEXT_VECTOR, VECTOR
 from ipml.listings.kinds import is_missing, read_vector
 from ipml.records import Problem

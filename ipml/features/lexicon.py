@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import Struct, bind, make_struct
 from ipml.errors import UnusableSetting
-from ipml.features.columns import Extractor, ListingColumns, PhraseSet
+from ipml.features.columns import ListingColumns, PhraseSet
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import letter_kinds
+from ipml.features.extractor import Extractor
 
 _NEGATED = "negated"
 KINDS = ("replica", "grade", "hedge", "claim", "lawful", "trade", _NEGATED)

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import Struct, bind, make_struct
-from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, PhraseSet
+from ipml.features.columns import MAX_LETTERS, ListingColumns, PhraseSet
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts, letter_kinds
+from ipml.features.extractor import Extractor
 
 _COLUMNS = ("title", "description")
 _CONTACTS = ("messenger", "approach", "link", "email", "handle", "phone")

@@ -22,7 +22,8 @@ import scipy
 from numpy.typing import NDArray
 
 from ipml.errors import IpmlError, Refused, enumerate_names, first_line
-from ipml.features.columns import Extractor, ListingColumns
+from ipml.features.columns import ListingColumns
+from ipml.features.extractor import Extractor
 from ipml.features.frame import KINDS, make_frame
 from ipml.listings.extra import EXTRA
 from ipml.listings.fields import COLUMNS, VECTORS

@@ -14,11 +14,12 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from ipml.features.columns import Extractor, ListingColumns
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.ngrams import count, mark_known, spread, sum_rows
 from ipml.features.compiled.ngrams import count_texts as count_in_texts
 from ipml.features.compiled.phrases import trace_skeletons
 from ipml.features.compiled.texts import Texts
+from ipml.features.extractor import Extractor
 
 
 def count_ngrams(

@@ -21,7 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Struct, bind, make_struct
-from ipml.features.columns import MAX_LETTERS, ListingColumns, PhraseSet, Reading, days_from
+from ipml.features.columns import (
+    MAX_LETTERS,
+    EngineReadings,
+    ListingColumns,
+    PhraseSet,
+    Reading,
+    ReadText,
+    days_from,
+)
 from ipml.features.compiled.characters import PAGES
 from ipml.features.compiled.folding import TABLES as FOLDING
 from ipml.features.compiled.phrases import skeleton_tables
@@ -30,7 +38,7 @@ from ipml.features.compiled.prices import PriceList
 from ipml.features.compiled.spelling import make_tables
 from ipml.features.compiled.texts import Texts
 from ipml.features.figures import MissingFields
-from ipml.features.goods import BrandFinder, tell_brands
+from ipml.features.goods import BrandFinder
 from ipml.features.names import Names, find_pairs, pair_up
 from ipml.features.offers import OfferFeatures, offer_table
 from ipml.model.parts import NumberPart, Part, complete
@@ -92,12 +100,15 @@ class Weighed:
         The sum of `IS_UNFAMILIAR` and `HAS_NO_PLAIN_LETTERS`, where they are so.
     by_engine : array of float
         The log-odds without what is added by extractors that the engine does not know.
+    readings : EngineReadings
+        Brands, and after `explain` also the texts, for `ListingColumns.with_readings`.
     """
 
     log_odds: Floats
     brands: Codes
     found: Bytes
     by_engine: Floats
+    readings: EngineReadings
 
 
 WeighOne: TypeAlias = Callable[[Listing], tuple[float, int, int]]
@@ -149,13 +160,12 @@ class CompiledStage:
         by_engine, brands, found = results = _make_results(len(listings))
         while not self.call(_weigh_listings, listings, *results):
             pass
-        return Weighed(self._add_others(listings, by_engine), brands, found, by_engine)
+        readings = EngineReadings(self._finder, brands)
+        listings = listings.with_readings(readings) if self._others else listings
+        return Weighed(self._add_others(listings, by_engine), brands, found, by_engine, readings)
 
     def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
-        """Return what `weigh` does, and what each feature adds to the log-odds, the n-grams of a text together.
-
-        The listings know from then on how their texts read, which phrases stand where in them, and their brands.
-        """
+        """Return what `weigh` does, and what each feature adds to the log-odds, the n-grams of a text together."""
         by_engine, brands, found = results = _make_results(len(listings))
         parts = np.empty((len(listings), self._n_parts))
         while True:
@@ -163,10 +173,12 @@ class CompiledStage:
             if self.call(_explain_listings, listings, *results, parts, *read):
                 break
         data, numbers, places = (of.take(kind) for of, kind in zip(read, (np.uint8, np.int64, np.int32), strict=True))
+        texts = {}
         for name in MAX_LETTERS:
-            data, numbers, places = self._tell_read(listings, name, data, numbers, places)
-        tell_brands(listings, self._finder.table, brands)
-        weighed = Weighed(self._add_others(listings, by_engine), brands, found, by_engine)
+            texts[name], data, numbers, places = self._split_text(len(listings) + 1, data, numbers, places)
+        readings = EngineReadings(self._finder, brands, texts)
+        listings = listings.with_readings(readings)
+        weighed = Weighed(self._add_others(listings, by_engine), brands, found, by_engine, readings)
         if self._others:
             parts = np.concatenate([parts, *(part.contributions(listings) for part in self._others.values())], axis=1)
         return weighed, parts if self._places is None else parts[:, self._places]
@@ -180,11 +192,11 @@ class CompiledStage:
             part.add(listings, total)
         return total
 
-    def _tell_read(
-        self, listings: ListingColumns, name: str, data: Bytes, numbers: Codes, places: Codes32
-    ) -> tuple[Bytes, Codes, Codes32]:
-        """Let listings know what was read in a column, which the arrays begin with; return what follows it."""
-        n, n_sets = len(listings) + 1, len(_SETS)
+    def _split_text(
+        self, n: int, data: Bytes, numbers: Codes, places: Codes32
+    ) -> tuple[ReadText, Bytes, Codes, Codes32]:
+        """Return the text column with which the arrays begin, and the rest of the arrays; `n` is listings + 1."""
+        n_sets = len(_SETS)
         offsets, starts, after = numbers[:n], numbers[n : n * (1 + n_sets)], n * (1 + n_sets) + n_sets + 1
         n_bytes, bounds = int(offsets[-1]), numbers[after - n_sets - 1 : after].tolist()
         of_column = places[: 3 * bounds[-1]].reshape(3, -1)
@@ -195,8 +207,8 @@ class CompiledStage:
                 return None
             return Places(starts[number * n : (number + 1) * n], *of_column[:, bounds[number] : bounds[number + 1]])
 
-        listings.set_readings(name, Texts(offsets, data[:n_bytes]), find)
-        return data[n_bytes:], numbers[after:], places[3 * bounds[-1] :]
+        text = ReadText(Texts(offsets, data[:n_bytes]), find)
+        return text, data[n_bytes:], numbers[after:], places[3 * bounds[-1] :]
 
     def weigh_one(self, listing: Listing) -> tuple[float, int, int]:
         """Return log-odds, brand and what else is found of a single listing, without making columns of it."""

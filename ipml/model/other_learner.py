@@ -215,6 +215,7 @@ class OtherStage(FirstStage):
 
     def _occlude(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
         weighed, parts = super().compiled(listings.reading).explain(listings)
+        listings = listings.with_readings(weighed.readings)
         values, n_units = self._values(listings), int(self._unit_of.max()) + 1
         alone = self._learner.decision_function(values)
         rows = np.repeat(np.arange(len(listings)), np.diff(values.indptr))

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.columns import SPELT, Extractor, ListingColumns
+from ipml.features.columns import SPELT, ListingColumns
 from ipml.features.compiled.numbers import add_rows
+from ipml.features.extractor import Extractor
 from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, BrandFinder, BrandTable, GoodsFeatures, brand_table
 from ipml.features.lexicon import TradeWords

@@ -18,8 +18,9 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from ipml.features.columns import SPELT, Extractor, ListingColumns, Reading
+from ipml.features.columns import SPELT, ListingColumns, Reading
 from ipml.features.compiled.texts import Texts, concat, cut_passages
+from ipml.features.extractor import Extractor
 from ipml.features.goods import BrandTable
 from ipml.features.own import adopt, is_dropped
 from ipml.features.text import TextFeatures

@@ -30,11 +30,12 @@ from ipml.features.normalisation import count_disguises, fold_text, fold_with_or
 from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures
 from ipml.kit.look_alikes import CYRILLIC, GREEK, LIVING_SCRIPTS, SIGN_READINGS
+from ipml.model.compiled_stage import Weighed
 from ipml.model.parts import OwnPart
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, EarlierListings, Highlight, Reason
 from ipml.scoring.named_words import NAME_WORDS, Named, WordNaming, widen
-from ipml.scoring.sentences import CONTACTS, LOTS, OCCLUDED, SENTENCES, WORD_SENTENCES, Facts
+from ipml.scoring.sentences import CONTACTS, LOTS, OCCLUDED, SENTENCES, WORD_SENTENCES, BatchFacts, Facts
 
 Floats = NDArray[np.float64]
 
@@ -254,26 +255,28 @@ class Explainer:
         unread : sequence of int
             The rows whose titles say nothing but for the brands and goods they name.
         """
-        weights = self._weigh_groups(listings, [of_seller.share for of_seller in earlier])
-        named = self.name_words(listings)
-        titles = self._read_texts(listings, "title")
+        weighed, parts = self.classifier.first_stage.explain(listings)
+        listings = listings.with_readings(weighed.readings)
+        weights = self._weigh_groups(weighed, parts, [of_seller.share for of_seller in earlier])
+        texts = [self._read_texts(listings, column) for column in SPELT]
+        titles, named = texts[0], self._name_words(listings, texts, weighed)
+        batch = BatchFacts(listings, self.extractors)
         for row in unread:
             weights[row][self._number(TITLE)] = 0.0
             named[row] = self._word_naming.leave_out(named[row], TITLE, titles[row].written)
         explanations = []
         for row, (of_seller, of_row, title) in enumerate(zip(earlier, named, titles, strict=True)):
-            reasons = self._reasons_of_one(Facts(listings, row, of_seller, self.extractors), weights[row], of_row)
+            reasons = self._reasons_of_one(Facts(batch, row, of_seller), weights[row], of_row)
             read_as = undo_disguises(title.written, title.folded, title.origins)
             read_as = read_as and read_as[:_LONGEST_READING]
             explanations.append(Explanation(reasons, *of_row.highlights, read_as))
         return explanations
 
-    def _weigh_groups(self, listings: ListingColumns, shares: ArrayLike) -> list[list[float]]:
+    def _weigh_groups(self, weighed: Weighed, parts: Floats, shares: ArrayLike) -> list[list[float]]:
         """Return what the features of each group add to the log-odds of each listing."""
         second, n_groups = self.classifier.second_stage_, len(self.groups)
-        weighed, parts = self.classifier.first_stage.explain(listings)
-        places = np.arange(len(listings))[:, np.newaxis] * n_groups + self._group_of_each
-        added = np.bincount(places.ravel(), parts.ravel(), len(listings) * n_groups).reshape(-1, n_groups)
+        places = np.arange(len(parts))[:, np.newaxis] * n_groups + self._group_of_each
+        added = np.bincount(places.ravel(), parts.ravel(), len(parts) * n_groups).reshape(-1, n_groups)
         weights = added * second.slope_
         if not self.classifier.first_stage.is_additive:
             rest = weighed.log_odds - self.classifier.learner_.intercept_ - parts.sum(axis=1)
@@ -316,7 +319,9 @@ class Explainer:
         if group not in self._own:
             return f"{group.capitalize()} {'raises' if weight > 0 else 'lowers'} the score"
         parts = [self.classifier.first_stage.parts[name] for name in self._own[group]]
-        return "; ".join(part.say(facts.listings, facts.row, weight) for part in parts if isinstance(part, OwnPart))
+        return "; ".join(
+            part.say(facts.batch.listings, facts.row, weight) for part in parts if isinstance(part, OwnPart)
+        )
 
     def name_words(self, listings: ListingColumns, choose: Callable[..., bool] | None = None) -> list[Named]:
         """Return the words of title and description that the reasons of each listing name, and those that are marked.
@@ -327,9 +332,18 @@ class Explainer:
         choose : function, optional
             As `WordNaming.name` takes it; what the model says counts where none is given.
         """
+        weighed, _ = self.classifier.first_stage.explain(listings)
+        listings = listings.with_readings(weighed.readings)
+        return self._name_words(listings, [self._read_texts(listings, of) for of in SPELT], weighed, choose)
+
+    def _name_words(
+        self,
+        listings: ListingColumns,
+        texts: Sequence[list[_ReadText]],
+        weighed: Weighed,
+        choose: Callable[..., bool] | None = None,
+    ) -> list[Named]:
         stage, slope = self.classifier.first_stage, self.classifier.second_stage_.slope_
-        by_engine = stage.explain(listings)[0].by_engine
-        texts = [self._read_texts(listings, column) for column in SPELT]
         phrases = [self.extractors["words"].find(listings, column).of_each() for column in SPELT]
         names = {name: listings.places("title", self.extractors[of].phrase_set).of_each() for name, of in _NAMES_ALL}
         found = []
@@ -345,7 +359,7 @@ class Explainer:
             [text.written for text in all_texts],
             found,
             lambda numbers: self._weigh_texts([all_texts[number] for number in numbers], numbers),
-            choose or partial(stage.compiled(listings.reading).call, NAME_WORDS, listings, slope, by_engine),
+            choose or partial(stage.compiled(listings.reading).call, NAME_WORDS, listings, slope, weighed.by_engine),
         )
 
     def _weigh_texts(self, texts: Sequence[_ReadText], numbers: Sequence[int]) -> list[Floats]:
@@ -355,12 +369,9 @@ class Explainer:
         return [next(carried[number % 2]) for number in numbers]
 
     def _read_texts(self, listings: ListingColumns, column: str) -> list[_ReadText]:
-        def read() -> list[_ReadText]:
-            most, fold = _most_letters(column), partial(self._fold, column)
-            rows = zip(listings.texts(column), listings.folded(column).strings(), strict=True)
-            return [_ReadText(written[:most], folded, fold) for written, folded in rows]
-
-        return listings.memoise(("read text", column), read)
+        most, fold = _most_letters(column), partial(self._fold, column)
+        rows = zip(listings.texts(column), listings.folded(column).strings(), strict=True)
+        return [_ReadText(written[:most], folded, fold) for written, folded in rows]
 
     def _find_phrases(self, texts: Sequence[_ReadText], places: Sequence[Sequence[Place]]) -> dict[str, list[str]]:
         """Return by group the phrases of the trade that stand in title and description, as written."""

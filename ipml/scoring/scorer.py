@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ipml.errors import UntrustedModel, first_line
 from ipml.features.columns import ListingColumns
-from ipml.features.goods import brand_table, listing_brands, tell_brands
+from ipml.features.goods import brand_table, listing_brands
 from ipml.features.images import ImageVectors
 from ipml.features.portfolio import EarlierOfEach, SellerPortfolios, listing_moment, listing_moments
 from ipml.kit.scripts import name_script
@@ -166,11 +166,11 @@ class Scorer:
         if not explain and (judged := self._calibrate_one(record, earlier)):
             return self._assemble_one(record, judged, _UNEXPLAINED, earlier, self._weigh_one(record, judged))
         columns = ListingColumns.of_one(record, self.classifier.reading)
-        if explain and (
-            judged := self._calibrate_one(record, earlier, self.classifier.first_stage.explain(columns)[0])
-        ):
-            (explained,) = self._explain(columns, [earlier])
-            return self._assemble_one(record, judged, explained, earlier, self._weigh_one(record, judged))
+        if explain:
+            weighed, _ = self.classifier.first_stage.explain(columns)
+            if judged := self._calibrate_one(record, earlier, weighed):
+                (explained,) = self._explain(columns.with_readings(weighed.readings), [earlier])
+                return self._assemble_one(record, judged, explained, earlier, self._weigh_one(record, judged))
         return self._assemble([record], self._calibrate(columns, known, [others], explain=explain), explain)[0]
 
     def score_records(
@@ -343,7 +343,7 @@ class Scorer:
         self._report_currencies(columns.names("currency").names)
         stage = classifier.first_stage
         weighed = stage.explain(columns)[0] if explain else stage.weigh(columns)
-        tell_brands(columns, classifier.brand_table, weighed.brands)
+        columns = columns.with_readings(weighed.readings)
         unread = self._find_unread(columns, weighed)
         log_odds = classifier.second_stage_.log_odds(weighed.log_odds, known.shares)
         self._leave_out_titles(columns, unread, log_odds)

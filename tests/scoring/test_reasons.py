@@ -24,7 +24,7 @@ from ipml.records import EarlierListings, Listing
 from ipml.scoring.named_words import LEAST_NAMED, MOST_HIGHLIGHTS, Named, WordNaming
 from ipml.scoring.reasons import GROUPS, Explainer, Explanation, undo_disguises
 from ipml.scoring.scorer import Scorer
-from ipml.scoring.sentences import SENTENCES, Facts
+from ipml.scoring.sentences import SENTENCES, BatchFacts, Facts
 from ipml.web.console.drawing.charts import make_price_scale
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -86,7 +86,7 @@ def say(explainer: Explainer, listing: Listing) -> list[str]:
 
 def facts_of(explainer: Explainer, columns: ListingColumns) -> Facts:
     """Return what sentences need of one listing, of whose seller nothing is known."""
-    return Facts(columns, 0, NO_EARLIER, explainer.extractors)
+    return Facts(BatchFacts(columns, explainer.extractors), 0, NO_EARLIER)
 
 
 def say_everything(explainer: Explainer, listing: Listing) -> list[str]:
