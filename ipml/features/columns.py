@@ -1,16 +1,15 @@
-"""Columns: reads the columns of listings for extractors, and holds the base class of extractors.
+"""Columns: reads the columns of listings for extractors.
 
 Extractors take a frame, a mapping of columns or a `ListingColumns`. The pipeline passes one `ListingColumns` to all
-of them, so a title is folded once, shared results are computed once, and a single listing needs no frame. Texts are
-bytes for the engine; only code that shows them to people asks for Python strings.
+of them, so a title is folded once, shared results are computed once, and a single listing needs no frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from operator import attrgetter
 from typing import Any, TypeVar, cast
 
@@ -18,267 +17,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.features.compiled.folding import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_texts
-from ipml.features.compiled.numbers import MICROSECONDS_A_DAY, NEVER, count_days
-from ipml.features.compiled.phrases import PhraseFinder, skeleton_texts
+from ipml.features.column import AS_WRITTEN, SPELT, Column, EngineReadings, PhraseSet, Reading
+from ipml.features.compiled.numbers import MICROSECONDS_A_DAY, count_days
 from ipml.features.compiled.places import Numbers, Places
 from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names
-from ipml.features.spelling import Spelling
 from ipml.kit.moments import to_microseconds
 from ipml.listings.frames import as_frame, number_rows
-from ipml.listings.kinds import has_cells
 from ipml.records import Listing
 
 T = TypeVar("T")
-SPELT = ("title", "description")
-MAX_LETTERS = {"title": MAX_TITLE_LETTERS, "description": MAX_DESCRIPTION_LETTERS}
-"""Number of letters read of a text column; for other columns the limit of titles."""
 _FIELDS = tuple(of.name for of in fields(Listing))
 _CELLS = attrgetter(*_FIELDS)
-
-
-class PhraseSet:
-    """The phrases that an extractor looks for; columns compare sets by identity, not by their thousands of words.
-
-    Parameters
-    ----------
-    phrases : iterable of str
-        As people write them; a star at the end of a phrase stands for any ending.
-    """
-
-    def __init__(self, phrases: Iterable[str]) -> None:
-        self.phrases = tuple(phrases)
-
-    @cached_property
-    def reading(self) -> Reading:
-        """The reading that finds these phrases alone."""
-        return Reading(sets=(self,))
-
-
-class Reading:
-    """Reading of words by a model: corrections of misspelt words, and the phrases that its extractors look for.
-
-    Parameters
-    ----------
-    spelling : Spelling, optional
-        Without it, words are read as written.
-    sets : tuple of PhraseSet, default=()
-        All are found in one pass over a text.
-    """
-
-    def __init__(self, spelling: Spelling | None = None, sets: tuple[PhraseSet, ...] = ()) -> None:
-        self.spelling = spelling
-        self.sets = sets
-
-    @cached_property
-    def finder(self) -> PhraseFinder:
-        """The finder of the phrases of all sets."""
-        return _make_finder(tuple(phrases.phrases for phrases in self.sets))
-
-
-@lru_cache(maxsize=8)
-def _make_finder(sets: tuple[tuple[str, ...], ...]) -> PhraseFinder:
-    """Return the finder of some sets; cached, since models mostly look for the same phrases."""
-    return PhraseFinder(sets)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ReadText:
-    """A text column as the engine read it: the folded texts, and a function that finds the places of phrases in them.
-
-    The function returns None for phrases that the engine did not look for.
-    """
-
-    folded: Texts
-    find: Callable[[PhraseSet], Places | None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EngineReadings:
-    """Results of the engine about some listings, for `ListingColumns.with_readings`.
-
-    Attributes
-    ----------
-    finder : object
-        The `BrandFinder` that numbers the brands.
-    brands : array of int, shape (n_listings,)
-        As `claimed_brands` returns them.
-    texts : mapping of str to ReadText
-        By column.
-    """
-
-    finder: object
-    brands: NDArray[np.int64]
-    texts: Mapping[str, ReadText] = field(default_factory=dict)
-
-
-class _Column:
-    """One column of some listings; each reading is computed on first use from the cells alone.
-
-    `cells` is None for an absent column.
-    """
-
-    def __init__(self, name: str, cells: Any, length: int, reading: Reading) -> None:
-        self.name, self._given, self._length, self._reading = name, cells, length, reading
-        self._places: dict[PhraseSet, Places] = {}
-        self._engine_places: Callable[[PhraseSet], Places | None] | None = None
-
-    @classmethod
-    def of_passages(cls, name: str, texts: Texts, reading: Reading) -> _Column:
-        column = cls(name, texts, len(texts), reading)
-        column.raw = column.folded = texts
-        return column
-
-    def with_text(self, text: ReadText) -> _Column:
-        """Return the same column with texts that the engine read."""
-        column = _Column(self.name, self._given, self._length, self._reading)
-        column.__dict__ |= self.__dict__ | {"folded": text.folded, "_places": {}, "_engine_places": text.find}
-        return column
-
-    def copy_texts(self, to: _Column, rows: NDArray[np.intp]) -> None:
-        """Give another column the texts already read of some rows."""
-        for reading in ("raw", "folded", "skeletons"):
-            if (texts := self.__dict__.get(reading)) is not None:
-                to.__dict__[reading] = texts.take(rows)
-
-    @cached_property
-    def cells(self) -> Any:
-        if self._given is None:
-            return [None] * self._length
-        if isinstance(self._given, Texts):
-            return self._given.strings()
-        return self._given.array if isinstance(self._given, pd.Series) else self._given
-
-    @cached_property
-    def is_filled(self) -> bool:
-        return has_cells(self._given) if isinstance(self._given, pd.Series) else self._given is not None
-
-    @cached_property
-    def raw(self) -> Texts:
-        return Texts.of(self._given) if self.is_filled else Texts.of_none(self._length)
-
-    @cached_property
-    def folded(self) -> Texts:
-        if self._given is None:
-            return self.raw
-        folded = fold_texts(self.raw, MAX_LETTERS.get(self.name, MAX_TITLE_LETTERS))
-        spelling = self._reading.spelling
-        return spelling.read_texts(folded) if spelling and self.name in SPELT else folded
-
-    @cached_property
-    def skeletons(self) -> Texts:
-        return skeleton_texts(self.folded)
-
-    @cached_property
-    def letters(self) -> NDArray[np.int64]:
-        return self.folded.lengths() if self.is_filled else np.zeros(self._length, dtype=np.int64)
-
-    @cached_property
-    def strings(self) -> list[str]:
-        if isinstance(self._given, list | tuple):
-            return [cell if isinstance(cell, str) else "" for cell in self._given]
-        return self.raw.strings()
-
-    @cached_property
-    def names(self) -> Names:
-        return Names.of(self._named) if self.is_filled else Names.of_none(self._length)
-
-    @property
-    def _named(self) -> Any:
-        return self.cells if isinstance(self._given, Texts) else self._given
-
-    @cached_property
-    def folded_names(self) -> Names:
-        names, most = self.names, MAX_LETTERS.get(self.name, MAX_TITLE_LETTERS)
-        if len(names.names) == 1:
-            return Names(names.codes, [fold_name(names.names[0], most)])
-        return Names(names.codes, fold_texts(Texts.of(names.names), most).strings())
-
-    @cached_property
-    def numbers(self) -> NDArray[np.float64]:
-        if not self.is_filled:
-            return np.full(self._length, np.nan)
-        numbers = _read_numbers(self._given)
-        return np.where(numbers == 0, np.nan, numbers) if self.name == "price" else numbers
-
-    def number(self, row: int) -> float:
-        cell = self.cells[row] if self.is_filled else None
-        return float("nan") if cell is None or cell is pd.NA or (self.name == "price" and cell == 0) else float(cell)
-
-    @cached_property
-    def moments(self) -> NDArray[np.int64]:
-        return np.full(self._length, NEVER) if self._given is None else _read_moments(self._given)
-
-    def places(self, phrases: PhraseSet) -> Places:
-        """Return the places of phrases, found together with those of the other sets of the reading."""
-        if phrases not in self._places:
-            places = self._find(phrases)
-            if places is None:
-                reading = self._reading if phrases in self._reading.sets else phrases.reading
-                self._places |= dict(zip(reading.sets, reading.finder.find(self.folded), strict=True))
-            else:
-                self._places[phrases] = places
-        return self._places[phrases]
-
-    def _find(self, phrases: PhraseSet) -> Places | None:
-        """Return places that were found elsewhere, if any."""
-        return None if self._engine_places is None else self._engine_places(phrases)
-
-
-class _TakenColumn(_Column):
-    """Some rows of a column, with the readings of the whole column."""
-
-    def __init__(self, source: _Column, rows: NDArray[np.intp], reading: Reading) -> None:
-        super().__init__(source.name, None, len(rows), reading)
-        self._source, self._rows = source, rows
-
-    @cached_property
-    def cells(self) -> Any:
-        cells = self._source.cells
-        return [cells[row] for row in self._rows.tolist()]
-
-    @cached_property
-    def is_filled(self) -> bool:
-        return self._source.is_filled
-
-    @cached_property
-    def raw(self) -> Texts:
-        return self._source.raw.take(self._rows)
-
-    @cached_property
-    def folded(self) -> Texts:
-        return self._source.folded.take(self._rows)
-
-    @cached_property
-    def skeletons(self) -> Texts:
-        return self._source.skeletons.take(self._rows)
-
-    @cached_property
-    def letters(self) -> NDArray[np.int64]:
-        return self._source.letters[self._rows]
-
-    @cached_property
-    def names(self) -> Names:
-        return self._source.names.take(self._rows)
-
-    @cached_property
-    def folded_names(self) -> Names:
-        return self._source.folded_names.take(self._rows)
-
-    @cached_property
-    def numbers(self) -> NDArray[np.float64]:
-        return self._source.numbers[self._rows]
-
-    def number(self, row: int) -> float:
-        return self._source.number(int(self._rows[row]))
-
-    @cached_property
-    def moments(self) -> NDArray[np.int64]:
-        return self._source.moments[self._rows]
-
-    def _find(self, phrases: PhraseSet) -> Places:
-        return self._source.places(phrases).take(self._rows)
 
 
 class ListingColumns:
@@ -307,11 +57,11 @@ class ListingColumns:
     """
 
     def __init__(self, columns: pd.DataFrame | Mapping[str, Sequence[Any]], reading: Reading | None = None) -> None:
-        self.reading = reading or _AS_WRITTEN
+        self.reading = reading or AS_WRITTEN
         self.record: Listing | None = None
         self.readings: EngineReadings | None = None
         self._cells = columns
-        self._columns: dict[str, _Column] = {}
+        self._columns: dict[str, Column] = {}
         self._derived: dict[Hashable, Any] = {}
         self._whole: ListingColumns | None = None
         self._rows = np.zeros(0, dtype=np.intp)
@@ -613,35 +363,18 @@ class ListingColumns:
         rows, places = np.unique(self._rows, return_inverse=True)
         return self._whole.take(rows), places
 
-    def _column(self, name: str) -> _Column:
+    def _column(self, name: str) -> Column:
         column = self._columns.get(name)
         if column is None:
             column = self._columns[name] = self._open(name)
         return column
 
-    def _open(self, name: str) -> _Column:
+    def _open(self, name: str) -> Column:
         if name in self._passages:
-            return _Column.of_passages(name, self._passages[name], self.reading)
+            return Column.of_passages(name, self._passages[name], self.reading)
         if self._whole is not None:
-            return _TakenColumn(self._whole._column(name), self._rows, self.reading)
-        return _Column(name, self._cells.get(name), self._length, self.reading)
-
-
-def _read_numbers(column: Any) -> NDArray[np.float64]:
-    if not isinstance(column, pd.Series):
-        return np.array([np.nan if value is None else value for value in column], dtype=np.float64)
-    if column.dtype == np.float64:
-        return column.to_numpy(copy=True)
-    return column.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _read_moments(column: Any) -> NDArray[np.int64]:
-    if isinstance(column, pd.Series) and isinstance(column.dtype, pd.DatetimeTZDtype) and column.dtype.unit == "us":
-        return column.to_numpy(dtype="datetime64[us]").astype(np.int64)
-    if isinstance(column, tuple) and all(cell is None or type(cell) is datetime for cell in column):
-        return np.array([NEVER if cell is None else to_microseconds(cell) for cell in column], dtype=np.int64)
-    moments = pd.DatetimeIndex(pd.to_datetime(pd.Series(column), utc=True)).as_unit("us")
-    return np.array(moments.asi8)  # NaT is the least number
+            return self._whole._column(name).take(self._rows, self.reading)
+        return Column(name, self._cells.get(name), self._length, self.reading)
 
 
 def days_from(first: datetime | None, second: datetime | None) -> float:
@@ -671,21 +404,6 @@ def _say_how_to_name(listings: Any) -> str:
     else:
         made = "pandas.DataFrame(listings, columns=[…])"
     return f"{found}; expected a DataFrame with named columns such as seller_id, title and price. Make one: {made}."
-
-
-_AS_WRITTEN = Reading()
-
-
-@lru_cache(maxsize=4_096)
-def fold_name(name: str, max_letters: int = MAX_TITLE_LETTERS) -> str:
-    """Return a brand or a category folded; cached, since there are few distinct ones.
-
-    Examples
-    --------
-    >>> fold_name("Sch\u00fche")
-    'schuhe'
-    """
-    return fold_texts(Texts.of_one(name), max_letters).strings()[0]
 
 
 def _take_rows(values: Any, rows: NDArray[np.intp]) -> Any:

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.features.columns import ListingColumns, fold_name
+from ipml.features.column import fold_name
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.numbers import NEVER, describe_listings, describe_prices, describe_sellers, natural_log
 from ipml.features.extractor import Extractor
 from ipml.features.goods import BrandTable, brand_table, listing_brands

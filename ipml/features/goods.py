@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import Struct
 from ipml.errors import UnusableSetting
-from ipml.features.columns import ListingColumns, PhraseSet
-from ipml.features.compiled.folding import count_disguised_words
+from ipml.features.column import PhraseSet
+from ipml.features.columns import ListingColumns
+from ipml.features.compiled.folding import count_disguised_words, fold_text
 from ipml.features.compiled.goods import (
     Spellings,
     describe_claims,
@@ -34,7 +35,6 @@ from ipml.features.compiled.places import Numbers
 from ipml.features.compiled.texts import Texts
 from ipml.features.extractor import Extractor
 from ipml.features.names import Names
-from ipml.features.normalisation import fold_text
 from ipml.kit.estimator import check_fitted
 from ipml.listings.brands import Brands, load_brands
 

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import Struct, bind, make_struct
 from ipml.errors import UnusableSetting
-from ipml.features.columns import ListingColumns, PhraseSet
+from ipml.features.column import PhraseSet
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import letter_kinds
 from ipml.features.extractor import Extractor

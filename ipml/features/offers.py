@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import Struct, bind, make_struct
-from ipml.features.columns import MAX_LETTERS, ListingColumns, PhraseSet
+from ipml.features.column import MAX_LETTERS, PhraseSet
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts, letter_kinds
 from ipml.features.extractor import Extractor

@@ -21,15 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Struct, bind, make_struct
-from ipml.features.columns import (
-    MAX_LETTERS,
-    EngineReadings,
-    ListingColumns,
-    PhraseSet,
-    Reading,
-    ReadText,
-    days_from,
-)
+from ipml.features.column import MAX_LETTERS, EngineReadings, PhraseSet, Reading, ReadText
+from ipml.features.columns import ListingColumns, days_from
 from ipml.features.compiled.characters import PAGES
 from ipml.features.compiled.folding import TABLES as FOLDING
 from ipml.features.compiled.phrases import skeleton_tables

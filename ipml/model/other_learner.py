@@ -17,7 +17,8 @@ import scipy
 from numpy.typing import NDArray
 
 from ipml.errors import first_line
-from ipml.features.columns import ListingColumns, Reading
+from ipml.features.column import Reading
+from ipml.features.columns import ListingColumns
 from ipml.features.figures import MissingFields
 from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.columns import SPELT, ListingColumns
+from ipml.features.column import SPELT
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.numbers import add_rows
 from ipml.features.extractor import Extractor
 from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures

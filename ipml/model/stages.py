@@ -18,7 +18,8 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from ipml.features.columns import SPELT, ListingColumns, Reading
+from ipml.features.column import SPELT, Reading
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.texts import Texts, concat, cut_passages
 from ipml.features.extractor import Extractor
 from ipml.features.goods import BrandTable

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ipml.errors import Failed, UnusableSetting
 from ipml.features.columns import ListingColumns
-from ipml.features.frame import is_own_column
+from ipml.features.own import is_own_column
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.extra import PREFIX
 from ipml.listings.fields import FIELDS

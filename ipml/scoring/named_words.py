@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Struct, bind, make_struct
-from ipml.features.columns import SPELT
+from ipml.features.column import SPELT
 from ipml.features.compiled.texts import letter_kinds
 from ipml.records import Highlight
 

@@ -21,12 +21,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipml.features.columns import MAX_LETTERS, SPELT, ListingColumns
-from ipml.features.compiled.folding import MAX_TITLE_LETTERS
+from ipml.features.column import MAX_LETTERS, SPELT
+from ipml.features.columns import ListingColumns
+from ipml.features.compiled.folding import MAX_TITLE_LETTERS, count_disguises, fold_text, fold_with_origins
 from ipml.features.compiled.places import Place
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS
-from ipml.features.normalisation import count_disguises, fold_text, fold_with_origins
 from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures
 from ipml.kit.look_alikes import CYRILLIC, GREEK, LIVING_SCRIPTS, SIGN_READINGS

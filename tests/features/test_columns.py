@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from support.finding import read_words
 
 from ipml.features import names
-from ipml.features.columns import ListingColumns, PhraseSet, Reading
+from ipml.features.column import PhraseSet, Reading
+from ipml.features.columns import ListingColumns
+from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names, pair_up
-from ipml.features.normalisation import fold_text
 from ipml.features.spelling import Spelling
 from ipml.listings.fields import FIELDS
 from ipml.listings.kinds import Kind

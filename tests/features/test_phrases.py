@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from specification.phrases import find_phrases as specify_phrases
 from support.finding import find_phrases, in_letters, skeleton
 
+from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.phrases import PhraseFinder, trace_skeletons
 from ipml.features.compiled.texts import Texts
 from ipml.features.goods import brand_table
 from ipml.features.lexicon import load_lexicon
-from ipml.features.normalisation import fold_text
 
 WORDS = st.lists(st.sampled_from(["a", "ab", "aba", "b", "ba", "(", "1:1", "é", "Ab"]), max_size=8)
 TEXTS = WORDS.map(" ".join) | WORDS.map("".join)

@@ -15,9 +15,9 @@ from support.text_changes import TextChanges, choose_by, weigh_changes
 
 from experiments.benchmark.true_reasons import beats_another, try_marks, try_reasons
 from ipml.features.columns import ListingColumns
+from ipml.features.compiled.folding import fold_with_origins
 from ipml.features.figures import PictureFeatures
 from ipml.features.images import ImageVectors
-from ipml.features.normalisation import fold_with_origins
 from ipml.listings.schema import check_listings
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.records import EarlierListings, Listing

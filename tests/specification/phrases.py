@@ -6,8 +6,8 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import NamedTuple
 
+from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.phrases import list_ways
-from ipml.features.normalisation import fold_text
 from ipml.kit.look_alikes import is_spelt_mark
 
 Place = tuple[int, int, int]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from specification.disguises import count_disguises
 from specification.phrases import read_skeleton, skeleton
 
-from ipml.features.compiled.folding import UNITS, count_disguised_words
+from ipml.features.compiled.folding import UNITS, count_disguised_words, fold_text
 from ipml.features.compiled.phrases import skeleton_texts, trace_skeletons
 from ipml.features.compiled.texts import (
     ALNUM,
@@ -25,7 +25,6 @@ from ipml.features.compiled.texts import (
     hash_texts,
     letter_kinds,
 )
-from ipml.features.normalisation import fold_text
 from ipml.kit.look_alikes import is_spelt_mark
 
 STRINGS = st.lists(st.text(max_size=12), max_size=6)
