@@ -20,7 +20,7 @@ from ipml.cli.terminal import check_outputs, show_rows
 from ipml.errors import UnusableSetting
 
 if TYPE_CHECKING:
-    from ipml.scoring.batch.file_scoring import BatchCounts
+    from ipml.scoring.batch.file_scoring import BatchCounts, BatchOptions
     from ipml.scoring.scorer import Scorer
 
 
@@ -156,7 +156,7 @@ def _score_here(
     try:
         with show_rows() as show:
             return scorer, score_file(
-                scorer, source, out, on_rows=lambda step, rows, total: show(rows, total, step), **options
+                scorer, source, out, BatchOptions(**options), on_rows=lambda step, rows, total: show(rows, total, step)
             )
     except KeyboardInterrupt:
         is_stored = f"what is finished stands in {stored}: give the same command again to go on"
