@@ -20,7 +20,7 @@ from ipml.cli.terminal import check_outputs, show_rows
 from ipml.errors import UnusableSetting
 
 if TYPE_CHECKING:
-    from ipml.scoring.batch.file_scoring import BatchCounts, BatchOptions
+    from ipml.scoring.batch.file_scoring import BatchCounts
     from ipml.scoring.scorer import Scorer
 
 
@@ -145,7 +145,7 @@ def _score_here(
     from ipml.scoring.batch.worker_pool import gc_disabled
 
     with gc_disabled():
-        from ipml.scoring.batch.file_scoring import name_work_folder, score_file
+        from ipml.scoring.batch.file_scoring import BatchOptions, name_work_folder, score_file
         from ipml.scoring.portfolio_store import read_store
         from ipml.scoring.scorer import load_model
 
