@@ -1,8 +1,8 @@
 """External scorer: scores and reasons of a model that ipml did not train.
 
-Reasons come from the model where it gives any: what its features add to its log-odds. Else they come from occlusion:
-each field that a listing fills is left out by itself, and the score without it is stated. What fields do together is
-one more reason, so that reasons and base rate sum to the log-odds either way.
+Reasons come from the model if it gives any: the contributions of its features to its log-odds. Otherwise they come from
+occlusion: each filled field is left out alone, and the reason states the score without it. The joint effect of fields
+is one more reason, so that reasons and base rate sum to the log-odds either way.
 """
 
 from __future__ import annotations

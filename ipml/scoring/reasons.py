@@ -1,12 +1,12 @@
-"""Why a listing scored as it did: sentences with their weights, and the words of its texts with theirs.
+"""Reasons: sentences with weights that explain a score, and words of the texts with theirs.
 
-Every feature belongs to one group, and every group has one sentence. What a group of numbers weighs is what its
-features add to the log-odds. A group that names words of title or description weighs what the listing loses without
-them, which anybody can try. Words depend on each other, so that what they lose does not add up: what is left over is
-a reason of its own, and with it all weights and the base rate sum to the log-odds.
+Every feature belongs to one group, and every group has one sentence. A group of numbers weighs the sum of its features'
+contributions to the log-odds. A group that names words of title or description weighs the loss of log-odds without
+them, which anybody can check. Words depend on each other, so their losses do not add up: the remainder is a reason of
+its own, and with it all weights and the base rate sum to the log-odds.
 
-Where letters of a title were replaced, hidden or parted within words, the page shows what the model read there.
-Capitals, accents, punctuation, slips, and words of another alphabet, read by their sound, are no disguise.
+If letters of a title were replaced, hidden or separated within words, the page shows the title as the model read it.
+Capitals, accents, punctuation, misspellings, and words of another alphabet, read by their sound, are no disguise.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ GROUPS = {
 
 
 class Explanation(NamedTuple):
-    """Why a listing scores as it does.
+    """Explanation of one score.
 
     Attributes
     ----------
@@ -204,7 +204,7 @@ class _ReadText:
 
 
 class Explainer:
-    """Explain what a classifier said of listings.
+    """Explain the scores of a classifier.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ class Explainer:
         listings : ListingColumns
             As the classifier reads them.
         earlier : sequence of EarlierListings
-            What is known of the earlier listings of each one's seller.
+            Earlier listings of each seller.
         unread : sequence of int
             The rows whose titles say nothing but for the brands and goods they name.
         """
@@ -296,9 +296,8 @@ class Explainer:
         Parameters
         ----------
         facts : Facts
-            Of the listing.
         weights : sequence of float
-            What each group weighs.
+            Weight of each group.
         named : mapping of str to sequence of str
             By group, the words of title and description that its sentence is to name.
         """

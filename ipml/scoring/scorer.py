@@ -1,4 +1,4 @@
-"""The function others import: listings in, calibrated probabilities with reasons out."""
+"""Scorer: takes listings, returns calibrated probabilities with reasons."""
 
 from __future__ import annotations
 
@@ -66,26 +66,25 @@ _UNEXPLAINED = Explained()
 class Scorer:
     """A loaded model that scores listings: one at a time, or a frame at once. Threads may share it.
 
-    Every listing is judged by itself and by what was known of its seller before it: never by the others it is scored
-    with, so that its score is the same alone, in any batch and in any order. What is known of sellers is what the model
-    remembers of those it was trained on, or the portfolios given. A service keeps portfolios of its own, scores each
-    listing as it arrives, and then takes it in.
+    A score depends on the listing and on earlier listings of its seller, never on the others in the batch, so it is the
+    same alone, in any batch and in any order. Portfolios of sellers are those that the model remembers from training,
+    or those given. A service keeps its own portfolios, scores each listing as it arrives, and then adds it to them.
 
     Parameters
     ----------
     classifier : CounterfeitClassifier
         Fitted.
     version : str
-        Name and version, as every score carries them: "ipml/3f2a9c…".
+        Name and version, part of every score: "ipml/3f2a9c…".
     most_width : float or None, default=None
-        The model abstains where the 90 % interval of the probability is wider than this; never where none is given.
+        The model abstains if the 90 % interval of the probability is wider than this; by default never.
     digest : str or None, default=None
-        SHA-256 of the model file, which every score carries, too.
+        SHA-256 of the model file, also part of every score.
 
     Raises
     ------
     UntrustedModel
-        Nothing says which of its labels is that of counterfeits, so that a high score may mean a genuine listing.
+        The label of counterfeits is unknown, so a high score might mean a genuine listing.
 
     Examples
     --------
@@ -129,7 +128,7 @@ class Scorer:
         self._currencies = {"", None}
 
     def __reduce__(self) -> tuple[type[Scorer], tuple[CounterfeitClassifier, str, float | None, str | None]]:
-        """Go to another process as what it was made of; what was worked out from that is worked out there again."""
+        """Pickle the constructor's arguments only; derived values are computed again in the other process."""
         return Scorer, (self.classifier, self.version, self.most_width, self.digest)
 
     def score(
@@ -147,16 +146,16 @@ class Scorer:
         listing : Listing or mapping
             A mapping is checked against the schema first.
         portfolios : SellerPortfolios, optional
-            What is known of sellers; what the model remembers of those it was trained on where none are given.
+            Portfolios of sellers; by default those that the model remembers from training.
         others : EarlierListings, optional
-            What is known of its seller's earlier listings besides.
+            Other earlier listings of its seller.
         explain : bool, default=True
             Whether to give reasons and highlights.
 
         Raises
         ------
         InvalidListings
-            The mapping breaks the rules of the schema; every field at fault is named.
+            The mapping breaks the rules of the schema; the error names every field at fault.
         """
         record = listing if isinstance(listing, Listing) else validate_record(listing)
         self._report_currencies((record.currency,))
@@ -210,9 +209,9 @@ class Scorer:
         listings : DataFrame of shape (n_listings, …)
             Checked listings, as `ipml.listings.schema.check_listings` returns them.
         portfolios : SellerPortfolios, optional
-            What is known of sellers; what the model remembers of those it was trained on where none are given.
+            Portfolios of sellers; by default those that the model remembers from training.
         sample : ListingSample, optional
-            Takes in the listings, so that `find_unlike` can say in what all of a batch are unlike those of training.
+            Collects the listings, so that `find_unlike` can report how the batch differs from the training data.
         """
         judged = self._calibrate(ListingColumns(listings, self.classifier.reading), portfolios, sample=sample)
         return pd.DataFrame(
@@ -246,7 +245,7 @@ class Scorer:
 
     @property
     def caveat(self) -> str:
-        """Why the same listing may score otherwise another time, in brackets; empty where it may not."""
+        """Why the same listing may get another score later, in brackets; empty if it cannot."""
         return ""
 
     @property
@@ -261,7 +260,7 @@ class Scorer:
     def find_problems(self, listings: pd.DataFrame | Sequence[Listing]) -> list[Problem]:
         """Return a problem for each checked listing that this model cannot read: a vector of another length.
 
-        Scoring raises InvalidListings for such listings; whoever keeps bad rows apart asks before.
+        Scoring raises InvalidListings for such listings; callers that separate bad rows check before.
         """
         if not self.reads_vectors:
             return []
@@ -273,27 +272,27 @@ class Scorer:
 
     @property
     def familiarity(self) -> Familiarity | None:
-        """What listings usually look like to the model; None where an older release made it, which kept none."""
+        """Statistics of usual listings; None in models of older releases."""
         return getattr(self.classifier, "familiarity_", None)
 
     def find_unlike(self, sample: ListingSample) -> tuple[Unlike, ...]:
-        """Return in what listings that were scored into a sample are unlike those the model was trained on.
+        """Return how the listings of a sample differ from those of training.
 
-        Nothing, where they are like them, where fewer than 30 are too few to tell, or where the model does not know.
+        Empty if they do not differ, if there are fewer than 30, or if the model has no statistics.
         """
         return () if self.familiarity is None else self.familiarity.find_unlike(sample)
 
     def start_portfolios(self) -> SellerPortfolios:
-        """Return portfolios to add to that begin with what the model remembers of the sellers it was trained on."""
+        """Return new portfolios that begin with those that the model remembers from training."""
         return self.classifier.portfolios_.copy()
 
     def take_in(self, listings: pd.DataFrame | Listing, portfolios: SellerPortfolios) -> None:
-        """Add scored listings to portfolios, so that later listings of the same sellers are judged by them as well.
+        """Add scored listings to portfolios, so that they count for later listings of the same sellers.
 
         Parameters
         ----------
         listings : DataFrame of shape (n_listings, …), or Listing
-            Checked. In which order they are taken in makes no difference to what is known after the last of them.
+            Checked. The order of additions makes no difference to the result.
         portfolios : SellerPortfolios
         """
         columns = ListingColumns.of_one(listings) if isinstance(listings, Listing) else ListingColumns.of(listings)
@@ -301,7 +300,7 @@ class Scorer:
         portfolios.add(sellers, self.classifier.suspicion(columns), listing_moments(columns))
 
     def weigh(self, listings: pd.DataFrame) -> list[float | None]:
-        """Return what each listing of a checked frame counts for in a portfolio: `ScoredListing.suspicion`."""
+        """Return the weight of each listing of a checked frame in a portfolio: `ScoredListing.suspicion`."""
         columns = ListingColumns.of(listings)
         return self._weigh(columns, self.classifier.suspicion(columns))
 

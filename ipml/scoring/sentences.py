@@ -1,7 +1,7 @@
-"""What each group of features says of a listing, as a reviewer reads it.
+"""Sentences: the text of each reason, as a reviewer reads it.
 
-A sentence states what can be checked against the listing, and quotes text as the seller wrote it. Which groups there
-are is said in `ipml.scoring.reasons`; each has its sentence in `SENTENCES`.
+A sentence states facts that can be checked against the listing, and quotes text as the seller wrote it. The groups of
+reasons are in `ipml.scoring.reasons`; each has its sentence in `SENTENCES`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Files in, files out: score a file of any size in bounded memory, by several processes, and go on after a kill.
+"""File scoring: scores a file of any size in bounded memory, by several processes, and continues after a kill.
 
-The file is scored in chunks, which stand in a hidden folder beside the result until they are put together: every chunk
-that is not finished is scored, then a shard of the result is made of each. How many processes there are, and how often
-they were killed, changes nothing of what comes out.
+The file is scored in chunks, which are in a hidden folder beside the result until they are joined: every unfinished
+chunk is scored, then each becomes a shard of the result. The result does not depend on the number of processes or
+kills.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The folder in which the chunks of a run stand until its result is whole, and what that run is.
+"""Work folder: holds the chunks of a run until its result is complete, and the description of the run.
 
-A run is described by which rows are scored, by what, into what. Chunks of two runs are never mixed.
+A run is described by the rows that it scores, the scorer and the result. Chunks of two runs are never mixed.
 
-What has a record here is finished: the record is written last and names every file with its size and digest. Anything
-else is the rest of a run that was killed, and goes. Files here are not forced to the disk, which would take longer than
-to score them: where a machine goes down, their digests tell which of them are whole. Results are.
+A chunk with a record is finished: the record is written last and names every file with its size and digest. Other files
+are the rest of a killed run and are deleted. Files here are not forced to the disk, which would take longer than
+scoring them: after a power failure their digests show which of them are complete. Results are forced to the disk.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def digest_run(facts: Mapping[str, str]) -> str:
 
 
 def _look_at(path: Path) -> bytes:
-    """Return what tells a file from a changed one without reading all of it."""
+    """Return a fingerprint of a file that changes with it, without reading all of it."""
     state = path.stat()
     with path.open("rb") as stream:
         head = stream.read(_ENDS)
@@ -76,7 +76,7 @@ class WorkFolder:
     ----------
     path : Path
     digest : str
-        Of the run; a record of another run counts for nothing.
+        Digest of the run; records of another run are ignored.
     """
 
     path: Path

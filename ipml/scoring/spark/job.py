@@ -196,7 +196,7 @@ def score_dataframe(
         A model folder or a name in the registry, as for `ipml.scoring.scorer.load_model`. The driver verifies it and
         sends it; every worker process verifies it again and loads it once.
     portfolios : Path, optional
-        What is known of sellers, as `ipml data portfolios` writes it; it is only read.
+        Portfolios as `ipml data portfolios` writes them; the file is only read.
     events : DataFrame, optional
         Seller events (`ipml.listings.seller_events.EVENT_FIELDS`). With them the seller columns of each listing are
         what was known when it was observed, whatever the listings say themselves.
@@ -247,7 +247,7 @@ def score_on_spark(
     """Score every good listing of a source into a table of scores.
 
     The table is parted by model version and run; a row's key is (listing_id, observed_at, model_version). A run done
-    again replaces its own part, so it can be repeated at will, after a failure or a kill as well. Of good rows with
+    again replaces its own part, so it can be repeated at will, after a failure or a kill as well. Among good rows with
     the same listing_id and observed_at the first one of the source stands and the others are rejected.
 
     Parameters
