@@ -316,16 +316,10 @@ class ListingFeatures(Extractor):
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 13); unknown ones are 0."""
         days = listings.days_between("listed_at", "observed_at")
-        return describe_listings(
-            self.count_age(days, listings.numbers("seller_age_days")),
-            listings.numbers("listing_sales"),
-            listings.numbers("listing_returns"),
-            listings.numbers("listing_rating"),
-            listings.numbers("listing_reviews"),
-            listings.letters("description"),
-            listings.is_given("gtin"),
-            *self.bounds,
-        )
+        names = ("sales", "returns", "rating", "reviews")
+        figures = {"age_days": self.count_age(days, listings.numbers("seller_age_days"))}
+        figures |= {name: listings.numbers(f"listing_{name}") for name in names}
+        return describe_listings(figures, listings.letters("description"), listings.is_given("gtin"), *self.bounds)
 
     @property
     def bounds(self) -> tuple[NDArray[np.float64], float]:
@@ -383,8 +377,8 @@ class SellerFeatures(Extractor):
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 4); unknown ones count as usual, 0."""
-        sales, returns, complaints, rating, strikes = map(listings.numbers, self.reads)
-        return describe_sellers(sales, returns, complaints, rating, strikes, *self.bounds)
+        figures = {name.removeprefix("seller_"): listings.numbers(name) for name in self.reads}
+        return describe_sellers(figures, *self.bounds)
 
     @property
     def bounds(self) -> tuple[NDArray[np.float64], float, float]:
