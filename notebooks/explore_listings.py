@@ -28,9 +28,9 @@ import pandas as pd
 from IPython.display import display
 
 from ipml.features.columns import ListingColumns
+from ipml.features.compiled.folding import count_disguises, fold_text
 from ipml.features.goods import brand_table, listing_brands
 from ipml.features.lexicon import KINDS, TradeWords, load_lexicon
-from ipml.features.normalisation import count_disguises, fold_text
 from ipml.listings.brands import load_brands
 from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings

@@ -154,7 +154,10 @@ def test_files_are_there(package: Package):
     assert not absent, "\n".join(absent)
 
 
-PLAIN = ("storage", "review", "enforcement", "cooperation", "web", "cli", "simulation", "features", "listings", "kit")
+PLAIN = (
+    *("scoring", "engine", "storage", "review", "enforcement", "cooperation"),
+    *("web", "cli", "simulation", "features", "listings", "kit"),
+)
 RIDDLES = re.compile(  # words, and openings of a sentence, that give way to the noun they stand for
     r"(?i:\b(?:told|tells|telling|whoever|what became of|it is said that)\b)"
     r"|(?:\A|[.?!]\s+|\n\s*\n|\n {4,}|\n- )(?:What|Of|Whoever|Who|Whom)\b"

@@ -21,7 +21,8 @@ from sklearn.preprocessing import MaxAbsScaler
 
 from experiments.benchmark.ours import canonical
 from experiments.candidates.second_stage import part_features
-from ipml.features.columns import SPELT, ListingColumns, Reading
+from ipml.features.column import SPELT, Reading
+from ipml.features.columns import ListingColumns
 from ipml.features.spelling import Spelling
 from ipml.model.pipeline import make_features
 

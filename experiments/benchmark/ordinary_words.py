@@ -14,12 +14,11 @@ from collections.abc import Collection, Iterator
 import typer
 from spellchecker import SpellChecker
 
+from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.spelling import OrdinaryWords, read_texts
 from ipml.features.compiled.texts import Texts
-from ipml.features.dictionary import LANGUAGES, MOST_COMMON, common_words
 from ipml.features.goods import brand_table
-from ipml.features.normalisation import fold_text
-from ipml.features.spelling import Spelling
+from ipml.features.spelling import LANGUAGES, MOST_COMMON, Spelling, common_words
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.simulation.marketplace import simulate_marketplace
 

@@ -20,7 +20,7 @@ import typer
 from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.writers import write_listings
-from ipml.scoring.batch.file_scoring import score_file
+from ipml.scoring.batch.file_scoring import BatchOptions, score_file
 from ipml.scoring.scorer import load_model
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def open_session(folder: Path, batch_rows: int) -> SparkSession:
 def score_plainly(model: Path, folder: Path) -> None:
     """Score by the plain batch in this process, loading the model included."""
     (folder / "scored.parquet").unlink(missing_ok=True)
-    score_file(load_model(model), folder / "source", folder / "scored.parquet", explain_top=0)
+    score_file(load_model(model), folder / "source", folder / "scored.parquet", BatchOptions(explain_top=0))
 
 
 def score_on_cluster(session: SparkSession, model: Path, folder: Path) -> None:

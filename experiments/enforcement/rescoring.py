@@ -29,7 +29,7 @@ from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.scoring.batch.file_scoring import score_file
+from ipml.scoring.batch.file_scoring import BatchOptions, score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.portfolio_store import start_store
 from ipml.scoring.rescoring import TOLERANCE, rescore
@@ -81,7 +81,7 @@ def score_later(folder: Path, listings: pd.DataFrame) -> None:
     store = start_store(scorer)
     store.take_in(scorer, listings)
     listings.to_csv(folder / "listings.csv", index=False)
-    score_file(scorer, folder / "listings.csv", folder / "scored.parquet", portfolios=store.portfolios)
+    score_file(scorer, folder / "listings.csv", folder / "scored.parquet", BatchOptions(portfolios=store.portfolios))
 
 
 def decide_all(engine: Engine, folder: Path, n_decisions: int) -> None:

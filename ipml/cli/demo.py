@@ -219,13 +219,15 @@ def _train(out: Path, seed: int, say: Say) -> Trained:
 def _score_newest(out: Path, market: Marketplace, trained: Trained) -> list[ScoredListing]:
     """Score the newest listings, as a nightly batch would; return them, the most suspicious first."""
     from ipml.listings.writers import write_listings
-    from ipml.scoring.batch.file_scoring import score_file
+    from ipml.scoring.batch.file_scoring import BatchOptions, score_file
     from ipml.scoring.batch.scored_files import read_scored
     from ipml.scoring.scorer import load_model
 
     newest = market.listings.sort_values("observed_at", kind="stable").tail(NEWEST)
     write_listings(newest, out / "newest.parquet")
-    score_file(load_model(trained.folder), out / "newest.parquet", out / "scored.parquet", explain_top=QUEUED)
+    score_file(
+        load_model(trained.folder), out / "newest.parquet", out / "scored.parquet", BatchOptions(explain_top=QUEUED)
+    )
     return sorted(read_scored(out / "scored.parquet"), key=lambda one: -(one.score or 0.0))
 
 

@@ -145,7 +145,7 @@ def _score_here(
     from ipml.scoring.batch.worker_pool import gc_disabled
 
     with gc_disabled():
-        from ipml.scoring.batch.file_scoring import name_work_folder, score_file
+        from ipml.scoring.batch.file_scoring import BatchOptions, name_work_folder, score_file
         from ipml.scoring.portfolio_store import read_store
         from ipml.scoring.scorer import load_model
 
@@ -156,7 +156,7 @@ def _score_here(
     try:
         with show_rows() as show:
             return scorer, score_file(
-                scorer, source, out, on_rows=lambda step, rows, total: show(rows, total, step), **options
+                scorer, source, out, BatchOptions(**options), on_rows=lambda step, rows, total: show(rows, total, step)
             )
     except KeyboardInterrupt:
         is_stored = f"what is finished stands in {stored}: give the same command again to go on"

@@ -1,5 +1,5 @@
-"""The engine: what reads the text of listings, and what is worked out for many of them, compiled from C.
+"""Engine: compiled C code that reads listing texts and computes features and scores of many listings.
 
-Python is a thousand times too slow to look at each letter of a billion listings. What does is written in C, in the
-files of this folder; `ipml.engine.library` makes functions of it that take arrays.
+Python is a thousand times too slow to look at each letter of a billion listings. `ipml.engine.library` makes functions
+of the C files in this folder, which take arrays.
 """

@@ -172,9 +172,9 @@ def bind(name: str) -> Callable[..., Any]:
     Raises
     ------
     MemoryError
-        Of the function: there is not enough for what it works out or writes into buffers.
+        There is not enough memory for its results or buffers.
     ValueError
-        Of the function: arrays are not as long as it reads or writes them. Of an array of another type, with gaps, or
+        Arrays are shorter than the function reads or writes them. For an array of another type, with gaps, or
         that may not be written, ctypes makes an error of its own.
     """
     function = getattr(_library, name)

@@ -1,4 +1,4 @@
-"""The step of building a wheel that compiles the engine; Hatchling calls it, also where ipml is installed editable."""
+"""Wheel: the build step that compiles the engine; Hatchling calls it, also for editable installs."""
 
 from __future__ import annotations
 

@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.features.columns import Extractor, ListingColumns, fold_name
+from ipml.features.column import fold_name
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.numbers import NEVER, describe_listings, describe_prices, describe_sellers, natural_log
+from ipml.features.extractor import Extractor
 from ipml.features.goods import BrandTable, brand_table, listing_brands
 from ipml.features.names import Names, find_pairs, pair_up
 from ipml.records import Listing, PriceRange
@@ -100,7 +102,7 @@ class PriceFeatures(Extractor):
         with np.errstate(divide="ignore", invalid="ignore"):
             return describe_prices(
                 self.ratios(listings),
-                listings.each_once(("category", "price", "currency"), self._ratio_to_category),
+                listings.for_distinct_rows(("category", "price", "currency"), self._ratio_to_category),
                 *self.bounds,
             )
 
@@ -133,7 +135,7 @@ class PriceFeatures(Extractor):
     def price_ranges(self, X: Any) -> list[PriceRange | None]:
         """Return the range that each listing's price is compared with, in the listing's currency."""
         listings = ListingColumns.of(X)
-        return listings.once(("price ranges", self), lambda: self._price_ranges(listings))
+        return listings.memoise(("price ranges", self), lambda: self._price_ranges(listings))
 
     def usual_of(self, brand: str, category: str, unit: str) -> tuple[str, Sequence[float]] | None:
         """Return basis and low, reference and high price of goods of a brand and category; None where unknown.
@@ -314,16 +316,10 @@ class ListingFeatures(Extractor):
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 13); unknown ones are 0."""
         days = listings.days_between("listed_at", "observed_at")
-        return describe_listings(
-            self.count_age(days, listings.numbers("seller_age_days")),
-            listings.numbers("listing_sales"),
-            listings.numbers("listing_returns"),
-            listings.numbers("listing_rating"),
-            listings.numbers("listing_reviews"),
-            listings.letters("description"),
-            listings.is_given("gtin"),
-            *self.bounds,
-        )
+        names = ("sales", "returns", "rating", "reviews")
+        figures = {"age_days": self.count_age(days, listings.numbers("seller_age_days"))}
+        figures |= {name: listings.numbers(f"listing_{name}") for name in names}
+        return describe_listings(figures, listings.letters("description"), listings.is_given("gtin"), *self.bounds)
 
     @property
     def bounds(self) -> tuple[NDArray[np.float64], float]:
@@ -381,8 +377,8 @@ class SellerFeatures(Extractor):
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 4); unknown ones count as usual, 0."""
-        sales, returns, complaints, rating, strikes = map(listings.numbers, self.reads)
-        return describe_sellers(sales, returns, complaints, rating, strikes, *self.bounds)
+        figures = {name.removeprefix("seller_"): listings.numbers(name) for name in self.reads}
+        return describe_sellers(figures, *self.bounds)
 
     @property
     def bounds(self) -> tuple[NDArray[np.float64], float, float]:
@@ -481,6 +477,8 @@ class MissingFields(Extractor):
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the corrections, shape (n_listings, 1)."""
+        if listings.record is not None:
+            return np.array([[self.value_of(listings.record)]])
         add_up = self.prepared[0]
         bits = find_missing(listings, self.names_) @ (1 << np.arange(len(self.names_)))
         patterns, which = np.unique(bits, return_inverse=True)

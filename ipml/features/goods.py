@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import Struct
 from ipml.errors import UnusableSetting
-from ipml.features.columns import Extractor, ListingColumns, PhraseSet
-from ipml.features.compiled.folding import count_disguised_words
+from ipml.features.column import PhraseSet
+from ipml.features.columns import ListingColumns
+from ipml.features.compiled.folding import count_disguised_words, fold_text
 from ipml.features.compiled.goods import (
     Spellings,
     describe_claims,
@@ -32,8 +33,8 @@ from ipml.features.compiled.goods import (
 from ipml.features.compiled.phrases import list_ways
 from ipml.features.compiled.places import Numbers
 from ipml.features.compiled.texts import Texts
+from ipml.features.extractor import Extractor
 from ipml.features.names import Names
-from ipml.features.normalisation import fold_text
 from ipml.kit.estimator import check_fitted
 from ipml.listings.brands import Brands, load_brands
 
@@ -147,7 +148,7 @@ def brands_in_titles(listings: ListingColumns, table: BrandTable) -> Numbers:
     def work_out(listings: ListingColumns) -> Numbers:
         return list_brands(listings.places("title", finder.phrases), finder.phrase_brands)
 
-    return listings.once_a_row(("brands in titles", finder), ["title"], work_out)
+    return listings.memoise_rows(("brands in titles", finder), ["title"], work_out)
 
 
 def listing_brands(listings: ListingColumns, table: BrandTable) -> Names:
@@ -156,19 +157,14 @@ def listing_brands(listings: ListingColumns, table: BrandTable) -> Names:
     A brand field with an unknown brand is returned folded, so that prices can still be compared within it.
     """
     finder = BrandFinder.of(table)
-    return listings.once(("brand", finder), lambda: _name_brands(listings, finder))
+    return listings.memoise(("brand", finder), lambda: _name_brands(listings, finder))
 
 
 def claimed_brands(listings: ListingColumns, table: BrandTable) -> NDArray[np.int64]:
     """Return the number of each listing's brand, as `listing_brands` names it; -1 for brands outside the table."""
     finder = BrandFinder.of(table)
     key = ("brand number", finder)
-    return listings.once_a_row(key, ["title", "brand"], lambda of: _number_brands(of, finder))
-
-
-def tell_brands(listings: ListingColumns, table: BrandTable, numbers: NDArray[np.int64]) -> None:
-    """Store brand numbers, as `claimed_brands` returns them, that were found elsewhere."""
-    listings.once(("brand number", BrandFinder.of(table)), lambda: numbers)
+    return listings.memoise_rows(key, ["title", "brand"], lambda of: _number_brands(of, finder))
 
 
 def _name_brands(listings: ListingColumns, finder: BrandFinder) -> Names:
@@ -183,6 +179,8 @@ def _name_brands(listings: ListingColumns, finder: BrandFinder) -> Names:
 
 
 def _number_brands(listings: ListingColumns, finder: BrandFinder) -> NDArray[np.int64]:
+    if listings.readings is not None and listings.readings.finder is finder:
+        return listings.readings.brands
     titled, fields = brands_in_titles(listings, finder.table).first(), listings.folded_names("brand")
     if fields.names == [""]:
         return titled
@@ -228,7 +226,7 @@ class BrandFeatures(Extractor):
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 8)."""
-        return np.asarray(listings.each_once(self.reads, self._read))
+        return np.asarray(listings.for_distinct_rows(self.reads, self._read))
 
     def _read(self, listings: ListingColumns) -> NDArray[np.float64]:
         finder, titles = BrandFinder.of(self.table_), listings.raw("title")
@@ -388,7 +386,7 @@ class GoodsFeatures(Extractor):
         `often_copied` is the highest of the kinds named; `several_kinds` counts those beyond the first, up to three;
         `kind_of_brand` and `other_kind_than_brand` compare them with the brands in the title.
         """
-        return np.asarray(listings.each_once(self.reads, self._read))
+        return np.asarray(listings.for_distinct_rows(self.reads, self._read))
 
     def _read(self, listings: ListingColumns) -> NDArray[np.float64]:
         phrases, table = self.prepared

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.errors import InvalidListings
-from ipml.features.columns import Extractor, ListingColumns
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.numbers import project_vectors
+from ipml.features.extractor import Extractor
 from ipml.listings.fields import TEXT_VECTOR, VECTOR
 from ipml.listings.kinds import is_missing, read_vector
 from ipml.records import Problem
@@ -112,7 +113,7 @@ class ImageVectors(Extractor):
         InvalidListings
             A vector differs in length from the training vectors.
         """
-        return listings.once_a_row(self.prepared, [self.column], self._project)
+        return listings.memoise_rows(self.prepared, [self.column], self._project)
 
     def find_problems(self, listings: ListingColumns) -> list[Problem]:
         """Return a problem for each listing whose vector differs in length from the training vectors."""

@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import Struct, bind, make_struct
 from ipml.errors import UnusableSetting
-from ipml.features.columns import Extractor, ListingColumns, PhraseSet
+from ipml.features.column import PhraseSet
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import letter_kinds
+from ipml.features.extractor import Extractor
 
 _NEGATED = "negated"
 KINDS = ("replica", "grade", "hedge", "claim", "lawful", "trade", _NEGATED)
@@ -158,7 +160,9 @@ class TradeWords(Extractor):
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the counts, shape (n_listings, 2 * n_kinds): title first, then description."""
-        return np.column_stack([listings.each_once([name], partial(self._count, name=name)) for name in _COLUMNS])
+        return np.column_stack(
+            [listings.for_distinct_rows([name], partial(self._count, name=name)) for name in _COLUMNS]
+        )
 
     def _count(self, listings: ListingColumns, name: str) -> NDArray[np.float64]:
         counts = np.zeros((len(listings), len(KINDS)))

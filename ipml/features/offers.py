@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import Struct, bind, make_struct
-from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, PhraseSet
+from ipml.features.column import MAX_LETTERS, PhraseSet
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts, letter_kinds
+from ipml.features.extractor import Extractor
 
 _COLUMNS = ("title", "description")
 _CONTACTS = ("messenger", "approach", "link", "email", "handle", "phone")
@@ -106,7 +108,9 @@ class OfferFeatures(Extractor):
 
         `log_pieces` is the decimal logarithm of the largest number of pieces.
         """
-        return np.column_stack([listings.each_once([name], partial(self._read, name=name)) for name in _COLUMNS])
+        return np.column_stack(
+            [listings.for_distinct_rows([name], partial(self._read, name=name)) for name in _COLUMNS]
+        )
 
     def _read(self, listings: ListingColumns, name: str) -> NDArray[np.float64]:
         if name not in listings:

@@ -12,7 +12,7 @@ make every later figure too good.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
@@ -22,10 +22,11 @@ import scipy
 from numpy.typing import NDArray
 
 from ipml.errors import IpmlError, Refused, enumerate_names, first_line
-from ipml.features.columns import Extractor, ListingColumns
-from ipml.features.frame import KINDS, make_frame
-from ipml.listings.extra import EXTRA
-from ipml.listings.fields import COLUMNS, VECTORS
+from ipml.features.columns import ListingColumns
+from ipml.features.extractor import Extractor
+from ipml.listings.extra import EXTRA, PREFIX, is_extra_name, parse_extra
+from ipml.listings.fields import COLUMNS, FIELDS, VECTORS
+from ipml.listings.kinds import Kind
 from ipml.records import Listing
 
 LABELS = ("is_counterfeit", "labelled_at", "label_weight", "label_probability")
@@ -154,12 +155,12 @@ class OwnFeatures(Extractor):
     def raw(self, listings: ListingColumns) -> Values:
         """Return the features as the transformer gives them, shape (n_listings, n_features)."""
         scale = self.prepared
-        return listings.once_a_row((scale, "raw"), (), self._transform)
+        return listings.memoise_rows((scale, "raw"), (), self._transform)
 
     def values(self, listings: ListingColumns) -> Values:
         """Return the scaled features, shape (n_listings, n_features); a passage has those of its listing."""
         scale = self.prepared
-        return listings.once_a_row((scale, "scaled"), (), lambda all_: _scale(self.raw(all_), scale))
+        return listings.memoise_rows((scale, "scaled"), (), lambda all_: _scale(self.raw(all_), scale))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""
@@ -415,3 +416,82 @@ def _dense(values: Values) -> Floats:
 
 def _row(values: Values, row: int) -> Floats:
     return np.asarray(_dense(values[row : row + 1])[0])
+
+
+KINDS = {field.name: field.kind for field in FIELDS}
+
+
+def is_own_column(name: str) -> bool:
+    """Return whether a column is one of the marketplace's own, such as "extra.tier"."""
+    return name.startswith(PREFIX) and is_extra_name(name.removeprefix(PREFIX))
+
+
+def make_frame(listings: ListingColumns, columns: Sequence[str], fills_texts: bool = True) -> pd.DataFrame:
+    """Return canonical columns of listings; their types do not depend on missing values.
+
+    Parameters
+    ----------
+    listings : ListingColumns
+    columns : sequence of str
+        Canonical column names.
+    fills_texts : bool, default=True
+        Whether a missing text becomes "". If False it stays missing; a missing title becomes "" either way.
+
+    Examples
+    --------
+    >>> frame = make_frame(ListingColumns({"title": ["Bag", None]}), ["title", "price", "listed_at"])
+    >>> frame["title"].tolist(), frame["price"].tolist(), str(frame["listed_at"].dtype)
+    (['Bag', ''], [nan, nan], 'datetime64[us, UTC]')
+    """
+    read: dict[str, Any] = {}
+    for name in columns:
+        read[name] = cells = _READERS[KINDS[name]](listings, name)
+        if not fills_texts and name != "title" and KINDS[name] in (Kind.TEXT, Kind.EXTRA):
+            read[name] = pd.Series(cells).where(cells != "")
+    return pd.DataFrame(read, index=pd.RangeIndex(len(listings)), copy=False)
+
+
+def find_own_texts(extra: Iterable[Any]) -> list[str]:
+    """Return the own columns that hold a text in some listing.
+
+    Examples
+    --------
+    >>> find_own_texts(['{"returns":0.25,"tier":"gold"}', ""])
+    ['extra.tier']
+    """
+    cells = (pair for text in extra if isinstance(text, str) for pair in parse_extra(text).items())
+    return sorted({f"{PREFIX}{name}" for name, cell in cells if isinstance(cell, str)})
+
+
+def read_own_column(extra: Iterable[Any], name: str, is_text: bool) -> NDArray[Any]:
+    """Return an own column as texts or as numbers; a cell of the other type is missing.
+
+    Examples
+    --------
+    >>> read_own_column(['{"tier":"gold"}', ""], "extra.tier", is_text=True).tolist()
+    ['gold', nan]
+    """
+    key, kind = name.removeprefix(PREFIX), str if is_text else float
+    cells = [parse_extra(text).get(key) if isinstance(text, str) else None for text in extra]
+    return np.array([cell if isinstance(cell, kind) else np.nan for cell in cells], object if is_text else np.float64)
+
+
+def _read_text(listings: ListingColumns, name: str) -> pd.api.extensions.ExtensionArray:
+    texts = listings.texts(name)
+    try:
+        return pd.array(texts, dtype="str")
+    except UnicodeEncodeError:  # lone surrogates, which Arrow cannot hold
+        return pd.array([text.encode("utf-8", "replace").decode() for text in texts], dtype="str")
+
+
+def _read_moment(listings: ListingColumns, name: str) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(listings.moments(name).view("datetime64[us]")).tz_localize("UTC")
+
+
+_READERS: dict[Kind, Callable[[ListingColumns, str], Any]] = {
+    Kind.TEXT: _read_text,
+    Kind.EXTRA: _read_text,
+    Kind.MOMENT: _read_moment,
+    Kind.VECTOR: lambda listings, name: pd.Series(list(listings.cells(name)), dtype=object),
+    **{kind: (lambda listings, name: listings.numbers(name).copy()) for kind in (Kind.NUMBER, Kind.COUNT, Kind.SHARE)},
+}

@@ -324,11 +324,7 @@ def listing_moments(listings: ListingColumns) -> Moments:
 
     A listing without either counts as the first of its seller.
     """
-
-    def work_out() -> Moments:
-        return np.asarray(choose_moments(listings.moments("listed_at"), listings.moments("observed_at")))
-
-    return listings.once(("moments of listing",), work_out)
+    return np.asarray(choose_moments(listings.moments("listed_at"), listings.moments("observed_at")))
 
 
 @lru_cache(maxsize=65_536)

@@ -14,11 +14,12 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from ipml.features.columns import Extractor, ListingColumns
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.ngrams import count, mark_known, spread, sum_rows
 from ipml.features.compiled.ngrams import count_texts as count_in_texts
 from ipml.features.compiled.phrases import trace_skeletons
 from ipml.features.compiled.texts import Texts
+from ipml.features.extractor import Extractor
 
 
 def count_ngrams(
@@ -177,8 +178,8 @@ class TextFeatures(Extractor):
 
     def _count(self, listings: ListingColumns) -> tuple[NDArray[np.int64], int]:
         """Return the number of listings with each n-gram, and the number of all listings."""
-        bones = listings.bones(self.column)
-        return count_texts(bones, bits=self.bits, letters=self.letters, words=self.words), len(listings)
+        skeletons = listings.skeletons(self.column)
+        return count_texts(skeletons, bits=self.bits, letters=self.letters, words=self.words), len(listings)
 
     def _weigh_rarity(self, n_listings: NDArray[np.int64], n_all: int) -> NDArray[np.float64]:
         """Return the values of `idf_`."""
@@ -191,11 +192,11 @@ class TextFeatures(Extractor):
 
     def values(self, listings: ListingColumns) -> scipy.sparse.csr_matrix:
         """Return the values, shape (n_listings, 2^bits)."""
-        return self.weigh(listings.bones(self.column))
+        return self.weigh(listings.skeletons(self.column))
 
-    def weigh(self, bones: Texts) -> scipy.sparse.csr_matrix:
+    def weigh(self, skeletons: Texts) -> scipy.sparse.csr_matrix:
         """Return the values of the n-grams of skeletons, shape (n_texts, 2^bits)."""
-        counts = count_ngrams(bones, bits=self.bits, letters=self.letters, words=self.words)
+        counts = count_ngrams(skeletons, bits=self.bits, letters=self.letters, words=self.words)
         idf = self.idf_[counts.indices]
         is_known = idf > 0
         indptr = np.concatenate([[0], np.cumsum(is_known)])[counts.indptr]
@@ -222,7 +223,7 @@ class TextFeatures(Extractor):
         marked : array of shape (2^bits + 1,)
             From `mark`.
         """
-        return sum_ngrams(listings.bones(self.column), marked, letters=self.letters, words=self.words)
+        return sum_ngrams(listings.skeletons(self.column), marked, letters=self.letters, words=self.words)
 
     def prepare(self) -> float:
         """Return the share of columns in use: the average share of an unknown text's n-grams that seem known."""

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Struct, bind, make_struct
-from ipml.features.columns import MAX_LETTERS, ListingColumns, PhraseSet, Reading, days_from
+from ipml.features.column import MAX_LETTERS, EngineReadings, PhraseSet, Reading, ReadText
+from ipml.features.columns import ListingColumns, days_from
 from ipml.features.compiled.characters import PAGES
 from ipml.features.compiled.folding import TABLES as FOLDING
 from ipml.features.compiled.phrases import skeleton_tables
@@ -28,7 +29,7 @@ from ipml.features.compiled.prices import PriceList
 from ipml.features.compiled.spelling import make_tables
 from ipml.features.compiled.texts import Texts
 from ipml.features.figures import MissingFields
-from ipml.features.goods import BrandFinder, tell_brands
+from ipml.features.goods import BrandFinder
 from ipml.features.names import Names, find_pairs, pair_up
 from ipml.features.offers import OfferFeatures, offer_table
 from ipml.model.parts import NumberPart, Part, complete
@@ -90,12 +91,15 @@ class StageScores:
         The sum of `IS_UNFAMILIAR` and `HAS_NO_PLAIN_LETTERS`, where they hold.
     by_engine : array of float
         The log-odds without extractors that the engine does not know.
+    readings : EngineReadings
+        Brands, and after `explain` also the texts, for `ListingColumns.with_readings`.
     """
 
     log_odds: Floats
     brands: Codes
     found: Bytes
     by_engine: Floats
+    readings: EngineReadings
 
 
 ScoreOne: TypeAlias = Callable[[Listing], tuple[float, int, int]]
@@ -136,13 +140,12 @@ class CompiledStage:
         by_engine, brands, found = results = _make_results(len(listings))
         while not self.call(_weigh_listings, listings, *results):
             pass
-        return StageScores(self._add_others(listings, by_engine), brands, found, by_engine)
+        readings = EngineReadings(self._finder, brands)
+        listings = listings.with_readings(readings) if self._others else listings
+        return StageScores(self._add_others(listings, by_engine), brands, found, by_engine, readings)
 
     def explain(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
-        """Return scores, and what each feature adds to the log-odds, the n-grams of a text together.
-
-        The listings keep their readings, phrase places and brands.
-        """
+        """Return scores, and what each feature adds to the log-odds, the n-grams of a text together."""
         by_engine, brands, found = results = _make_results(len(listings))
         parts = np.empty((len(listings), self._n_parts))
         while True:
@@ -150,10 +153,12 @@ class CompiledStage:
             if self.call(_explain_listings, listings, *results, parts, *read):
                 break
         data, numbers, places = (of.take(kind) for of, kind in zip(read, (np.uint8, np.int64, np.int32), strict=True))
+        texts = {}
         for name in MAX_LETTERS:
-            data, numbers, places = self._tell_read(listings, name, data, numbers, places)
-        tell_brands(listings, self._finder.table, brands)
-        scores = StageScores(self._add_others(listings, by_engine), brands, found, by_engine)
+            texts[name], data, numbers, places = self._split_text(len(listings) + 1, data, numbers, places)
+        readings = EngineReadings(self._finder, brands, texts)
+        listings = listings.with_readings(readings)
+        scores = StageScores(self._add_others(listings, by_engine), brands, found, by_engine, readings)
         if self._others:
             parts = np.concatenate([parts, *(part.contributions(listings) for part in self._others.values())], axis=1)
         return scores, parts if self._places is None else parts[:, self._places]
@@ -167,11 +172,11 @@ class CompiledStage:
             part.add(listings, total)
         return total
 
-    def _tell_read(
-        self, listings: ListingColumns, name: str, data: Bytes, numbers: Codes, places: Codes32
-    ) -> tuple[Bytes, Codes, Codes32]:
-        """Let listings know what was read in a column, which the arrays begin with; return what follows it."""
-        n, n_sets = len(listings) + 1, len(_SETS)
+    def _split_text(
+        self, n: int, data: Bytes, numbers: Codes, places: Codes32
+    ) -> tuple[ReadText, Bytes, Codes, Codes32]:
+        """Return the text column with which the arrays begin, and the rest of the arrays; `n` is listings + 1."""
+        n_sets = len(_SETS)
         offsets, starts, after = numbers[:n], numbers[n : n * (1 + n_sets)], n * (1 + n_sets) + n_sets + 1
         n_bytes, bounds = int(offsets[-1]), numbers[after - n_sets - 1 : after].tolist()
         of_column = places[: 3 * bounds[-1]].reshape(3, -1)
@@ -182,20 +187,20 @@ class CompiledStage:
                 return None
             return Places(starts[number * n : (number + 1) * n], *of_column[:, bounds[number] : bounds[number + 1]])
 
-        listings.tell_read(name, Texts(offsets, data[:n_bytes]), find)
-        return data[n_bytes:], numbers[after:], places[3 * bounds[-1] :]
+        text = ReadText(Texts(offsets, data[:n_bytes]), find)
+        return text, data[n_bytes:], numbers[after:], places[3 * bounds[-1] :]
 
     def score_one(self, listing: Listing) -> tuple[float, int, int]:
         """Return log-odds, brand and flags of a single listing, without making columns of it."""
-        room = self._put_one(listing)
-        while not self._call(_weigh_listings, room.told, *room.results):
+        buffers = self._put_one(listing)
+        while not self._call(_weigh_listings, buffers.told, *buffers.results):
             pass
-        log_odds = room.log_odds.value
+        log_odds = buffers.log_odds.value
         if self._correction is not None:
             log_odds += self._correction.value_of(listing)
         elif self._others:
             log_odds = self._add_others(ListingColumns.of_one(listing, self._reading), np.array([log_odds])).item()
-        return log_odds, room.brand.value, room.found.value
+        return log_odds, buffers.brand.value, buffers.found.value
 
     def call(self, function: Callable[..., int], listings: ListingColumns, *arguments: Any) -> bool:
         """Call a scoring function of the engine; return False if new characters were met: call again then.
@@ -219,19 +224,19 @@ class CompiledStage:
                 "listings",
                 titles=listings.raw("title"),
                 descriptions=listings.raw("description"),
-                facts=listings.once_a_row(("facts", self), _TOLD, self._list_facts),
-                codes=listings.once_a_row(("codes", self), _TOLD, self._list_codes),
-                authorised=listings.once_a_row(("authorised", self), ["seller_id"], self._list_authorised),
+                facts=listings.memoise_rows(("facts", self), _TOLD, self._list_facts),
+                codes=listings.memoise_rows(("codes", self), _TOLD, self._list_codes),
+                authorised=listings.memoise_rows(("authorised", self), ["seller_id"], self._list_authorised),
             )
 
-        return listings.once(("told", self), tell)
+        return listings.memoise(("told", self), tell)
 
-    def _put_one(self, listing: Listing) -> _Room:
+    def _put_one(self, listing: Listing) -> _Buffers:
         """Return the room of this thread with a single listing in it, which may be there already."""
-        room = _ROOM.of_thread
-        if room.listing is listing and room.stage == self._number:
-            return room
-        room.listing = None
+        buffers = _THREAD.buffers
+        if buffers.listing is listing and buffers.stage == self._number:
+            return buffers
+        buffers.listing = None
         currency = listing.currency or ""
         category = self._category(listing.category, currency)
         brand = self._brand_field(listing.brand, category.name, category.unit)
@@ -239,16 +244,16 @@ class CompiledStage:
         seller_age = _NAN if listing.seller_age_days is None else listing.seller_age_days
         age = self._listing.count_age(days_from(listing.listed_at, listing.observed_at), seller_age)
         counts = [_NAN if count is None else count for count in _COUNTS_OF(listing)]
-        room.facts[:] = [price, brand.reference, category.usual, category.weight, age, *counts]
-        room.codes[:] = [
+        buffers.facts[:] = [price, brand.reference, category.usual, category.weight, age, *counts]
+        buffers.codes[:] = [
             *(bool(listing.gtin), brand.is_given, brand.says),
             *(brand.number, category.row, category.unit_row),
         ]
-        room.told.authorised = self._of_seller.get(listing.seller_id, _NONE_AUTHORISED)
-        room.title.put(listing.title)
-        room.description.put(listing.description or "")
-        room.listing, room.stage = listing, self._number
-        return room
+        buffers.told.authorised = self._of_seller.get(listing.seller_id, _NONE_AUTHORISED)
+        buffers.title.put(listing.title)
+        buffers.description.put(listing.description or "")
+        buffers.listing, buffers.stage = listing, self._number
+        return buffers
 
     def _list_facts(self, listings: ListingColumns) -> Floats:
         """Return numeric facts by the places of first_stage.h."""
@@ -343,7 +348,7 @@ class _OneText:
         self._data.n = self._ends[1] = len(self._bytes)
 
 
-class _Room:
+class _Buffers:
     """Reusable buffers for scoring one listing, with the listing and stage they hold."""
 
     def __init__(self) -> None:
@@ -361,14 +366,14 @@ class _Room:
         )
 
 
-class _RoomOfThread(threading.local):
+class _ThreadBuffers(threading.local):
     """Buffers of each thread: making them takes half as long as scoring a listing."""
 
     def __init__(self) -> None:
-        self.of_thread = _Room()
+        self.buffers = _Buffers()
 
 
-_ROOM = _RoomOfThread()
+_THREAD = _ThreadBuffers()
 
 
 def _find_correction(others: Sequence[Part]) -> NumberPart | None:

@@ -114,7 +114,7 @@ class Familiarity:
     def fit(self, listings: ListingColumns, brands: Names, score: Floats, weight: Floats | None = None) -> Self:
         """Learn what is usual; `score` is held out, or NaN, and `weight` the listings each represents."""
         sellers = listings.names("seller_id").compact().codes
-        words = count_ngrams(listings.bones("title"), bits=_BITS, letters=(0, 0), words=1)
+        words = count_ngrams(listings.skeletons("title"), bits=_BITS, letters=(0, 0), words=1)
         rows = np.repeat(np.arange(len(listings)), np.diff(words.indptr))
         is_new = _are_of_one(words.indices, sellers[rows], 1 << _BITS)
         n_words, n_new = (np.bincount(rows, counts, len(listings)) for counts in (words.data, words.data * is_new))
@@ -208,7 +208,7 @@ class Familiarity:
         found = np.zeros(len(rows), dtype=_ROW)
         found["key"], found[_SCORE] = keys[rows], score[rows]
         found["seller"] = hash_texts(listings.raw("seller_id").take(rows))
-        sums = sum_ngrams(listings.cut(rows).bones("title"), self._marked, letters=(0, 0), words=1)
+        sums = sum_ngrams(listings.cut(rows).skeletons("title"), self._marked, letters=(0, 0), words=1)
         found["words"] = _divide(sums.n_all - sums.n_known, sums.n_all)
         for name, names in (("brand", brands), ("category", listings.names("category"))):
             names = names.take(rows).compact()

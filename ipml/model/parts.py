@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.columns import SPELT, Extractor, ListingColumns
+from ipml.features.column import SPELT
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.numbers import add_rows
+from ipml.features.extractor import Extractor
 from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, BrandFinder, BrandTable, GoodsFeatures, brand_table
 from ipml.features.lexicon import TradeWords
@@ -38,14 +40,14 @@ class TextPart:
 
     def sum(self, listings: ListingColumns) -> NgramSums:
         """Return the summed weights of the n-grams of each listing."""
-        return listings.once(self, lambda: self.extractor.sum(listings, self.marked))
+        return listings.memoise(self, lambda: self.extractor.sum(listings, self.marked))
 
     def add(self, listings: ListingColumns, total: Floats) -> None:
         """Add to the total of each listing."""
         column = self.extractor.column
         if column not in listings:
             return
-        total += listings.once_a_row((self, "added"), [column], self._sum_column)
+        total += listings.memoise_rows((self, "added"), [column], self._sum_column)
 
     def contributions(self, listings: ListingColumns) -> Floats:
         """Return what the n-grams of each listing add together, shape (n_listings, 1)."""
@@ -99,7 +101,7 @@ class NumberPart:
         if not isinstance(extractor, Extractor):
             return extractor.transform(listings)
         return (
-            listings.once_a_row(self, extractor.reads, extractor.values)
+            listings.memoise_rows(self, extractor.reads, extractor.values)
             if extractor.reads
             else extractor.values(listings)
         )

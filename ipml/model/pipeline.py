@@ -11,7 +11,8 @@ import pandas as pd
 import scipy
 from numpy.typing import NDArray
 
-from ipml.features.columns import ListingColumns, Reading
+from ipml.features.column import Reading
+from ipml.features.columns import ListingColumns
 from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, BrandTable, GoodsFeatures, listing_brands
 from ipml.features.lexicon import TradeWords

@@ -17,8 +17,10 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from ipml.features.columns import SPELT, Extractor, ListingColumns, Reading
+from ipml.features.column import SPELT, Reading
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.texts import Texts, concat, cut_passages
+from ipml.features.extractor import Extractor
 from ipml.features.goods import BrandTable
 from ipml.features.own import adopt, is_dropped
 from ipml.features.text import TextFeatures
@@ -149,7 +151,7 @@ class FirstStage:
 
         The n-grams of a text are one feature. Of long texts both are those of the worst passage.
         """
-        return listings.once(("explained", self), lambda: self.compiled(listings.reading).explain(listings))
+        return listings.memoise(("explained", self), lambda: self.compiled(listings.reading).explain(listings))
 
     def score_one(self, reading: Reading) -> ScoreOne:
         """Return the function that scores a single listing, to the same bits as `score`."""
@@ -235,7 +237,7 @@ class FeatureValues:
         blocks, texts = [], {}
         for name, extractor in features.transformer_list:
             if isinstance(extractor, TextFeatures):
-                texts[name] = listings.bones(extractor.column)
+                texts[name] = listings.skeletons(extractor.column)
                 blocks.append(scipy.sparse.csr_matrix((len(listings), extractor.idf_.size)))
             else:
                 blocks.append(scipy.sparse.csr_matrix(extractor.transform(listings)) * _weight(features, name))

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ipml.features.columns import SPELT, ListingColumns, Reading
+from ipml.features.column import SPELT, Reading
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.texts import Texts
 from ipml.features.figures import PICTURE_MATCHES, ListingFeatures, MissingFields, PictureFeatures
 from ipml.features.goods import BrandFeatures, GoodsFeatures, listing_brands

@@ -1,8 +1,8 @@
 """External scorer: scores and reasons of a model that ipml did not train.
 
-Reasons come from the model where it gives any: what its features add to its log-odds. Else they come from occlusion:
-each field that a listing fills is left out by itself, and the score without it is stated. What fields do together is
-one more reason, so that reasons and base rate sum to the log-odds either way.
+Reasons come from the model if it gives any: the contributions of its features to its log-odds. Otherwise they come from
+occlusion: each filled field is left out alone, and the reason states the score without it. The joint effect of fields
+is one more reason, so that reasons and base rate sum to the log-odds either way.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ipml.errors import Failed, UnusableSetting
 from ipml.features.columns import ListingColumns
-from ipml.features.frame import is_own_column
+from ipml.features.own import is_own_column
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.extra import PREFIX
 from ipml.listings.fields import FIELDS
@@ -28,7 +28,7 @@ from ipml.model.external import ExternalClassifier
 from ipml.model.external.classifier import frame_of
 from ipml.model.familiarity import ListingSample
 from ipml.records import NONE_EARLIER, REST, EarlierListings, Listing, Reason, ScoredListing
-from ipml.scoring.judgement import NONE_UNREAD, Explained, JudgedListings
+from ipml.scoring.judgement import NONE_UNREAD, CalibratedScores, Explained
 from ipml.scoring.scorer import Scorer
 
 Floats = NDArray[np.float64]
@@ -126,18 +126,18 @@ class ExternalScorer(Scorer):
         record = listing if isinstance(listing, Listing) else validate_record(listing)
         return self.score_records([record], portfolios, others=[others], explain=explain)[0]
 
-    def _judge(
+    def _calibrate(
         self,
         columns: ListingColumns,
         portfolios: SellerPortfolios | None,
         others: Sequence[EarlierListings] | None = None,
         sample: ListingSample | None = None,
         explain: bool = False,  # noqa: ARG002 - reasons cost a look of their own here
-    ) -> JudgedListings:
+    ) -> CalibratedScores:
         known, log_odds = self._find_earlier(columns, portfolios, others), self.classifier.decision_function(columns)
         score, low, high = self.classifier.calibrate_with_bounds(columns, log_odds)
         facts = log_odds, score, low, high, score.copy(), self._find_too_wide(low, high)
-        return self._conclude(JudgedListings(columns, known, *facts, NONE_UNREAD), sample)
+        return self._conclude(CalibratedScores(columns, known, *facts, NONE_UNREAD), sample)
 
     def _assemble_one(self, *facts: Any) -> ScoredListing:
         scored = super()._assemble_one(*facts)

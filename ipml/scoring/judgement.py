@@ -1,4 +1,4 @@
-"""Judgement: what a model says of some listings, and why it abstains from one or warns of its score."""
+"""Judgement: scores of some listings, and why the model abstains from one or warns of its score."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ HARDLY_READ = "Most of the title is in {} script, which this model was not train
 
 
 class Unread(NamedTuple):
-    """The listings whose titles are mostly in scripts that training hardly met, or all in words of another script than
-    Latin that it never met, by row.
+    """Listings, by row, with titles mostly in scripts that are rare in training, or in words of a script other than
+    Latin that are all new.
 
     Attributes
     ----------
     warnings : dict of int to str
     says_nothing : list of int
-        Those whose titles have no word that is known: what is left of their titles are the brands and goods they name.
+        Rows of titles without a known word; only the brands and goods that they name count.
     """
 
     warnings: Mapping[int, str]
@@ -44,8 +44,8 @@ NONE_UNREAD = Unread({}, ())
 
 
 @dataclass(frozen=True)
-class JudgedListings:
-    """What a model says of some listings, a row each; NaN where it abstains."""
+class CalibratedScores:
+    """Scores of some listings, a row each; NaN where the model abstains."""
 
     columns: ListingColumns
     known: EarlierOfEach
@@ -58,12 +58,12 @@ class JudgedListings:
     unread: Unread
 
     def leave_out(self) -> None:
-        """Take away the numbers of listings that the model abstains from."""
+        """Remove the numbers of listings from which the model abstains."""
         for numbers in (self.log_odds, self.score, self.low, self.high):
             numbers[self.causes > 0] = np.nan
 
     def warned(self) -> pd.api.extensions.ExtensionArray:
-        """Return what the score of each listing cannot rest on, missing where there is no such thing."""
+        """Return the warning about each score; missing if there is none."""
         texts: list[str | None] = [None, *dict.fromkeys(self.unread.warnings.values())]
         codes = np.zeros(len(self.columns), dtype=np.intp)
         for row, text in self.unread.warnings.items():
@@ -71,16 +71,16 @@ class JudgedListings:
         return pd.array(texts, dtype="str").take(codes)
 
     def abstained(self) -> pd.api.extensions.ExtensionArray:
-        """Return why the model abstains from each listing, missing where it does not."""
+        """Return why the model abstains from each listing; missing if it does not."""
         return pd.array(CAUSES, dtype="str").take(self.causes.astype(np.intp))
 
     def earlier(self) -> list[EarlierListings]:
-        """Return what is known of the earlier listings of each seller."""
+        """Return the earlier listings of each seller."""
         return [self.known.of(row) for row in range(len(self.columns))]
 
 
 class Explained(NamedTuple):
-    """Why a listing scores as it does, and what goods of its brand usually cost."""
+    """Reasons for one score, and the usual price of goods of its brand."""
 
     reasons: tuple[Reason, ...] = ()
     highlights: tuple[Highlight, ...] = ()

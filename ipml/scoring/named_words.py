@@ -1,8 +1,8 @@
-"""The words of listings that their reasons name and their pages mark, chosen by what the listing loses without them.
+"""Named words: words of a listing that its reasons name and its page marks, chosen by the loss of score without them.
 
-The words are taken away, and the listing is scored again: what is lost by taking a word away is all of it, its n-grams
-and those that it forms with its neighbours, the brand or the kind of goods that it names, the price that it is compared
-with, another passage that then counts. Words are cut, chosen and marked by the engine, `model/named_words.c`.
+Words are removed and the listing is scored again. The loss covers everything about a word: its n-grams, those that it
+forms with its neighbours, the brand or goods that it names, the price for comparison, another passage that then
+counts. The engine cuts, chooses and marks words (`model/named_words.c`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Struct, bind, make_struct
-from ipml.features.columns import SPELT
+from ipml.features.column import SPELT
 from ipml.features.compiled.texts import letter_kinds
 from ipml.records import Highlight
 
@@ -56,12 +56,12 @@ Marks = tuple[Highlight, ...]
 
 
 class Named(NamedTuple):
-    """What is named and marked of one listing.
+    """Words named and marked in one listing.
 
     Attributes
     ----------
     lost : list of float
-        What the listing loses without the words named, by group.
+        Loss of log-odds without the named words, by group.
     words : dict of str to list of str
         By group, the words named, as written, the heaviest first.
     highlights : tuple of two tuples of Highlight
@@ -126,7 +126,7 @@ class WordNaming:
         texts : sequence of str
             Titles and descriptions as written, as far as they are read, in turn.
         phrases : sequence of mapping of str to sequence of str
-            Of each listing by group, in their order, the phrases that were found in it, as written.
+            For each listing and group, the phrases found in it, as written, in order.
         weigh_letters : function
             Returns roughly what each letter of some texts carries, by their numbers; asked of those with many words.
         choose : function

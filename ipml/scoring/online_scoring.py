@@ -1,9 +1,8 @@
-"""The model a service scores with, replaced by a newer one while requests go on.
+"""Online scoring: the model that a service scores with, replaced by newer versions while requests go on.
 
-A request takes the model once and keeps it to its end, so that all of an answer is by one model. A newer one, from a
-folder or from the registry, is loaded and checked beside the one in use, and takes its place in one step; one that is
-refused changes nothing. What is known of sellers, where it is given, belongs to one model and is taken up together with
-it.
+A request takes the model once and keeps it to its end, so one model gives the whole answer. A newer model, from a
+folder or from the registry, is loaded and checked beside the one in use and replaces it in one step; a refused one
+changes nothing. Portfolios of sellers belong to one model and are loaded together with it.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class ModelSource(Protocol):
     seconds: ClassVar[float]
 
     def identify(self) -> object:
-        """Return what tells the model that is there now from any other, without loading it."""
+        """Return an identifier of the present model, without loading it."""
 
     def load(self, seen: Any, /) -> Scorer:
         """Load the model that was seen, after all checks."""
@@ -110,7 +109,7 @@ class _Registry:
 
 
 def tell_apart(path: Path) -> object:
-    """Return what tells a file from any other of its name, without reading it; None where there is none.
+    """Return an identifier of a file's present content, without reading it; None for no file.
 
     Examples
     --------
@@ -141,7 +140,7 @@ class ModelInUse:
     ----------
     scorer : Scorer
     portfolios : SellerPortfolios or None
-        What is known of sellers; what the model remembers of those it was trained on where there are none.
+        Portfolios of sellers; without a store, those that the model remembers from training.
     loaded_at : datetime
         Since when it is here.
     """
@@ -190,7 +189,7 @@ class ModelInUse:
         Parameters
         ----------
         others : sequence of EarlierListings, optional
-            What is known of the earlier listings of each one's seller, besides what the model and the portfolios know.
+            Earlier listings of each seller besides those in the model and the portfolios.
         """
         if problems := self.scorer.find_problems(records):
             raise InvalidListings(problems)
@@ -214,7 +213,7 @@ class ServedModel:
     source : str or Path, optional
         As `ipml.scoring.scorer.load_model` takes it; the model of the settings (`IPML_MODEL`) where none is given.
     portfolios : Path, optional
-        What is known of sellers, as `ipml data portfolios` wrote it with that model. It is only read, and anew once the
+        Portfolios as `ipml data portfolios` wrote them with that model. The file is only read, and again once the
         file has changed. No model is put in use but the one that it belongs to.
 
     Attributes
@@ -280,7 +279,7 @@ class ServedModel:
     def refresh(self, *, is_forced: bool = False) -> bool:
         """Look for another model, load and check it, and put it in use; return whether that was done.
 
-        What goes wrong is counted, kept in `failure` and logged in one line; the model in use stays.
+        An error is counted, stored in `failure` and logged in one line; the model in use stays.
 
         Parameters
         ----------

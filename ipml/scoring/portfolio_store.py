@@ -1,7 +1,7 @@
-"""What is known of sellers, kept in a file from one night to the next.
+"""Portfolio store: a file of sellers' portfolios, kept from one night to the next.
 
 The file is an .npz archive of plain arrays, read without pickle: the model's version, eight bytes for each listing
-taken in, and the state of each seller. Ids of sellers and listings are in it as hashes only.
+added, and the state of each seller. Ids of sellers and listings are stored as hashes only.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class PortfolioStore:
     Attributes
     ----------
     version : str
-        Of the model, as `Scorer.version`: how suspicious a listing looks is comparable within one model only.
+        Version of the model, as `Scorer.version`; suspicion is comparable within one model only.
     portfolios : SellerPortfolios
         For `Scorer.score` and `Scorer.score_frame`.
     listings : array of uint64, sorted
@@ -160,7 +160,7 @@ def update_store(
     rejects : RejectsFile, optional
         Where bad rows are kept; without it a bad row is an error.
     on_rows : function of int, optional
-        Told how many rows have been done, for a progress display.
+        Called with the number of rows done, for a progress display.
 
     Raises
     ------

@@ -1,12 +1,12 @@
-"""Why a listing scored as it did: sentences with their weights, and the words of its texts with theirs.
+"""Reasons: sentences with weights that explain a score, and words of the texts with theirs.
 
-Every feature belongs to one group, and every group has one sentence. What a group of numbers weighs is what its
-features add to the log-odds. A group that names words of title or description weighs what the listing loses without
-them, which anybody can try. Words depend on each other, so that what they lose does not add up: what is left over is
-a reason of its own, and with it all weights and the base rate sum to the log-odds.
+Every feature belongs to one group, and every group has one sentence. A group of numbers weighs the sum of its features'
+contributions to the log-odds. A group that names words of title or description weighs the loss of log-odds without
+them, which anybody can check. Words depend on each other, so their losses do not add up: the remainder is a reason of
+its own, and with it all weights and the base rate sum to the log-odds.
 
-Where letters of a title were replaced, hidden or parted within words, the page shows what the model read there.
-Capitals, accents, punctuation, slips, and words of another alphabet, read by their sound, are no disguise.
+If letters of a title were replaced, hidden or separated within words, the page shows the title as the model read it.
+Capitals, accents, punctuation, misspellings, and words of another alphabet, read by their sound, are no disguise.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipml.features.columns import MAX_LETTERS, SPELT, ListingColumns
-from ipml.features.compiled.folding import MAX_TITLE_LETTERS
+from ipml.features.column import MAX_LETTERS, SPELT
+from ipml.features.columns import ListingColumns
+from ipml.features.compiled.folding import MAX_TITLE_LETTERS, count_disguises, fold_text, fold_with_origins
 from ipml.features.compiled.places import Place
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS
-from ipml.features.normalisation import count_disguises, fold_text, fold_with_origins
 from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures
 from ipml.kit.look_alikes import CYRILLIC, GREEK, LIVING_SCRIPTS, SIGN_READINGS
+from ipml.model.compiled_stage import StageScores
 from ipml.model.parts import OwnPart
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, EarlierListings, Highlight, Reason
 from ipml.scoring.named_words import NAME_WORDS, Named, WordNaming, widen
-from ipml.scoring.sentences import CONTACTS, LOTS, OCCLUDED, SENTENCES, WORD_SENTENCES, Facts
+from ipml.scoring.sentences import CONTACTS, LOTS, OCCLUDED, SENTENCES, WORD_SENTENCES, BatchFacts, Facts
 
 Floats = NDArray[np.float64]
 
@@ -156,7 +157,7 @@ GROUPS = {
 
 
 class Explanation(NamedTuple):
-    """Why a listing scores as it does.
+    """Explanation of one score.
 
     Attributes
     ----------
@@ -203,7 +204,7 @@ class _ReadText:
 
 
 class Explainer:
-    """Explain what a classifier said of listings.
+    """Explain the scores of a classifier.
 
     Parameters
     ----------
@@ -250,33 +251,35 @@ class Explainer:
         listings : ListingColumns
             As the classifier reads them.
         earlier : sequence of EarlierListings
-            What is known of the earlier listings of each one's seller.
+            Earlier listings of each seller.
         unread : sequence of int
             The rows whose titles say nothing but for the brands and goods they name.
         """
-        weights = self._weigh_groups(listings, [of_seller.share for of_seller in earlier])
-        named = self.name_words(listings)
-        titles = self._read_texts(listings, "title")
+        stage_scores, parts = self.classifier.first_stage.explain(listings)
+        listings = listings.with_readings(stage_scores.readings)
+        weights = self._weigh_groups(stage_scores, parts, [of_seller.share for of_seller in earlier])
+        texts = [self._read_texts(listings, column) for column in SPELT]
+        titles, named = texts[0], self._name_words(listings, texts, stage_scores)
+        batch = BatchFacts(listings, self.extractors)
         for row in unread:
             weights[row][self._number(TITLE)] = 0.0
             named[row] = self._word_naming.leave_out(named[row], TITLE, titles[row].written)
         explanations = []
         for row, (of_seller, of_row, title) in enumerate(zip(earlier, named, titles, strict=True)):
-            reasons = self._reasons_of_one(Facts(listings, row, of_seller, self.extractors), weights[row], of_row)
+            reasons = self._reasons_of_one(Facts(batch, row, of_seller), weights[row], of_row)
             read_as = undo_disguises(title.written, title.folded, title.origins)
             read_as = read_as and read_as[:_LONGEST_READING]
             explanations.append(Explanation(reasons, *of_row.highlights, read_as))
         return explanations
 
-    def _weigh_groups(self, listings: ListingColumns, shares: ArrayLike) -> list[list[float]]:
+    def _weigh_groups(self, stage_scores: StageScores, parts: Floats, shares: ArrayLike) -> list[list[float]]:
         """Return what the features of each group add to the log-odds of each listing."""
         second, n_groups = self.classifier.second_stage_, len(self.groups)
-        weighed, parts = self.classifier.first_stage.explain(listings)
-        places = np.arange(len(listings))[:, np.newaxis] * n_groups + self._group_of_each
-        added = np.bincount(places.ravel(), parts.ravel(), len(listings) * n_groups).reshape(-1, n_groups)
+        places = np.arange(len(parts))[:, np.newaxis] * n_groups + self._group_of_each
+        added = np.bincount(places.ravel(), parts.ravel(), len(parts) * n_groups).reshape(-1, n_groups)
         weights = added * second.slope_
         if not self.classifier.first_stage.is_additive:
-            rest = weighed.log_odds - self.classifier.learner_.intercept_ - parts.sum(axis=1)
+            rest = stage_scores.log_odds - self.classifier.learner_.intercept_ - parts.sum(axis=1)
             weights[:, self._rest] = second.slope_ * rest
         weights[:, self._portfolio] = second.portfolio_weight_ * np.asarray(shares)
         return weights.tolist()  # type: ignore[no-any-return]
@@ -293,9 +296,8 @@ class Explainer:
         Parameters
         ----------
         facts : Facts
-            Of the listing.
         weights : sequence of float
-            What each group weighs.
+            Weight of each group.
         named : mapping of str to sequence of str
             By group, the words of title and description that its sentence is to name.
         """
@@ -316,7 +318,9 @@ class Explainer:
         if group not in self._own:
             return f"{group.capitalize()} {'raises' if weight > 0 else 'lowers'} the score"
         parts = [self.classifier.first_stage.parts[name] for name in self._own[group]]
-        return "; ".join(part.say(facts.listings, facts.row, weight) for part in parts if isinstance(part, OwnPart))
+        return "; ".join(
+            part.say(facts.batch.listings, facts.row, weight) for part in parts if isinstance(part, OwnPart)
+        )
 
     def name_words(self, listings: ListingColumns, choose: Callable[..., bool] | None = None) -> list[Named]:
         """Return the words of title and description that the reasons of each listing name, and those that are marked.
@@ -327,9 +331,18 @@ class Explainer:
         choose : function, optional
             As `WordNaming.name` takes it; what the model says counts where none is given.
         """
+        stage_scores, _ = self.classifier.first_stage.explain(listings)
+        listings = listings.with_readings(stage_scores.readings)
+        return self._name_words(listings, [self._read_texts(listings, of) for of in SPELT], stage_scores, choose)
+
+    def _name_words(
+        self,
+        listings: ListingColumns,
+        texts: Sequence[list[_ReadText]],
+        stage_scores: StageScores,
+        choose: Callable[..., bool] | None = None,
+    ) -> list[Named]:
         stage, slope = self.classifier.first_stage, self.classifier.second_stage_.slope_
-        by_engine = stage.explain(listings)[0].by_engine
-        texts = [self._read_texts(listings, column) for column in SPELT]
         phrases = [self.extractors["words"].find(listings, column).of_each() for column in SPELT]
         names = {name: listings.places("title", self.extractors[of].phrase_set).of_each() for name, of in _NAMES_ALL}
         found = []
@@ -345,7 +358,8 @@ class Explainer:
             [text.written for text in all_texts],
             found,
             lambda numbers: self._weigh_texts([all_texts[number] for number in numbers], numbers),
-            choose or partial(stage.compiled(listings.reading).call, NAME_WORDS, listings, slope, by_engine),
+            choose
+            or partial(stage.compiled(listings.reading).call, NAME_WORDS, listings, slope, stage_scores.by_engine),
         )
 
     def _weigh_texts(self, texts: Sequence[_ReadText], numbers: Sequence[int]) -> list[Floats]:
@@ -355,12 +369,9 @@ class Explainer:
         return [next(carried[number % 2]) for number in numbers]
 
     def _read_texts(self, listings: ListingColumns, column: str) -> list[_ReadText]:
-        def read() -> list[_ReadText]:
-            most, fold = _most_letters(column), partial(self._fold, column)
-            rows = zip(listings.texts(column), listings.folded(column).strings(), strict=True)
-            return [_ReadText(written[:most], folded, fold) for written, folded in rows]
-
-        return listings.once(("read text", column), read)
+        most, fold = _most_letters(column), partial(self._fold, column)
+        rows = zip(listings.texts(column), listings.folded(column).strings(), strict=True)
+        return [_ReadText(written[:most], folded, fold) for written, folded in rows]
 
     def _find_phrases(self, texts: Sequence[_ReadText], places: Sequence[Sequence[Place]]) -> dict[str, list[str]]:
         """Return by group the phrases of the trade that stand in title and description, as written."""

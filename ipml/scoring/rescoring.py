@@ -1,4 +1,4 @@
-"""Rescoring: an archived listing scored again, with what was known of its seller then, as evidence promises."""
+"""Rescoring: scores an archived listing again, with its seller's portfolio of that time, as evidence requires."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from ipml.scoring.judgement import TOO_UNCERTAIN
 from ipml.scoring.scorer import Scorer, make_scorer
 
 TOLERANCE = 1e-9
-"""The largest difference between a score and the same one worked out again."""
+"""Largest accepted difference between a score and its recalculation."""
 _NUMBERS = ("score", "log_odds", "score_low", "score_high")
 
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
-    """What a model says today of a listing that was scored before.
+    """The present score of a listing that was scored before.
 
     Attributes
     ----------
     again : ScoredListing
-        What it says now.
+        The listing as scored now.
     difference : float
         The largest difference among score, log-odds and bounds; infinite where only one of the two has a score.
     problem : str
-        Why the two cannot be compared, or what is different, as a sentence; empty where they are the same.
+        Why the two cannot be compared or how they differ, as a sentence; empty if they are the same.
     """
 
     again: ScoredListing
@@ -34,19 +34,19 @@ class Rescored:
 
     @property
     def is_same(self) -> bool:
-        """Whether the same came out, within 1e-9."""
+        """Whether the scores are the same within 1e-9."""
         return not self.problem
 
 
 def rescore(scorer: Scorer, archived: ScoredListing) -> Rescored:
-    """Score an archived listing again, as it was seen, with what was known of its seller's earlier listings then.
+    """Score an archived listing again, as it was observed, with its seller's earlier listings of that time.
 
     Parameters
     ----------
     scorer : Scorer
-        With the model that scored it.
+        With the same model.
     archived : ScoredListing
-        As the queue or a piece of evidence kept it.
+        As stored in the queue or in evidence.
 
     Examples
     --------
@@ -58,16 +58,15 @@ def rescore(scorer: Scorer, archived: ScoredListing) -> Rescored:
     >>> rescore(scorer, archived).is_same
     True
     """
-    careless = make_scorer(
-        scorer.classifier, scorer.version, digest=scorer.digest
-    )  # a width is the operator's, not its own
-    again = careless.score(archived.listing, portfolios_of(archived), explain=False)
+    # The maximum interval width is an operator setting, not part of the model.
+    unlimited = make_scorer(scorer.classifier, scorer.version, digest=scorer.digest)
+    again = unlimited.score(archived.listing, portfolios_of(archived), explain=False)
     difference = _compare(archived, again)
     return Rescored(again, difference, _find_problem(scorer, archived, again, difference))
 
 
 def portfolios_of(archived: ScoredListing) -> SellerPortfolios | None:
-    """Return what was known of the seller of a listing when it was scored; None where that was not stored."""
+    """Return the portfolio of the seller when the listing was scored; None if it was not stored."""
     if archived.earlier_listings is None or archived.earlier_suspicion is None:
         return None
     earlier = EarlierListings(int(archived.earlier_listings), archived.earlier_suspicion)

@@ -1,4 +1,4 @@
-"""The function others import: listings in, calibrated probabilities with reasons out."""
+"""Scorer: takes listings, returns calibrated probabilities with reasons."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ipml.errors import UntrustedModel, first_line
 from ipml.features.columns import ListingColumns
-from ipml.features.goods import brand_table, listing_brands, tell_brands
+from ipml.features.goods import brand_table, listing_brands
 from ipml.features.images import ImageVectors
 from ipml.features.portfolio import EarlierOfEach, SellerPortfolios, listing_moment, listing_moments
 from ipml.kit.scripts import name_script
@@ -45,8 +45,8 @@ from ipml.scoring.judgement import (
     UNKNOWN_WORDS,
     UNMET,
     UNREAD,
+    CalibratedScores,
     Explained,
-    JudgedListings,
     Unread,
 )
 from ipml.scoring.reasons import TITLE, Explainer
@@ -66,26 +66,25 @@ _UNEXPLAINED = Explained()
 class Scorer:
     """A loaded model that scores listings: one at a time, or a frame at once. Threads may share it.
 
-    Every listing is judged by itself and by what was known of its seller before it: never by the others it is scored
-    with, so that its score is the same alone, in any batch and in any order. What is known of sellers is what the model
-    remembers of those it was trained on, or the portfolios given. A service keeps portfolios of its own, scores each
-    listing as it arrives, and then takes it in.
+    A score depends on the listing and on earlier listings of its seller, never on the others in the batch, so it is the
+    same alone, in any batch and in any order. Portfolios of sellers are those that the model remembers from training,
+    or those given. A service keeps its own portfolios, scores each listing as it arrives, and then adds it to them.
 
     Parameters
     ----------
     classifier : CounterfeitClassifier
         Fitted.
     version : str
-        Name and version, as every score carries them: "ipml/3f2a9c…".
+        Name and version, part of every score: "ipml/3f2a9c…".
     most_width : float or None, default=None
-        The model abstains where the 90 % interval of the probability is wider than this; never where none is given.
+        The model abstains if the 90 % interval of the probability is wider than this; by default never.
     digest : str or None, default=None
-        SHA-256 of the model file, which every score carries, too.
+        SHA-256 of the model file, also part of every score.
 
     Raises
     ------
     UntrustedModel
-        Nothing says which of its labels is that of counterfeits, so that a high score may mean a genuine listing.
+        The label of counterfeits is unknown, so a high score might mean a genuine listing.
 
     Examples
     --------
@@ -129,7 +128,7 @@ class Scorer:
         self._currencies = {"", None}
 
     def __reduce__(self) -> tuple[type[Scorer], tuple[CounterfeitClassifier, str, float | None, str | None]]:
-        """Go to another process as what it was made of; what was worked out from that is worked out there again."""
+        """Pickle the constructor's arguments only; derived values are computed again in the other process."""
         return Scorer, (self.classifier, self.version, self.most_width, self.digest)
 
     def score(
@@ -147,29 +146,31 @@ class Scorer:
         listing : Listing or mapping
             A mapping is checked against the schema first.
         portfolios : SellerPortfolios, optional
-            What is known of sellers; what the model remembers of those it was trained on where none are given.
+            Portfolios of sellers; by default those that the model remembers from training.
         others : EarlierListings, optional
-            What is known of its seller's earlier listings besides.
+            Other earlier listings of its seller.
         explain : bool, default=True
             Whether to give reasons and highlights.
 
         Raises
         ------
         InvalidListings
-            The mapping breaks the rules of the schema; every field at fault is named.
+            The mapping breaks the rules of the schema; the error names every field at fault.
         """
         record = listing if isinstance(listing, Listing) else validate_record(listing)
         self._report_currencies((record.currency,))
         known = self.classifier.portfolios_ if portfolios is None else portfolios
         before = known.known(record.seller_id, listing_moment(record))
         earlier = EarlierListings(before.n + others.n, before.suspicion + others.suspicion)
-        if not explain and (judged := self._judge_one(record, earlier)):
+        if not explain and (judged := self._calibrate_one(record, earlier)):
             return self._assemble_one(record, judged, _UNEXPLAINED, earlier, self._weigh_one(record, judged))
         columns = ListingColumns.of_one(record, self.classifier.reading)
-        if explain and (judged := self._judge_one(record, earlier, self.classifier.first_stage.explain(columns)[0])):
-            (explained,) = self._explain(columns, [earlier])
-            return self._assemble_one(record, judged, explained, earlier, self._weigh_one(record, judged))
-        return self._assemble([record], self._judge(columns, known, [others], explain=explain), explain)[0]
+        if explain:
+            stage_scores, _ = self.classifier.first_stage.explain(columns)
+            if judged := self._calibrate_one(record, earlier, stage_scores):
+                (explained,) = self._explain(columns.with_readings(stage_scores.readings), [earlier])
+                return self._assemble_one(record, judged, explained, earlier, self._weigh_one(record, judged))
+        return self._assemble([record], self._calibrate(columns, known, [others], explain=explain), explain)[0]
 
     def score_records(
         self,
@@ -193,7 +194,7 @@ class Scorer:
             Whether to give reasons and highlights.
         """
         columns = ListingColumns.of_records(listings, self.classifier.reading)
-        return self._assemble(list(listings), self._judge(columns, portfolios, others, sample, explain), explain)
+        return self._assemble(list(listings), self._calibrate(columns, portfolios, others, sample, explain), explain)
 
     def score_frame(
         self,
@@ -208,11 +209,11 @@ class Scorer:
         listings : DataFrame of shape (n_listings, …)
             Checked listings, as `ipml.listings.schema.check_listings` returns them.
         portfolios : SellerPortfolios, optional
-            What is known of sellers; what the model remembers of those it was trained on where none are given.
+            Portfolios of sellers; by default those that the model remembers from training.
         sample : ListingSample, optional
-            Takes in the listings, so that `find_unlike` can say in what all of a batch are unlike those of training.
+            Collects the listings, so that `find_unlike` can report how the batch differs from the training data.
         """
-        judged = self._judge(ListingColumns(listings, self.classifier.reading), portfolios, sample=sample)
+        judged = self._calibrate(ListingColumns(listings, self.classifier.reading), portfolios, sample=sample)
         return pd.DataFrame(
             {
                 "score": judged.score,
@@ -239,12 +240,12 @@ class Scorer:
         """Return each listing of a checked frame with its score and reasons; for the few that people will read."""
         records = list(frame_to_listings(listings))
         columns = ListingColumns(listings, self.classifier.reading)
-        judged = self._judge(columns, portfolios, sample=sample, explain=True)
+        judged = self._calibrate(columns, portfolios, sample=sample, explain=True)
         return self._assemble(records, judged, explain=True)
 
     @property
     def caveat(self) -> str:
-        """Why the same listing may score otherwise another time, in brackets; empty where it may not."""
+        """Why the same listing may get another score later, in brackets; empty if it cannot."""
         return ""
 
     @property
@@ -259,7 +260,7 @@ class Scorer:
     def find_problems(self, listings: pd.DataFrame | Sequence[Listing]) -> list[Problem]:
         """Return a problem for each checked listing that this model cannot read: a vector of another length.
 
-        Scoring raises InvalidListings for such listings; whoever keeps bad rows apart asks before.
+        Scoring raises InvalidListings for such listings; callers that separate bad rows check before.
         """
         if not self.reads_vectors:
             return []
@@ -271,27 +272,27 @@ class Scorer:
 
     @property
     def familiarity(self) -> Familiarity | None:
-        """What listings usually look like to the model; None where an older release made it, which kept none."""
+        """Statistics of usual listings; None in models of older releases."""
         return getattr(self.classifier, "familiarity_", None)
 
     def find_unlike(self, sample: ListingSample) -> tuple[Unlike, ...]:
-        """Return in what listings that were scored into a sample are unlike those the model was trained on.
+        """Return how the listings of a sample differ from those of training.
 
-        Nothing, where they are like them, where fewer than 30 are too few to tell, or where the model does not know.
+        Empty if they do not differ, if there are fewer than 30, or if the model has no statistics.
         """
         return () if self.familiarity is None else self.familiarity.find_unlike(sample)
 
     def start_portfolios(self) -> SellerPortfolios:
-        """Return portfolios to add to that begin with what the model remembers of the sellers it was trained on."""
+        """Return new portfolios that begin with those that the model remembers from training."""
         return self.classifier.portfolios_.copy()
 
     def take_in(self, listings: pd.DataFrame | Listing, portfolios: SellerPortfolios) -> None:
-        """Add scored listings to portfolios, so that later listings of the same sellers are judged by them as well.
+        """Add scored listings to portfolios, so that they count for later listings of the same sellers.
 
         Parameters
         ----------
         listings : DataFrame of shape (n_listings, …), or Listing
-            Checked. In which order they are taken in makes no difference to what is known after the last of them.
+            Checked. The order of additions makes no difference to the result.
         portfolios : SellerPortfolios
         """
         columns = ListingColumns.of_one(listings) if isinstance(listings, Listing) else ListingColumns.of(listings)
@@ -299,7 +300,7 @@ class Scorer:
         portfolios.add(sellers, self.classifier.suspicion(columns), listing_moments(columns))
 
     def weigh(self, listings: pd.DataFrame) -> list[float | None]:
-        """Return what each listing of a checked frame counts for in a portfolio: `ScoredListing.suspicion`."""
+        """Return the weight of each listing of a checked frame in a portfolio: `ScoredListing.suspicion`."""
         columns = ListingColumns.of(listings)
         return self._weigh(columns, self.classifier.suspicion(columns))
 
@@ -307,13 +308,13 @@ class Scorer:
     def _online(self) -> OnlineClassifier:
         return OnlineClassifier(self.classifier)
 
-    def _judge_one(
-        self, listing: Listing, earlier: EarlierListings, weighed: StageScores | None = None
+    def _calibrate_one(
+        self, listing: Listing, earlier: EarlierListings, stage_scores: StageScores | None = None
     ) -> CalibratedScore | None:
-        """Return what the model says of one listing; None where `_judge` has to, as for those it abstains from."""
+        """Return what the model says of one listing; None where `_calibrate` has to, as for those it abstains from."""
         if self.familiarity is not None and self.familiarity.is_unread(listing.title):
             return None
-        judged = self._online.calibrate_with_bounds(listing, earlier.share, weighed)
+        judged = self._online.calibrate_with_bounds(listing, earlier.share, stage_scores)
         if judged and self.most_width is not None and judged.high - judged.low > self.most_width:
             return None
         return judged
@@ -329,27 +330,27 @@ class Scorer:
                 told = "prices in %s count as none: found no rate and no price learnt; expected a rate in the brands"
                 _log.warning(told, currency)
 
-    def _judge(
+    def _calibrate(
         self,
         columns: ListingColumns,
         portfolios: SellerPortfolios | None,
         others: Sequence[EarlierListings] | None = None,
         sample: ListingSample | None = None,
         explain: bool = False,
-    ) -> JudgedListings:
+    ) -> CalibratedScores:
         classifier, known = self.classifier, self._find_earlier(columns, portfolios, others)
         self._report_currencies(columns.names("currency").names)
         stage = classifier.first_stage
-        weighed = stage.explain(columns)[0] if explain else stage.score(columns)
-        tell_brands(columns, classifier.brand_table, weighed.brands)
-        unread = self._find_unread(columns, weighed)
-        log_odds = classifier.second_stage_.log_odds(weighed.log_odds, known.shares)
+        stage_scores = stage.explain(columns)[0] if explain else stage.score(columns)
+        columns = columns.with_readings(stage_scores.readings)
+        unread = self._find_unread(columns, stage_scores)
+        log_odds = classifier.second_stage_.log_odds(stage_scores.log_odds, known.shares)
         self._leave_out_titles(columns, unread, log_odds)
         score, low, high = classifier.calibrate_with_bounds(columns, log_odds)
         self._widen(columns, unread, log_odds, low, high)
-        causes = self._abstain(columns, weighed, low, high, unread)
-        alone = classifier.listing_calibration_.probability(weighed.log_odds)
-        judged = JudgedListings(columns, known, log_odds, score, low, high, alone, causes, unread)
+        causes = self._abstain(columns, stage_scores, low, high, unread)
+        alone = classifier.listing_calibration_.probability(stage_scores.log_odds)
+        judged = CalibratedScores(columns, known, log_odds, score, low, high, alone, causes, unread)
         return self._conclude(judged, sample)
 
     def _find_earlier(
@@ -360,7 +361,7 @@ class Scorer:
         known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
         return known if others is None else known.with_others(others)
 
-    def _conclude(self, judged: JudgedListings, sample: ListingSample | None) -> JudgedListings:
+    def _conclude(self, judged: CalibratedScores, sample: ListingSample | None) -> CalibratedScores:
         """Return what is judged without what the model abstains from, taken into a sample."""
         judged.leave_out()
         if sample is not None and self.familiarity is not None:
@@ -375,7 +376,7 @@ class Scorer:
             causes[is_too_wide(low, high, self.most_width)] = CAUSES.index(TOO_UNCERTAIN)
         return causes
 
-    def _find_unread(self, columns: ListingColumns, weighed: StageScores) -> Unread:
+    def _find_unread(self, columns: ListingColumns, stage_scores: StageScores) -> Unread:
         """Return the listings with titles that cannot be read."""
         if self.familiarity is None or not self.familiarity.knows_scripts:
             return NONE_UNREAD
@@ -383,7 +384,7 @@ class Scorer:
         says, says_nothing = self._part_by_words(columns, np.array(list(scripts), dtype=np.intp))
         warnings = {row: HARDLY_READ.format(name_script(scripts[row])) for row in says}
         warnings |= {row: UNREAD.format(name_script(scripts[row])) for row in says_nothing}
-        strange = np.flatnonzero(weighed.found & IS_UNFAMILIAR)
+        strange = np.flatnonzero(stage_scores.found & IS_UNFAMILIAR)
         _, unmet = self._part_by_words(columns, strange[~np.isin(strange, list(scripts))])
         names = self.familiarity.name_scripts(columns.raw("title").take(np.array(unmet, dtype=np.intp)))
         named = zip(unmet, map(name_script, names), strict=True)
@@ -417,7 +418,7 @@ class Scorer:
             low[rows], high[rows] = np.minimum(low[rows], moved_low), np.maximum(high[rows], moved_high)
 
     def _abstain(
-        self, columns: ListingColumns, weighed: StageScores, low: Floats, high: Floats, unread: Unread
+        self, columns: ListingColumns, stage_scores: StageScores, low: Floats, high: Floats, unread: Unread
     ) -> NDArray[np.int8]:
         """Return the number in `CAUSES` of why each listing cannot be judged; 0 where it can.
 
@@ -425,10 +426,10 @@ class Scorer:
         that was not learnt is no cause: all else that is known is judged, with wide bounds.
         """
         causes = self._find_too_wide(low, high)
-        strange = np.flatnonzero(weighed.found & IS_UNFAMILIAR)
+        strange = np.flatnonzero(stage_scores.found & IS_UNFAMILIAR)
         _, silent = self._part_by_words(columns, strange[~np.isin(strange, list(unread.warnings))])
         causes[silent] = CAUSES.index(UNKNOWN_WORDS)
-        bare = np.flatnonzero(weighed.found & HAS_NO_PLAIN_LETTERS)
+        bare = np.flatnonzero(stage_scores.found & HAS_NO_PLAIN_LETTERS)
         titles = columns.cut(bare).folded("title").strings() if len(bare) else []
         for row, title in zip(bare.tolist(), titles, strict=True):
             if not any(map(str.isalnum, title)):
@@ -445,7 +446,7 @@ class Scorer:
             for prices, said in zip(ranges, explained, strict=True)
         ]
 
-    def _assemble(self, listings: list[Listing], judged: JudgedListings, explain: bool) -> list[ScoredListing]:
+    def _assemble(self, listings: list[Listing], judged: CalibratedScores, explain: bool) -> list[ScoredListing]:
         explained, earlier = [_UNEXPLAINED] * len(listings), judged.earlier()
         if explain and listings:
             explained = self._explain(judged.columns, earlier, judged.unread)

@@ -1,15 +1,16 @@
-"""What each group of features says of a listing, as a reviewer reads it.
+"""Sentences: the text of each reason, as a reviewer reads it.
 
-A sentence states what can be checked against the listing, and quotes text as the seller wrote it. Which groups there
-are is said in `ipml.scoring.reasons`; each has its sentence in `SENTENCES`.
+A sentence states facts that can be checked against the listing, and quotes text as the seller wrote it. The groups of
+reasons are in `ipml.scoring.reasons`; each has its sentence in `SENTENCES`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from itertools import compress
 from math import isnan
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import BRAND_AND_CATEGORY
@@ -17,7 +18,6 @@ from ipml.features.goods import BrandFinder, brands_in_titles, claimed_brands, l
 from ipml.model.pipeline import PORTFOLIO
 from ipml.records import REST, EarlierListings
 
-T = TypeVar("T")
 _MOST_WORDS = 3
 _MOST_LETTERS = 60
 WORD_SENTENCES = {
@@ -46,52 +46,96 @@ LOTS = {
 _OFTEN_COPIED = {1.0: ", which are very often copied", 0.5: ", which are often copied"}
 
 
+class BatchFacts:
+    """Facts about listings that are explained together; each is computed for all of them on first use.
+
+    Parameters
+    ----------
+    listings : ListingColumns
+    extractors : mapping of str to extractor
+        Fitted, by name.
+    """
+
+    def __init__(self, listings: ListingColumns, extractors: Mapping[str, Any]) -> None:
+        self.listings, self.extractors = listings, extractors
+        self._brands: dict[str, list[str]] = {}
+
+    def brands(self, extractor: str) -> list[str]:
+        """Return the brand of each listing, as an extractor names brands."""
+        if extractor not in self._brands:
+            self._brands[extractor] = listing_brands(self.listings, self.extractors[extractor].table_).strings()
+        return self._brands[extractor]
+
+    @cached_property
+    def brand_numbers(self) -> list[int]:
+        """The number of each listing's brand."""
+        return list(claimed_brands(self.listings, self.extractors["brand"].table_).tolist())
+
+    @cached_property
+    def goods(self) -> list[list[str]]:
+        """The kinds of goods that each title names."""
+        return list(self.extractors["goods"].named(self.listings))
+
+    @cached_property
+    def offer_signs(self) -> list[list[str]]:
+        """The signs that the extractor of offers found in each listing."""
+        offer = self.extractors["offer"]
+        signs = [name.rpartition("_in_")[0] for name in offer.get_feature_names_out()]
+        return [list(compress(signs, row)) for row in offer.values(self.listings).tolist()]
+
+    @cached_property
+    def category_ratios(self) -> list[float]:
+        """Each price over the usual price of its category; NaN where unknown."""
+        return list(self.extractors["price"].category_ratios(self.listings).tolist())
+
+    @cached_property
+    def ages_days(self) -> list[float]:
+        """The age of each listing in days; NaN where unknown."""
+        return list(self.listings.days_between("listed_at", "observed_at").tolist())
+
+
 class Facts(NamedTuple):
-    """What sentences about one listing need; what they need of many listings is worked out for all of them at once.
+    """Facts about one listing, for its sentences.
 
     Attributes
     ----------
-    listings : ListingColumns
-        The columns of this listing and of those explained with it.
+    batch : BatchFacts
     row : int
-        Which of them it is.
+        Its row in the batch.
     earlier : EarlierListings
-        What is known of its seller's earlier listings.
-    extractors : mapping of str to extractor
-        As fitted, by name.
+        The earlier listings of its seller.
     """
 
-    listings: ListingColumns
+    batch: BatchFacts
     row: int
     earlier: EarlierListings
-    extractors: Mapping[str, Any]
+
+    @property
+    def extractors(self) -> Mapping[str, Any]:
+        """Fitted extractors by name."""
+        return self.batch.extractors
 
     def text(self, name: str) -> str:
-        """Return a text of the listing as written; nothing where it is missing."""
-        return self.listings.texts(name)[self.row]
+        """Return a text of the listing as written; "" where it is missing."""
+        return self.batch.listings.texts(name)[self.row]
 
     def number(self, name: str) -> float:
         """Return a number of the listing; NaN where it is missing."""
-        return self.listings.number(name, self.row)
+        return self.batch.listings.number(name, self.row)
 
     def brand(self, extractor: str) -> str:
-        """Return the brand of the listing, as an extractor knows brands."""
-        table = self.extractors[extractor].table_
-        return self.of_each(f"brand of {extractor}", lambda: listing_brands(self.listings, table).strings())
+        """Return the brand of the listing, as an extractor names brands."""
+        return self.batch.brands(extractor)[self.row]
 
     def named_brands(self) -> list[str]:
-        """Return the brands the title names."""
+        """Return the brands that the title names."""
         table = self.extractors["brand"].table_
-        numbers = brands_in_titles(self.listings, table).of_text(self.row)
+        numbers = brands_in_titles(self.batch.listings, table).of_text(self.row)
         return [table["names"][number] for number in numbers]
 
     def named_goods(self) -> list[str]:
-        """Return the kinds of goods the title names."""
-        return self.of_each("named goods", lambda: self.extractors["goods"].named(self.listings))
-
-    def of_each(self, key: str, work_out: Callable[[], Sequence[T]]) -> T:
-        """Return what belongs to this listing of what is worked out once, for each of the listings."""
-        return self.listings.once(("fact", key), work_out)[self.row]
+        """Return the kinds of goods that the title names."""
+        return self.batch.goods[self.row]
 
 
 Sentence = Callable[[Facts, float, Sequence[str]], str]
@@ -139,7 +183,7 @@ def _say_contradiction(facts: Facts, *_: Any) -> str:
 
 def _say_authorised(facts: Facts, *_: Any) -> str:
     table, brand = facts.extractors["brand"].table_, facts.brand("brand")
-    number = facts.of_each("brand number", lambda: claimed_brands(facts.listings, table).tolist())
+    number = facts.batch.brand_numbers[facts.row]
     sellers = BrandFinder.of(table).authorised.get(number)
     if not sellers:
         return "No authorised sellers are known"
@@ -157,7 +201,7 @@ def _say_goods(facts: Facts, *_: Any) -> str:
 
 def _say_goods_of_brand(facts: Facts, *_: Any) -> str:
     goods, brands, kinds = facts.extractors["goods"], facts.named_brands(), facts.named_goods()
-    numbers = brands_in_titles(facts.listings, goods.table_).of_text(facts.row)
+    numbers = brands_in_titles(facts.batch.listings, goods.table_).of_text(facts.row)
     made = [goods.names_[kind] for number in numbers for kind in goods.brand_kinds_[number]]
     if brands and kinds and made and not set(made) & set(kinds):
         return f"Offers {_join(kinds)}, but {_join(brands)} usually means {_join(made)}"
@@ -168,18 +212,10 @@ def _say_signs(found: str, nothing: str, signs: Mapping[str, str]) -> Sentence:
     """Say which of some signs the extractor of offers found."""
 
     def say(facts: Facts, *_: Any) -> str:
-        present = facts.of_each("offer", lambda: _name_signs(facts))
-        named = {signs[sign] for sign in present if sign in signs}
+        named = {signs[sign] for sign in facts.batch.offer_signs[facts.row] if sign in signs}
         return f"{found}: {', '.join(sorted(named))}" if named else nothing
 
     return say
-
-
-def _name_signs(facts: Facts) -> list[list[str]]:
-    """Return which signs the extractor of offers found in each listing."""
-    offer = facts.extractors["offer"]
-    signs = [name.rpartition("_in_")[0] for name in offer.get_feature_names_out()]
-    return [list(compress(signs, row)) for row in offer.values(facts.listings).tolist()]
 
 
 def _say_portfolio(facts: Facts, *_: Any) -> str:
@@ -195,7 +231,7 @@ def _say_price(facts: Facts, *_: Any) -> str:
     brand, asked = facts.brand("price"), facts.number("price")
     if isnan(asked) or not brand:
         return f"No {'price' if isnan(asked) else 'brand'} is given, so the price cannot be compared"
-    usual = facts.extractors["price"].price_ranges(facts.listings)[facts.row]
+    usual = facts.extractors["price"].price_ranges(facts.batch.listings)[facts.row]
     if usual is None:
         return f"No usual price is known for {brand[:_MOST_LETTERS]}"
     share, currency = _percent(asked / usual.median), facts.text("currency")
@@ -207,22 +243,21 @@ def _say_price(facts: Facts, *_: Any) -> str:
 
 
 def _say_price_in_category(facts: Facts, *_: Any) -> str:
-    price = facts.extractors["price"]
-    ratio = facts.of_each("price to category", lambda: price.category_ratios(facts.listings).tolist())
+    ratio = facts.batch.category_ratios[facts.row]
     if isnan(ratio):
         return "No usual price is known for this category"
     return f"Asks {_percent(ratio)} of what its category usually costs"
 
 
 def _say_listing_age(facts: Facts, *_: Any) -> str:
-    days = facts.of_each("age", lambda: facts.listings.days_between("listed_at", "observed_at").tolist())
+    days = facts.batch.ages_days[facts.row]
     if isnan(days):
         return "Age of the listing is unknown"
     return f"Listing is {days:,.0f} day{_plural(days)} old" if days >= 1 else "Listing is less than a day old"
 
 
 def _say_effort(facts: Facts, *_: Any) -> str:
-    length = facts.of_each("letters", lambda: facts.listings.letters("description").tolist())
+    length = int(facts.batch.listings.letters("description")[facts.row])
     return f"Description has {length:,} letter{_plural(length)}" if length else "No description is given"
 
 
@@ -252,7 +287,7 @@ def _say_likeness(what: str) -> Sentence:
 
 
 def _say_missing(facts: Facts, *_: Any) -> str:
-    columns = facts.extractors["absence"].list_missing(facts.listings, facts.row)
+    columns = facts.extractors["absence"].list_missing(facts.batch.listings, facts.row)
     return f"Fields that nearly all listings have are missing: {', '.join(columns) or 'none'}"
 
 

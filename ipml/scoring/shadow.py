@@ -1,7 +1,7 @@
-"""Two models on the same live listings: what would change if the one took the place of the other.
+"""Shadow scoring: compares two models on the same live listings, without labels and without effect on the queue.
 
-Nothing is known of the truth here, and nothing reaches the queue: which model is better is for labelled listings
-(`ipml model compare`). This says how many cases would be others, and shows them.
+It states how many cases would change and shows them. Labelled listings decide which model is better
+(`ipml model compare`).
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class Disputed:
 
 @dataclass(frozen=True)
 class Shadow:
-    """What would change.
+    """Differences between the two models.
 
     Attributes
     ----------
     versions : (str, str)
-        Of the champion and the challenger, as everywhere below.
+        Versions of champion and challenger, in this order everywhere below.
     scored, rejected : int
         How many listings were good, and how many rows bad.
     abstained : (int, int)
@@ -113,7 +113,7 @@ def shadow_file(
     rejects : RejectsFile, optional
         Where bad rows are kept; without it a bad row is an error.
     on_rows : function of int, optional
-        Told how many rows have been done, for a progress display.
+        Called with the number of rows done, for a progress display.
 
     Raises
     ------

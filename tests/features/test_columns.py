@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from support.finding import read_words
 
 from ipml.features import names
-from ipml.features.columns import ListingColumns, PhraseSet, Reading
+from ipml.features.column import PhraseSet, Reading
+from ipml.features.columns import ListingColumns
+from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names, pair_up
-from ipml.features.normalisation import fold_text
 from ipml.features.spelling import Spelling
 from ipml.listings.fields import FIELDS
 from ipml.listings.kinds import Kind
@@ -95,7 +96,7 @@ def test_what_several_need_is_worked_out_once():
     assert listings.texts("title") is not listings.texts("brand")
     worked: list[str] = []
     for key in ("a", "b", "a"):
-        listings.once(key, lambda key=key: worked.append(key))
+        listings.memoise(key, lambda key=key: worked.append(key))
     assert worked == ["a", "b"]
     assert ListingColumns.of(listings) is listings
     assert ListingColumns.of(FRAME).texts("title") == listings.texts("title")
@@ -139,7 +140,7 @@ def test_rows_that_are_taken_read_as_those_of_the_frame(rows):
     phrases = PhraseSet(["bag", "nike"])
     assert len(taken) == len(alone)
     assert taken.folded("title").strings() == alone.folded("title").strings()
-    assert taken.bones("description").strings() == alone.bones("description").strings()
+    assert taken.skeletons("description").strings() == alone.skeletons("description").strings()
     assert taken.names("brand").strings() == alone.names("brand").strings()
     places = [listings.places("title", phrases) for listings in (taken, alone)]
     assert [places[0].of_text(row) for row in range(len(rows))] == [places[1].of_text(row) for row in range(len(rows))]
@@ -165,7 +166,7 @@ def test_what_is_read_of_a_passage_is_what_the_passage_says(words):
     texts = [" ".join(part).lower() for part in (words[1:], words[:-1]) if part]
     passages = whole.take(np.full(len(texts), 1), {"title": Texts.of(texts)})
     alone = ListingColumns({"title": texts})
-    assert passages.bones("title").strings() == alone.bones("title").strings()
+    assert passages.skeletons("title").strings() == alone.skeletons("title").strings()
     for row in range(len(texts)):
         assert passages.places("title", phrases).of_text(row) == alone.places("title", phrases).of_text(row)
     assert passages.numbers("price").tolist() == [2.0] * len(texts)

@@ -13,11 +13,11 @@ from support.finding import find_phrases
 
 from ipml.errors import UnusableSetting
 from ipml.features.columns import ListingColumns
+from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.goods import describe_goods, list_brands, make_goods_table
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.texts import Texts
 from ipml.features.goods import BrandFeatures, GoodsFeatures, brand_table, brands_in_titles, load_goods
-from ipml.features.normalisation import fold_text
 from ipml.listings.brands import Brand, Brands, load_brands
 
 GOODS = GoodsFeatures().fit({"title": []})

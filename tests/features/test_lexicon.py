@@ -16,9 +16,9 @@ from support.finding import find_trade_words, in_letters, missed_phrases
 
 from ipml.errors import UnusableSetting
 from ipml.features.columns import ListingColumns
+from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS, NEGATION, TradeWords, load_lexicon
-from ipml.features.normalisation import fold_text
 from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings
 

@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.ngrams import find_distinct, mark_known, sum_rows
 from ipml.features.compiled.phrases import skeleton_texts
 from ipml.features.compiled.texts import Texts
-from ipml.features.normalisation import fold_text
 from ipml.features.text import TextFeatures, count_ngrams, sum_ngrams
 
 TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=40).map(fold_text), max_size=6)

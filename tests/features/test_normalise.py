@@ -6,8 +6,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.finding import skeleton
 
-from ipml.features.compiled.folding import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS
-from ipml.features.normalisation import count_disguises, fold_text, fold_with_origins
+from ipml.features.compiled.folding import (
+    MAX_DESCRIPTION_LETTERS,
+    MAX_TITLE_LETTERS,
+    count_disguises,
+    fold_text,
+    fold_with_origins,
+)
 from ipml.model.robustness import FAMILIES, attack_text
 from ipml.model.robustness.robustness import genuine_listings
 

@@ -14,9 +14,9 @@ from specification.offers import find_contacts, find_lots
 from specification.phrases import find_phrases
 from support.finding import missed_phrases
 
+from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.texts import Texts
-from ipml.features.normalisation import fold_text
 from ipml.features.offers import OfferFeatures, describe_offers, group_columns, load_offer_words
 
 OFFER = OfferFeatures().fit({"title": []})

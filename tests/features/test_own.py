@@ -10,8 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from ipml.errors import Refused
 from ipml.features.columns import ListingColumns
-from ipml.features.frame import make_frame
-from ipml.features.own import USUAL_COLUMNS, OwnFeatures, adopt
+from ipml.features.own import USUAL_COLUMNS, OwnFeatures, adopt, make_frame
 from ipml.listings.schema import listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 

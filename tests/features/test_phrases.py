@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from specification.phrases import find_phrases as specify_phrases
 from support.finding import find_phrases, in_letters, skeleton
 
+from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.phrases import PhraseFinder, trace_skeletons
 from ipml.features.compiled.texts import Texts
 from ipml.features.goods import brand_table
 from ipml.features.lexicon import load_lexicon
-from ipml.features.normalisation import fold_text
 
 WORDS = st.lists(st.sampled_from(["a", "ab", "aba", "b", "ba", "(", "1:1", "é", "Ab"]), max_size=8)
 TEXTS = WORDS.map(" ".join) | WORDS.map("".join)
@@ -108,18 +108,19 @@ def test_spellings_that_read_alike_have_one_skeleton():
 def test_a_skeleton_is_its_own_and_keeps_words_and_origins(text):
     """Nothing is left to merge; words get no longer and none is lost; each byte comes from a later one than before."""
     assert skeleton(skeleton(text)) == skeleton(text)
-    words, bones = text.split(" "), skeleton(text).split(" ")
-    assert len(words) == len(bones)
-    assert all(len(bone) <= len(word) and bool(bone) == bool(word) for word, bone in zip(words, bones, strict=True))
+    words, skeletons = text.split(" "), skeleton(text).split(" ")
+    assert len(words) == len(skeletons)
+    pairs = zip(words, skeletons, strict=True)
+    assert all(len(reduced) <= len(word) and bool(reduced) == bool(word) for word, reduced in pairs)
     skeletons, origins = trace_skeletons(Texts.of_one(text))
     assert skeletons.strings() == [skeleton(text)]
     assert np.all(np.diff(origins) > 0)
     written = text.encode("utf-8", "surrogatepass")
     from_bytes = bytes(written[at] for at in origins)
     is_ascii = [byte < 0x80 for byte in from_bytes]
-    bones = skeletons.data.tobytes()
-    assert [bone for bone, one in zip(bones, is_ascii, strict=True) if not one] == [b for b in from_bytes if b > 0x7F]
-    assert all(ord(skeleton(chr(b))) == bone for bone, b in zip(bones, from_bytes, strict=True) if b < 0x80)
+    reduced = skeletons.data.tobytes()
+    assert [byte for byte, one in zip(reduced, is_ascii, strict=True) if not one] == [b for b in from_bytes if b > 0x7F]
+    assert all(ord(skeleton(chr(b))) == byte for byte, b in zip(reduced, from_bytes, strict=True) if b < 0x80)
 
 
 LETTERS = "aabbilo01s5 -_'.,+\n"

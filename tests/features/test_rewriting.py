@@ -6,7 +6,7 @@ from specification.alphabets import read_words
 from specification.folding import close_up, read_signs, shorten
 from support.finding import skeleton
 
-from ipml.features.normalisation import fold_text
+from ipml.features.compiled.folding import fold_text
 from ipml.model.robustness.evasions import LEET_SIGNS, translate
 
 

@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.finding import read_words
 
-from ipml.features import normalisation
+from ipml.features.compiled import folding
 from ipml.features.compiled.spelling import GAPS, KnownWords
 from ipml.features.compiled.texts import Texts
-from ipml.features.dictionary import LANGUAGES, MOST_COMMON, common_words
 from ipml.features.goods import brand_table
 from ipml.features.lexicon import load_lexicon
-from ipml.features.spelling import Spelling
+from ipml.features.spelling import LANGUAGES, MOST_COMMON, Spelling, common_words
 
 WRITTEN = ["leather belt", "wool belt", "leather watch", "thermal overlay", "adidas thermal", "overlay adidas"]
 PHRASES = ["replica*", "Rolex", "mont blanc", "\u0440\u0435\u043f\u043b\u0438\u043a\u0430"]
@@ -38,7 +37,7 @@ SPELLING = learn()
 
 def fold(text: str) -> str:
     """Return a text as these listings have it read."""
-    return read_words(SPELLING, normalisation.fold_text(text, CAP))
+    return read_words(SPELLING, folding.fold_text(text, CAP))
 
 
 SLIPS = [word[:at] + letter + word[at:] for word in SPELLING.words for at in range(1, len(word)) for letter in "aeiou"]
@@ -67,7 +66,7 @@ def test_a_text_is_read_as_people_read_it():
 @given(st.text("\u0b85\u0b9f\u0b95\u0bb0\u12a0\u12f2\u1235\u1263\u9ad8\u4eff ", max_size=30))
 def test_words_in_other_scripts_are_left_as_they_are_folded(text):
     """Nothing in Tamil, Amharic or Chinese stands for a Latin word."""
-    assert fold(text) == normalisation.fold_text(text, CAP)
+    assert fold(text) == folding.fold_text(text, CAP)
 
 
 @given(st.sets(WORD | st.text("ab", min_size=5, max_size=6), max_size=30))
@@ -102,7 +101,7 @@ def test_no_common_word_of_any_language_is_read_as_one_of_the_trade():
         assert [word for word, read in changed if read in taught.trade] == [], language
     written = ["pr\u0430da", "h\u200bermes", "hermse", "patk", "p atek", "c@rtier"]
     read = ["prada", "hermes", "hermes", "patek", "patek", "cartier"]
-    assert [read_words(taught, normalisation.fold_text(word)) for word in written] == read
+    assert [read_words(taught, folding.fold_text(word)) for word in written] == read
 
 
 @given(WORD)
@@ -115,7 +114,7 @@ def test_a_word_that_was_read_is_read_as_itself(word):
 @given(TEXTS)
 def test_a_second_reading_only_closes_gaps(text):
     """Of what the first brought together, pieces may make a known word; each letter has an origin within the text."""
-    once = normalisation.fold_text(fold(text), CAP)
+    once = folding.fold_text(fold(text), CAP)
     twice = fold(once)
     gaps = str.maketrans("", "", GAPS)
     assert twice.translate(gaps) == once.translate(gaps)
@@ -123,7 +122,7 @@ def test_a_second_reading_only_closes_gaps(text):
     assert read == fold(text)
     assert len(origins) == len(read)
     assert all(0 <= origin < len(text) for origin in origins)
-    _, folded_origins = normalisation.fold_with_origins(text, CAP)
+    _, folded_origins = folding.fold_with_origins(text, CAP)
     assert origins == sorted(origins) or folded_origins != sorted(folded_origins)
 
 

@@ -28,7 +28,9 @@ from support.text_changes import TextChanges, weigh_changes, without
 
 from ipml import Scorer
 from ipml.errors import UntrustedModel
-from ipml.features.columns import SPELT, Extractor, ListingColumns
+from ipml.features.column import SPELT
+from ipml.features.columns import ListingColumns
+from ipml.features.extractor import Extractor
 from ipml.features.figures import ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures
 from ipml.features.text import TextFeatures

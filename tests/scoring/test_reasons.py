@@ -15,16 +15,16 @@ from support.text_changes import TextChanges, choose_by, weigh_changes
 
 from experiments.benchmark.true_reasons import beats_another, try_marks, try_reasons
 from ipml.features.columns import ListingColumns
+from ipml.features.compiled.folding import fold_with_origins
 from ipml.features.figures import PictureFeatures
 from ipml.features.images import ImageVectors
-from ipml.features.normalisation import fold_with_origins
 from ipml.listings.schema import check_listings
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.records import EarlierListings, Listing
 from ipml.scoring.named_words import LEAST_NAMED, MOST_HIGHLIGHTS, Named, WordNaming
 from ipml.scoring.reasons import GROUPS, Explainer, Explanation, undo_disguises
 from ipml.scoring.scorer import Scorer
-from ipml.scoring.sentences import SENTENCES, Facts
+from ipml.scoring.sentences import SENTENCES, BatchFacts, Facts
 from ipml.web.console.drawing.charts import make_price_scale
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -86,7 +86,7 @@ def say(explainer: Explainer, listing: Listing) -> list[str]:
 
 def facts_of(explainer: Explainer, columns: ListingColumns) -> Facts:
     """Return what sentences need of one listing, of whose seller nothing is known."""
-    return Facts(columns, 0, NO_EARLIER, explainer.extractors)
+    return Facts(BatchFacts(columns, explainer.extractors), 0, NO_EARLIER)
 
 
 def say_everything(explainer: Explainer, listing: Listing) -> list[str]:

@@ -28,7 +28,7 @@ from ipml.records import Listing
 from ipml.review.arrivals.snapshot import decode, encode
 from ipml.scoring import shadow
 from ipml.scoring.batch import file_scoring
-from ipml.scoring.batch.file_scoring import score_file
+from ipml.scoring.batch.file_scoring import BatchOptions, score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.judgement import NO_LETTERS, TOO_UNCERTAIN, UNKNOWN_WORDS
 from ipml.scoring.online_scoring import score_listings
@@ -317,7 +317,7 @@ def test_what_went_through_files_and_queue_scores_the_same(digested, some_listin
     for suffix in (".parquet", ".csv"):
         source, target = tmp_path / f"listings{suffix}", tmp_path / f"scored{suffix}"
         write_listings(some, source)
-        score_file(digested, source, target, portfolios=store.portfolios)
+        score_file(digested, source, target, BatchOptions(portfolios=store.portfolios))
         archived = [decode(encode(scored)) for scored in read_scored(target)]
         assert all(scored.model_digest == DIGEST for scored in archived)
         assert any(scored.earlier_suspicion for scored in archived)

@@ -19,7 +19,7 @@ from support.reviewing import NOON, Make
 from support.transactions import read_scalars
 
 from ipml.errors import UnusableSetting
-from ipml.features.normalisation import fold_text
+from ipml.features.compiled.folding import fold_text
 from ipml.listings.brands import load_brands
 from ipml.listings.fields import COLUMNS
 from ipml.listings.schema import validate_listings

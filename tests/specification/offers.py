@@ -3,7 +3,7 @@
 import math
 import re
 
-from ipml.features.normalisation import fold_text
+from ipml.features.compiled.folding import fold_text
 
 _LINK = re.compile(r"https?://|www\.|\b[a-z0-9-]{2,40}\.(?:com|net|org|ru|cn|shop|store|onion|me|top|xyz)\b")
 _LINK_SIGNS = ("://", "www.", ".com", ".net", ".org", ".ru", ".cn", ".sh", ".st", ".on", ".me", ".to", ".xyz")

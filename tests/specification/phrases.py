@@ -6,8 +6,8 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import NamedTuple
 
+from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.phrases import list_ways
-from ipml.features.normalisation import fold_text
 from ipml.kit.look_alikes import is_spelt_mark
 
 Place = tuple[int, int, int]
@@ -25,20 +25,20 @@ _LEAST_JOINED = 14  # letters; a longer word is several, written without spaces
 
 def skeleton(folded: str) -> str:
     """Return the skeleton of a folded text."""
-    return "".join(bone for bone, _ in read_bones(folded))
+    return "".join(letter for letter, _ in read_skeleton(folded))
 
 
-def read_bones(folded: str) -> list[tuple[str, int]]:
+def read_skeleton(folded: str) -> list[tuple[str, int]]:
     """Return each letter of the skeleton of a folded text, and where in the text it comes from.
 
     Of repeated letters the first stays; a word of one letter only ("aaa", a grade) keeps its length.
     """
-    bones = folded.translate(_SAME)
+    skeletons = folded.translate(_SAME)
     dropped: set[int] = set()
-    for match in _REPEATED.finditer(bones):
-        if _is_alnum_at(bones, match.start() - 1) or _is_alnum_at(bones, match.end()):
+    for match in _REPEATED.finditer(skeletons):
+        if _is_alnum_at(skeletons, match.start() - 1) or _is_alnum_at(skeletons, match.end()):
             dropped |= {*range(match.start() + 1, match.end())}
-    return [(bone, at) for at, bone in enumerate(bones) if at not in dropped]
+    return [(letter, at) for at, letter in enumerate(skeletons) if at not in dropped]
 
 
 def _is_alnum_at(text: str, at: int) -> bool:
@@ -60,8 +60,8 @@ def find_phrases(text: str, phrases: tuple[str, ...]) -> list[Place]:
     without spaces between words, or inside a word of fourteen letters and more, every occurrence counts. Overlapping
     phrases are all found.
     """
-    bones = [(bone, at) for bone, at in read_bones(text) if bone not in GAPS]
-    squashed, origins = "".join(bone for bone, _ in bones), [*(at for _, at in bones), len(text)]
+    skeletons = [(letter, at) for letter, at in read_skeleton(text) if letter not in GAPS]
+    squashed, origins = "".join(letter for letter, _ in skeletons), [*(at for _, at in skeletons), len(text)]
     found = [
         (entry.number, start, end)
         for entry in _read_entries(phrases)
@@ -128,7 +128,7 @@ def _read_entries(phrases: tuple[str, ...]) -> list[_Entry]:
     for number, phrase in enumerate(phrases):
         written = phrase.removesuffix("*")
         for folded in dict.fromkeys(way for case in (written, written.upper()) for way in list_ways(fold_text(case))):
-            squashed = "".join(bone for bone in skeleton(folded) if bone not in GAPS)
+            squashed = "".join(letter for letter in skeleton(folded) if letter not in GAPS)
             if squashed:
                 is_exact = len(squashed) < _LEAST_DISGUISABLE or not squashed.isalpha() or not folded.isascii()
                 entries.append(_Entry(number, squashed, folded, phrase.endswith("*"), is_exact))

@@ -30,16 +30,15 @@ import numpy as np
 from ipml.engine import library
 from ipml.errors import InvalidListings, UntrustedModel
 from ipml.features.compiled import ngrams
-from ipml.features.compiled.folding import fold_texts
+from ipml.features.compiled.folding import fold_texts, fold_with_origins
 from ipml.features.compiled.numbers import natural_log, project_vectors
 from ipml.features.compiled.phrases import PhraseFinder, trace_skeletons
 from ipml.features.compiled.spelling import KnownWords, OrdinaryWords, read_texts, read_with_origins
 from ipml.features.compiled.texts import Texts, cut_passages, hash_texts
-from ipml.features.dictionary import ordinary_words
 from ipml.features.goods import brand_table, load_goods
 from ipml.features.lexicon import load_lexicon
-from ipml.features.normalisation import fold_with_origins
 from ipml.features.offers import load_offer_words
+from ipml.features.spelling import ordinary_words
 from ipml.kit import look_alikes
 from ipml.kit.parquet.bounded_file import find_longest
 from ipml.listings.repeats import KeyTable, hash_keys

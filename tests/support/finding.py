@@ -4,12 +4,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ipml.features.columns import ListingColumns, PhraseSet
+from ipml.features.column import PhraseSet
+from ipml.features.columns import ListingColumns
+from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.phrases import skeleton_texts
 from ipml.features.compiled.places import Place
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS, TradeWords
-from ipml.features.normalisation import fold_text
 from ipml.features.spelling import Spelling
 
 

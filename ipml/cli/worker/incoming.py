@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -232,20 +233,14 @@ def _add_to_portfolios(engine: Engine, scorer: Scorer, file: Path, known: Path) 
 def _score(
     scorer: Scorer, file: Path, scored: Path, sellers: SellerPortfolios, known: Path, explain_top: int | None
 ) -> str:
-    from ipml.scoring.batch.file_scoring import score_file
+    from ipml.scoring.batch.file_scoring import BatchOptions, score_file
 
-    score = partial(
-        score_file,
-        *(scorer, file, scored),
-        portfolios=sellers,
-        known=known,
-        rejects=_rejects_of(scored),
-        explain_top=explain_top or 100,
-    )
+    rejects = _rejects_of(scored)
+    options = BatchOptions(portfolios=sellers, known=known, rejects=rejects, explain_top=explain_top or 100)
     try:
-        counts = score()
+        counts = score_file(scorer, file, scored, options)
     except Conflict:  # such as one begun with another model
-        counts = score(restart=True)
+        counts = score_file(scorer, file, scored, replace(options, restart=True))
     return f"{counts.scored:,} scored, {counts.rejected:,} bad rows." + "".join(
         f" Unlike training: {one.sentence}." for one in counts.unlike[:1]
     )

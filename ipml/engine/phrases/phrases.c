@@ -107,9 +107,9 @@ static int64_t squash_plain(const uint8_t *text, int64_t size, const uint16_t *p
     return (is_other | is_open) & (AGAIN | BEYOND) ? -1 : m;
 }
 
-/* Return the end of letters that are one bone, from the second of them on. */
-static int64_t end_of_repeats(const uint8_t *data, int64_t at, int64_t end, int64_t bone, uint8s bones) {
-    while (at < end && bone_at(data, at, bones) == bone) at += size_of_letter(data[at]);
+/* Return the end of letters with one skeleton letter, from the second of them on. */
+static int64_t end_of_repeats(const uint8_t *data, int64_t at, int64_t end, int64_t letter, uint8s skeletons) {
+    while (at < end && skeleton_at(data, at, skeletons) == letter) at += size_of_letter(data[at]);
     return at;
 }
 
@@ -121,9 +121,9 @@ static int64_t squash_other(const uint8_t *text, int64_t size, const phrase_tabl
     bool was_apart = true;
     while (at < size) {
         uint8_t byte = text[at];
-        int64_t bone = bone_at(text, at, tables->bones);
-        if (bone == previous && at >= kept && is_word_letter(tables->kinds, bone)) {
-            kept = end_of_repeats(text, at + size_of_letter(byte), size, bone, tables->bones);
+        int64_t letter = skeleton_at(text, at, tables->skeletons);
+        if (letter == previous && at >= kept && is_word_letter(tables->kinds, letter)) {
+            kept = end_of_repeats(text, at + size_of_letter(byte), size, letter, tables->skeletons);
             int64_t following = letter_after(text, kept, size);
             if (is_kind(tables->kinds, before, ALNUM) || is_kind(tables->kinds, following, ALNUM)) {
                 at = kept;
@@ -131,17 +131,17 @@ static int64_t squash_other(const uint8_t *text, int64_t size, const phrase_tabl
                 continue;
             }
         }
-        bool apart = is_apart(tables->kinds, bone);
-        bool is_bone = byte >= 0x80 || (tables->classes.at[byte] & NO_GAP);
+        bool apart = is_apart(tables->kinds, letter);
+        bool is_kept = byte >= 0x80 || (tables->classes.at[byte] & NO_GAP);
         to->walks[m] = n << 1 | 1;
-        m += is_bone && (apart || was_apart) && !is_kind(tables->kinds, bone, SPELT_MARK);
+        m += is_kept && (apart || was_apart) && !is_kind(tables->kinds, letter, SPELT_MARK);
         for (int64_t after = at + size_of_letter(byte); at < after; at++) {
-            to->squashed[n] = byte < 0x80 ? (uint8_t)bone : text[at];
+            to->squashed[n] = byte < 0x80 ? (uint8_t)letter : text[at];
             to->origins[n] = (int32_t)at;
-            n += is_bone;
+            n += is_kept;
         }
         before = previous;
-        previous = bone;
+        previous = letter;
         was_apart = apart;
     }
     to->squashed[n] = BREAK;
@@ -177,17 +177,17 @@ static int64_t count_begun(const uint8_t *data, int64_t start, int64_t end) {
 static int64_t start_within(texts folded, const phrase_tables *tables, chunk *some, int64_t row, int64_t m) {
     const uint8_t *data = folded.data.at;
     int64_t start = folded.offsets.at[row], end = folded.offsets.at[row + 1];
-    int64_t bone = place_of_skeleton(some, folded, row), most = bone + end - start;
+    int64_t place = place_of_skeleton(some, folded, row), most = place + end - start;
     for (int64_t word = start, after; word < end; word = after + 1) {
         after = word;
         while (after < end && !is_between(data[after])) after++;
         if (after - word < LEAST_JOINED || count_begun(data, word, after) < LEAST_JOINED) continue;
-        while (start + some->origins[bone] < word) bone++;
-        for (; start + some->origins[bone] < after; bone++) {
-            const uint8_t *squashed = some->squashed + bone;
+        while (start + some->origins[place] < word) place++;
+        for (; start + some->origins[place] < after; place++) {
+            const uint8_t *squashed = some->squashed + place;
             if (!may_lead(tables->beginnings.at, squashed) || !begins_letter(*squashed)) continue;
-            if (is_boundary(data, tables->kinds, start, start + some->origins[bone], end)) continue;
-            if (m < most) some->walks[m++] = bone << 1;
+            if (is_boundary(data, tables->kinds, start, start + some->origins[place], end)) continue;
+            if (m < most) some->walks[m++] = place << 1;
         }
     }
     return m;

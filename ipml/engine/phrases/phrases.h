@@ -22,7 +22,7 @@ typedef struct {
    without gaps, are the words of a trie. */
 typedef struct {
     uint8s kinds;         /* of what kinds each code point is */
-    uint8s bones;         /* what each letter of ASCII is in a skeleton */
+    uint8s skeletons;     /* what each letter of ASCII is in a skeleton */
     uint8s classes;       /* the sum of 1 for a letter or digit, and 2 for no gap, of each letter of ASCII */
     uint16s pairs;        /* what each byte is after each other one */
     int64s cells;         /* of the trie */
@@ -50,7 +50,7 @@ static inline bool are_numbered(places of, int64_t n) {
 
 static inline bool are_phrase_tables(const phrase_tables *of) {
     int64_t n = of->entry_sets.n;
-    return of->bones.n == 128 && of->classes.n == 128 && of->pairs.n == 1 << 16 && of->beginnings.n == 1 << 17 &&
+    return of->skeletons.n == 128 && of->classes.n == 128 && of->pairs.n == 1 << 16 && of->beginnings.n == 1 << 17 &&
            of->cells.n == of->words.n && of->entry_numbers.n == n && of->entry_flags.n == n &&
            n_rows(of->folded) == n && are_table_texts(of->folded) && ends_at(of->entry_starts, n);
 }

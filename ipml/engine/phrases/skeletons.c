@@ -5,29 +5,29 @@
    there are now. */
 static int64_t reduce(const skeleton_tables *tables, const uint8_t *data, int64_t at, int64_t end, uint8_t *reduced,
                       int64_t *origins, int64_t n) {
-    uint8s bones = tables->bones, kinds = tables->kinds;
+    uint8s skeletons = tables->skeletons, kinds = tables->kinds;
     int64_t before = BREAK, last = BREAK;
     while (at < end) {
         uint8_t byte = data[at];
-        int64_t bone = bone_at(data, at, bones);
-        if (byte < 0x80 && bone != last) { /* as most are */
+        int64_t letter = skeleton_at(data, at, skeletons);
+        if (byte < 0x80 && letter != last) { /* as most are */
             if (origins != NULL) origins[n] = at;
-            reduced[n++] = (uint8_t)bone;
+            reduced[n++] = (uint8_t)letter;
             at++;
             before = last;
-            last = bone;
+            last = letter;
             continue;
         }
         int64_t after = at + size_of_letter(byte);
-        if (bone == last && is_word_letter(kinds, bone)) {
-            while (after < end && bone_at(data, after, bones) == bone) after += size_of_letter(data[after]);
+        if (letter == last && is_word_letter(kinds, letter)) {
+            while (after < end && skeleton_at(data, after, skeletons) == letter) after += size_of_letter(data[after]);
             if (are_dropped(data, after, end, before, kinds)) at = after;
         }
         before = last;
-        last = bone;
+        last = letter;
         for (; at < after; at++) {
             if (origins != NULL) origins[n] = at;
-            reduced[n++] = data[at] < 0x80 ? bones.at[data[at]] : data[at];
+            reduced[n++] = data[at] < 0x80 ? skeletons.at[data[at]] : data[at];
         }
     }
     return n;
@@ -48,7 +48,7 @@ static int64_t reduce_plain(const uint16_t *pairs, const uint8_t *data, int64_t 
         flags = pairs[before << 8 | byte];
         is_left |= (is_open & flags >> APART_TO_AGAIN) | (flags & BEYOND);
         is_open = (is_open | flags_before >> AFTER_APART_TO_AGAIN) & flags;
-        *to = (uint8_t)flags; /* its last byte is the bone */
+        *to = (uint8_t)flags; /* its last byte is the skeleton letter */
         to += flags >> TO_WRITTEN;
     }
     return (is_left | is_open) & (AGAIN | BEYOND) ? -1 : to - reduced;

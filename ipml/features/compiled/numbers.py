@@ -6,6 +6,7 @@ listing scores the same alone and in any batch. Unknown values, NaN, become 0 at
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -71,60 +72,40 @@ def choose_moments(wanted: NDArray[np.int64], others: NDArray[np.int64]) -> NDAr
 
 
 def describe_listings(
-    age_days: Floats,
-    sales: Floats,
-    returns: Floats,
-    rating: Floats,
-    reviews: Floats,
+    figures: Mapping[str, Floats],
     letters: NDArray[np.int64],
     has_code: NDArray[np.bool_],
     age_steps_days: Floats,
     prior_sales: float,
 ) -> Floats:
-    """Return the values of `ListingFeatures`, shape (n_listings, 9 + number of steps)."""
-    columns = age_days, sales, returns, rating, reviews, letters, has_code
+    """Return the values of `ListingFeatures`, shape (n_listings, 9 + number of steps).
+
+    `figures` holds age_days, sales, returns, rating and reviews.
+    """
+    columns = *figures.values(), letters, has_code
     _check(len({column.shape for column in columns}) == 1, *columns)
-    figures = make_struct(
+    struct = make_struct(
         "listing_figures",
-        age_days=_floats(age_days),
-        sales=_floats(sales),
-        returns=_floats(returns),
-        rating=_floats(rating),
-        reviews=_floats(reviews),
+        **{name: _floats(figure) for name, figure in figures.items()},
         letters=_integers(letters),
         has_code=np.ascontiguousarray(has_code, np.bool_).view(np.uint8),
     )
-    values = np.empty((age_days.size, _N_OF_LISTING + age_steps_days.size))
-    _describe_listings(figures, age_steps_days, prior_sales, values)
+    values = np.empty((letters.size, _N_OF_LISTING + age_steps_days.size))
+    _describe_listings(struct, age_steps_days, prior_sales, values)
     return values
 
 
-def describe_sellers(
-    sales: Floats,
-    returns: Floats,
-    complaints: Floats,
-    rating: Floats,
-    strikes: Floats,
-    usual: Floats,
-    prior_sales: float,
-    most: float,
-) -> Floats:
+def describe_sellers(figures: Mapping[str, Floats], usual: Floats, prior_sales: float, most: float) -> Floats:
     """Return the values of `SellerFeatures`, shape (n_listings, 4).
 
-    `usual` holds the usual rates of returns and of complaints, and the usual rating.
+    `figures` holds sales, returns, complaints, rating and strikes; `usual` the usual rates of returns and of
+    complaints, and the usual rating.
     """
-    columns = sales, returns, complaints, rating, strikes
+    columns = figures.values()
     _check(len({column.shape for column in columns}) == 1 and usual.shape == (3,), *columns, usual)
-    figures = make_struct(
-        "seller_figures",
-        sales=_floats(sales),
-        returns=_floats(returns),
-        complaints=_floats(complaints),
-        rating=_floats(rating),
-        strikes=_floats(strikes),
-    )
-    values = np.empty((sales.size, _N_OF_SELLER))
-    _describe_sellers(figures, usual, prior_sales, most, values)
+    struct = make_struct("seller_figures", **{name: _floats(figure) for name, figure in figures.items()})
+    values = np.empty((figures["sales"].size, _N_OF_SELLER))
+    _describe_sellers(struct, usual, prior_sales, most, values)
     return values
 
 

@@ -88,27 +88,29 @@ def trace_skeletons(folded: Texts) -> tuple[Texts, NDArray[np.int64]]:
 @lru_cache(maxsize=1)
 def skeleton_tables() -> Struct:
     """Return the lookup tables of skeletons."""
-    return make_struct("skeleton_tables", bones=_letter_bones(), pairs=_letter_pairs(), kinds=letter_kinds())
+    return make_struct("skeleton_tables", skeletons=_letter_skeletons(), pairs=_letter_pairs(), kinds=letter_kinds())
 
 
 @lru_cache(maxsize=1)
-def _letter_bones() -> NDArray[np.uint8]:
+def _letter_skeletons() -> NDArray[np.uint8]:
     """Return the skeleton letter of each ASCII character, shape (128,)."""
-    bones = np.arange(128, dtype=np.uint8)
+    skeletons = np.arange(128, dtype=np.uint8)
     for letters in _CLASSES:
-        bones[[ord(letter) for letter in letters]] = ord(letters[0])
-    return bones
+        skeletons[[ord(letter) for letter in letters]] = ord(letters[0])
+    return skeletons
 
 
 @lru_cache(maxsize=1)
 def _letter_pairs() -> NDArray[np.uint16]:
     """Return an entry for each pair of bytes, shape (65536,); the first byte is the higher one."""
-    bone = np.tile(_letter_bones(), 2).astype(np.int64)
+    letter_skeletons = np.tile(_letter_skeletons(), 2).astype(np.int64)
     letters = [chr(code) for code in range(128)] * 2
     is_apart = np.array([not letter.isalnum() for letter in letters])
-    again = (bone[:, None] == bone) & (~is_apart | np.array([letter == "_" for letter in letters]))
+    again = (letter_skeletons[:, None] == letter_skeletons) & (
+        ~is_apart | np.array([letter == "_" for letter in letters])
+    )
     # Lowest eight bits: skeleton letter of the second byte; highest bit: whether it is written.
-    pairs = bone | again * _AGAIN | is_apart[:, None] * _AFTER_APART | is_apart * _APART
+    pairs = letter_skeletons | again * _AGAIN | is_apart[:, None] * _AFTER_APART | is_apart * _APART
     pairs |= (np.arange(256) >= 128) * _BEYOND | ~again << _TO_WRITTEN
     return np.asarray(pairs.ravel(), dtype=np.uint16)
 
@@ -175,7 +177,7 @@ class PhraseFinder:
         self.tables = make_struct(
             "phrase_tables",
             kinds=letter_kinds(),
-            bones=_letter_bones(),
+            skeletons=_letter_skeletons(),
             classes=classes,
             pairs=_walk_pairs(classes),
             **_make_trie(words),
@@ -241,8 +243,8 @@ def _read_entries(sets: tuple[tuple[str, ...], ...]) -> Iterator[_Entry]:
     each = _fold_phrases([phrase.removesuffix("*") for *_, phrase in phrases])
     ways = [(*known, folded) for known, folded_ways in zip(phrases, each, strict=True) for folded in folded_ways]
     skeletons = skeleton_texts(Texts.of([folded for *_, folded in ways])).strings()
-    for (of_set, number, phrase, folded), bones in zip(ways, skeletons, strict=True):
-        if squashed := bones.translate(_NO_GAPS):
+    for (of_set, number, phrase, folded), skeleton in zip(ways, skeletons, strict=True):
+        if squashed := skeleton.translate(_NO_GAPS):
             is_exact = len(squashed) < _LEAST_DISGUISABLE or not squashed.isalpha() or not folded.isascii()
             yield _Entry(squashed, of_set, number, _STEM * phrase.endswith("*") | _EXACT * is_exact, folded)
 

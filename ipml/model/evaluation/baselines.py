@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ipml.features.columns import ListingColumns, PhraseSet
+from ipml.features.column import PhraseSet
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.places import Places
 from ipml.features.figures import PriceFeatures
 from ipml.features.goods import BrandTable, listing_brands

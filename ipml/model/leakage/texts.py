@@ -14,11 +14,10 @@ from scipy import stats
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import CountVectorizer
 
-from ipml.features.compiled.folding import fold_texts
+from ipml.features.compiled.folding import fold_text, fold_texts
 from ipml.features.compiled.texts import Texts
 from ipml.features.goods import brand_table
 from ipml.features.lexicon import load_lexicon
-from ipml.features.normalisation import fold_text
 from ipml.model.drift import Mean
 from ipml.model.drift.drift import show_share
 from ipml.model.leakage.class_shares import ClassShares

@@ -17,7 +17,8 @@ import scipy
 from numpy.typing import NDArray
 
 from ipml.errors import first_line
-from ipml.features.columns import ListingColumns, Reading
+from ipml.features.column import Reading
+from ipml.features.columns import ListingColumns
 from ipml.features.figures import MissingFields
 from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures
@@ -193,10 +194,11 @@ class OtherStage(FirstStage):
 
     def explain(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
         """Return scores, and the loss of log-odds without each feature, or without a text."""
-        return listings.once(("explained", self), lambda: self._occlude(listings))
+        return listings.memoise(("explained", self), lambda: self._occlude(listings))
 
     def _occlude(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
         scores, parts = super().compiled(listings.reading).explain(listings)
+        listings = listings.with_readings(scores.readings)
         values, n_units = self._values(listings), int(self._unit_of.max()) + 1
         alone = self._learner.decision_function(values)
         rows = np.repeat(np.arange(len(listings)), np.diff(values.indptr))

@@ -327,7 +327,7 @@ def _extremes(part: SweepPart) -> Iterator[Values]:
         yield {name: values[min(place, len(values) - 1)] for name, values in ends.items()}
 
 
-Submit = Callable[[SweepTrial], "Future[Tested]"]
+Submit = Callable[[SweepTrial], "Future[TestedListings]"]
 
 
 @contextmanager

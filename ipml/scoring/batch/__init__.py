@@ -1,6 +1,6 @@
-"""A file scored in chunks, so that a run that is killed can go on where it was, and several processes can share it.
+"""Batch scoring: scores a file in chunks, so that a killed run can continue and several processes can share it.
 
-A chunk is some rows of the source in their order. `source` cuts and reads them, `chunks` scores one and makes of
-it a shard of the result, `scored_files` puts the shards together and reads them back, and all of it stands in a
-`work_folder` beside the result. A `worker_pool` does it, in this process or in others; `file_scoring` is the recipe.
+A chunk is a range of rows of the source. `source` cuts and reads them, `chunks` scores one and makes of it a shard of
+the result, `scored_files` joins the shards and reads results; all of it is in a `work_folder` beside the result. A
+`worker_pool` runs it, in this process or in others; `file_scoring` is the recipe.
 """

@@ -79,7 +79,7 @@ def find_repeats_across(paths: Sequence[Path], n_keys: int) -> tuple[Rows, Rows]
     Parameters
     ----------
     paths : sequence of Path
-        What `write_keys` wrote, in the order of the chunks.
+        Files of `write_keys`, in the order of the chunks.
     n_keys : int
         How many keys there are in all.
     """
@@ -150,7 +150,7 @@ def gather_problems(
     ----------
     folder : WorkFolder
     number : int
-        Of the chunk.
+        Number of the chunk.
     again, first : array of int
         Its rows that came in an earlier chunk, and where.
     """
@@ -190,7 +190,7 @@ class BadChunk(IpmlError):
 
 @dataclass(frozen=True)
 class BatchJob:
-    """What every process of a run has to know.
+    """Everything that a process of a run needs.
 
     Attributes
     ----------
@@ -202,7 +202,7 @@ class BatchJob:
     keeps_rejects : bool
         Whether bad rows are kept; they are an error otherwise.
     suffix : str
-        Of the files of the result.
+        Suffix of the files of the result.
     explain_top : int
         How many listings, the highest scores, get reasons in the end.
     chunk_rows : int
@@ -211,7 +211,7 @@ class BatchJob:
         Seller events, as `write_events` writes them; with them the history of each listing is what was known when it
         was observed.
     known : Path or None
-        What is known of listings besides, as for `fill_known`.
+        Other facts about listings, as for `fill_known`.
     """
 
     scorer: Scorer
@@ -312,7 +312,7 @@ def name_repeats(listings: pd.DataFrame, again: Rows, first: Rows) -> list[Probl
 
 @dataclass(frozen=True)
 class MergePlan:
-    """What becomes of a scored chunk.
+    """Rows of a scored chunk that go into its shard.
 
     Attributes
     ----------
@@ -323,7 +323,7 @@ class MergePlan:
     again, first : array of int
         The rows that come again, and for each the row in an earlier chunk that comes first.
     record : Record
-        Of the chunk.
+        Number of the chunk.
     """
 
     chunk: Chunk
@@ -340,7 +340,7 @@ def plan_merge(job: BatchJob, records: Mapping[int, Record]) -> Iterator[MergePl
     ----------
     job : BatchJob
     records : mapping from int to Record
-        Of all chunks.
+        Records of all chunks.
 
     Raises
     ------

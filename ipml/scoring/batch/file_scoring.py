@@ -1,8 +1,8 @@
-"""Files in, files out: score a file of any size in bounded memory, by several processes, and go on after a kill.
+"""File scoring: scores a file of any size in bounded memory, by several processes, and continues after a kill.
 
-The file is scored in chunks, which stand in a hidden folder beside the result until they are put together: every chunk
-that is not finished is scored, then a shard of the result is made of each. How many processes there are, and how often
-they were killed, changes nothing of what comes out.
+The file is scored in chunks, which are in a hidden folder beside the result until they are joined: every unfinished
+chunk is scored, then each becomes a shard of the result. The result does not depend on the number of processes or
+kills.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,8 @@ from ipml.scoring.batch.work_folder import (
     Record,
     WorkFolder,
     describe_events,
-    describe_run,
     describe_source,
+    digest_parts,
     name_stem,
     open_folder,
     settle_file,
@@ -145,26 +146,80 @@ class BatchCounts:
     unlike: tuple[Unlike, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions:
+    """Options of a batch run.
+
+    Attributes
+    ----------
+    columns : ColumnMap, optional
+        How the file's columns map to the canonical ones.
+    portfolios : SellerPortfolios, optional
+        Portfolios of sellers; by default those that the model remembers from training.
+    events : sequence of Path, default=()
+        Files of seller events, as for `ipml.listings.seller_events.read_events`. With them a listing's history is what
+        was known of its seller when it was observed; history in the listing itself is ignored.
+    known : Path, optional
+        Facts about listings, as for `ipml.scoring.batch.chunks.fill_known`; the file must not change during the run.
+    explain_top : int, default=100
+        Number of listings, those with the highest scores, that get reasons.
+    rejects : Path, optional
+        A CSV file for bad rows, as `RejectsFile` writes it; without it a bad row is an error.
+    jobs : int or WorkerPool, default=1
+        Number of processes that score, this one included, or a pool of started processes.
+    restart : bool, default=False
+        Discard chunks of an earlier run.
+    require_familiar : bool, default=False
+        Write nothing if the listings are unlike those of training. Scored chunks are kept, so that the same call
+        without this option continues from there.
+    """
+
+    columns: ColumnMap | None = None
+    portfolios: SellerPortfolios | None = None
+    events: Sequence[Path] = ()
+    known: Path | None = None
+    explain_top: int = 100
+    rejects: Path | None = None
+    jobs: int | WorkerPool = 1
+    restart: bool = False
+    require_familiar: bool = False
+
+
+def describe_run(scorer: Scorer, source: Path, kind: str, options: BatchOptions, chunk_rows: int) -> dict[str, str]:
+    """Return everything that decides the result of a run, by name; runs that agree in it write the same.
+
+    `kind` is the suffix of the result, or "folder"; a chunk has at most `chunk_rows` rows.
+    """
+    events = options.events if options.known is None else (*options.events, options.known)
+    columns, portfolios = options.columns, options.portfolios
+    return {
+        "source": describe_source(source),
+        "model": scorer.version,
+        "widest interval": str(scorer.most_width or "any"),
+        "portfolios": _digest_portfolios(portfolios) if portfolios is not None else "those of the model",
+        "events": describe_events(events),
+        "columns": digest_parts(columns.model_dump_json().encode()) if columns is not None else "as they are",
+        "number of listings to explain": f"{options.explain_top:,}",
+        "kind of file": kind,
+        "rows of a chunk": f"{chunk_rows:,}",
+        "release of ipml": version("ipml"),
+    }
+
+
+_DEFAULTS = BatchOptions()
+
+
 def score_file(
     scorer: Scorer,
     source: Path,
     target: Path,
-    *,
-    columns: ColumnMap | None = None,
-    portfolios: SellerPortfolios | None = None,
-    events: Sequence[Path] = (),
-    known: Path | None = None,
-    explain_top: int = 100,
-    rejects: Path | None = None,
-    jobs: int | WorkerPool = 1,
-    restart: bool = False,
-    require_familiar: bool = False,
+    options: BatchOptions = _DEFAULTS,
     on_rows: OnRows = lambda *_: None,
 ) -> BatchCounts:
     """Score every good listing of a file, and explain the most suspicious ones.
 
-    The result appears under its name only when it is whole. Until then its chunks stand in a hidden folder beside it;
-    the same call after one that was killed keeps what is finished there.
+    The result appears under its name only when it is complete. Until then its chunks are in a hidden folder beside it;
+    the same call after a kill continues from the finished chunks.
 
     Parameters
     ----------
@@ -172,88 +227,63 @@ def score_file(
     source : Path
         CSV, JSON lines or Parquet; or a folder of Parquet files.
     target : Path
-        A file of these kinds, by suffix, or a folder of Parquet files: a name without a suffix. What is there is
-        replaced; a folder that already holds what this call would write is left as it is.
-    columns : ColumnMap, optional
-        How the file's columns map to the canonical ones.
-    portfolios : SellerPortfolios, optional
-        What is known of sellers; what the model remembers of those it was trained on where none are given.
-    events : sequence of Path, default=()
-        Files of seller events, as for `ipml.listings.seller_events.read_events`. With them a listing's history
-        is what was known of its seller when it was observed, whatever the listing says itself.
-    known : Path, optional
-        What is known of listings besides, as for `ipml.scoring.batch.chunks.fill_known`; it must not change meanwhile.
-    explain_top : int, default=100
-        How many listings, the highest scores, get reasons.
-    rejects : Path, optional
-        A CSV file for bad rows, as `RejectsFile` writes it; without it a bad row is an error.
-    jobs : int or WorkerPool, default=1
-        How many processes score; the first of them is this one. Or the processes themselves, started before.
-    restart : bool, default=False
-        Begin anew, even where chunks of another run stand.
-    require_familiar : bool, default=False
-        Write nothing where the listings are unlike those the model was trained on; what is scored is kept, so that the
-        same call without this goes on from there.
+        A file of these kinds, by suffix, or a folder of Parquet files: a name without a suffix. An existing result is
+        replaced; a folder that already holds the result of this call is left as it is.
+    options : BatchOptions, optional
     on_rows : function, optional
-        Told what is being done, how many rows of it are done, and of how many where that is known.
+        Called with the step, the rows done, and the number of rows where known.
 
     Raises
     ------
     UnreadableFile, UnwritableFile
-        The source cannot be read, or nothing could be written where the target is to be.
+        The source cannot be read, or the target cannot be written.
     MissingColumns, Refused
         The columns are not those of listings, or of events.
     InvalidListings
-        There are bad rows, and no file to keep them in; or there are bad events.
+        There are bad rows, and no file for them; or there are bad events.
     Refused, UnusableSetting
-        The listings are unlike those of training, and must not be; or the model does not know what those were like.
+        `require_familiar`: the listings are unlike those of training, or the model has no record of those.
     Conflict
-        Chunks stand there of another source, model or options, another process is at it, or the source has changed.
+        The folder holds chunks of another source, model or options, another process uses it, or the source changed.
     Failed
-        A chunk could not be scored; what is finished is stored.
+        A chunk could not be scored; finished chunks are stored.
     """
-    _check_results(target, rejects)
-    if require_familiar and scorer.familiarity is None:
+    _check_results(target, options.rejects)
+    if options.require_familiar and scorer.familiarity is None:
         found = f"{scorer.version}, which does not know what its training listings were like"
         raise UnusableSetting("--require-familiar", found, "a model that does: train it again with this release")
-    rows = open_source(source, columns.text_format if columns else None)
-    for path in events:
+    rows = open_source(source, options.columns.text_format if options.columns else None)
+    for path in options.events:
         next(read_tables(path, 1))  # says what is wrong with it
     chunk_rows = CHUNK_ROWS // _FEWER_WITH_VECTORS if scorer.reads_vectors else CHUNK_ROWS
     of_file = "".join(target.suffixes[-2:]) if target.suffix == ".gz" else target.suffix
     suffix, kind = (".parquet", "folder") if is_folder(target) else (of_file, of_file)
-    facts = describe_run(
-        *(scorer, source, kind),
-        columns=columns,
-        portfolios=portfolios,
-        events=events if known is None else (*events, known),
-        explain_top=explain_top,
-        chunk_rows=chunk_rows,
-    )
-    if kind == "folder" and not restart and (counts := _read_finished(target, facts, rejects)):
-        _refuse_unlike(require_familiar, source, scorer, counts.unlike)
+    facts = describe_run(scorer, source, kind, options, chunk_rows)
+    if kind == "folder" and not options.restart and (counts := _read_finished(target, facts, options.rejects)):
+        _refuse_unlike(options.require_familiar, source, scorer, counts.unlike)
         return counts
-    with open_folder(name_work_folder(target), facts, restart=restart) as folder, limit_libraries():
+    with open_folder(name_work_folder(target), facts, restart=options.restart) as folder, limit_libraries():
         job = BatchJob(
-            *(scorer, rows, folder, columns, portfolios),
-            keeps_rejects=rejects is not None,
+            *(scorer, rows, folder, options.columns, options.portfolios),
+            keeps_rejects=options.rejects is not None,
             suffix=suffix,
-            explain_top=explain_top,
+            explain_top=options.explain_top,
             chunk_rows=chunk_rows,
-            events=_keep_events(folder, events, facts) if events else None,
-            known=known,
+            events=_keep_events(folder, options.events, facts) if options.events else None,
+            known=options.known,
         )
+        jobs = options.jobs
         with closing(jobs if isinstance(jobs, WorkerPool) else WorkerPool(count_workers(job, jobs))) as workers:
             workers.take(job)
             kept = sum(record["rows"] for record in folder.read_all("chunk").values())
             records = score_chunks(job, workers, on_rows)
             unlike = scorer.find_unlike(_gather_sample(folder, records))
-            _refuse_unlike(require_familiar, source, scorer, unlike)
+            _refuse_unlike(options.require_familiar, source, scorer, unlike)
             making, joined = make_shards(job, workers, records, on_rows), folder.path / "joined"
             shards = list(making) if kind == "folder" else join_file(folder, making, suffix, joined)
         counts = _count(shards, kept, unlike)
-        if rejects is not None:
-            join_rejects(folder, shards, rejects)
+        if options.rejects is not None:
+            join_rejects(folder, shards, options.rejects)
         if kind == "folder":
             join_folder(folder, shards, target, {"run": facts, **asdict(_count(shards, 0, unlike))})
         else:
@@ -373,3 +403,10 @@ def _refuse_unlike(require_familiar: bool, source: Path, scorer: Scorer, unlike:
 def _count(shards: Sequence[Record], kept: int, unlike: tuple[Unlike, ...]) -> BatchCounts:
     scored, abstained, rejected = (sum(shard[name] for shard in shards) for name in ("scored", "abstained", "rejected"))
     return BatchCounts(scored, abstained, rejected, kept, unlike)
+
+
+def _digest_portfolios(portfolios: SellerPortfolios) -> str:
+    """Return a digest of what is known of each seller, in whatever order they were met."""
+    state = portfolios.__getstate__()
+    order = np.argsort(state["keys"])
+    return digest_parts(*(np.ascontiguousarray(state[name][order]).tobytes() for name in sorted(state)))

@@ -148,7 +148,7 @@ def join_file(folder: WorkFolder, shards: Iterable[Record], suffix: str, joined:
     shards : iterable of Record
         Each is put behind the others before the next is asked for; at least one.
     suffix : str
-        Of the shards.
+        Records of the shards.
     joined : Path
         The file.
     """
@@ -184,7 +184,7 @@ def join_folder(folder: WorkFolder, shards: Sequence[Record], target: Path, summ
     shards : sequence of Record
     target : Path
     summary : mapping
-        What the folder says of itself, beside its files.
+        Summary of the folder, stored beside its files.
     """
     made, replaced = folder.path / "made", folder.path / "replaced"
     for rest in (made, replaced):

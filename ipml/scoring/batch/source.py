@@ -1,7 +1,7 @@
-"""The rows of a source, cut into chunks: from Parquet each process reads its own, text is read by one alone.
+"""Source: the rows of a file, cut into chunks; each process reads its own part of Parquet, one process reads text.
 
-Where a row of CSV ends is known only to whoever has read all before it, for a cell may hold line breaks and quotes. How
-many rows a text file has, for the time that is left, is estimated from its beginning and its size.
+The end of a CSV row is known only after reading everything before it, since cells may hold line breaks and quotes. The
+number of rows of a text file, for the remaining time, is estimated from its beginning and its size.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Chunk:
         Number of its first row in the source, from 1.
     n_rows : int
     table : RawTable or None
-        The rows, where whoever cut the source had to read them.
+        The rows, if the process that cut the source had to read them.
     """
 
     number: int

@@ -1,10 +1,10 @@
-"""The folder in which the chunks of a run stand until its result is whole, and what that run is.
+"""Work folder: holds the chunks of a run until its result is complete, and the description of the run.
 
-A run is described by which rows are scored, by what, into what. Chunks of two runs are never mixed.
+A run is described by the rows that it scores, the scorer and the result. Chunks of two runs are never mixed.
 
-What has a record here is finished: the record is written last and names every file with its size and digest. Anything
-else is the rest of a run that was killed, and goes. Files here are not forced to the disk, which would take longer than
-to score them: where a machine goes down, their digests tell which of them are whole. Results are.
+A chunk with a record is finished: the record is written last and names every file with its size and digest. Other files
+are the rest of a killed run and are deleted. Files here are not forced to the disk, which would take longer than
+scoring them: after a power failure their digests show which of them are complete. Results are forced to the disk.
 """
 
 from __future__ import annotations
@@ -16,64 +16,20 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ipml.errors import Conflict, UnwritableFile
-from ipml.features.portfolio import SellerPortfolios
-from ipml.listings.column_maps import ColumnMap
-from ipml.scoring.scorer import Scorer
 
 _ENDS = 65_536
 """Bytes at either end of a source by which a change is seen: Parquet has its index at the end."""
-
-
-def describe_run(
-    scorer: Scorer,
-    source: Path,
-    kind: str,
-    *,
-    columns: ColumnMap | None,
-    portfolios: SellerPortfolios | None,
-    events: Sequence[Path],
-    explain_top: int,
-    chunk_rows: int,
-) -> dict[str, str]:
-    """Return all that decides what a run writes, by name; two runs that agree in it write the same.
-
-    Parameters
-    ----------
-    scorer : Scorer
-    source : Path
-    kind : str
-        Of the result: its suffix, or "folder".
-    columns, portfolios, events, explain_top
-        As for `ipml.scoring.batch.file_scoring.score_file`.
-    chunk_rows : int
-        Most rows of a chunk.
-    """
-    return {
-        "source": describe_source(source),
-        "model": scorer.version,
-        "widest interval": str(scorer.most_width or "any"),
-        "portfolios": _digest_portfolios(portfolios) if portfolios is not None else "those of the model",
-        "events": describe_events(events),
-        "columns": _digest(columns.model_dump_json().encode()) if columns is not None else "as they are",
-        "number of listings to explain": f"{explain_top:,}",
-        "kind of file": kind,
-        "rows of a chunk": f"{chunk_rows:,}",
-        "release of ipml": version("ipml"),
-    }
 
 
 def describe_source(source: Path) -> str:
     """Return where a source is, its size, and a digest of its names, times of change, beginnings and ends."""
     paths = sorted(source.rglob("*.parquet")) if source.is_dir() else [source]
     size = sum(path.stat().st_size for path in paths)
-    return f"{source.resolve()} of {size:,} bytes, {_digest(*map(_look_at, paths))}"
+    return f"{source.resolve()} of {size:,} bytes, {digest_parts(*map(_look_at, paths))}"
 
 
 def describe_events(events: Sequence[Path]) -> str:
@@ -83,11 +39,11 @@ def describe_events(events: Sequence[Path]) -> str:
 
 def digest_run(facts: Mapping[str, str]) -> str:
     """Return a digest of what `describe_run` says, as each chunk carries it."""
-    return _digest(*(f"{name}={fact}".encode() for name, fact in facts.items()))
+    return digest_parts(*(f"{name}={fact}".encode() for name, fact in facts.items()))
 
 
 def _look_at(path: Path) -> bytes:
-    """Return what tells a file from a changed one without reading all of it."""
+    """Return a fingerprint of a file that changes with it, without reading all of it."""
     state = path.stat()
     with path.open("rb") as stream:
         head = stream.read(_ENDS)
@@ -97,14 +53,8 @@ def _look_at(path: Path) -> bytes:
         )
 
 
-def _digest_portfolios(portfolios: SellerPortfolios) -> str:
-    """Return a digest of what is known of each seller, in whatever order they were met."""
-    state = portfolios.__getstate__()
-    order = np.argsort(state["keys"])
-    return _digest(*(np.ascontiguousarray(state[name][order]).tobytes() for name in sorted(state)))
-
-
-def _digest(*contents: bytes) -> str:
+def digest_parts(*contents: bytes) -> str:
+    """Return one digest of some contents."""
     found = hashlib.blake2b(digest_size=16)
     for content in contents:
         found.update(f"{len(content)}:".encode() + content)
@@ -126,7 +76,7 @@ class WorkFolder:
     ----------
     path : Path
     digest : str
-        Of the run; a record of another run counts for nothing.
+        Digest of the run; records of another run are ignored.
     """
 
     path: Path

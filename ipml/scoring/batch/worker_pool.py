@@ -38,7 +38,7 @@ _BYTES_EACH = 8 << 20
 """With less of a file for each, a process takes longer to start than its share takes to score."""
 
 _job: BatchJob
-"""What this process has to know, if it is one of a pool."""
+"""The job of this process, if it is one of a pool."""
 
 
 class WorkerPool:
@@ -79,7 +79,7 @@ class WorkerPool:
         Failed
             Something went wrong that is no error of ipml's, where there are several processes.
         Exception
-            What a task raised: if several did, the first of them in the order of the tasks.
+            A task raised it: the first in the order of the tasks, if several did.
         """
         if self._pool is None:
             yield from (do(self._job, task) for task in tasks)

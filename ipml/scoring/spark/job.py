@@ -196,7 +196,7 @@ def score_dataframe(
         A model folder or a name in the registry, as for `ipml.scoring.scorer.load_model`. The driver verifies it and
         sends it; every worker process verifies it again and loads it once.
     portfolios : Path, optional
-        What is known of sellers, as `ipml data portfolios` writes it; it is only read.
+        Portfolios as `ipml data portfolios` writes them; the file is only read.
     events : DataFrame, optional
         Seller events (`ipml.listings.seller_events.EVENT_FIELDS`). With them the seller columns of each listing are
         what was known when it was observed, whatever the listings say themselves.
@@ -225,7 +225,7 @@ def score_dataframe(
     if events is not None:
         seller_groups = seller_groups or count_groups(listings, [events])
     return (
-        _judge(listings, shipped, reading, events, seller_groups or 1)
+        _score(listings, shipped, reading, events, seller_groups or 1)
         .select(*ID_COLUMNS, *JUDGED_COLUMNS)
         .withColumn("model_version", lit(shipped.version))
     )
@@ -247,7 +247,7 @@ def score_on_spark(
     """Score every good listing of a source into a table of scores.
 
     The table is parted by model version and run; a row's key is (listing_id, observed_at, model_version). A run done
-    again replaces its own part, so it can be repeated at will, after a failure or a kill as well. Of good rows with
+    again replaces its own part, so it can be repeated at will, after a failure or a kill as well. Among good rows with
     the same listing_id and observed_at the first one of the source stands and the others are rejected.
 
     Parameters
@@ -289,14 +289,14 @@ def score_on_spark(
         checked = [read_events(*file, str(path)) for file, path in zip(raw, of_sellers, strict=True)]
         known = reduce(lambda some, more: some.unionByName(more), checked) if checked else None
         groups = seller_groups or (count_groups(rows, [some for some, _ in raw]) if raw else 1)
-        judged = _judge(add_places(rows), shipped, reading, known, groups)
+        judged = _score(add_places(rows), shipped, reading, known, groups)
         part = {"model_version": shipped.version, "run": run}
         with keep_on_disk(judged) as kept:
             n_parts = max(groups, rows.rdd.getNumPartitions())
             return _write(kept, name_files(rows), n_parts, reading.source, target, rejects, part)
 
 
-def _judge(
+def _score(
     listings: DataFrame, model: ShippedModel, reading: RowReading, events: DataFrame | None, seller_groups: int
 ) -> DataFrame:
     def check(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -1,8 +1,8 @@
-"""Rows of a source that come again: of good rows with one key the first stands, as on one machine.
+"""Repeats: rows of a source with the key of an earlier good row; the first counts, as on one machine.
 
-One look at all that was judged tells how many rows are good, and which hashes of their keys come more than once.
-Workers sort the hashes of their rows and send them on in blocks, one for each range of hashes: some large cells instead
-of a row for each listing, as grouping in Spark would send them.
+One pass over all scored rows counts the good ones and finds the hashes of keys that occur more than once. Workers sort
+the hashes of their rows and send them in blocks, one for each range of hashes: some large cells instead of a row for
+each listing, as grouping in Spark would send them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 KEY = ("listing_id", "observed_at")
-"""What no two good rows of a source have in common."""
+"""Columns that together identify a good row of a source."""
 COUNTS = ("scored", "abstained", "rejected")
 
 _COUNTS_DDL = ", ".join(f"{name} bigint" for name in COUNTS)

@@ -1,8 +1,8 @@
-"""Rows of listings as Spark reads them, and what a worker does with a batch: read, check, score the good ones.
+"""Rows: listings as Spark reads them, and the work on one batch: read, check, score the good ones.
 
-Files are read with nothing guessed: no types inferred, no broken row dropped. Batches travel as Arrow, not as pandas:
-long ids beside missing cells stay whole, and no text becomes a Python object on its way. All rows come out, the bad
-ones with what is wrong with them.
+Files are read without guessing: no types inferred, no broken row dropped. Batches travel as Arrow, not as pandas: long
+ids beside missing cells stay exact, and no text becomes a Python object on its way. All rows come out, bad ones with
+their problems.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ID_COLUMNS = ("listing_id", "observed_at", "seller_id")
 PLACE_COLUMNS = ("__file", "__block", "__id")
 """Where a row stands in the source: a number of its file, start of its block, a number that grows within the block."""
 JUDGED_COLUMNS = tuple(name for name in (*SCORE_COLUMNS, *ORIGIN_COLUMNS) if name != "model_version")
-"""What is said of each listing; the driver knows of which model, which is the same for all."""
+"""Columns of the scores; the driver adds the model, which is the same for all."""
 BROKEN = "__broken"
 """Name of the column in which Spark keeps a row of a CSV file that it could not read."""
 
@@ -78,7 +78,7 @@ class RowReading:
     Attributes
     ----------
     source : str
-        What messages call the rows.
+        Name of the rows in messages.
     form : Form
     columns : ColumnMap or None
         How the columns of the source map to the canonical ones; they have to be those where none is given.

@@ -1,6 +1,6 @@
-"""Send a model to the workers of a Spark job, and load it there after the same checks as anywhere.
+"""Shipped model: a model sent to the workers of a Spark job, and loaded there after the usual checks.
 
-The archive that travels is not trusted: a worker takes no model but the one whose manifest the driver named.
+The archive that travels is not trusted: a worker accepts only the model whose manifest the driver named.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ShippedModel:
     allow_version_mismatch : bool
         Whether the workers may run other versions of the libraries than those that made the model.
     trusted : str
-        What a model that ipml did not train may need; the driver's setting.
+        Types that a model that ipml did not train may need; the driver's setting.
     store, store_sha256 : str or None
         Name of the file of sellers' portfolios on each machine, and its SHA-256.
     extractors : tuple of str
@@ -114,7 +114,7 @@ def load_shipped(model: ShippedModel) -> tuple[Scorer, SellerPortfolios | None]:
     Raises
     ------
     UntrustedModel
-        What arrived is not what the driver sent; and as for `ipml.model.model_file.load_model`.
+        The archive is not the one that the driver sent; and as for `ipml.model.model_file.load_model`.
     """
     from pyspark import SparkFiles
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from specification.disguises import count_disguises
-from specification.phrases import read_bones, skeleton
+from specification.phrases import read_skeleton, skeleton
 
-from ipml.features.compiled.folding import UNITS, count_disguised_words
+from ipml.features.compiled.folding import UNITS, count_disguised_words, fold_text
 from ipml.features.compiled.phrases import skeleton_texts, trace_skeletons
 from ipml.features.compiled.texts import (
     ALNUM,
@@ -25,7 +25,6 @@ from ipml.features.compiled.texts import (
     hash_texts,
     letter_kinds,
 )
-from ipml.features.normalisation import fold_text
 from ipml.kit.look_alikes import is_spelt_mark
 
 STRINGS = st.lists(st.text(max_size=12), max_size=6)
@@ -92,7 +91,7 @@ def test_skeletons_are_those_of_each_text(texts):
     letters = (np.cumsum(begins[1]) - 1)[origins[begins[0]]].tolist()
     starts = np.cumsum([0, *map(len, texts)]).tolist()
     assert skeletons.strings() == skeleton_texts(many).strings()
-    assert letters == [start + at for start, text in zip(starts, texts, strict=False) for _, at in read_bones(text)]
+    assert letters == [start + at for start, text in zip(starts, texts, strict=False) for _, at in read_skeleton(text)]
 
 
 def test_letters_are_of_the_kinds_python_says():

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipml.errors import UnmeasurableScores, UnusableSetting
-from ipml.features.columns import MAX_LETTERS, ListingColumns
+from ipml.features.column import MAX_LETTERS
+from ipml.features.columns import ListingColumns
 from ipml.features.lexicon import TradeWords
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import check_listings

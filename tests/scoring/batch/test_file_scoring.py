@@ -28,7 +28,7 @@ from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Listing
 from ipml.scoring.batch import chunks, file_scoring
 from ipml.scoring.batch.chunks import keep_top
-from ipml.scoring.batch.file_scoring import score_file
+from ipml.scoring.batch.file_scoring import BatchOptions, score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import Scorer
 from ipml.scoring.shadow import shadow_file
@@ -53,7 +53,7 @@ def test_every_kind_of_file_is_read_back_the_same(scorer, market, tmp_path, monk
     direct = scorer.explain_frame(newest)
     highest = sorted(one.score for one in direct if one.score is not None)[-10:]
     for suffix in (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz"):
-        score_file(scorer, tmp_path / "newest.parquet", tmp_path / f"scored{suffix}", explain_top=10)
+        score_file(scorer, tmp_path / "newest.parquet", tmp_path / f"scored{suffix}", BatchOptions(explain_top=10))
         scored = list(read_scored(tmp_path / f"scored{suffix}"))
         for read, expected in zip(scored, direct, strict=True):
             assert (read.listing, read.score, read.log_odds) == (expected.listing, expected.score, expected.log_odds)
@@ -69,7 +69,9 @@ def test_where_nothing_can_be_judged_the_file_is_read_back(make_scorer, tmp_path
     for text, causes in ((head, []), (f"{head}1,s,Bag\n2,s,Belt\n", ["no price"] * 2)):
         (tmp_path / "shop.csv").write_text(text)
         for suffix in (".parquet", ".csv", ".jsonl"):
-            counts = score_file(make_scorer(), tmp_path / "shop.csv", tmp_path / f"scored{suffix}", restart=True)
+            counts = score_file(
+                make_scorer(), tmp_path / "shop.csv", tmp_path / f"scored{suffix}", BatchOptions(restart=True)
+            )
             assert (counts.scored, counts.abstained) == (len(causes), len(causes))
             assert [one.abstained for one in read_scored(tmp_path / f"scored{suffix}")] == causes
 
@@ -94,7 +96,9 @@ def test_progress_counts_every_row(shop, make_scorer, tmp_path, monkeypatch):
     monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 10)
     told: list[tuple[str, int, int | None]] = []
     rejects = tmp_path / "rejects.csv"
-    counts = score_file(make_scorer(), shop, tmp_path / "s.csv", rejects=rejects, on_rows=lambda *row: told.append(row))
+    counts = score_file(
+        make_scorer(), shop, tmp_path / "s.csv", BatchOptions(rejects=rejects), on_rows=lambda *row: told.append(row)
+    )
     expected = [*(("scored", done, 23) for done in (0, 10, 20, 23)), *(("written", done, 23) for done in (10, 20, 23))]
     assert told == expected
     assert (counts.scored, counts.rejected, counts.abstained) == (20, 3, 1)
@@ -114,7 +118,7 @@ def test_an_error_leaves_the_old_file_untouched(shop, make_scorer, tmp_path, mon
 
 def test_a_file_can_be_scored_onto_itself(shop, make_scorer, tmp_path):
     """The source is read to its end before the target takes its place."""
-    score_file(make_scorer(), shop, shop, rejects=tmp_path / "rejects.csv")
+    score_file(make_scorer(), shop, shop, BatchOptions(rejects=tmp_path / "rejects.csv"))
     assert len(list(read_scored(shop))) == 20
 
 
@@ -124,7 +128,7 @@ def test_where_nothing_can_be_read_or_written_nothing_is_scored(shop, make_score
     scorer, left = make_scorer(), sorted(tmp_path.iterdir())
     for target in ("scored.txt", "missing/scored", "scored.parquet.gz", "missing/scored.csv", "folder.csv"):
         with pytest.raises(UnwritableFile, match=r"cannot write .*: found .*; expected "):
-            score_file(scorer, shop, tmp_path / target, rejects=tmp_path / "rejects.csv")
+            score_file(scorer, shop, tmp_path / target, BatchOptions(rejects=tmp_path / "rejects.csv"))
     with pytest.raises(UnreadableFile, match=r"no\.csv: found No such file"):
         score_file(scorer, tmp_path / "no.csv", tmp_path / "scored.csv")
     assert (scorer.scored, sorted(tmp_path.iterdir())) == (0, left)
@@ -152,7 +156,9 @@ def peak_megabytes(listings: pd.DataFrame, copies: int, folder: Path) -> float:
 def test_a_real_file_is_scored_whole(scorer, real_data, tmp_path):
     """Each of 53,826 listings comes out once, in order, with a probability or the cause why there is none."""
     columns = load_columns(Path(__file__).parents[3] / "experiments/columns/ebay_2019.toml")
-    counts = score_file(scorer, real_data / "ebay_2019.csv.gz", tmp_path / "scored.parquet", columns=columns)
+    counts = score_file(
+        scorer, real_data / "ebay_2019.csv.gz", tmp_path / "scored.parquet", BatchOptions(columns=columns)
+    )
     scored = pd.read_parquet(tmp_path / "scored.parquet")
     source = pd.read_csv(real_data / "ebay_2019.csv.gz", dtype=str)
     assert counts.scored == len(scored) == len(source)
@@ -189,7 +195,7 @@ def test_a_file_scores_as_its_frame_does(pictured, seeing, tmp_path, monkeypatch
     expected = seeing.score_frame(some)["log_odds"]
     for source, target in (("parquet", "parquet"), ("jsonl", "csv")):
         write_listings(some, tmp_path / f"shop.{source}")
-        score_file(seeing, tmp_path / f"shop.{source}", tmp_path / f"scored.{target}", explain_top=20)
+        score_file(seeing, tmp_path / f"shop.{source}", tmp_path / f"scored.{target}", BatchOptions(explain_top=20))
         scored = list(read_scored(tmp_path / f"scored.{target}"))
         np.testing.assert_allclose([one.log_odds for one in scored], expected, atol=1e-9)
         assert any(reason.feature == "image.likeness" for one in scored for reason in one.reasons)
@@ -208,7 +214,9 @@ def test_a_vector_of_another_length_is_a_bad_row(pictured, seeing, tmp_path):
     with pytest.raises(InvalidListings, match=expected):
         score_file(seeing, tmp_path / "shop.parquet", tmp_path / "scored.parquet")
     rejects = tmp_path / "rejects.csv"
-    counts = score_file(seeing, tmp_path / "shop.parquet", tmp_path / "scored.parquet", rejects=rejects, restart=True)
+    counts = score_file(
+        seeing, tmp_path / "shop.parquet", tmp_path / "scored.parquet", BatchOptions(rejects=rejects, restart=True)
+    )
     assert (counts.scored, counts.rejected) == (5, 1)
     with rejects.open(newline="") as stream:
         (line,) = csv.DictReader(stream)
@@ -263,7 +271,9 @@ def test_rows_and_rejects_are_those_of_the_whole_file(make_scorer, rows, chunk_r
         (whole,) = read_listings(source)
         with RejectsFile(folder / "expected.csv") as expected:
             expected.write(whole)
-        counts = score_file(make_scorer(), source, folder / "scored.parquet", rejects=folder / "rejects.csv")
+        counts = score_file(
+            make_scorer(), source, folder / "scored.parquet", BatchOptions(rejects=folder / "rejects.csv")
+        )
         scored = pd.read_parquet(folder / "scored.parquet")
         assert scored["title"].tolist() == whole.listings["title"].tolist()
         assert (folder / "rejects.csv").read_bytes() == (folder / "expected.csv").read_bytes()
@@ -284,7 +294,7 @@ def test_the_highest_of_the_whole_file_are_explained(make_scorer, tmp_path, monk
     for chunk_rows, suffix in ((1, ".parquet"), (2, ".csv"), (5, ".jsonl"), (9, ".parquet")):
         monkeypatch.setattr(file_scoring, "CHUNK_ROWS", chunk_rows)
         source, target = make_file(rows, tmp_path, suffix, 3), tmp_path / f"{chunk_rows}.parquet"
-        score_file(make_scorer(), source, target, rejects=tmp_path / f"{chunk_rows}.csv", explain_top=4)
+        score_file(make_scorer(), source, target, BatchOptions(rejects=tmp_path / f"{chunk_rows}.csv", explain_top=4))
         reasons = pd.read_parquet(target).set_index("listing_id")["reasons"].dropna()
         assert reasons.index.tolist() == ["1", "3", "5", "7"]
         assert [f"Is {name}" in text for name, text in reasons.items()] == [True] * 4
@@ -299,7 +309,9 @@ def test_a_folder_of_parquet_files_is_one_source(make_scorer, tmp_path, monkeypa
         frame = pd.DataFrame({"listing_id": ids, "seller_id": "s", "title": "Bag", "price": -1.0, "currency": "EUR"})
         frame["price"] = frame["price"].where(frame["listing_id"] == "2-3", 1.0)
         frame.astype({"listing_id": "str"}).to_parquet(tmp_path / "shop" / f"{number}.parquet", row_group_size=2)
-    counts = score_file(make_scorer(), tmp_path / "shop", tmp_path / "scored.csv", rejects=tmp_path / "r.csv")
+    counts = score_file(
+        make_scorer(), tmp_path / "shop", tmp_path / "scored.csv", BatchOptions(rejects=tmp_path / "r.csv")
+    )
     scored = pd.read_csv(tmp_path / "scored.csv")
     assert counts.scored == len(scored) == 10
     expected = ["0-0", "0-1", "0-2", "2-0", "2-1", "2-2", "2-4", "2-5", "2-6", "3-0"]
@@ -324,7 +336,7 @@ def test_a_text_file_is_scored_as_its_map_says(make_scorer, tmp_path, monkeypatc
         (tmp_path / "shop.csv").write_bytes(text.encode(encoding))
         mapped = ColumnMap(name="shop", separator=";", encoding=encoding, columns=columns)
         files = tmp_path / f"{encoding}.parquet", tmp_path / f"{encoding}-rejects.csv"
-        score_file(make_scorer(), tmp_path / "shop.csv", files[0], columns=mapped, rejects=files[1])
+        score_file(make_scorer(), tmp_path / "shop.csv", files[0], BatchOptions(columns=mapped, rejects=files[1]))
         scored, rejects = pd.read_parquet(files[0]), pd.read_csv(files[1])
         assert scored["listing_id"].tolist() == [f"shop-{row}" for row in range(1, 6)]
         assert scored["title"].tolist() == ["Gürtel, rot"] * 5
@@ -349,7 +361,9 @@ def scored(classifier, market, tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(file_scoring, "CHUNK_ROWS", 7)
         for target in ("scored", "scored.parquet", "scored.jsonl"):
-            score_file(Scorer(classifier, "market/1"), folder / "shop.parquet", folder / target, explain_top=5)
+            score_file(
+                Scorer(classifier, "market/1"), folder / "shop.parquet", folder / target, BatchOptions(explain_top=5)
+            )
     return folder
 
 

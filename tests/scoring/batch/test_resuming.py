@@ -11,8 +11,7 @@ import pytest
 from ipml.errors import Conflict, InvalidListings, UnwritableFile
 from ipml.features.portfolio import SellerPortfolios
 from ipml.scoring.batch import file_scoring
-from ipml.scoring.batch.file_scoring import name_work_folder, score_file
-from ipml.scoring.batch.work_folder import _digest_portfolios
+from ipml.scoring.batch.file_scoring import BatchOptions, _digest_portfolios, name_work_folder, score_file
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +69,7 @@ def test_a_run_killed_at_any_step_ends_as_if_it_had_not_been(
     """Killed before its first file, its second, … and repeated: the same bytes come out, and nothing else is left."""
     rejects = tmp_path / "rejects.csv"
     options = {"rejects": rejects, "explain_top": 3, "events": [sell(shop)] if has_events else ()}
-    expected = score_file(make_scorer(), shop, tmp_path / target, **options)
+    expected = score_file(make_scorer(), shop, tmp_path / target, BatchOptions(**options))
     written, rejected = read_all(tmp_path / target), rejects.read_bytes()
     left = names(tmp_path)
     n, is_killed = 1 - every, True
@@ -79,11 +78,11 @@ def test_a_run_killed_at_any_step_ends_as_if_it_had_not_been(
         n, is_killed = n + every, False
         kill_at(n)
         try:
-            score_file(make_scorer(), shop, tmp_path / target, **options)
+            score_file(make_scorer(), shop, tmp_path / target, BatchOptions(**options))
         except KilledError:
             is_killed = True
             kill_at(0)
-            counts = score_file(make_scorer(), shop, tmp_path / target, **options)
+            counts = score_file(make_scorer(), shop, tmp_path / target, BatchOptions(**options))
             assert (counts.scored, counts.rejected) == (expected.scored, expected.rejected)
         assert read_all(tmp_path / target) == written
         assert rejects.read_bytes() == rejected
@@ -110,8 +109,10 @@ def test_chunks_scored_with_other_events_are_refused(shop, make_scorer, tmp_path
     sell(shop, amount=4)
     for events in ([tmp_path / "sales.csv"], ()):
         with pytest.raises(Conflict, match=r"another events: .*begin anew with --restart"):
-            score_file(make_scorer(), shop, target, rejects=rejects, events=events)
-    score_file(make_scorer(), shop, target, rejects=rejects, events=[tmp_path / "sales.csv"], restart=True)
+            score_file(make_scorer(), shop, target, BatchOptions(rejects=rejects, events=events))
+    score_file(
+        make_scorer(), shop, target, BatchOptions(rejects=rejects, events=[tmp_path / "sales.csv"], restart=True)
+    )
     assert set(pd.read_csv(target)["seller_sales"]) == {4.0}
 
 
@@ -121,7 +122,9 @@ def test_bad_events_end_a_run_before_anything_is_scored(shop, make_scorer, tmp_p
     events.write_text(events.read_text().replace("sold", "sould"))
     scorer, left = make_scorer(), names(tmp_path)
     with pytest.raises(InvalidListings, match=r"sales\.csv: 1 bad row: row 1, kind: found 'sould'"):
-        score_file(scorer, shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv", events=[events])
+        score_file(
+            scorer, shop, tmp_path / "scored.csv", BatchOptions(rejects=tmp_path / "rejects.csv", events=[events])
+        )
     assert (scorer.scored, names(tmp_path)) == (0, left)
 
 
@@ -131,7 +134,7 @@ def test_what_is_finished_is_not_done_again(shop, make_scorer, tmp_path):
     scorer = make_scorer()
     with pytest.raises(InvalidListings, match="1 bad row: row 3, price: found 'much'"):
         score_file(scorer, shop, tmp_path / "scored.csv")
-    counts = score_file(scorer, shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv")
+    counts = score_file(scorer, shop, tmp_path / "scored.csv", BatchOptions(rejects=tmp_path / "rejects.csv"))
     assert (scorer.scored, counts.kept) == (2, 20)
 
 
@@ -148,9 +151,9 @@ def test_a_chunk_that_is_not_as_its_record_says_is_done_again(shop, make_scorer,
     else:
         chunk.write_bytes(content[:-9] if damage == "cut" else content.replace(b"EUR", b"USD"))
     scorer = make_scorer()
-    score_file(scorer, shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv")
+    score_file(scorer, shop, tmp_path / "scored.csv", BatchOptions(rejects=tmp_path / "rejects.csv"))
     resumed = (tmp_path / "scored.csv").read_bytes()
-    score_file(make_scorer(), shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv")
+    score_file(make_scorer(), shop, tmp_path / "scored.csv", BatchOptions(rejects=tmp_path / "rejects.csv"))
     assert scorer.scored == 2 + 5
     assert (tmp_path / "scored.csv").read_bytes() == resumed
 
@@ -177,8 +180,8 @@ def test_chunks_of_another_run_are_refused(shop, make_scorer, tmp_path, subtests
                 shop.write_text(shop.read_text() + more)
             scorer, options = make_scorer(version), {"explain_top": explain_top, "rejects": rejects}
             with pytest.raises(Conflict, match=f"{what}.*begin anew with --restart"):
-                score_file(scorer, shop, target, **options)
-            counts = score_file(scorer, shop, target, **options, restart=True)
+                score_file(scorer, shop, target, BatchOptions(**options))
+            counts = score_file(scorer, shop, target, BatchOptions(**options, restart=True))
             assert (counts.scored, counts.kept, scorer.scored) == (20, 0, 21)
 
 
@@ -188,20 +191,22 @@ def test_two_processes_do_not_write_the_same_result(shop, make_scorer, tmp_path)
     def meet(step: str, rows: int, total: int | None) -> None:
         if rows:
             with pytest.raises(Conflict, match="found another process at work in it"):
-                score_file(make_scorer(), shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv")
+                score_file(make_scorer(), shop, tmp_path / "scored.csv", BatchOptions(rejects=tmp_path / "rejects.csv"))
 
-    counts = score_file(make_scorer(), shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv", on_rows=meet)
+    counts = score_file(
+        make_scorer(), shop, tmp_path / "scored.csv", BatchOptions(rejects=tmp_path / "rejects.csv"), on_rows=meet
+    )
     assert counts.scored == 20
 
 
 def test_a_folder_that_is_whole_already_is_left_as_it_is(shop, make_scorer, tmp_path):
     """The same call again scores nothing; a changed file is scored anew, for a folder that is whole is no rest."""
-    score_file(make_scorer(), shop, tmp_path / "scored", rejects=tmp_path / "rejects.csv")
+    score_file(make_scorer(), shop, tmp_path / "scored", BatchOptions(rejects=tmp_path / "rejects.csv"))
     again, changed = make_scorer(), make_scorer()
-    counts = score_file(again, shop, tmp_path / "scored", rejects=tmp_path / "rejects.csv")
+    counts = score_file(again, shop, tmp_path / "scored", BatchOptions(rejects=tmp_path / "rejects.csv"))
     assert (again.scored, counts.scored, counts.rejected, counts.kept) == (0, 20, 3, 23)
     shop.write_text(shop.read_text() + "22,s,Bag,1,EUR\n")
-    assert score_file(changed, shop, tmp_path / "scored", rejects=tmp_path / "rejects.csv").scored == 21
+    assert score_file(changed, shop, tmp_path / "scored", BatchOptions(rejects=tmp_path / "rejects.csv")).scored == 21
     assert changed.scored == 22
 
 
@@ -210,7 +215,7 @@ def test_a_folder_with_files_of_others_is_not_replaced(shop, make_scorer, tmp_pa
     (tmp_path / "scored").mkdir()
     (tmp_path / "scored" / "letter.txt").write_text("Dear")
     with pytest.raises(UnwritableFile, match=r"found a folder with 'letter\.txt' in it; expected nothing there"):
-        score_file(make_scorer(), shop, tmp_path / "scored", rejects=tmp_path / "rejects.csv")
+        score_file(make_scorer(), shop, tmp_path / "scored", BatchOptions(rejects=tmp_path / "rejects.csv"))
 
 
 def stop_after(n_chunks: int, shop: Path, scorer, tmp_path: Path, **options: Any) -> None:
@@ -221,7 +226,13 @@ def stop_after(n_chunks: int, shop: Path, scorer, tmp_path: Path, **options: Any
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        score_file(scorer, shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv", on_rows=stop, **options)
+        score_file(
+            scorer,
+            shop,
+            tmp_path / "scored.csv",
+            BatchOptions(rejects=tmp_path / "rejects.csv", **options),
+            on_rows=stop,
+        )
 
 
 def test_the_order_in_which_sellers_were_met_makes_no_other_run():

@@ -22,7 +22,7 @@ from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of, read_eve
 from ipml.listings.writers import write_listings
 from ipml.model.model_file import save_model
 from ipml.scoring.batch import file_scoring
-from ipml.scoring.batch.file_scoring import name_work_folder, score_file
+from ipml.scoring.batch.file_scoring import BatchOptions, name_work_folder, score_file
 from ipml.scoring.scorer import Scorer
 
 CHUNK_ROWS = 40
@@ -64,9 +64,13 @@ def test_two_processes_write_what_one_does(scorer, shop, tmp_path):
     for source, target in (("shop.parquet", "scored.csv.gz"), ("shop.csv", "scored.parquet")):
         for jobs in (1, 2):
             rejects = tmp_path / f"{jobs}-{target}-rejects.csv"
-            score_file(scorer, tmp_path / source, tmp_path / f"{jobs}-{target}", jobs=jobs, rejects=rejects)
+            score_file(
+                scorer, tmp_path / source, tmp_path / f"{jobs}-{target}", BatchOptions(jobs=jobs, rejects=rejects)
+            )
             with pytest.raises(InvalidListings, match=r"row 101, listing_id: .*row 4 has it already"):
-                score_file(scorer, tmp_path / source, tmp_path / f"{jobs}-bad.parquet", jobs=jobs, restart=True)
+                score_file(
+                    scorer, tmp_path / source, tmp_path / f"{jobs}-bad.parquet", BatchOptions(jobs=jobs, restart=True)
+                )
         for name in (target, f"{target}-rejects.csv"):
             assert (tmp_path / f"1-{name}").read_bytes() == (tmp_path / f"2-{name}").read_bytes()
 
@@ -86,7 +90,7 @@ def test_history_from_events_is_what_training_would_have(scorer, shop, market, m
     for jobs, chunk_rows in ((1, 1_000), (1, 37), (2, 110)):
         monkeypatch.setattr(file_scoring, "CHUNK_ROWS", chunk_rows)
         options = {"jobs": jobs, "rejects": rejects, "events": events, "restart": True}
-        score_file(scorer, shop, tmp_path / "scored", **options)
+        score_file(scorer, shop, tmp_path / "scored", BatchOptions(**options))
         scored = pd.read_parquet(tmp_path / "scored")
         pd.testing.assert_frame_equal(scored[list(HISTORY_COLUMNS)], listings[list(HISTORY_COLUMNS)], check_exact=True)
         numbers = ["score", "score_low", "score_high", "log_odds", "earlier_listings"]
@@ -97,7 +101,7 @@ def test_an_unforeseen_error_in_a_process_is_one_line(scorer, shop, tmp_path):
     """With the rows it happened in; the chunks before are kept."""
     scorer = Scorer(scorer.classifier, "market/1", most_width="wide")
     with pytest.raises(Failed, match=r"rows 1 to 40: could not be scored, \w+Error: ") as caught:
-        score_file(scorer, shop, tmp_path / "scored.parquet", jobs=2, rejects=tmp_path / "rejects.csv")
+        score_file(scorer, shop, tmp_path / "scored.parquet", BatchOptions(jobs=2, rejects=tmp_path / "rejects.csv"))
     assert "\n" not in str(caught.value)
 
 
@@ -111,8 +115,8 @@ def test_a_process_that_is_killed_is_said_to_be(scorer, shop, tmp_path):
 
     options = {"jobs": 2, "rejects": tmp_path / "rejects.csv"}
     with pytest.raises(WorkerLost, match=r"was ended from outside.*run the same command again"):
-        score_file(scorer, shop, tmp_path / "scored.parquet", **options, on_rows=kill)
-    assert score_file(scorer, shop, tmp_path / "scored.parquet", **options).kept > 0
+        score_file(scorer, shop, tmp_path / "scored.parquet", BatchOptions(**options), on_rows=kill)
+    assert score_file(scorer, shop, tmp_path / "scored.parquet", BatchOptions(**options)).kept > 0
     assert not name_work_folder(tmp_path / "scored.parquet").exists()
 
 
@@ -121,7 +125,13 @@ def test_no_more_processes_score_than_there_are_chunks(scorer, shop, tmp_path):
     found: list[int] = []
     one = tmp_path / "one.parquet"
     write_listings(pd.read_parquet(shop)[:CHUNK_ROWS], one)
-    score_file(scorer, one, tmp_path / "s.csv", jobs=8, on_rows=lambda *_: found.extend(find_children(os.getpid())))
+    score_file(
+        scorer,
+        one,
+        tmp_path / "s.csv",
+        BatchOptions(jobs=8),
+        on_rows=lambda *_: found.extend(find_children(os.getpid())),
+    )
     assert found == []
 
 
