@@ -9,18 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ipml.cooperation.reports.document import (
-    Chart,
     Columns,
     Quantity,
     Row,
     Section,
     Table,
     Unit,
+    chart_bars,
+    chart_columns,
+    chart_intervals,
+    chart_times,
     count_columns,
-    draw_bars,
-    draw_columns,
-    draw_intervals,
-    draw_line,
     rate_quantity,
     suppress,
 )
@@ -39,6 +38,7 @@ from ipml.cooperation.reports.verdicts import VERDICTS, WAYS, PeriodDecisions, P
 from ipml.enforcement.appeals.appeal import FAVOURABLE
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.enforcement.takedown.measures import Span
+from ipml.kit.charts import Chart
 from ipml.records import Verdict
 from ipml.review.quality.rates import count_rate
 from ipml.review.sampling.estimates import EstimatedFigure
@@ -144,9 +144,8 @@ def found_by_month(period: Period, decided: PeriodDecisions, queued: Mapping[str
 
 def month_chart(months: Table, label: str) -> Chart:
     """Return the chart of `found_by_month`."""
-    legend = tuple((f"s{place}", _WAY_NAMES[way]) for place, way in enumerate(WAYS))
     title = "Listings found counterfeit, by month and by how they were decided"
-    return Chart(title, draw_columns(months, (2, 3, 4, 5), label), legend)
+    return chart_columns(months, (2, 3, 4, 5), [_WAY_NAMES[way] for way in WAYS], title, label)
 
 
 def write_precision(parts: Sequence[Precision], figures: Figures | None = None) -> Section:
@@ -165,7 +164,7 @@ def write_precision(parts: Sequence[Precision], figures: Figures | None = None) 
     table = Table("precision", "Precision by how it was decided", columns, tuple(rows), _WEIGHED)
     whole = parts[-1]
     stood = 1 - whole.taken_back / whole.decided if whole.decided else None
-    drawn = draw_intervals(table, 5, 6, 7, "Precision by how it was decided")
+    chart = chart_intervals(table, (5, 6, 7), "Precision with its 95 % interval", "Precision by how it was decided")
     return Section(
         "precision-of-decisions",
         "Precision of decisions",
@@ -178,7 +177,7 @@ def write_precision(parts: Sequence[Precision], figures: Figures | None = None) 
             *(_estimate_quantity(one) for one in (figures.estimates if figures else ())),
         ),
         (table,),
-        (Chart("Precision with its 95 % interval", drawn),) if any(part.rate for part in parts) else (),
+        (chart,) if any(part.rate for part in parts) else (),
         "Digital Services Act, Article 15(1)(e): indicators of accuracy and the possible rate of error",
     )
 
@@ -265,8 +264,8 @@ def time_charts(period: Period, by_month: Mapping[str, Span]) -> tuple[Chart, ..
     """Return the chart of `month_table`, if there is data."""
     if not by_month:
         return ()
-    drawn = draw_line(month_table(period, by_month), 2, 3, "Hours from queue to measure")
-    return (Chart("From queue to measure, by month", drawn, (("s0", "median"), ("s1", "nine in ten within"))),)
+    table, title = month_table(period, by_month), "From queue to measure, by month"
+    return (chart_times(table, 2, 3, title, "Hours from queue to measure"),)
 
 
 def write_sellers(figures: Figures) -> Section:
@@ -288,7 +287,7 @@ def write_sellers(figures: Figures) -> Section:
             *network_quantities(figures.networks),
         ),
         (table,),
-        (Chart(table.title, draw_bars(table, 1, "Penalties by kind")),),
+        (chart_bars(table, 1, table.title, "Penalties by kind"),),
         "Digital Services Act, Article 23(1)",
     )
 
@@ -369,7 +368,7 @@ def write_complaints(complaints: FiledComplaints) -> Section:
             Quantity("disputes", "Out-of-court disputes", None, "count", "ipml keeps no record of them."),
         ),
         (table, outcomes),
-        (Chart(outcomes.title, draw_bars(outcomes, 1, "Complaints by outcome")),) if complaints.count() else (),
+        (chart_bars(outcomes, 1, outcomes.title, "Complaints by outcome"),) if complaints.count() else (),
         "Digital Services Act, Articles 15(1)(d), 20, 24(1)(a)",
     )
 
@@ -381,7 +380,7 @@ def write_notices(notices: Noticed) -> Section:
     steps = Table("steps", "Steps against notifiers", columns, tuple(by_step))
     by_state = tuple((state, notices.listings(state=state)) for state in STATES)
     states = Table("states", "Outcomes of the listings in notices", count_columns("state", "listings"), by_state)
-    drawn = draw_bars(states, 1, "Listings of notices by outcome")
+    chart = chart_bars(states, 1, states.title, "Listings of notices by outcome")
     trusted = notices.received("trusted flagger")
     return Section(
         "notices",
@@ -396,7 +395,7 @@ def write_notices(notices: Noticed) -> Section:
             Quantity("suspended", "Notifiers suspended", notices.taken("suspend"), "count", "Article 23(2)."),
         ),
         (notice_table(notices), steps),
-        (Chart(states.title, drawn),) if notices.listings() else (),
+        (chart,) if notices.listings() else (),
         "Digital Services Act, Articles 15(1)(b), 16, 22, 23",
     )
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
 from numpy.typing import ArrayLike
 
 from ipml.errors import Refused, UnwritableFile
+from ipml.kit.charts import Chart, write_chart_file
 from ipml.kit.hostile_text import make_templates
 from ipml.kit.report_page import render_report_page
 from ipml.model.evaluation.differences import estimate_differences, find_fewest_sellers
@@ -24,9 +24,16 @@ from ipml.model.evaluation.slices import break_even
 from ipml.model.questions.costs import Costs, measure_costs
 from ipml.model.questions.error_slices import find_error_slices
 from ipml.model.questions.learning_curve import LearningCurve
+from ipml.model.questions.plots import plot_costs, plot_learning_curve
 from ipml.model.questions.seller_influence import measure_seller_influence
-from ipml.model.report import curves
-from ipml.model.report.curves import precision_recall, reliability, score_histogram
+from ipml.model.report.curves import (
+    plot_precision_recall,
+    plot_reliability,
+    plot_scores,
+    precision_recall,
+    reliability,
+    score_histogram,
+)
 from ipml.model.report.facts import Explain, ReportFacts, ReportHead, choose_k, found_first, most_misjudged, percent
 from ipml.model.robustness.robustness import Robustness
 
@@ -123,32 +130,25 @@ def _answer(question: Callable[..., Any], *given: Any, **named: Any) -> Any:
 
 def render_report(facts: ReportFacts) -> str:
     """Return the page as HTML."""
-    return render_report_page(_templates, f"{facts.head.model} – model report", facts=facts, pictures=_draw(facts))
+    return render_report_page(_templates, f"{facts.head.model} – model report", facts=facts, charts=_plot(facts))
 
 
 def render_pictures(facts: ReportFacts) -> dict[str, str]:
-    """Return the drawings of the page by name, each an SVG file with the style of the page."""
-    assert _templates.loader is not None
-    style = _templates.loader.get_source(_templates, "report.css")[0] + "svg { background: var(--card); }"
-    pictures = {}
-    for name, drawing in _draw(facts).items():
-        start, _, rest = str(drawing).strip().partition(">")
-        pictures[name] = f'{start} xmlns="http://www.w3.org/2000/svg"><style>{style}</style>{rest}'
-    return pictures
+    """Return the charts of the page by name, each the text of an SVG file."""
+    return {name: write_chart_file(chart) for name, chart in _plot(facts).items()}
 
 
-def _draw(facts: ReportFacts) -> dict[str, Markup]:
-    charts: Any = _templates.get_template("charts.html").module
-    drawings = {
-        "precision_recall": charts.precision_recall(facts.curve),
-        "reliability": charts.reliability(facts.bins),
-        "scores": charts.histogram(curves.log_histogram(facts.histogram)),
+def _plot(facts: ReportFacts) -> dict[str, Chart]:
+    charts = {
+        "precision_recall": plot_precision_recall(facts.curve),
+        "reliability": plot_reliability(facts.bins),
+        "scores": plot_scores(facts.histogram),
     }
     if facts.costs:
-        drawings["costs"] = charts.costs(curves.chart_costs(facts.costs))
+        charts["costs"] = plot_costs(facts.costs)
     if facts.learning:
-        drawings["learning_curve"] = charts.learning(curves.chart_learning(facts.learning))
-    return drawings
+        charts["learning_curve"] = plot_learning_curve(facts.learning)
+    return charts
 
 
 def write_report(facts: ReportFacts, path: Path) -> Path:
@@ -212,5 +212,5 @@ def _cut(text: str, most_letters: int = 300) -> str:
 
 
 _templates = make_templates("ipml.model.report")
-_templates.globals |= {"charts": curves, "gloss": _gloss, "zip": zip}
+_templates.globals["gloss"] = _gloss
 _templates.filters |= {"percent": percent, "cut": _cut}
