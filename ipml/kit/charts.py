@@ -27,7 +27,7 @@ Tick = tuple[float, str]
 _HEAD, _FOOT = 24, 40  # pixels above the plot for the name of its axis, and below it for the names of places
 _FILE_WIDTH, _FILE_MARGIN = 720, 56  # pixels
 _ROW, _FOOT_OF_ROWS = 44, 18  # pixels
-_LONGEST_NAME = 48  # letters
+_LONGEST_NAME = 70  # letters
 _MOST_TICKS, _NARROW_TICKS = 7, 4  # names below a chart, and those shown on narrow screens
 
 

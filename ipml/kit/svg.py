@@ -22,7 +22,7 @@ def write_element(name: str, *content: str, **attributes: object) -> str:
 
 
 def write_label(x: float | str, y: float, text: str, **attributes: object) -> str:
-    """Return a text at a point, by default its beginning, else as `text_anchor` says."""
+    """Return a text that begins at a point, or is anchored there by the attribute text_anchor."""
     return write_element("text", escape(text), x=x, y=y, **attributes)
 
 
