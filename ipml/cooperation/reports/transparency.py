@@ -15,18 +15,15 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-
-from sqlalchemy import Connection
 
 from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports import chapters
 from ipml.cooperation.reports.document import ReportDocument, Value, plain, to_csv, write_files, write_report
 from ipml.cooperation.reports.figures import Figures, measure_figures
 from ipml.cooperation.reports.measures import NOTICES, PENDING, SOURCES, SUBJECTS
-from ipml.cooperation.reports.period import ALL, Period, median_hours
+from ipml.cooperation.reports.period import ALL, Period, ReportScope, median_hours
 
 _NA = "n/a"
 _COUNTERFEIT = (  # the codes of the categories that counterfeits are in
@@ -265,21 +262,13 @@ def make_transparency_report(figures: Figures, rules: ReportRules) -> ReportDocu
     return ReportDocument("Counterfeits: transparency report", subtitle, facts, _HEADLINE, sections, CLOSING)
 
 
-def write_transparency_report(
-    connection: Connection,
-    period: Period,
-    folder: Path,
-    rules: ReportRules,
-    *,
-    now: datetime | None = None,
-    networks: Path | None = None,
-) -> ReportDocument:
-    """Write the transparency report of a period; the same database and `now` give the same bytes.
+def write_transparency_report(scope: ReportScope, folder: Path, rules: ReportRules) -> ReportDocument:
+    """Write the transparency report of a period; the same database and `as_of` give the same bytes.
 
     The folder gets `report.html`, `figures.csv`, a CSV file for each table, `figures.json`, and `eu_template` with the
-    files of Implementing Regulation (EU) 2024/2835. Events after `now` do not count. Raises UnwritableFile.
+    files of Implementing Regulation (EU) 2024/2835. Raises UnwritableFile.
     """
-    figures = measure_figures(connection, period, as_of=now, networks=networks)
+    figures = measure_figures(scope)
     report = make_transparency_report(figures, rules)
     write_report(report, folder)
     write_files(folder / EU_FOLDER, write_template(figures, rules))

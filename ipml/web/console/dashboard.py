@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from ipml.cooperation.reports.brand import FoundBrand, list_brands, make_brand_report, measure_brand
 from ipml.cooperation.reports.document import ReportDocument, show, show_interval
-from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.enforcement.ledger import find_alarms
 from ipml.enforcement.overview import measure_enforcement
 from ipml.enforcement.policy import EnforcementPolicy
@@ -179,8 +179,7 @@ def report_brand(request: Request, name: str, span: DateRange) -> dict[str, Any]
 
 def _measure_brand(request: Request, name: str, span: DateRange) -> tuple[ReportDocument, datetime]:
     now, rules = datetime.now(UTC), get_cooperation_policy(request).reports
-    period = Period.between(span.first, span.last)
-    networks = request.app.state.settings.networks
+    period, networks = Period.between(span.first, span.last), request.app.state.settings.networks
     with reading(get_engine(request)) as connection:
-        figures = measure_brand(connection, name, period, rules, as_of=now, networks=networks)
+        figures = measure_brand(ReportScope(connection, period, now, name, networks), rules)
     return make_brand_report(figures, rules), now
