@@ -172,7 +172,7 @@ def make_brand_report(figures: BrandFigures, rules: ReportRules) -> ReportDocume
     facts = (
         ("Brand", figures.brand),
         ("Marketplace", rules.service or "not named"),
-        *chapters.tell_period(figures.period, figures.as_of, is_empty=is_empty),
+        *chapters.describe_period(figures.period, figures.as_of, is_empty=is_empty),
     )
     title, subtitle = f"Counterfeits of {figures.brand}", "Report to the rights holder"
     return ReportDocument(title, subtitle, facts, _HEADLINE, sections, CLOSING)

@@ -62,7 +62,7 @@ _STEP_NAMES = {"warn": "warned", "suspend": "suspended", "lift": "lifted again"}
 _SETTLED = ("upheld", "rejected", "undecided", "not found")
 
 
-def tell_period(period: Period, as_of: datetime, *, is_empty: bool) -> Iterator[tuple[str, str]]:
+def describe_period(period: Period, as_of: datetime, *, is_empty: bool) -> Iterator[tuple[str, str]]:
     """Yield the facts on the period, and a note if no data is stored for it: its zeros then mean nothing."""
     yield "Period", f"{period.first:%d %B %Y} to {period.last:%d %B %Y}, UTC"
     yield "As things stood on", f"{as_of.astimezone(UTC):%d %B %Y, %H:%M} UTC"
@@ -244,19 +244,19 @@ def takedown_quantities(takedowns: TakedownTimes) -> tuple[Quantity, ...]:
 
 def stage_table(takedowns: TakedownTimes) -> Table:
     """Return the time of each stage."""
-    rows = tuple((stage, *_tell_span(takedowns.spans.get(stage))) for stage in STAGES)
+    rows = tuple((stage, *_describe_span(takedowns.spans.get(stage))) for stage in STAGES)
     columns: Columns = (*count_columns("stage", "known of"), ("median", "hours"), ("nine in ten within", "hours"))
     return Table("stages", "Time of each stage", columns, rows, "For the first measure of each decision.")
 
 
 def month_table(period: Period, by_month: Mapping[str, Span]) -> Table:
     """Return the time from queue to measure, by month."""
-    rows = tuple((month, *_tell_span(by_month.get(month))) for month in period.months())
+    rows = tuple((month, *_describe_span(by_month.get(month))) for month in period.months())
     columns: Columns = (*count_columns("month", "measures"), ("median", "hours"), ("nine in ten within", "hours"))
     return Table("times", "From queue to measure, month by month", columns, rows)
 
 
-def _tell_span(span: Span | None) -> Row:
+def _describe_span(span: Span | None) -> Row:
     return span.known if span else 0, median_hours(span), p90_hours(span)
 
 
@@ -300,16 +300,16 @@ def seller_quantities(sellers: Sellers, least: int = 0) -> tuple[Quantity, ...]:
         ("repeated_sellers", "of these with several such listings", sellers.repeated, _REPEATED),
         ("sellers_back", "Sellers who listed again after a measure", sellers.came_back, back),
     )
-    return tuple(Quantity(key, name, *tell_count(n, least, means)) for key, name, n, means in named)
+    return tuple(Quantity(key, name, *describe_count(n, least, means)) for key, name, n, means in named)
 
 
 _REPEATED = "Two listings or more in the period."
 
 
-def tell_count(n: int, least: int, means: str) -> tuple[int | str | None, Unit, str]:
+def describe_count(n: int, least: int, means: str) -> tuple[int | str | None, Unit, str]:
     """Return a count with unit and meaning; a small count only as "fewer than".
 
-    >>> tell_count(12, 5, "Accounts."), tell_count(3, 5, "Accounts."), tell_count(0, 5, "")
+    >>> describe_count(12, 5, "Accounts."), describe_count(3, 5, "Accounts."), describe_count(0, 5, "")
     ((12, 'count', 'Accounts.'), ('fewer than 5', 'text', 'Accounts.'), (0, 'count', ''))
     """
     return (f"fewer than {least}", "text", means) if 0 < n < least else (n, "count", means)
@@ -321,11 +321,11 @@ def network_quantities(linked: Linked | None, least: int = 0) -> tuple[Quantity,
         return (Quantity("networks", "Networks behind them", None, "count", "No networks were given to this report."),)
     means = "Accounts that share payout, device, address and the like, as far as chance does not explain it."
     small = sum(sellers for sellers, _ in linked.active if sellers < least)
-    told = tell_count(linked.sellers, least, "Among those above.")
+    told = describe_count(linked.sellers, least, "Among those above.")
     if 0 < small < least <= linked.sellers:  # they could be calculated from the total and the larger networks
         told = (None, "count", f"Not shown: fewer than {least} of them are in the smaller networks.")
     return (
-        Quantity("networks", "Networks behind them", *tell_count(len(linked.active), least, means)),
+        Quantity("networks", "Networks behind them", *describe_count(len(linked.active), least, means)),
         Quantity("network_sellers", "Sellers in these networks", *told),
         Quantity("network_listings", "Listings of these networks found counterfeit", linked.listings, "count"),
     )
