@@ -37,13 +37,13 @@ class Reliability:
     Attributes
     ----------
     start : array of shape (n_bins,)
-        Where the tenth begins.
+        Beginning of the tenth.
     predicted : array of shape (n_bins,)
         Mean score of its listings.
     observed, low, high : array of shape (n_bins,)
         Share of counterfeits among them, and its 95 % interval over sellers.
     listings : array of shape (n_bins,)
-        How many there are, counted as their weights say.
+        Weighted number of its listings.
     """
 
     start: Floats
@@ -56,7 +56,7 @@ class Reliability:
 
 @dataclass(frozen=True)
 class ScoreHistogram:
-    """How many genuine and counterfeit listings score between each two edges."""
+    """Numbers of genuine and counterfeit listings between each two edges of the score."""
 
     edges: Floats
     genuine: Floats
@@ -78,11 +78,11 @@ def precision_recall(
     Parameters
     ----------
     y, score, sellers : array of shape (n_listings,)
-        Truth (0 or 1), the model's probabilities, and who offers each listing.
+        Truth (0 or 1), the model's probabilities, and the seller of each listing.
     baselines : mapping of str to array of shape (n_listings,), optional
         Probabilities of the baselines by name.
     weight : array of shape (n_listings,), optional
-        What each listing counts, as `count_by_probability` returns it; once where none is given.
+        Weight of each listing, as `count_by_probability` returns it; by default 1.
     n_resamples, seed : int
         Resamples of the sellers, for the interval.
 
@@ -113,9 +113,9 @@ def reliability(
     n_resamples: int = 200,
     seed: int = 0,
 ) -> Reliability:
-    """Return, by tenths of the scale, which share of counterfeits was predicted and which observed.
+    """Return the predicted and the observed share of counterfeits by tenths of the scale.
 
-    Listings count as their weights say, as for `precision_recall`.
+    Listings are weighted as in `precision_recall`.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def reliability(
 
 
 def score_histogram(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> ScoreHistogram:
-    """Count the listings of each class by fortieths of the scale, as their weights say.
+    """Return the weighted listings of each class by fortieths of the scale.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def _bins_of(scores: Floats) -> NDArray[np.intp]:
 
 
 def _first_of_bins(ranking: ScoreRanking) -> NDArray[np.intp]:
-    """Return where each tenth of the scale begins, highest first; tenths without listings are left out."""
+    """Return the first place of each tenth of the scale, highest first, without tenths that have no listing."""
     return np.flatnonzero(np.diff(_bins_of(ranking.scores), prepend=_RELIABILITY_BINS))
 
 

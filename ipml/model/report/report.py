@@ -1,4 +1,4 @@
-"""The report on a model that a person reads before it is trusted: one HTML page, complete in itself.
+"""Report on a model: one self-contained HTML page that a person reads before the model is trusted.
 
 Listing text in it is hostile: see `ipml.kit.hostile_text` and `ipml.kit.report_page`.
 """
@@ -61,9 +61,9 @@ def model_report(
     costs: Costs | None = None,
     learning: LearningCurve | None = None,
 ) -> ReportFacts:
-    """Work out the report on a model that was tested on listings it had not seen.
+    """Measure the report on a model that was tested on listings it had not seen.
 
-    Where listings were scored several times, figures are averaged over the repeats; curves, false alarms and
+    If listings were scored several times, figures are averaged over the repeats; curves, false alarms and
     misjudged listings are those of the first.
 
     Parameters
@@ -76,7 +76,7 @@ def model_report(
     champion : sequence of array of shape (n_listings,), optional
         The champion's scores of the same listings, one array a repeat.
     robustness : Robustness, optional
-        What attacks cost the model.
+        Cost of attacks on the model.
     explain : Explain, optional
         Asked for the misjudged listings only.
     costs : Costs, optional
@@ -122,7 +122,7 @@ def model_report(
 
 
 def _answer(question: Callable[..., Any], *given: Any, **named: Any) -> Any:
-    """Return the answer to a question; None where the listings cannot answer it."""
+    """Return the answer to a question; None if the listings cannot answer it."""
     try:
         return question(*given, **named)
     except Refused:
@@ -172,7 +172,7 @@ def write_report(facts: ReportFacts, path: Path) -> Path:
 def _compare_with_champion(
     tested: Tested, evaluation: Evaluation, champion: Sequence[ArrayLike] | None
 ) -> tuple[BaselineComparison | None, dict[str, Estimate]]:
-    """Measure the champion, and by how much the model is above it on the same resamples."""
+    """Measure the champion, and the model's difference to it on the same resamples."""
     if champion is None:
         return None, {}
     k = [int(name.removeprefix(_AT_K)) for name in evaluation.figures[MODEL] if name.startswith(_AT_K)]
@@ -195,7 +195,7 @@ def _compare_with_champion(
 
 
 def _gloss(measure: str) -> str:
-    """Say in a few words what a measure means.
+    """Return the meaning of a measure in a few words.
 
     Examples
     --------
