@@ -185,8 +185,8 @@ def chart_times(table: Table, low: int, high: int, title: str, description: str)
     texts = {at: [show(row[at], "hours") for row in table.rows] for at in (low, high)}
     name_low, name_high = (table.columns[at][0] for at in (low, high))
     series = (
-        Series(name_low, "points", "s0", columns[low], columns[low], columns[high], texts=texts[low]),
-        Series(name_high, "points", "s1", columns[high], texts=texts[high]),
+        Series(name_high, "points", "s1", columns[high], columns[low], columns[high], texts=texts[high]),
+        Series(name_low, "points", "s0", columns[low], texts=texts[low]),  # on top, if both are equal
     )
     axes = _name_rows(table, make_value_axis("hours", longest, " h"))
     return Chart(title, description, *axes, series, _names(table), height=_HEIGHT)
