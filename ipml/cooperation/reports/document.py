@@ -98,7 +98,7 @@ class ReportDocument:
     @property
     def headline(self) -> tuple[Quantity, ...]:
         """The headline figures."""
-        by_key = {one.key: one for _, one in self.quantities()}
+        by_key = {quantity.key: quantity for _, quantity in self.quantities()}
         return tuple(by_key[key] for key in self.headline_keys)
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
@@ -175,7 +175,7 @@ def chart_columns(table: Table, columns: Sequence[int], names: Sequence[str], ti
         for number, (name, at) in enumerate(zip(names, columns, strict=True))
     ]
     y = make_value_axis(table.columns[-1][0], highest, is_count=True)
-    return Chart(title, description, *_name_rows(table, y), series, _names(table), height=_HEIGHT, is_stacked=True)
+    return Chart(title, description, _name_rows(table), y, series, _names(table), height=_HEIGHT, is_stacked=True)
 
 
 def chart_times(table: Table, low: int, high: int, title: str, description: str) -> Chart:
@@ -188,8 +188,8 @@ def chart_times(table: Table, low: int, high: int, title: str, description: str)
         Series(name_high, "points", "s1", columns[high], columns[low], columns[high], texts=texts[high]),
         Series(name_low, "points", "s0", columns[low], texts=texts[low]),  # on top, if both are equal
     )
-    axes = _name_rows(table, make_value_axis("hours", longest, " h"))
-    return Chart(title, description, *axes, series, _names(table), height=_HEIGHT)
+    y = make_value_axis("hours", longest, " h")
+    return Chart(title, description, _name_rows(table), y, series, _names(table), height=_HEIGHT)
 
 
 def chart_bars(table: Table, column: int, title: str, description: str) -> RowChart:
@@ -219,13 +219,13 @@ def chart_intervals(table: Table, columns: tuple[int, int, int], title: str, des
 _HEIGHT = 190  # pixels
 
 
-def _name_rows(table: Table, y: Axis) -> tuple[Axis, Axis]:
-    return make_name_axis(table.columns[0][0], _names(table), most=12), y
+def _name_rows(table: Table) -> Axis:
+    names = [f"{date.fromisoformat(f'{name}-01'):%b %y}" if _MONTH.fullmatch(name) else name for name in _names(table)]
+    return make_name_axis(table.columns[0][0], names, most=12)
 
 
 def _names(table: Table) -> list[str]:
-    names = (str(row[0]) for row in table.rows)
-    return [f"{date.fromisoformat(f'{name}-01'):%b %y}" if _MONTH.fullmatch(name) else name for name in names]
+    return [str(row[0]) for row in table.rows]
 
 
 def _known(value: Value) -> float | None:
@@ -304,4 +304,7 @@ def to_json(report: ReportDocument) -> dict[str, Any]:
 
 
 def _figure_rows(report: ReportDocument) -> list[tuple[Value, ...]]:
-    return [(section, one.key, *(getattr(one, name) for name in _COLUMNS)) for section, one in report.quantities()]
+    return [
+        (section, quantity.key, *(getattr(quantity, name) for name in _COLUMNS))
+        for section, quantity in report.quantities()
+    ]
