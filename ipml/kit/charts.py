@@ -315,12 +315,12 @@ def _draw_whisker(chart: Chart, x: float, bounds: tuple[float, float]) -> str:
 
 
 def _trace_line(chart: Chart, series: Series) -> Iterator[tuple[str, str]]:
-    known = [place for place, value in enumerate(series.values) if value is not None]
+    places = [place for place, value in enumerate(series.values) if value is not None]
     if len(series.lows):
-        ends = [(series.x(place), series.bounds(place) or (0.0, 0.0)) for place in known]
+        ends = [(series.x(place), series.bounds(place) or (0.0, 0.0)) for place in places]
         band = [*((x, high) for x, (_, high) in ends), *((x, low) for x, (low, _) in reversed(ends))]
         yield f"band {series.css}", _write_path(chart, band) + "Z"
-    yield f"line {series.css}", _write_path(chart, [(series.x(place), series.values[place] or 0.0) for place in known])
+    yield f"line {series.css}", _write_path(chart, [(series.x(place), series.values[place] or 0.0) for place in places])
 
 
 def _outline_steps(chart: Chart, series: Series) -> Iterator[tuple[str, str]]:

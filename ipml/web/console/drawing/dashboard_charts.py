@@ -126,7 +126,7 @@ def read_history(connection: Connection, first: date, last: date, policy: Enforc
         shift=_draw_shift(periods, count_scores(connection, start, end)),
         appeals=_draw_appeals(periods, count_outcomes(connection, start, end)),
         wrongful=_draw_wrongful(errors),
-        n_judged_again=sum(one.judged for one in errors),
+        n_judged_again=sum(band.judged for band in errors),
         times=time_reviews(connection, within=(start, end)),
         reviewers=tuple(sorted({name for pair in pairs for name in (pair.one, pair.other)})),
         pairs={key: pair for pair in pairs for key in ((pair.one, pair.other), (pair.other, pair.one))},
@@ -263,11 +263,11 @@ def _fit_shares(title: str, rates: Series) -> Axis:
 def _find_miscalibrated(judged: Iterable[JudgedDay]) -> Iterable[str]:
     """Yield a sentence for each band whose precision surely differs from its scores."""
     sums: dict[int, WeightedReviews] = {}
-    for one in judged:
-        sums[one.band] = sums.get(one.band, WeightedReviews()) + one.looks
-    known = [(band, rate) for band, looks in sorted(sums.items()) if (rate := looks.rate()) and rate.n >= _LEAST_JUDGED]
-    for band, _ in known:
-        rate, (low, high) = sums[band].rate(len(known)), _bounds_of(band)
+    for day in judged:
+        sums[day.band] = sums.get(day.band, WeightedReviews()) + day.looks
+    bands = [(band, rate) for band, looks in sorted(sums.items()) if (rate := looks.rate()) and rate.n >= _LEAST_JUDGED]
+    for band, _ in bands:
+        rate, (low, high) = sums[band].rate(len(bands)), _bounds_of(band)
         if rate is None or (rate.low <= high and rate.high >= low):
             continue
         side = "below" if rate.high < low else "above"
@@ -282,27 +282,27 @@ def _draw_shift(periods: Periods, scores: Mapping[date, Counter[int]]) -> Chart 
     counts = [Counter[int]() for _ in periods.each]
     for day, bins in scores.items():
         counts[periods.place_of(day)].update(bins)
-    start = next((place for place, one in enumerate(counts) if one.total() >= _LEAST_REFERENCE), None)
-    if start is None or not any(one.total() for one in counts[start + 1 :]):
+    start = next((place for place, scored in enumerate(counts) if scored.total() >= _LEAST_REFERENCE), None)
+    if start is None or not any(scored.total() for scored in counts[start + 1 :]):
         return None
     values: list[float | None] = [
-        measure_shift(one, counts[start]) if place > start and one.total() >= _LEAST_JUDGED else None
-        for place, one in enumerate(counts)
+        measure_shift(scored, counts[start]) if place > start and scored.total() >= _LEAST_JUDGED else None
+        for place, scored in enumerate(counts)
     ]
-    known = [value for value in values if value is not None]
-    if not known:
+    shifts = [value for value in values if value is not None]
+    if not shifts:
         return None
     title = f"Drift of the scores of cases that came, against {periods.each[start].name}"
     description = (
-        f"Scores of cases that came, against those of {periods.each[start].name}: the index was {known[-1]:.2f} "
-        f"at last and {max(known):.2f} at most; above {_LARGE_SHIFT} the shift is large."
+        f"Scores of cases that came, against those of {periods.each[start].name}: the index was {shifts[-1]:.2f} "
+        f"at last and {max(shifts):.2f} at most; above {_LARGE_SHIFT} the shift is large."
     )
     return Chart(
         title,
         description,
         make_name_axis(periods.unit, periods.names),
-        make_value_axis("population stability index", max([*known, _LARGE_SHIFT])),
-        (Series("Population stability index", "columns", "decided", values, ns=[one.total() for one in counts]),),
+        make_value_axis("population stability index", max([*shifts, _LARGE_SHIFT])),
+        (Series("Population stability index", "columns", "decided", values, ns=[scored.total() for scored in counts]),),
         periods.names,
         key="shift",
         guides=((_SHIFT, f"{_SHIFT}: some shift"), (_LARGE_SHIFT, f"{_LARGE_SHIFT}: large")),
@@ -313,11 +313,11 @@ def _draw_appeals(periods: Periods, outcomes: dict[date, Counter[str]]) -> Chart
     counts = [Counter[str]() for _ in periods.each]
     for day, decided in outcomes.items():
         counts[periods.place_of(day)].update(decided)
-    n = sum(one.total() for one in counts)
+    n = sum(cell.total() for cell in counts)
     if not n:
         return None
-    granted = [sum(one[state] for state in FAVOURABLE) for one in counts]
-    rates = [count_rate(wins, one.total()) for wins, one in zip(granted, counts, strict=True)]
+    granted = [sum(cell[state] for state in FAVOURABLE) for cell in counts]
+    rates = [count_rate(wins, cell.total()) for wins, cell in zip(granted, counts, strict=True)]
     series = _make_rates("Granted", "columns", "decided", rates)
     return Chart(
         "Appeals granted, wholly or in part, of those decided",
