@@ -24,7 +24,7 @@ from sqlalchemy import Engine, Table, insert
 
 from experiments.benchmark.timing.processes import peak_memory
 from ipml.cooperation.policy import ReportRules
-from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.transparency import write_transparency_report
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import (
@@ -252,7 +252,7 @@ def _write(url: str, folder: Path) -> None:
     before, began = peak_memory() / 1e6, time.process_time()
     rules = ReportRules(provider="Bazaar Ltd", service="Bazaar")
     with reading(open_database(url)) as connection:
-        write_transparency_report(connection, YEAR, folder / "report", rules, now=NOW)
+        write_transparency_report(ReportScope(connection, YEAR, NOW), folder / "report", rules)
     seconds, peak = time.process_time() - began, peak_memory() / 1e6
     print(f"{seconds:.1f} s CPU, peak {peak:.0f} MB, of which {before:.0f} MB before it began")
 

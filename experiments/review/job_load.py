@@ -41,7 +41,7 @@ from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.notifiers.misuse import find_misuse
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import measure_figures
-from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.enforcement.actions import end_due
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
@@ -195,7 +195,7 @@ JOBS: dict[str, Callable[[Run], str]] = {
     "notices": lambda run: f"{match_notices(run.engine, policy=NOTICES, now=run.now).unknown:,} unknown",
     "deliver": deliver,
     "notifiers": lambda run: _read(lambda connection: find_misuse(connection, NOTICES.notifiers, run.now), run),
-    "report": lambda run: _read(lambda connection: measure_figures(connection, YEAR, as_of=run.now), run),
+    "report": lambda run: _read(lambda connection: measure_figures(ReportScope(connection, YEAR, run.now)), run),
     "labels": lambda run: _read(lambda connection: write_labels(connection, run.folder / "labels.parquet"), run),
     "trail": lambda run: _read(verify, run),
     "doctor": lambda run: _read(diagnose, run),

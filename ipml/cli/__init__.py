@@ -39,7 +39,7 @@ _OFTEN, _MODELS, _CASES, _OTHERS = (
 
 MISSING = {
     "pyarrow": "batch",
-    **dict.fromkeys(("duckdb", "jinja2", "matplotlib", "mlflow", "spellchecker", "wordfreq"), "train"),
+    **dict.fromkeys(("duckdb", "jinja2", "mlflow", "spellchecker", "wordfreq"), "train"),
     **dict.fromkeys(
         (
             "alembic",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from collections import Counter
     from datetime import date
 
-    from ipml.cooperation.policy import TraderRules
+    from ipml.cooperation.policy import ReportRules, TraderRules
     from ipml.cooperation.reports.document import ReportDocument
-    from ipml.cooperation.reports.period import Period
+    from ipml.cooperation.reports.period import Period, ReportScope
     from ipml.cooperation.reports.traders import State, TraderStep
 
 
@@ -52,7 +53,9 @@ def report_transparency(
 
     period = choose_period(year, since, until)
     folder = out or Path(f"transparency-{year or str(period).replace('/', '-')}")
-    _write(write_transparency_report, period, folder, as_of=as_of, networks=networks, force=force, database=database)
+    check_outputs(folder, force=force)
+    with _open_scope(database, period, as_of, networks) as scope:
+        _show_headline(write_transparency_report(scope, folder, _read_rules()))
     typer.echo(f"Report of {period} written to {folder}")
 
 
@@ -76,8 +79,10 @@ def report_brand(
     """
     from ipml.cooperation.reports.brand import write_brand_report
 
-    period, of_brand = choose_period(year, since, until), partial(write_brand_report, brand=brand)
-    _write(of_brand, period, out, as_of=as_of, networks=networks, force=force, database=database)
+    period = choose_period(year, since, until)
+    check_outputs(out, force=force)
+    with _open_scope(database, period, as_of, networks) as scope:
+        _show_headline(write_brand_report(replace(scope, brand=brand), out, _read_rules()))
     typer.echo(f"Report on {printable(brand)}, {period}, written to {out}")
 
 
@@ -92,28 +97,32 @@ def choose_period(year: int | None, first: datetime | None, last: datetime | Non
     raise UnusableSetting("period", "none, or parts of several", "--year, or both --since and --until")
 
 
-def _write(
-    write_report: Callable[..., ReportDocument],
-    period: Period,
-    folder: Path,
-    *,
-    as_of: datetime | None,
-    networks: Path | None,
-    force: bool,
-    database: str | None,
-) -> None:
-    """Write a report, and print its main figures."""
-    from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.cooperation.reports.document import show, show_interval
+@contextmanager
+def _open_scope(
+    database: str | None, period: Period, as_of: datetime | None, networks: Path | None
+) -> Iterator[ReportScope]:
+    """Yield the scope of a report, by default as of now and with the networks of the settings."""
+    from ipml.cooperation.reports.period import ReportScope
     from ipml.settings import get_settings
 
-    check_outputs(folder, force=force)
-    rules, known = load_cooperation_policy().reports, networks or get_settings().networks
     with reading_from(database) as connection:
-        written = write_report(connection, period=period, folder=folder, rules=rules, now=as_of, networks=known)
-    for one in written.headline:
-        interval = f" ({show_interval(one)})" if show_interval(one) else ""
-        typer.echo(f"{one.name}: {show(one.value, one.unit)}{interval}")
+        now = as_of or datetime.now(UTC)
+        yield ReportScope(connection, period, now, networks=networks or get_settings().networks)
+
+
+def _read_rules() -> ReportRules:
+    from ipml.cooperation.policy import load_cooperation_policy
+
+    return load_cooperation_policy().reports
+
+
+def _show_headline(report: ReportDocument) -> None:
+    """Print the main figures of a report."""
+    from ipml.cooperation.reports.document import show, show_interval
+
+    for quantity in report.headline:
+        interval = f" ({show_interval(quantity)})" if show_interval(quantity) else ""
+        typer.echo(f"{quantity.name}: {show(quantity.value, quantity.unit)}{interval}")
 
 
 def report_traders(

@@ -11,12 +11,13 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ipml.kit.charts import CHART_STYLE
 from ipml.kit.hostile_text import escape
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8") + CHART_STYLE
 
 
 def write_report_page(title: str, style: str, body: str) -> str:

@@ -193,7 +193,7 @@ def make_app(
     app.add_middleware(Protection)
     app.add_middleware(Forwarded, proxies=parse_networks(settings.trusted_proxies))
     app.router.routes.extend(_make_routes())
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static", packages=[("ipml.kit", "static")]))
     add_error_pages(app)
     app.add_exception_handler(RequestValidationError, login.refuse_misunderstood)
     return app

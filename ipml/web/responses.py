@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ipml import errors
+from ipml.kit.charts import CHART_STYLE_FILE
 from ipml.kit.hostile_text import make_templates
 from ipml.money import say_amount
 from ipml.review.decisions import GROUNDS
@@ -44,7 +45,9 @@ from ipml.web.phrases import (
 )
 
 _VERSIONS = {
-    file.name: sha256(file.read_bytes()).hexdigest()[:16] for file in (Path(__file__).parent / "static").iterdir()
+    file.name: sha256(file.read_bytes()).hexdigest()[:16]
+    for folder in (Path(__file__).parent / "static", CHART_STYLE_FILE.parent)
+    for file in folder.iterdir()
 }
 
 

@@ -216,9 +216,9 @@ def test_daily_questions_are_answered_with_a_picture(ipml, flipped, saved_model,
     }
     for line, words in lines.items():
         with subtests.test(line=line):
-            answer = ipml(f"model analyse {line} --out picture.png --force")
+            answer = ipml(f"model analyse {line} --out picture.svg --force")
             assert (answer.exit_code, words in answer.out) == (0, True)
-            assert "Picture written to picture.png" in answer.out
+            assert "Picture written to picture.svg" in answer.out
 
 
 # `ipml model leakage-audit` looks for what gives the label away
@@ -353,7 +353,7 @@ def test_a_sweep_prints_one_table_and_makes_no_model(ipml, experiment, tmp_path)
     assert worse.split()[0] == "1e-05"
     assert "flatter" in answer.out
     assert "[model]\nC = 0.1\n" in answer.out
-    assert {path.name for path in (tmp_path / "models").iterdir()} == {"shoes.sweep.db", "shoes.sweep.png"}
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"shoes.sweep.db", "shoes.sweep.svg"}
     assert ipml("model train shoes.toml").is_refusal("`ipml model sweep`")
 
 

@@ -19,16 +19,16 @@ from ipml.errors import UnusableSetting, UnwritableFile
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
+    from ipml.kit.charts import Chart, RowChart
     from ipml.records import Reason
     from ipml.scoring.scorer import Scorer
 
 app = make_group(
-    "Why a model is wrong, and what would change it.", "model analyse errors experiments/shoes.toml --out errors.png"
+    "Why a model is wrong, and what would change it.", "model analyse errors experiments/shoes.toml --out errors.svg"
 )
 
-Picture = Annotated[Path | None, out_option("Picture: .png, .svg or .pdf, by suffix.")]
+Picture = Annotated[Path | None, out_option("Picture (.svg).")]
 _SHOWN = 10
 
 
@@ -42,11 +42,11 @@ def _check_picture(out: Path | None, read: Sequence[Path], force: bool) -> None:
         raise UnwritableFile(out, "no such folder", "a file in a folder that is there")
 
 
-def _save(figure: Figure, out: Path | None) -> None:
+def _save(chart: Chart | RowChart, out: Path | None) -> None:
     from ipml.model.questions.plots import save_plot
 
     if out:
-        save_plot(figure, out)
+        save_plot(chart, out)
         typer.echo(f"Picture written to {out}")
 
 
@@ -68,7 +68,7 @@ def errors(
 
     Slices are found on half of the sellers and measured on the other half, with intervals over sellers.
 
-    Example: ipml model analyse errors experiments/shoes.toml --out errors.png
+    Example: ipml model analyse errors experiments/shoes.toml --out errors.svg
     """
     from ipml.model.questions.error_slices import find_error_slices
     from ipml.model.questions.plots import name_slice, plot_error_slices
@@ -110,7 +110,7 @@ def more_labels(
 
     The classifier is fitted on nested subsets of sellers, up to twelve times a draw.
 
-    Example: ipml model analyse more-labels experiments/shoes.toml --out labels.png
+    Example: ipml model analyse more-labels experiments/shoes.toml --out labels.svg
     """
     from ipml.features.goods import brand_table
     from ipml.model.questions.plots import plot_learning_curve
@@ -180,7 +180,7 @@ def threshold(
 def sellers(experiment: ExperimentFile, out: Picture = None, force: Force = False) -> None:
     """Show which sellers carry the result: average precision without each of them, and what the top ones make up.
 
-    Example: ipml model analyse sellers experiments/shoes.toml --out sellers.png
+    Example: ipml model analyse sellers experiments/shoes.toml --out sellers.svg
     """
     from ipml.model.questions.plots import plot_seller_influence, shorten
     from ipml.model.questions.seller_influence import measure_seller_influence

@@ -11,7 +11,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, func, or_, select, true
@@ -136,22 +136,14 @@ class BrandFigures:
     networks: Linked | None
 
 
-def measure_brand(
-    connection: Connection,
-    brand: str,
-    period: Period,
-    rules: ReportRules,
-    *,
-    as_of: datetime | None = None,
-    networks: Path | None = None,
-) -> BrandFigures:
-    """Return the figures of a brand; raises NotFound if no case or notice has exactly that name."""
-    scope = ReportScope(connection, period, as_of or datetime.now(UTC), brand)
-    _check_known(connection, brand)
+def measure_brand(scope: ReportScope, rules: ReportRules) -> BrandFigures:
+    """Return the figures of the brand of a scope; raises NotFound if no case or notice has exactly that name."""
+    brand = scope.brand or ""
+    _check_known(scope.connection, brand)
     decided = count_decided(scope)
     return BrandFigures(
         brand=brand,
-        period=period,
+        period=scope.period,
         as_of=scope.as_of,
         queued=count_queued(scope),
         decided=decided,
@@ -162,7 +154,7 @@ def measure_brand(
         notices=count_notices(scope),
         by_holder=count_notices(scope, "rights holder"),
         prices=measure_prices(scope, rules.least_sellers),
-        networks=count_linked(scope, networks),
+        networks=count_linked(scope),
     )
 
 
@@ -180,29 +172,18 @@ def make_brand_report(figures: BrandFigures, rules: ReportRules) -> ReportDocume
     facts = (
         ("Brand", figures.brand),
         ("Marketplace", rules.service or "not named"),
-        *chapters.tell_period(figures.period, figures.as_of, is_empty=is_empty),
+        *chapters.describe_period(figures.period, figures.as_of, is_empty=is_empty),
     )
     title, subtitle = f"Counterfeits of {figures.brand}", "Report to the rights holder"
     return ReportDocument(title, subtitle, facts, _HEADLINE, sections, CLOSING)
 
 
-def write_brand_report(
-    connection: Connection,
-    brand: str,
-    period: Period,
-    folder: Path,
-    rules: ReportRules,
-    *,
-    now: datetime | None = None,
-    networks: Path | None = None,
-) -> ReportDocument:
-    """Write the report on a brand into a folder: a page, CSV files and JSON.
+def write_brand_report(scope: ReportScope, folder: Path, rules: ReportRules) -> ReportDocument:
+    """Write the report on the brand of a scope into a folder: a page, CSV files and JSON.
 
-    `brand` is spelt as in listings. Events after `now` do not count. `networks` is a folder that `ipml cooperate
-    network find` wrote. Raises NotFound and UnwritableFile.
+    The brand is spelt as in listings. Raises NotFound and UnwritableFile.
     """
-    figures = measure_brand(connection, brand, period, rules, as_of=now, networks=networks)
-    report = make_brand_report(figures, rules)
+    report = make_brand_report(measure_brand(scope, rules), rules)
     write_report(report, folder)
     return report
 

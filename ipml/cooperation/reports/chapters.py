@@ -9,18 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ipml.cooperation.reports.document import (
-    Chart,
     Columns,
     Quantity,
     Row,
     Section,
     Table,
     Unit,
+    chart_bars,
+    chart_columns,
+    chart_intervals,
+    chart_times,
     count_columns,
-    draw_bars,
-    draw_columns,
-    draw_intervals,
-    draw_line,
     rate_quantity,
     suppress,
 )
@@ -39,6 +38,7 @@ from ipml.cooperation.reports.verdicts import VERDICTS, WAYS, PeriodDecisions, P
 from ipml.enforcement.appeals.appeal import FAVOURABLE
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.enforcement.takedown.measures import Span
+from ipml.kit.charts import Chart
 from ipml.records import Verdict
 from ipml.review.quality.rates import count_rate
 from ipml.review.sampling.estimates import EstimatedFigure
@@ -62,7 +62,7 @@ _STEP_NAMES = {"warn": "warned", "suspend": "suspended", "lift": "lifted again"}
 _SETTLED = ("upheld", "rejected", "undecided", "not found")
 
 
-def tell_period(period: Period, as_of: datetime, *, is_empty: bool) -> Iterator[tuple[str, str]]:
+def describe_period(period: Period, as_of: datetime, *, is_empty: bool) -> Iterator[tuple[str, str]]:
     """Yield the facts on the period, and a note if no data is stored for it: its zeros then mean nothing."""
     yield "Period", f"{period.first:%d %B %Y} to {period.last:%d %B %Y}, UTC"
     yield "As things stood on", f"{as_of.astimezone(UTC):%d %B %Y, %H:%M} UTC"
@@ -144,9 +144,8 @@ def found_by_month(period: Period, decided: PeriodDecisions, queued: Mapping[str
 
 def month_chart(months: Table, label: str) -> Chart:
     """Return the chart of `found_by_month`."""
-    legend = tuple((f"s{place}", _WAY_NAMES[way]) for place, way in enumerate(WAYS))
     title = "Listings found counterfeit, by month and by how they were decided"
-    return Chart(title, draw_columns(months, (2, 3, 4, 5), label), legend)
+    return chart_columns(months, (2, 3, 4, 5), [_WAY_NAMES[way] for way in WAYS], title, label)
 
 
 def write_precision(parts: Sequence[Precision], figures: Figures | None = None) -> Section:
@@ -165,7 +164,7 @@ def write_precision(parts: Sequence[Precision], figures: Figures | None = None) 
     table = Table("precision", "Precision by how it was decided", columns, tuple(rows), _WEIGHED)
     whole = parts[-1]
     stood = 1 - whole.taken_back / whole.decided if whole.decided else None
-    drawn = draw_intervals(table, 5, 6, 7, "Precision by how it was decided")
+    chart = chart_intervals(table, (5, 6, 7), "Precision with its 95 % interval", "Precision by how it was decided")
     return Section(
         "precision-of-decisions",
         "Precision of decisions",
@@ -178,7 +177,7 @@ def write_precision(parts: Sequence[Precision], figures: Figures | None = None) 
             *(_estimate_quantity(one) for one in (figures.estimates if figures else ())),
         ),
         (table,),
-        (Chart("Precision with its 95 % interval", drawn),) if any(part.rate for part in parts) else (),
+        (chart,) if any(part.rate for part in parts) else (),
         "Digital Services Act, Article 15(1)(e): indicators of accuracy and the possible rate of error",
     )
 
@@ -245,19 +244,19 @@ def takedown_quantities(takedowns: TakedownTimes) -> tuple[Quantity, ...]:
 
 def stage_table(takedowns: TakedownTimes) -> Table:
     """Return the time of each stage."""
-    rows = tuple((stage, *_tell_span(takedowns.spans.get(stage))) for stage in STAGES)
+    rows = tuple((stage, *_describe_span(takedowns.spans.get(stage))) for stage in STAGES)
     columns: Columns = (*count_columns("stage", "known of"), ("median", "hours"), ("nine in ten within", "hours"))
     return Table("stages", "Time of each stage", columns, rows, "For the first measure of each decision.")
 
 
 def month_table(period: Period, by_month: Mapping[str, Span]) -> Table:
     """Return the time from queue to measure, by month."""
-    rows = tuple((month, *_tell_span(by_month.get(month))) for month in period.months())
+    rows = tuple((month, *_describe_span(by_month.get(month))) for month in period.months())
     columns: Columns = (*count_columns("month", "measures"), ("median", "hours"), ("nine in ten within", "hours"))
     return Table("times", "From queue to measure, month by month", columns, rows)
 
 
-def _tell_span(span: Span | None) -> Row:
+def _describe_span(span: Span | None) -> Row:
     return span.known if span else 0, median_hours(span), p90_hours(span)
 
 
@@ -265,8 +264,8 @@ def time_charts(period: Period, by_month: Mapping[str, Span]) -> tuple[Chart, ..
     """Return the chart of `month_table`, if there is data."""
     if not by_month:
         return ()
-    drawn = draw_line(month_table(period, by_month), 2, 3, "Hours from queue to measure")
-    return (Chart("From queue to measure, by month", drawn, (("s0", "median"), ("s1", "nine in ten within"))),)
+    table, title = month_table(period, by_month), "From queue to measure, by month"
+    return (chart_times(table, 2, 3, title, "Hours from queue to measure"),)
 
 
 def write_sellers(figures: Figures) -> Section:
@@ -288,7 +287,7 @@ def write_sellers(figures: Figures) -> Section:
             *network_quantities(figures.networks),
         ),
         (table,),
-        (Chart(table.title, draw_bars(table, 1, "Penalties by kind")),),
+        (chart_bars(table, 1, table.title, "Penalties by kind"),),
         "Digital Services Act, Article 23(1)",
     )
 
@@ -301,16 +300,16 @@ def seller_quantities(sellers: Sellers, least: int = 0) -> tuple[Quantity, ...]:
         ("repeated_sellers", "of these with several such listings", sellers.repeated, _REPEATED),
         ("sellers_back", "Sellers who listed again after a measure", sellers.came_back, back),
     )
-    return tuple(Quantity(key, name, *tell_count(n, least, means)) for key, name, n, means in named)
+    return tuple(Quantity(key, name, *describe_count(n, least, means)) for key, name, n, means in named)
 
 
 _REPEATED = "Two listings or more in the period."
 
 
-def tell_count(n: int, least: int, means: str) -> tuple[int | str | None, Unit, str]:
+def describe_count(n: int, least: int, means: str) -> tuple[int | str | None, Unit, str]:
     """Return a count with unit and meaning; a small count only as "fewer than".
 
-    >>> tell_count(12, 5, "Accounts."), tell_count(3, 5, "Accounts."), tell_count(0, 5, "")
+    >>> describe_count(12, 5, "Accounts."), describe_count(3, 5, "Accounts."), describe_count(0, 5, "")
     ((12, 'count', 'Accounts.'), ('fewer than 5', 'text', 'Accounts.'), (0, 'count', ''))
     """
     return (f"fewer than {least}", "text", means) if 0 < n < least else (n, "count", means)
@@ -322,11 +321,11 @@ def network_quantities(linked: Linked | None, least: int = 0) -> tuple[Quantity,
         return (Quantity("networks", "Networks behind them", None, "count", "No networks were given to this report."),)
     means = "Accounts that share payout, device, address and the like, as far as chance does not explain it."
     small = sum(sellers for sellers, _ in linked.active if sellers < least)
-    told = tell_count(linked.sellers, least, "Among those above.")
+    told = describe_count(linked.sellers, least, "Among those above.")
     if 0 < small < least <= linked.sellers:  # they could be calculated from the total and the larger networks
         told = (None, "count", f"Not shown: fewer than {least} of them are in the smaller networks.")
     return (
-        Quantity("networks", "Networks behind them", *tell_count(len(linked.active), least, means)),
+        Quantity("networks", "Networks behind them", *describe_count(len(linked.active), least, means)),
         Quantity("network_sellers", "Sellers in these networks", *told),
         Quantity("network_listings", "Listings of these networks found counterfeit", linked.listings, "count"),
     )
@@ -369,7 +368,7 @@ def write_complaints(complaints: FiledComplaints) -> Section:
             Quantity("disputes", "Out-of-court disputes", None, "count", "ipml keeps no record of them."),
         ),
         (table, outcomes),
-        (Chart(outcomes.title, draw_bars(outcomes, 1, "Complaints by outcome")),) if complaints.count() else (),
+        (chart_bars(outcomes, 1, outcomes.title, "Complaints by outcome"),) if complaints.count() else (),
         "Digital Services Act, Articles 15(1)(d), 20, 24(1)(a)",
     )
 
@@ -381,7 +380,7 @@ def write_notices(notices: Noticed) -> Section:
     steps = Table("steps", "Steps against notifiers", columns, tuple(by_step))
     by_state = tuple((state, notices.listings(state=state)) for state in STATES)
     states = Table("states", "Outcomes of the listings in notices", count_columns("state", "listings"), by_state)
-    drawn = draw_bars(states, 1, "Listings of notices by outcome")
+    chart = chart_bars(states, 1, states.title, "Listings of notices by outcome")
     trusted = notices.received("trusted flagger")
     return Section(
         "notices",
@@ -396,7 +395,7 @@ def write_notices(notices: Noticed) -> Section:
             Quantity("suspended", "Notifiers suspended", notices.taken("suspend"), "count", "Article 23(2)."),
         ),
         (notice_table(notices), steps),
-        (Chart(states.title, drawn),) if notices.listings() else (),
+        (chart,) if notices.listings() else (),
         "Digital Services Act, Articles 15(1)(b), 16, 22, 23",
     )
 

@@ -1,8 +1,7 @@
 """Report document: figures, tables and charts in sections, written as page, CSV and JSON.
 
-A value is stored and rounded once, so the three forms agree. Charts are SVG drawn from the rows of a table, with fonts
-and colours of the page's style. Sellers wrote the names of brands and categories: see `ipml.kit.hostile_text` and
-`ipml.kit.report_page`.
+A value is stored and rounded once, so the three forms agree; charts are made from the rows of a table. Sellers wrote
+the names of brands and categories: see `ipml.kit.hostile_text` and `ipml.kit.report_page`.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ipml.errors import UnwritableFile
+from ipml.kit.charts import Axis, BarRow, Chart, RowChart, Series, make_name_axis, make_value_axis
 from ipml.kit.hostile_text import make_templates
 from ipml.kit.report_page import render_report_page
 from ipml.kit.spreadsheet import write_csv
-from ipml.kit.svg import Scale, draw_axis, round_up, write_element, write_label, write_svg, write_title
 from ipml.review.quality.rates import Rate
 
 Value = str | int | float | None
@@ -30,7 +29,6 @@ Row = tuple[Value, ...]
 _DIGITS = 6
 _DAYS_FROM = 72.0  # hours; longer ones are shown in days
 _MONTH = re.compile(r"\d{4}-\d{2}")
-_LONGEST_NAME = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +72,6 @@ def count_columns(first: str, *names: str) -> Columns:
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
-    """A drawing of a table as SVG, with its legend."""
-
-    title: str
-    svg: str
-    legend: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Section:
     """A part of a report: text, figures, charts and tables."""
 
@@ -91,7 +80,7 @@ class Section:
     text: str
     quantities: tuple[Quantity, ...] = ()
     tables: tuple[Table, ...] = ()
-    charts: tuple[Chart, ...] = ()
+    charts: tuple[Chart | RowChart, ...] = ()
     law: str = ""
 
 
@@ -109,7 +98,7 @@ class ReportDocument:
     @property
     def headline(self) -> tuple[Quantity, ...]:
         """The headline figures."""
-        by_key = {one.key: one for _, one in self.quantities()}
+        by_key = {quantity.key: quantity for _, quantity in self.quantities()}
         return tuple(by_key[key] for key in self.headline_keys)
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
@@ -172,107 +161,79 @@ def suppress(rows: Sequence[tuple[Value, ...]], column: int, least: int) -> tupl
     return kept, len(rows) - len(kept)
 
 
-_WIDTH, _HEIGHT = 720.0, 240.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 712.0, 14.0, 214.0
-_ROW, _ROW_LEFT, _ROW_RIGHT = 34.0, 230.0, 630.0
-
-
-def draw_columns(table: Table, series: Sequence[int], label: str) -> str:
-    """Draw stacked columns: one for each row of a table, with a part for each column of `series`."""
-    top = round_up(max((sum(_number(row[at]) for at in series) for row in table.rows), default=0))
-    step, height = _step(table), Scale(0, top, _BOTTOM, _TOP)
-    parts = draw_axis(top, height, _LEFT, _RIGHT)
-    for place, row in enumerate(table.rows):
-        x, base = _LEFT + step * (place + 0.16), 0.0
-        for number, at in enumerate(series):
-            value, (name, unit) = _number(row[at]), table.columns[at]
-            lower, upper = height(base), height(base + value)
-            says = write_title(f"{row[0]}, {name}: {show(value, unit)}")
-            box = {"x": x, "y": upper, "width": 0.68 * step, "height": lower - upper}
-            parts.append(write_element("rect", says, class_=f"s{number}", **box))
-            base += value
-    return write_svg(_WIDTH, _HEIGHT, [*parts, *_name_rows(table)], label)
-
-
-def draw_line(table: Table, low: int, high: int, label: str) -> str:
-    """Draw two durations of each row (in hours), such as median and ninth decile, as dots joined by a bar."""
-    top = round_up(max((_number(row[at]) for row in table.rows for at in (low, high)), default=0))
-    step, height = _step(table), Scale(0, top, _BOTTOM, _TOP)
-    parts = draw_axis(top, height, _LEFT, _RIGHT, " h")
-    for place, row in enumerate(table.rows):
-        if row[low] is None:
-            continue
-        x, (lower, upper) = _LEFT + step * (place + 0.5), (height(_number(row[at])) for at in (low, high))
-        says = ", ".join(f"{table.columns[at][0]}: {show(_number(row[at]), 'hours')}" for at in (low, high))
-        span = write_element("line", class_="span", x1=x, x2=x, y1=lower, y2=upper)
-        dots = (
-            write_element("circle", class_=kind, cx=x, cy=y, r=radius)
-            for kind, y, radius in (("s0", lower, 4.5), ("s1", upper, 3.5))
+def chart_columns(table: Table, columns: Sequence[int], names: Sequence[str], title: str, description: str) -> Chart:
+    """Return stacked columns: one for each row of a table, with a part for each of its columns."""
+    highest = max((sum(_number(row[at]) for at in columns) for row in table.rows), default=0)
+    series = [
+        Series(
+            name,
+            "columns",
+            f"s{number}",
+            [_number(row[at]) for row in table.rows],
+            texts=[show(row[at], table.columns[at][1]) for row in table.rows],
         )
-        parts.append(write_element("g", write_title(f"{row[0]}, {says}"), span, *dots))
-    return write_svg(_WIDTH, _HEIGHT, [*parts, *_name_rows(table)], label)
-
-
-def draw_bars(table: Table, column: int, label: str) -> str:
-    """Draw a bar for each row of a table, scaled to the longest."""
-    unit, parts = table.columns[column][1], []
-    length = Scale(0, max((_number(row[column]) for row in table.rows), default=0) or 1, 0, _ROW_RIGHT - _ROW_LEFT)
-    for place, row in enumerate(table.rows):
-        y, said = _ROW * (place + 0.5), show(row[column], unit)
-        parts += _frame_row(y, 18, row[0], said)
-        box = {"x": _ROW_LEFT, "y": y - 9, "width": length(_number(row[column])), "height": 18}
-        parts.append(write_element("rect", write_title(f"{row[0]}: {said}"), class_="s0", **box))
-    return write_svg(_WIDTH, _ROW * max(1, len(table.rows)), parts, label)
-
-
-def draw_intervals(table: Table, share: int, low: int, high: int, label: str) -> str:
-    """Draw the share of each row as a dot in its interval, without rows that lack it."""
-    rows = [row for row in table.rows if row[share] is not None]
-    start = _floor_of([_number(row[low]) for row in rows])
-    along, parts = Scale(start, 1, _ROW_LEFT, _ROW_RIGHT), []
-    for place, row in enumerate(rows):
-        y = _ROW * (place + 0.5)
-        at, left, right = (along(_number(row[one])) for one in (share, low, high))
-        said, lowest, highest = (show(row[one], "share") for one in (share, low, high))
-        parts += _frame_row(y, 2, row[0], said)
-        parts.append(write_element("line", class_="span", x1=left, x2=right, y1=y, y2=y))
-        says = write_title(f"{row[0]}: {said}, from {lowest} to {highest}")
-        parts.append(write_element("circle", says, class_="s0", cx=at, cy=y, r=6))
-    bottom = _ROW * len(rows)
-    for end, anchor in ((start, "start"), (1.0, "end")):
-        parts.append(write_label(along(end), bottom + 12, f"{100 * end:.0f} %", text_anchor=anchor))
-    return write_svg(_WIDTH, bottom + 20, parts, label)
-
-
-def _floor_of(lows: Sequence[float]) -> float:
-    lowest = min(lows, default=0.0)
-    return floor(lowest * 10) / 10 if lowest >= 0.5 else 0.0
-
-
-def _step(table: Table) -> float:
-    return (_RIGHT - _LEFT) / max(1, len(table.rows))
-
-
-def _name_rows(table: Table) -> Iterator[str]:
-    for place, row in enumerate(table.rows):
-        name = str(row[0])
-        if _MONTH.fullmatch(name):
-            name = f"{date.fromisoformat(f'{name}-01'):%b %y}"
-        yield write_label(_LEFT + _step(table) * (place + 0.5), _HEIGHT - 8, name, text_anchor="middle")
-
-
-def _frame_row(y: float, thickness: float, name: object, said: str) -> list[str]:
-    shown = str(name) if len(str(name)) <= _LONGEST_NAME else f"{str(name)[: _LONGEST_NAME - 1]}…"
-    track = {"x": _ROW_LEFT, "y": y - thickness / 2, "width": _ROW_RIGHT - _ROW_LEFT, "height": thickness}
-    return [
-        write_label(_ROW_LEFT - 10, y + 4, shown, class_="name", text_anchor="end"),
-        write_element("rect", class_="track", **track),
-        write_label(_ROW_RIGHT + 12, y + 4, said, class_="value"),
+        for number, (name, at) in enumerate(zip(names, columns, strict=True))
     ]
+    y = make_value_axis(table.columns[-1][0], highest, is_count=True)
+    return Chart(title, description, _name_rows(table), y, series, _names(table), height=_HEIGHT, is_stacked=True)
 
 
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+def chart_times(table: Table, low: int, high: int, title: str, description: str) -> Chart:
+    """Return two durations of each row (in hours), such as median and ninth decile, as dots joined by a line."""
+    longest = max((_number(row[at]) for row in table.rows for at in (low, high)), default=0)
+    columns = {at: [_known(row[at]) for row in table.rows] for at in (low, high)}
+    texts = {at: [show(row[at], "hours") for row in table.rows] for at in (low, high)}
+    name_low, name_high = (table.columns[at][0] for at in (low, high))
+    series = (
+        Series(name_high, "points", "s1", columns[high], columns[low], columns[high], texts=texts[high]),
+        Series(name_low, "points", "s0", columns[low], texts=texts[low]),  # on top, if both are equal
+    )
+    y = make_value_axis("hours", longest, " h")
+    return Chart(title, description, _name_rows(table), y, series, _names(table), height=_HEIGHT)
+
+
+def chart_bars(table: Table, column: int, title: str, description: str) -> RowChart:
+    """Return a bar for each row of a table, scaled to the longest."""
+    longest = max((_number(row[column]) for row in table.rows), default=0) or 1
+    rows = [
+        BarRow(str(row[0]), _number(row[column]), show(row[column], table.columns[column][1])) for row in table.rows
+    ]
+    return RowChart(title, description, Axis("", (), longest), rows)
+
+
+def chart_intervals(table: Table, columns: tuple[int, int, int], title: str, description: str) -> RowChart:
+    """Return the share of each row as a dot in its interval, without rows that lack it."""
+    rows = []
+    for row in table.rows:
+        share, low, high = (_known(row[at]) for at in columns)
+        if share is not None:
+            text, lowest, highest = (show(value, "share") for value in (share, low, high))
+            tooltip = f"{row[0]}: {text}, from {lowest} to {highest}"
+            rows.append(BarRow(str(row[0]), share, text, low, high, tooltip=tooltip))
+    lowest_share = min((row.low for row in rows if row.low is not None), default=0.0)
+    start = floor(lowest_share * 10) / 10 if lowest_share >= 0.5 else 0.0
+    ticks = [(end, f"{100 * end:.0f} %") for end in (start, 1.0)]
+    return RowChart(title, description, Axis("", ticks, low=start), rows)
+
+
+_HEIGHT = 190  # pixels
+
+
+def _name_rows(table: Table) -> Axis:
+    names = [f"{date.fromisoformat(f'{name}-01'):%b %y}" if _MONTH.fullmatch(name) else name for name in _names(table)]
+    return make_name_axis(table.columns[0][0], names, most=12)
+
+
+def _names(table: Table) -> list[str]:
+    return [str(row[0]) for row in table.rows]
+
+
+def _known(value: Value) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _number(value: Value) -> float:
+    return _known(value) or 0.0
 
 
 def write_page(report: ReportDocument) -> str:
@@ -343,4 +304,7 @@ def to_json(report: ReportDocument) -> dict[str, Any]:
 
 
 def _figure_rows(report: ReportDocument) -> list[tuple[Value, ...]]:
-    return [(section, one.key, *(getattr(one, name) for name in _COLUMNS)) for section, one in report.quantities()]
+    return [
+        (section, quantity.key, *(getattr(quantity, name) for name in _COLUMNS))
+        for section, quantity in report.quantities()
+    ]

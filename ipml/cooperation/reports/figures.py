@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, and_, case, cast, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, String, and_, case, cast, false, func, literal, or_, select
 
 from ipml.cooperation.networks.store import load_networks
 from ipml.cooperation.reports.measures import (
@@ -88,11 +87,11 @@ class Linked:
         return sum(listings for _, listings in self.active)
 
 
-def count_linked(scope: ReportScope, folder: Path | None) -> Linked | None:
-    """Return the networks of sellers of listings found counterfeit, by id or pseudonym; None without a folder."""
-    if folder is None:
+def count_linked(scope: ReportScope) -> Linked | None:
+    """Return the networks of sellers of listings found counterfeit, by id or pseudonym; None without networks."""
+    if scope.networks is None:
         return None
-    networks = load_networks(folder)
+    networks = load_networks(scope.networks)
     numbers = dict(zip(networks.holdings.seller_ids.tolist(), networks.numbering.number.tolist(), strict=True))
     found = (
         select_found(scope, cases.c.seller_id, seller_keys.c.pseudonym, func.count())
@@ -307,17 +306,11 @@ class Figures:
         return self.precision[-1]
 
 
-def measure_figures(
-    connection: Connection, period: Period, *, as_of: datetime | None = None, networks: Path | None = None
-) -> Figures:
-    """Return all figures of a period as of a moment, by default now.
-
-    `networks` is a folder that `ipml cooperate network find` wrote; without it figures of networks are None.
-    """
-    scope = ReportScope(connection, period, as_of or datetime.now(UTC))
+def measure_figures(scope: ReportScope) -> Figures:
+    """Return all figures of a period."""
     decided = count_decided(scope)
     return Figures(
-        period=period,
+        period=scope.period,
         as_of=scope.as_of,
         seen=count_seen(scope),
         queued=count_queued(scope),
@@ -338,7 +331,7 @@ def measure_figures(
         internal_complaints=count_complaints(scope, "complaint"),
         notices=count_notices(scope),
         legal_notices=count_notices(scope, kind="counterfeit"),
-        networks=count_linked(scope, networks),
+        networks=count_linked(scope),
         referrals=count_referrals(scope),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -81,12 +82,17 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class ReportScope:
-    """The scope of figures: database, period, moment of observation, and perhaps one brand."""
+    """The scope of figures: database, period, moment of observation, and perhaps one brand.
+
+    Events after `as_of` do not count. `networks` is a folder that `ipml cooperate network find` wrote; without it
+    figures of networks are unknown.
+    """
 
     connection: Connection
     period: Period
     as_of: datetime
     brand: str | None = None
+    networks: Path | None = None
 
     def holds(self, moment: Column[datetime]) -> ColumnElement[bool]:
         """Return the condition that a moment is in the period and not after the observation."""

@@ -15,18 +15,16 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-
-from sqlalchemy import Connection
 
 from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports import chapters
 from ipml.cooperation.reports.document import ReportDocument, Value, plain, to_csv, write_files, write_report
 from ipml.cooperation.reports.figures import Figures, measure_figures
 from ipml.cooperation.reports.measures import NOTICES, PENDING, SOURCES, SUBJECTS
-from ipml.cooperation.reports.period import ALL, Period, median_hours
+from ipml.cooperation.reports.period import ALL, Period, ReportScope, median_hours
 
 _NA = "n/a"
 _COUNTERFEIT = (  # the codes of the categories that counterfeits are in
@@ -58,58 +56,56 @@ _WITHOUT = {  # the columns that a sheet of indicators does not have
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _CategorySheet:
+    """A sheet of the template with a row for each category: its columns, the numbers of its categories, and notes."""
+
+    columns: str
+    applicability: str
+    numbers: Sequence[int]
+    named: str = _ILLEGAL
+    note: str = _ONLY_COUNTERFEITS
+    scopes: tuple[str, ...] = ()
+
+
+_CATEGORY_SHEETS = {
+    "3_member_states_orders": _CategorySheet(
+        "3_member_states_orders", _EVERYBODY, (*range(15), 16), note=_NO_RECORD, scopes=("TOTAL",)
+    ),
+    "4_notices": _CategorySheet("4_notices", _HOSTING, (*range(15), 17)),
+    "5_own_initiative_illegal": _CategorySheet("5_own_initiative_illegal", _EVERYBODY, range(15)),
+    "6_own_initiative_TC": _CategorySheet("5_own_initiative_illegal", _EVERYBODY, range(16), _INCOMPATIBLE, _NO_RECORD),
+}
+
+
 def write_template(figures: Figures, rules: ReportRules) -> dict[str, str]:
     """Return the eleven files of the template, by name: "1_report_identification.csv" to "11_qualitative.csv"."""
     values = _name_values(figures, rules)
-    categories = [(*one.values(), "") for one in _read_sheets("eu_categories.csv")]
-    orders, notices, own = "3_member_states_orders", "4_notices", "5_own_initiative_illegal"
+    unknown = dict.fromkeys(values, _NA)
     head = (rules.service, str(figures.period))
-    sheets = {
-        "2_categories_names": to_csv(_CATEGORY_COLUMNS, categories),
-        orders: _write_categories(
-            orders, (_EVERYBODY, *head), values, (*range(15), 16), note=_NO_RECORD, scope="TOTAL"
-        ),
-        notices: _write_categories(notices, (_HOSTING, *head), values, (*range(15), 17)),
-        own: _write_categories(own, (_EVERYBODY, *head), values, range(15)),
-        "6_own_initiative_TC": _write_categories(
-            own, (_EVERYBODY, *head), dict.fromkeys(values, _NA), range(16), named=_INCOMPATIBLE, note=_NO_RECORD
-        ),
-    }
-    sheets |= {sheet: _write_indicators(sheet, head, values) for sheet in _WITHOUT}
-    return {f"{sheet}.csv": sheets[sheet] for sheet in sorted(sheets, key=lambda sheet: int(sheet.split("_")[0]))}
+    categories = [(*category.values(), "") for category in _read_sheets("eu_categories.csv")]
+    sheets = {"2_categories_names": to_csv(_CATEGORY_COLUMNS, categories)}
+    for name, sheet in _CATEGORY_SHEETS.items():
+        sheets[name] = _write_categories(sheet, head, values if sheet.named == _ILLEGAL else unknown)
+    sheets |= {name: _write_indicators(name, head, values) for name in _WITHOUT}
+    return {f"{name}.csv": sheets[name] for name in sorted(sheets, key=lambda name: int(name.split("_")[0]))}
 
 
-def _write_categories(
-    sheet: str,
-    head: tuple[str, str, str],
-    values: Mapping[str, str],
-    numbers: Sequence[int],
-    *,
-    named: str = _ILLEGAL,
-    note: str = _ONLY_COUNTERFEITS,
-    scope: str | None = None,
-) -> str:
+def _write_categories(sheet: _CategorySheet, head: tuple[str, str], values: Mapping[str, str]) -> str:
     """Return a table with a row for each category; only the total and counterfeits have figures."""
-    columns = [one for one in _read_sheets("eu_columns.csv") if one["Sheet"] == sheet]
-    scopes = [] if scope is None else [scope]
+    columns = [column for column in _read_sheets("eu_columns.csv") if column["Sheet"] == sheet.columns]
     rows = []
     for category in _read_sheets("eu_categories.csv"):
-        number = int(
-            re.sub(r"\D", "", category["label"]) or 0
-        )  # without the letter of the sub-category; the total is 0
-        if number in numbers:
+        # The number is that of the label without the letter of the sub-category; the total is 0.
+        number = int(re.sub(r"\D", "", category["label"]) or 0)
+        if number in sheet.numbers:
             is_known = category["code"] in _COUNTERFEIT
-            cells = (one["Value"].format_map(values) if is_known else _NA for one in columns)
-            rows.append((*head, category["code"], "", *scopes, *cells, *([note * (number == 0)] * len(columns))))
-    names = (
-        "Applicability",
-        "Service",
-        _PERIOD,
-        named,
-        'Description of the sub-category "Other"',
-        *([_SCOPE] * len(scopes)),
-    )
-    return to_csv((*names, *(one["Column"] for one in columns), *(one["Context"] for one in columns)), rows)
+            cells = (column["Value"].format_map(values) if is_known else _NA for column in columns)
+            notes = [sheet.note * (number == 0)] * len(columns)
+            rows.append((sheet.applicability, *head, category["code"], "", *sheet.scopes, *cells, *notes))
+    scope = [_SCOPE] * len(sheet.scopes)
+    names = ("Applicability", "Service", _PERIOD, sheet.named, 'Description of the sub-category "Other"', *scope)
+    return to_csv((*names, *(column["Column"] for column in columns), *(column["Context"] for column in columns)), rows)
 
 
 def _write_indicators(sheet: str, head: tuple[str, str], values: Mapping[str, str]) -> str:
@@ -161,7 +157,7 @@ def _name_values(figures: Figures, rules: ReportRules) -> dict[str, str]:
     for scope, sources in scopes.items():
         for name, alone in (("alone", True), ("by people", False)):
             values[f"{scope} {name}"] = sum(figures.measures.count(source=one, automatic=alone) for one in sources)
-    values |= _tell_precision(figures)
+    values |= _describe_precision(figures)
     return {name: _NA if value is None else str(plain(value)) for name, value in values.items()}
 
 
@@ -200,7 +196,7 @@ def _count_complaints(figures: Figures, subject: str | None) -> dict[str, Value]
     }
 
 
-def _tell_precision(figures: Figures) -> dict[str, Value]:
+def _describe_precision(figures: Figures) -> dict[str, Value]:
     policy = next(part for part in figures.precision if part.way == "policy")
     if policy.rate is None:
         unknown = "No drawn cases were reviewed in the period."
@@ -259,27 +255,19 @@ def make_transparency_report(figures: Figures, rules: ReportRules) -> ReportDocu
     facts = (
         ("Service", rules.service or "not named"),
         ("Provider", rules.provider or "not named"),
-        *chapters.tell_period(figures.period, figures.as_of, is_empty=is_empty),
+        *chapters.describe_period(figures.period, figures.as_of, is_empty=is_empty),
     )
     subtitle = f"{rules.service + ', ' if rules.service else ''}{_name(figures.period)}"
     return ReportDocument("Counterfeits: transparency report", subtitle, facts, _HEADLINE, sections, CLOSING)
 
 
-def write_transparency_report(
-    connection: Connection,
-    period: Period,
-    folder: Path,
-    rules: ReportRules,
-    *,
-    now: datetime | None = None,
-    networks: Path | None = None,
-) -> ReportDocument:
-    """Write the transparency report of a period; the same database and `now` give the same bytes.
+def write_transparency_report(scope: ReportScope, folder: Path, rules: ReportRules) -> ReportDocument:
+    """Write the transparency report of a period; the same database and `as_of` give the same bytes.
 
     The folder gets `report.html`, `figures.csv`, a CSV file for each table, `figures.json`, and `eu_template` with the
-    files of Implementing Regulation (EU) 2024/2835. Events after `now` do not count. Raises UnwritableFile.
+    files of Implementing Regulation (EU) 2024/2835. Raises UnwritableFile.
     """
-    figures = measure_figures(connection, period, as_of=now, networks=networks)
+    figures = measure_figures(scope)
     report = make_transparency_report(figures, rules)
     write_report(report, folder)
     write_files(folder / EU_FOLDER, write_template(figures, rules))

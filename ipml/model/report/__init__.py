@@ -1,4 +1,4 @@
-"""The report on a model: the facts a person weighs before it is trusted, and the page that shows them."""
+"""Report on a model: the facts that a person weighs before it is trusted, and the page that shows them."""
 
 from ipml.model.report.facts import Explain, ReportFacts, ReportHead
 from ipml.model.report.report import model_report, write_report

@@ -1,7 +1,4 @@
-"""The curves of an evaluation: as numbers, and as paths of an SVG drawing, which the page colours by day and by night.
-
-The drawings of a report share one frame: 360 wide, 240 high, the plot itself from (44, 10) to (350, 200).
-"""
+"""Curves of an evaluation: precision by recall, reliability and scores by class, as numbers and as charts."""
 
 from __future__ import annotations
 
@@ -11,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipml.kit.svg import Scale, make_ticks, round_up, write_path
-from ipml.model.evaluation.metrics import INTERVAL_PERCENTILES, Estimate
+from ipml.kit.charts import Axis, Chart, Series, make_share_axis, shorten_number
+from ipml.model.evaluation.metrics import INTERVAL_PERCENTILES
 from ipml.model.evaluation.ranking import (
     DEFAULT_RESAMPLING,
     Floats,
@@ -22,12 +19,12 @@ from ipml.model.evaluation.ranking import (
     rank_once,
     resample_rankings,
 )
-from ipml.model.questions.costs import CostCurve
-from ipml.model.questions.learning_curve import LearningCurve
+from ipml.model.questions.plots import HEIGHT
 
 _RECALLS = np.linspace(0.005, 1, 200)
 _RELIABILITY_BINS = 10
 _SCORE_BINS = 40
+_FEW_LISTINGS = 10
 
 
 @dataclass(frozen=True)
@@ -48,13 +45,13 @@ class Reliability:
     Attributes
     ----------
     start : array of shape (n_bins,)
-        Where the tenth begins.
+        Beginning of the tenth.
     predicted : array of shape (n_bins,)
         Mean score of its listings.
     observed, low, high : array of shape (n_bins,)
         Share of counterfeits among them, and its 95 % interval over sellers.
     listings : array of shape (n_bins,)
-        How many there are, counted as their weights say.
+        Weighted number of its listings.
     """
 
     start: Floats
@@ -67,7 +64,7 @@ class Reliability:
 
 @dataclass(frozen=True)
 class ScoreHistogram:
-    """How many genuine and counterfeit listings score between each two edges."""
+    """Numbers of genuine and counterfeit listings between each two edges of the score."""
 
     edges: Floats
     genuine: Floats
@@ -87,7 +84,7 @@ def precision_recall(
     Parameters
     ----------
     y, score, sellers : array of shape (n_listings,)
-        Truth (0 or 1), the model's probabilities, and who offers each listing.
+        Truth (0 or 1), the model's probabilities, and the seller of each listing.
     baselines : mapping of str to array of shape (n_listings,), optional
         Probabilities of the baselines by name.
     resampling : Resampling
@@ -118,9 +115,9 @@ def reliability(
     *,
     resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> Reliability:
-    """Return, by tenths of the scale, which share of counterfeits was predicted and which observed.
+    """Return the predicted and the observed share of counterfeits by tenths of the scale.
 
-    Listings count as their weights say, as for `precision_recall`.
+    Listings are weighted as in `precision_recall`.
 
     Examples
     --------
@@ -146,7 +143,7 @@ def reliability(
 
 
 def score_histogram(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> ScoreHistogram:
-    """Count the listings of each class by fortieths of the scale, as their weights say.
+    """Return the weighted listings of each class by fortieths of the scale.
 
     Examples
     --------
@@ -174,7 +171,7 @@ def _bins_of(scores: Floats) -> NDArray[np.intp]:
 
 
 def _first_of_bins(ranking: ScoreRanking) -> NDArray[np.intp]:
-    """Return where each tenth of the scale begins, highest first; tenths without listings are left out."""
+    """Return the first place of each tenth of the scale, highest first, without tenths that have no listing."""
     return np.flatnonzero(np.diff(_bins_of(ranking.scores), prepend=_RELIABILITY_BINS))
 
 
@@ -194,164 +191,45 @@ def _observed_by_bin(ranking: ScoreRanking, first: NDArray[np.intp]) -> Floats:
     return np.divide(positives, listings, out=np.full_like(listings, np.nan), where=listings > 0)
 
 
-place_x, place_y = Scale(0, 1, 44, 350), Scale(0, 1, 200, 10)
+def plot_precision_recall(curve: PrecisionRecall) -> Chart:
+    """Draw precision by recall, with its interval and the baselines."""
+    recall = curve.recall.tolist()
+    model = Series("model", "line", "s0", curve.precision.tolist(), curve.low.tolist(), curve.high.tolist(), at=recall)
+    baselines = [
+        Series(name, "line", f"s2 dash-{number % 3}", precision.tolist(), at=recall)
+        for number, (name, precision) in enumerate(curve.baselines.items())
+    ]
+    x = make_share_axis("recall: share of the counterfeits that is flagged")
+    title = "Precision against recall"
+    return Chart(title, title, x, make_share_axis("precision"), [model, *baselines], height=HEIGHT)
 
 
-def line(xs: ArrayLike, ys: ArrayLike) -> str:
-    """Return the path through points in 0-1.
-
-    Examples
-    --------
-    >>> line([0, 1], [0, 0.5])
-    'M44 200 L350 105'
-    """
-    points = zip(np.asarray(xs, dtype=float), np.asarray(ys, dtype=float), strict=True)
-    return write_path((place_x(x), place_y(y)) for x, y in points)
-
-
-def band(xs: ArrayLike, low: ArrayLike, high: ArrayLike) -> str:
-    """Return the outline of what lies between two curves.
-
-    Examples
-    --------
-    >>> band([0, 1], [0, 0], [1, 1])
-    'M44 10 L350 10 L350 200 L44 200Z'
-    """
-    along = np.asarray(xs, dtype=float)
-    both = np.concatenate([np.asarray(high, dtype=float), np.asarray(low, dtype=float)[::-1]])
-    return line(np.concatenate([along, along[::-1]]), both) + "Z"
+def plot_reliability(bins: Reliability) -> Chart:
+    """Draw predicted and observed shares; tenths with fewer than ten listings are hollow."""
+    series = [Series("as predicted", "line", "s2 dash-0", [0.0, 1.0], at=[0.0, 1.0])]
+    is_few = bins.listings < _FEW_LISTINGS
+    for name, css, rows in (("observed", "s0", ~is_few), ("fewer than 10 listings", "s0 few", is_few)):
+        if rows.any():
+            observed, low, high, at = (
+                values[rows].tolist() for values in (bins.observed, bins.low, bins.high, bins.predicted)
+            )
+            series.append(Series(name, "points", css, observed, low, high, at=at))
+    title = "Predicted and observed shares of counterfeits"
+    return Chart(title, title, make_share_axis("score"), make_share_axis("share counterfeit"), series, height=HEIGHT)
 
 
-def steps(edges: ArrayLike, heights: ArrayLike) -> str:
-    """Return the outline of a histogram whose heights lie in 0-1.
-
-    Examples
-    --------
-    >>> steps([0, 0.5, 1], [1, 0])
-    'M44 200 L44 10 L197 10 L197 200 L350 200 L350 200Z'
-    """
-    xs = np.repeat(np.asarray(edges, dtype=float), 2)
-    ys = np.concatenate([[0.0], np.repeat(np.asarray(heights, dtype=float), 2), [0.0]])
-    return line(xs, ys) + "Z"
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A mark on the axis: where it is, in 0-1, and what it says."""
-
-    at: float
-    text: str
-
-
-SHARE_TICKS = tuple(Tick(share, f"{share:g}") for share in (0.0, 0.25, 0.5, 0.75, 1.0))
-
-
-@dataclass(frozen=True)
-class LogHistogram:
-    """A histogram of counts on a logarithmic scale, its heights in 0-1; `ticks` say which height is which count."""
-
-    edges: Floats
-    genuine: Floats
-    counterfeit: Floats
-    ticks: tuple[Tick, ...]
-
-
-def log_histogram(histogram: ScoreHistogram) -> LogHistogram:
-    """Return counts as heights: nothing at the bottom, one listing a little above it.
-
-    Examples
-    --------
-    >>> counts = np.array([99, 0])
-    >>> drawn = log_histogram(ScoreHistogram(np.array([0, 0.5, 1]), counts, counts))
-    >>> drawn.genuine.round(2), [tick.text for tick in drawn.ticks]
-    (array([1., 0.]), ['0', '1', '10'])
-    """
+def plot_scores(histogram: ScoreHistogram) -> Chart:
+    """Draw the listings of each class by score; a count of one is a little above zero."""
     most = max(histogram.genuine.max(), histogram.counterfeit.max())
 
     def height(count: ArrayLike) -> Floats:
         return np.asarray(np.log1p(count) / np.log1p(most))
 
-    marks = [0, *(10**power for power in range(len(str(most))) if 10**power <= most)]
-    ticks = tuple(Tick(float(height(mark)), f"{mark:,}") for mark in marks)
-    return LogHistogram(histogram.edges, height(histogram.genuine), height(histogram.counterfeit), ticks)
-
-
-@dataclass(frozen=True)
-class LogChart:
-    """A curve over a logarithmic axis, all of it in 0-1.
-
-    Attributes
-    ----------
-    x, y, low, high : array of shape (n_points,)
-        The curve and its interval.
-    x_ticks, y_ticks : tuple of Tick
-    points : tuple of (float, Estimate)
-        What is marked, with its interval.
-    n_measured : int
-        Points of the curve before its forecast.
-    level : float or None
-        Height of a line across.
-    """
-
-    x: Floats
-    y: Floats
-    low: Floats
-    high: Floats
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    points: tuple[tuple[float, Estimate], ...]
-    n_measured: int
-    level: float | None = None
-
-
-def shorten_amount(amount: int) -> str:
-    """Return an amount as it fits beside an axis.
-
-    Examples
-    --------
-    >>> shorten_amount(500), shorten_amount(20_000), shorten_amount(1_500_000)
-    ('500', '20 k', '1.5 M')
-    """
-    size, unit = (1e6, " M") if amount >= 1e6 else (1e3, " k") if amount >= 1e4 else (1, "")
-    return f"{amount / size:g}{unit}"
-
-
-def chart_costs(costs: CostCurve) -> LogChart:
-    """Return the expected cost by the share that is flagged; what costs far more than flagging nothing is left out."""
-    top = max(float(costs.cost[1]), min(float(costs.high.max()), 2 * float(costs.cost[0])))
-    shown = (costs.flagged > 0) & (costs.cost <= top)
-    flagged = costs.flagged[shown]
-    powers = np.array([10.0**power for power in range(-6, 1) if 10.0**power >= flagged[0]])
-    x, ticks = (1 - np.log(shares) / min(np.log(flagged[0]), -1e-9) for shares in (flagged, powers))
-    y, low, high = (np.minimum(values[shown] / top, 1.0) for values in (costs.cost, costs.low, costs.high))
-    best = int(np.argmin(y))
-    return LogChart(
-        x,
-        y,
-        low,
-        high,
-        tuple(Tick(at, f"{100 * share:g} %") for at, share in zip(ticks.tolist(), powers.tolist(), strict=True)),
-        tuple(Tick(cost / top, shorten_amount(cost)) for cost in make_ticks(round_up(top)) if cost <= top),
-        ((float(x[best]), Estimate(y[best], low[best], high[best])),),
-        len(x),
-        level=float(costs.cost[0]) / top,
-    )
-
-
-def chart_learning(curve: LearningCurve) -> LogChart:
-    """Return the average precision by number of labels, with its forecast."""
-    x, sizes = (
-        np.log(numbers / curve.grid[0]) / np.log(curve.grid[-1] / curve.grid[0])
-        for numbers in (curve.grid, curve.labels)
-    )
-    ticks = [*zip(sizes, curve.labels, strict=True), (1.0, curve.grid[-1])]
-    return LogChart(
-        x,
-        curve.line,
-        curve.low,
-        curve.high,
-        tuple(Tick(at, f"{n:,.0f}") for at, n in ticks),
-        SHARE_TICKS,
-        tuple(zip(sizes.tolist(), curve.precision, strict=True)),
-        int(np.sum(x <= sizes[-1])),
-    )
+    marks = [0, *(10**power for power in range(len(str(int(most)))))]
+    y = Axis("listings, logarithmic", [(float(height(mark)), shorten_number(mark)) for mark in marks])
+    edges = histogram.edges.tolist()
+    series = [
+        Series(name, "steps", css, height(counts).tolist(), at=edges)
+        for name, css, counts in (("genuine", "s2", histogram.genuine), ("counterfeit", "s1", histogram.counterfeit))
+    ]
+    return Chart("Scores by class", "Scores by class", make_share_axis("score"), y, series, height=HEIGHT)

@@ -1,8 +1,8 @@
-"""What a report on a model states, before it is written down as a page.
+"""Facts of a report on a model, before they are written as a page.
 
-Three sentences matter most: how good, against what, and where weak. Beside them stand what reviewers find who read only
-the first listings, how many counterfeits and what these would have sold for; and the listings a model is most wrong
-about, with its reasons: the first to label anew, as the label may be wrong.
+Three sentences matter most: how good, against which baseline, and where weak. Beside them are the counterfeits, and
+their value, among the first listings that reviewers read; and the most misjudged listings with the model's reasons,
+which are the first to label anew, as the label may be wrong.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _K = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 @dataclass(frozen=True, slots=True)
 class FoundFirst:
-    """What the first `k` listings hold.
+    """Counterfeits among the first `k` listings.
 
     Attributes
     ----------
@@ -44,8 +44,8 @@ class FoundFirst:
     recall : Estimate
         Share of all counterfeits that is among them.
     value, value_share : Estimate or None
-        Asking prices of these counterfeits, added up, in one currency; and their share of the prices of all
-        counterfeits. None where no price is known.
+        Sum of the asking prices of these counterfeits in one currency, and its share of that of all counterfeits. None
+        if no price is known.
     """
 
     k: int
@@ -56,7 +56,7 @@ class FoundFirst:
 
 
 def choose_k(n_listings: int) -> tuple[int, ...]:
-    """Return numbers of listings that people might read of so many: round ones, up to half of all.
+    """Return round numbers of listings that people might read, up to half of all.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def found_first(
     k: Sequence[int],
     resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> tuple[FoundFirst, ...]:
-    """Measure what the first `k` listings hold, for several k.
+    """Measure the counterfeits among the first `k` listings, for several k.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def found_first(
     listings : DataFrame of shape (n_listings, …)
         With `seller_id` and, for values, what `ipml.model.evaluation.metrics.add_values` adds.
     k : sequence of int
-        How many listings are read.
+        Numbers of listings that are read.
     resampling : Resampling
         Its weights count towards k.
 
@@ -138,9 +138,9 @@ def most_misjudged(
         Truth (0 or 1) and score.
     listings : DataFrame of shape (n_listings, …)
     n : int, default=10
-        How many of each at most; two of one seller at most, whose listings are often all alike.
+        Most listings of each class; at most two of one seller, whose listings are often alike.
     explain : function of DataFrame, optional
-        Given those listings, it returns the sentences for each.
+        Returns the sentences for each of these listings.
 
     Examples
     --------
@@ -175,7 +175,7 @@ _MOST_NAMED = 3
 
 
 def percent(share: float) -> str:
-    """Write a share as whole percent; neither nothing nor everything unless it is.
+    """Return a share in whole percent; 0 % and 100 % only if exact.
 
     Examples
     --------
@@ -190,13 +190,13 @@ def percent(share: float) -> str:
 
 
 def say_how_good(evaluation: Evaluation, found: Sequence[FoundFirst]) -> str:
-    """Say what a reader of the first listings finds.
+    """Return the sentence on the counterfeits among the first listings.
 
     Parameters
     ----------
     evaluation : Evaluation
     found : sequence of FoundFirst
-        Told is that whose k is nearest to the number of counterfeits, those that the labels stand for.
+        The one whose k is nearest to the number of counterfeits that the labels represent is reported.
     """
     reviewed, counts = evaluation.reviewed, evaluation.counts
     prevalence = reviewed.prevalence if reviewed else counts.prevalence
@@ -212,7 +212,7 @@ def say_how_good(evaluation: Evaluation, found: Sequence[FoundFirst]) -> str:
 
 
 def say_against_what(evaluation: Evaluation, champion: BaselineComparison | None = None) -> str:
-    """Say whether the model beats the best baseline, and the champion where there is one.
+    """Return the sentence on the best baseline, and on the champion if there is one.
 
     Examples
     --------
@@ -235,7 +235,7 @@ def say_against_what(evaluation: Evaluation, champion: BaselineComparison | None
 
 
 def say_where_weak(slices: Sequence[Slice], fairness: Fairness) -> str:
-    """Name the slices and the kinds of sellers for which the model is clearly worse, or say that none is.
+    """Return the sentence on slices and kinds of sellers for which the model is clearly worse.
 
     Examples
     --------
@@ -275,20 +275,20 @@ _MOST_SELLERS = 10
 
 @dataclass(frozen=True)
 class ReportHead:
-    """What a report is about.
+    """Subject of a report.
 
     Attributes
     ----------
     model : str
         Name and version: "ipml-goods/3f2a90c1b2d4".
     data : str
-        Which listings it was tested on.
+        Listings of the test.
     split : str
-        How they were kept apart from those it learnt from.
+        Separation of the test from the training listings.
     is_leaking : bool
-        Whether sellers stand on both sides of the split; the page then says so in red.
+        Whether sellers are on both sides of the split; the page then warns in red.
     made_at : datetime
-        Aware, in UTC; now where not given.
+        Aware, in UTC; by default now.
     """
 
     model: str
@@ -300,24 +300,24 @@ class ReportHead:
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """Everything the page shows; `model_report` works it out, `render_report` writes it down.
+    """Everything the page shows, measured by `model_report` and written by `render_report`.
 
     Attributes
     ----------
     champion : BaselineComparison or None
         The model against the champion on the same resamples.
     champion_figures : dict of str to Estimate
-        The champion's own figures; empty without one.
+        Figures of the champion; empty without one.
     value_currency : str
-        Of the values in `found`; "" where there are none.
+        Currency of the values in `found`; "" without values.
     brands : tuple of BrandReliability
         The brands with most listings.
     robustness : Robustness or None
-        What attacks cost; None where none were tried.
+        Cost of attacks; None if none was tried.
     errors : ErrorSlices or None
-        None where too few sellers have counterfeits.
+        None if too few sellers have counterfeits.
     costs : CostCurve or None
-        None where costs rest on prices, and none is known.
+        None if costs depend on prices and no price is known.
     """
 
     head: ReportHead
@@ -351,7 +351,7 @@ class ReportFacts:
 
     @property
     def summary(self) -> str:
-        """The figures by which runs are told apart, in a line without any text of sellers."""
+        """The main figures in a line without any text of sellers."""
         average = self.evaluation.figures[MODEL]["average_precision"]
         parts = [f"AP {average.value:.2f} ({average.low:.2f} to {average.high:.2f})"]
         if ratio := self.fairness.false_positive_ratio_new:
@@ -375,9 +375,11 @@ class ReportFacts:
 
     @property
     def misses(self) -> dict[str, list[Misjudged]]:
-        """The misjudged listings by what they are labelled."""
+        """The misjudged listings by label."""
         labels = {"genuine": False, "counterfeit": True}
-        return {name: [one for one in self.misjudged if one.is_counterfeit is label] for name, label in labels.items()}
+        return {
+            name: [wrong for wrong in self.misjudged if wrong.is_counterfeit is label] for name, label in labels.items()
+        }
 
     @property
     def figures(self) -> dict[str, Mapping[str, Estimate]]:

@@ -1,4 +1,4 @@
-"""The report on a model that a person reads before it is trusted: one HTML page, complete in itself.
+"""Report on a model: one self-contained HTML page that a person reads before the model is trusted.
 
 Listing text in it is hostile: see `ipml.kit.hostile_text` and `ipml.kit.report_page`.
 """
@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
 from numpy.typing import ArrayLike
 
 from ipml.errors import Refused, UnwritableFile
+from ipml.kit.charts import Chart, write_chart_file
 from ipml.kit.hostile_text import make_templates
 from ipml.kit.report_page import render_report_page
 from ipml.model.evaluation.differences import estimate_differences, find_fewest_sellers
@@ -33,9 +33,16 @@ from ipml.model.evaluation.slices import break_even
 from ipml.model.questions.costs import Costs, measure_costs
 from ipml.model.questions.error_slices import find_error_slices
 from ipml.model.questions.learning_curve import LearningCurve
+from ipml.model.questions.plots import plot_costs, plot_learning_curve
 from ipml.model.questions.seller_influence import measure_seller_influence
-from ipml.model.report import curves
-from ipml.model.report.curves import precision_recall, reliability, score_histogram
+from ipml.model.report.curves import (
+    plot_precision_recall,
+    plot_reliability,
+    plot_scores,
+    precision_recall,
+    reliability,
+    score_histogram,
+)
 from ipml.model.report.facts import Explain, ReportFacts, ReportHead, choose_k, found_first, most_misjudged, percent
 from ipml.model.robustness.robustness import Robustness
 
@@ -62,9 +69,9 @@ def model_report(
     costs: Costs | None = None,
     learning: LearningCurve | None = None,
 ) -> ReportFacts:
-    """Work out the report on a model that was tested on listings it had not seen.
+    """Measure the report on a model that was tested on listings it had not seen.
 
-    Where listings were scored several times, figures are averaged over the repeats; curves, false alarms and
+    If listings were scored several times, figures are averaged over the repeats; curves, false alarms and
     misjudged listings are those of the first.
 
     Parameters
@@ -77,7 +84,7 @@ def model_report(
     champion : sequence of array of shape (n_listings,), optional
         The champion's scores of the same listings, one array a repeat.
     robustness : Robustness, optional
-        What attacks cost the model.
+        Cost of attacks on the model.
     explain : Explain, optional
         Asked for the misjudged listings only.
     costs : Costs, optional
@@ -122,7 +129,7 @@ def model_report(
 
 
 def _answer(question: Callable[..., Any], *given: Any, **named: Any) -> Any:
-    """Return the answer to a question; None where the listings cannot answer it."""
+    """Return the answer to a question; None if the listings cannot answer it."""
     try:
         return question(*given, **named)
     except Refused:
@@ -131,32 +138,26 @@ def _answer(question: Callable[..., Any], *given: Any, **named: Any) -> Any:
 
 def render_report(facts: ReportFacts) -> str:
     """Return the page as HTML."""
-    return render_report_page(_templates, f"{facts.head.model} – model report", facts=facts, pictures=_draw(facts))
+    return render_report_page(_templates, f"{facts.head.model} – model report", facts=facts, charts=_plot(facts))
 
 
 def render_pictures(facts: ReportFacts) -> dict[str, str]:
-    """Return the drawings of the page by name, each an SVG file with the style of the page."""
-    assert _templates.loader is not None
-    style = _templates.loader.get_source(_templates, "report.css")[0] + "svg { background: var(--card); }"
-    pictures = {}
-    for name, drawing in _draw(facts).items():
-        start, _, rest = str(drawing).strip().partition(">")
-        pictures[name] = f'{start} xmlns="http://www.w3.org/2000/svg"><style>{style}</style>{rest}'
-    return pictures
+    """Return the charts of the page by name, each the text of an SVG file."""
+    return {name: write_chart_file(chart) for name, chart in _plot(facts).items()}
 
 
-def _draw(facts: ReportFacts) -> dict[str, Markup]:
-    charts: Any = _templates.get_template("charts.html").module
-    drawings = {
-        "precision_recall": charts.precision_recall(facts.curve),
-        "reliability": charts.reliability(facts.bins),
-        "scores": charts.histogram(curves.log_histogram(facts.histogram)),
+def _plot(facts: ReportFacts) -> dict[str, Chart]:
+    charts = {
+        "precision_recall": plot_precision_recall(facts.curve),
+        "reliability": plot_reliability(facts.bins),
+        "scores": plot_scores(facts.histogram),
     }
     if facts.costs:
-        drawings["costs"] = charts.costs(curves.chart_costs(facts.costs))
+        costs = plot_costs(facts.costs)  # the page may count in missed counterfeits; its caption names the unit
+        charts["costs"] = replace(costs, y=replace(costs.y, title="cost per 1,000 listings"))
     if facts.learning:
-        drawings["learning_curve"] = charts.learning(curves.chart_learning(facts.learning))
-    return drawings
+        charts["learning_curve"] = plot_learning_curve(facts.learning)
+    return charts
 
 
 def write_report(facts: ReportFacts, path: Path) -> Path:
@@ -178,7 +179,7 @@ def write_report(facts: ReportFacts, path: Path) -> Path:
 def _compare_with_champion(
     tested: TestedListings, evaluation: Evaluation, champion: Sequence[ArrayLike] | None
 ) -> tuple[BaselineComparison | None, dict[str, Estimate]]:
-    """Measure the champion, and by how much the model is above it on the same resamples."""
+    """Measure the champion, and the model's difference to it on the same resamples."""
     if champion is None:
         return None, {}
     k = [int(name.removeprefix(_AT_K)) for name in evaluation.figures[MODEL] if name.startswith(_AT_K)]
@@ -193,7 +194,7 @@ def _compare_with_champion(
 
 
 def _gloss(measure: str) -> str:
-    """Say in a few words what a measure means.
+    """Return the meaning of a measure in a few words.
 
     Examples
     --------
@@ -212,5 +213,5 @@ def _cut(text: str, most_letters: int = 300) -> str:
 
 
 _templates = make_templates("ipml.model.report")
-_templates.globals |= {"charts": curves, "gloss": _gloss, "zip": zip}
+_templates.globals["gloss"] = _gloss
 _templates.filters |= {"percent": percent, "cut": _cut}

@@ -9,23 +9,17 @@ from __future__ import annotations
 import itertools
 import json
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from numpy.typing import ArrayLike
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ipml.errors import Failed, UnusableSetting, first_line
 from ipml.kit.canonical_json import digest
-from ipml.model.questions.plots import COUNTERFEIT_COLOUR, GREY, MODEL_COLOUR, finish_axes
 from ipml.model.training.experiment import SweepPart, SweepRange
 
 STARTUP_TRIALS = 10
@@ -189,55 +183,3 @@ def _encode(value: Any) -> str:
 def _plain(value: Any) -> Any:
     """Return a stored value, be it a number of a range or an encoded choice."""
     return json.loads(value) if isinstance(value, str) else value
-
-
-MOST_PANELS = 8
-"""Parameters that a picture of a search shows; the first of the sweep."""
-FEW_VALUES = 8
-"""Up to so many numbers are each named on the axis."""
-
-
-def plot_search(
-    values: Sequence[Mapping[str, Any]], scores: Sequence[float], path: Path, *, logarithmic: Collection[str] = ()
-) -> Path:
-    """Draw the trials of a search into a PNG, in order and by the value of each parameter; return its path.
-
-    `scores` are average precisions on sellers left out; `logarithmic` names parameters with a logarithmic axis.
-    """
-    names = list(values[0])[:MOST_PANELS]
-    n_rows = (len(names) + 2) // 2
-    figure = Figure(figsize=(10, 3.2 * n_rows), layout="constrained")
-    history, *panels = figure.subplots(n_rows, 2, sharey=True, squeeze=False).ravel()
-    best = int(np.argmax(scores))
-    numbers = np.arange(1, len(scores) + 1)
-    history.plot(
-        numbers, np.maximum.accumulate(scores), color=MODEL_COLOUR, drawstyle="steps-post", label="best so far"
-    )
-    history.xaxis.set_major_locator(MaxNLocator(integer=True))
-    history.set(title="Trials", xlabel="trial")
-    _mark_trials(history, numbers, scores, best)
-    history.legend(frameon=False, loc="lower right")
-    for axes, name in zip(panels, names, strict=False):
-        column = [trial[name] for trial in values]
-        if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in column):
-            texts = list(dict.fromkeys(map(str, column)))
-            axes.set_xticks(range(len(texts)), [text[:20] for text in texts])
-            column = [texts.index(str(value)) for value in column]
-        elif name in logarithmic:
-            axes.set_xscale("log")
-        elif len(set(column)) <= FEW_VALUES:
-            axes.set_xticks(sorted(set(column)))
-        axes.set(title=name)
-        _mark_trials(axes, column, scores, best)
-    for axes in panels[len(names) :]:
-        axes.set_visible(False)
-    figure.savefig(path, dpi=130)
-    return path
-
-
-def _mark_trials(axes: Axes, places: ArrayLike, scores: Sequence[float], best: int) -> None:
-    """Draw a point for each trial, the best in a colour of its own."""
-    axes.plot(places, scores, "o", color=GREY, alpha=0.6)
-    axes.plot(np.asarray(places)[best], scores[best], "o", color=COUNTERFEIT_COLOUR, markersize=9, label="best")
-    axes.set_ylabel("average precision")
-    finish_axes(axes)

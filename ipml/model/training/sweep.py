@@ -27,6 +27,7 @@ from joblib.externals.loky import get_reusable_executor
 from ipml.errors import Failed, UnusableSetting
 from ipml.features.goods import BrandTable, brand_table
 from ipml.kit.canonical_json import digest
+from ipml.kit.charts import write_chart_file
 from ipml.model.evaluation.evaluation import (
     MODEL,
     TESTED_FILE,
@@ -44,6 +45,7 @@ from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import SliceCounts
 from ipml.model.model_file.model_file import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.questions.plots import plot_search
 from ipml.model.tracking import (
     RunFacts,
     begin_sweep,
@@ -66,7 +68,7 @@ from ipml.model.training.experiment import (
 )
 from ipml.model.training.result import Say, prepare
 from ipml.model.training.run_record import EXPERIMENT_FILE, EXPERIMENT_TEXT, parameters_of, split_of
-from ipml.model.training.search import Proposal, Search, Values, count_trials, plot_search
+from ipml.model.training.search import Proposal, Search, Values, count_trials
 
 MEASURES = ("average_precision", "recall_at_precision_0.9", "calibration_error")
 SWEEP_TAG = "ipml.sweep"
@@ -212,7 +214,7 @@ def sweep(
     ----------
     experiment : Experiment
     models : Path, default="models"
-        Folder of the study, `NAME.sweep.db`, and the picture of the search, `NAME.sweep.png`.
+        Folder of the study, `NAME.sweep.db`, and the picture of the search, `NAME.sweep.svg`.
     jobs : int, default=1
         Trials at once, each in a process of its own and with the memory of a training.
     again : bool, default=False
@@ -440,8 +442,10 @@ def _finish(swept: Sweep, experiment: Experiment, part: SweepPart, models: Path,
     tried = sorted(swept.rows, key=lambda row: row.number)
     scores = [row.figures[MEASURES[0]].value for row in tried]
     logarithmic = {name for name, values in part.space.items() if isinstance(values, SweepRange) and values.log}
-    picture = models / f"{experiment.name}.sweep.png"
-    plot_search([row.values for row in tried], scores, picture, logarithmic=logarithmic)
+    picture = models / f"{experiment.name}.sweep.svg"
+    picture.write_text(
+        write_chart_file(*plot_search([row.values for row in tried], scores, logarithmic)), encoding="utf-8"
+    )
     best = swept.rows[0]
     average = best.figures[MEASURES[0]]
     values = ", ".join(f"{name} = {_show(value)}" for name, value in best.values.items())

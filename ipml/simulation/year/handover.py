@@ -22,7 +22,7 @@ from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.cooperation.referrals.dossier import join_network
 from ipml.cooperation.referrals.package import ReferralRequest, build_referral
-from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.transparency import write_transparency_report
 from ipml.errors import Conflict
 from ipml.money import Money
@@ -138,7 +138,8 @@ def tell_public(connection: Connection, folder: Path, plan: Plan, policy: Cooper
     """Write the transparency report of the simulated days."""
     first = plan.first_morning.date()
     period = Period.between(first, first + timedelta(days=plan.last_day + 1))
-    write_transparency_report(connection, period, folder / REPORT, policy.reports, now=now, networks=folder / NETWORKS)
+    scope = ReportScope(connection, period, now, networks=folder / NETWORKS)
+    write_transparency_report(scope, folder / REPORT, policy.reports)
 
 
 def count_brands(connection: Connection, networks: Networks, gangs: Gangs) -> int:

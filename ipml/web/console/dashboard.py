@@ -12,13 +12,12 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
-from markupsafe import Markup
 from pydantic import BeforeValidator, Field
 from sqlalchemy import Connection
 
 from ipml.cooperation.reports.brand import FoundBrand, list_brands, make_brand_report, measure_brand
 from ipml.cooperation.reports.document import ReportDocument, show, show_interval
-from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.enforcement.ledger import find_alarms
 from ipml.enforcement.overview import Overview, measure_enforcement
 from ipml.enforcement.policy import EnforcementPolicy
@@ -191,19 +190,13 @@ def report_brand(request: Request, name: str, span: DateRange) -> dict[str, Any]
     """Return the report on a brand in some days, cached for some minutes."""
     reports: CachedByName[tuple[ReportDocument, datetime]] = request.app.state.brand_reports
     report, at = reports.get(f"{span.first} {span.last} {name}", lambda: _measure_brand(request, name, span))
-    context: dict[str, Any] = {"name": name, "report": report, "at": at, "show": show, "show_interval": show_interval}
-    return context | {"draw": _draw_report, "span": span}
+    shown = {"name": name, "report": report, "at": at, "span": span}
+    return shown | {"show": show, "show_interval": show_interval}
 
 
 def _measure_brand(request: Request, name: str, span: DateRange) -> tuple[ReportDocument, datetime]:
     now, rules = datetime.now(UTC), get_cooperation_policy(request).reports
-    period = Period.between(span.first, span.last)
-    networks = request.app.state.settings.networks
+    period, networks = Period.between(span.first, span.last), request.app.state.settings.networks
     with reading(get_engine(request)) as connection:
-        figures = measure_brand(connection, name, period, rules, as_of=now, networks=networks)
+        figures = measure_brand(ReportScope(connection, period, now, name, networks), rules)
     return make_brand_report(figures, rules), now
-
-
-def _draw_report(svg: str) -> Markup:
-    """Return a chart of a report, whose texts were escaped when drawn."""
-    return Markup(svg)  # noqa: S704

@@ -24,7 +24,7 @@ from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.notifiers.misuse import find_misuse
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import measure_figures
-from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.enforcement.actions import MeasureOrder, change_measure, end_due
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
@@ -189,7 +189,7 @@ def test_jobs_find_rows_by_an_index(engine, tmp_path):
     with watch_plans(engine) as also:
         erase_sellers(engine, [brand_world.sellers_of("Vellmar")[1]], why="request 7", by="lea", now=LATER)
         with reading(engine) as connection:
-            measure_figures(connection, Period.of_year(2026), as_of=LATER)
+            measure_figures(ReportScope(connection, Period.of_year(2026), LATER))
             verify(connection)
             check_rows(connection)
             list(find_disagreements(connection))

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from support.databases import copy_sqlite
 
 from ipml.cooperation.reports.figures import Figures, measure_figures
+from ipml.cooperation.reports.period import ReportScope
 from ipml.storage.database import open_database, reading
 
 sys.path.append(str(Path(__file__).parents[3]))  # experiments are scripts of the project, not part of the package
@@ -45,7 +46,7 @@ def year(filled) -> Iterator[Engine]:
 def figures(year) -> Figures:
     """Return the figures of that year."""
     with reading(year) as connection:
-        return measure_figures(connection, YEAR, as_of=NOW)
+        return measure_figures(ReportScope(connection, YEAR, NOW))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, literal, select, union_all, update
+from sqlalchemy import Engine, func, insert, literal, select, union_all, update
 from support.transactions import ask, execute
 
 from experiments.cooperation.report_speed import NOW, YEAR
@@ -18,7 +18,7 @@ from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.brand import make_brand_report, measure_brand, write_brand_report
-from ipml.cooperation.reports.figures import measure_figures
+from ipml.cooperation.reports.figures import Figures, measure_figures
 from ipml.cooperation.reports.measures import SOURCES, SUBJECTS
 from ipml.cooperation.reports.period import Period, ReportScope, measure_spans
 from ipml.cooperation.reports.transparency import write_template
@@ -38,6 +38,12 @@ from ipml.storage.tables import (
     promises,
     reversals,
 )
+
+
+def measure(engine: Engine, period: Period, as_of: datetime) -> Figures:
+    """Return the figures of a period as of a moment."""
+    with reading(engine) as connection:
+        return measure_figures(ReportScope(connection, period, as_of))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +93,7 @@ def test_spans_are_those_worked_out_in_memory(empty, rows):
 def test_halves_add_up_to_the_year(year, figures):
     """What is counted in two halves of a year is what is counted in the year."""
     with reading(year) as connection:
-        halves = [measure_figures(connection, half, as_of=NOW) for half in YEAR.halves()]
+        halves = [measure_figures(ReportScope(connection, half, NOW)) for half in YEAR.halves()]
 
     def count(one):
         return Counter(
@@ -113,18 +119,18 @@ def test_halves_add_up_to_the_year(year, figures):
 def test_what_happens_later_changes_nothing(own_year):
     """A report as things stood is the same when more has happened since."""
     as_of = datetime(2026, 9, 1, tzinfo=UTC)
-    before = ask(own_year, measure_figures, YEAR.halves()[0], as_of=as_of)
+    before = measure(own_year, YEAR.halves()[0], as_of)
     with writing(own_year) as connection:
         gone = select(reversals.c.decision_id)
         first = connection.scalar(select(decisions.c.decision_id).where(decisions.c.decision_id.not_in(gone)).limit(1))
         later = {"reviewer": "lea", "why": "", "reversed_at": as_of + timedelta(days=1)}
         connection.execute(insert(reversals).values(decision_id=first, **later))
-    assert ask(own_year, measure_figures, YEAR.halves()[0], as_of=as_of) == before
+    assert measure(own_year, YEAR.halves()[0], as_of) == before
 
 
 def test_what_is_not_known_is_not_zero(empty):
     """Of an empty database no share, no time and no number of scored listings is told; nor of a year far off."""
-    figures = ask(empty, measure_figures, YEAR, as_of=NOW)
+    figures = measure(empty, YEAR, NOW)
     assert (figures.seen, figures.networks, figures.takedowns.spans) == (None, None, {})
     assert [part.rate for part in figures.precision] == [None] * 4
     for year in [1989, 2201, 0]:  # a slip of the keyboard
@@ -190,7 +196,7 @@ def test_a_policy_is_judged_by_what_it_would_have_acted_on(own_year, events, dra
             now = [in_force for since, in_force in history if since <= at][-1][row.brand]
             if now is not None and score >= now[0] and now[1] == "m1":
                 expected.append((1 / sampling_probability, row.verdict == "counterfeit"))
-    policy = ask(own_year, measure_figures, YEAR, as_of=NOW).precision[2]
+    policy = measure(own_year, YEAR, NOW).precision[2]
     assert (policy.drawn, policy.confirmed) == (len(expected), sum(is_right for _, is_right in expected))
     if expected:
         right = sum(weight for weight, is_right in expected if is_right)
@@ -226,7 +232,7 @@ def test_an_appeal_against_a_warning_is_none_against_a_removal(own_year):
         filed = {"decision_id": decision_id, "case_id": case_id, "pseudonym": "p1", "kind": "complaint", "text": ""}
         filed |= {"filed_at": YEAR.start + timedelta(days=9), "state": "open", "profile": "eu"}
         connection.execute(insert(appeals), [{"subject": f"penalty:{number}", **filed} for number in kinds.values()])
-    found = ask(own_year, measure_figures, YEAR, as_of=NOW).complaints
+    found = measure(own_year, YEAR, NOW).complaints
     subjects = {"warn": "warning", "limit": "service", "hold payout": "monetary"}
     subjects |= dict.fromkeys(("suspend", "close"), "account")
     assert {subject: found.count(subject) for subject in SUBJECTS} == {
@@ -247,7 +253,7 @@ def test_brands_together_are_the_year(year, figures):
     """What all brands' reports count adds up to the transparency report."""
     with reading(year) as connection:
         names = list(connection.scalars(select(cases.c.brand).distinct()))
-        brands = [measure_brand(connection, name, YEAR, RULES, as_of=NOW) for name in names]
+        brands = [measure_brand(ReportScope(connection, YEAR, NOW, name), RULES) for name in names]
     assert sum(one.decided.count() for one in brands) == figures.decided.count()
     assert sum(one.takedowns.n for one in brands) == figures.takedowns.n
     assert sum(one.notices.received() for one in brands) == figures.notices.received()
@@ -259,7 +265,10 @@ def test_few_sellers_are_not_counted_out(own_year, tmp_path):
     with writing(own_year) as connection:
         two = select(cases.c.seller_id).group_by(cases.c.seller_id).order_by(func.count().desc()).limit(2)
         connection.execute(update(cases).where(cases.c.seller_id.in_(two)).values(brand="Rare"))
-    report = ask(own_year, write_brand_report, "Rare", YEAR, tmp_path / "rare", RULES, now=NOW)
+    report = ask(
+        own_year,
+        lambda connection: write_brand_report(ReportScope(connection, YEAR, NOW, "Rare"), tmp_path / "rare", RULES),
+    )
     assert quantities(report)["sellers"].value == "fewer than 5"
     assert next(table for table in report.tables() if table.key == "prices").rows == ()
 
@@ -270,7 +279,8 @@ def test_networks_are_told_by_their_size(year, tmp_path):
     rows = [(f"s{n}", "payout", "big" if n < 24 else f"small {n // 2}", moment) for n in range(40)]
     events = pd.DataFrame(rows, columns=["seller_id", "kind", "value", "seen_at"])
     store_networks(find_networks(events), tmp_path / "networks")
-    found = ask(year, measure_brand, "Brand A", YEAR, RULES, as_of=NOW, networks=tmp_path / "networks")
+    with reading(year) as connection:
+        found = measure_brand(ReportScope(connection, YEAR, NOW, "Brand A", tmp_path / "networks"), RULES)
     report = make_brand_report(found, RULES)
     rows = next(table for table in report.tables() if table.key == "networks").rows
     assert (rows[0][0], rows[-1][0][:7], rows[-1][1]) == ("network 1", "smaller", None)
@@ -282,9 +292,9 @@ def test_nobody_can_be_known_from_it(own_year, tmp_path):
     """Neither ids nor pseudonyms nor listings nor staff stand in any file; of an unknown brand nothing is written."""
     execute(own_year, update(cases).values(seller_id="thrumbold-" + cases.c.seller_id, listing_id="thrumbold-1"))
     with reading(own_year) as connection:
-        write_brand_report(connection, "Brand A", YEAR, tmp_path / "a", RULES, now=NOW)
+        write_brand_report(ReportScope(connection, YEAR, NOW, "Brand A"), tmp_path / "a", RULES)
         with pytest.raises(NotFound, match="Brand A"):  # brands that begin alike are named
-            write_brand_report(connection, "Brand Z", YEAR, tmp_path / "z", RULES, now=NOW)
+            write_brand_report(ReportScope(connection, YEAR, NOW, "Brand Z"), tmp_path / "z", RULES)
     assert not (tmp_path / "z").exists()
     for path in (tmp_path / "a").iterdir():
         assert b"thrumbold" not in path.read_bytes(), path.name
@@ -294,7 +304,7 @@ def test_nobody_can_be_known_from_it(own_year, tmp_path):
 def test_prices_are_quantiles_of_what_was_asked(own_year):
     """Half of the listings ask less than the median, of each currency on its own."""
     with reading(own_year) as connection:
-        found = measure_brand(connection, "Brand A", YEAR, RULES, as_of=NOW)
+        found = measure_brand(ReportScope(connection, YEAR, NOW, "Brand A"), RULES)
         texts = connection.scalars(select(cases.c.snapshot).where(cases.c.brand == "Brand A")).all()
     lowest, highest = (pick(json.loads(text)["listing"]["price"] for text in texts) for pick in (min, max))
     for one in found.prices:

@@ -127,7 +127,7 @@ def test_every_section_and_figure_is_there_and_a_leaking_split_is_called_so(fact
     )
     for heading in ("Figures beside", "read only the first", "Curves", "Slices", "False alarms", "label these anew"):
         assert heading in page
-    assert page.count('<svg viewBox="0 0 360 240"') == 4
+    assert page.count('role="img"') == 4
     shown = [percent(part.rate.value) for part in facts.errors.slices[:8]] + list(facts.influence.sellers[:10])
     assert all(f">{text}<" in page for text in shown)
     for estimate in (estimate for figures in facts.evaluation.figures.values() for estimate in figures.values()):
@@ -246,6 +246,6 @@ def test_pictures_are_drawn_for_any_probabilities(tested):
         assert " ".join(render_pictures(facts)) == "precision_recall reliability scores costs learning_curve"
         for picture in render_pictures(facts).values():
             paths = ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}path")
-            assert set(re.findall("[A-Za-z]+", " ".join(path.get("d") for path in paths))) <= {"M", "L", "Z"}
+            assert set(re.findall("[A-Za-z]+", " ".join(path.get("d") for path in paths))) <= {"M", "L", "Z", "h"}
     with pytest.raises(UnmeasurableScores, match="probabilities"):
         make_report(replace(tested, scores=tested.scores | {"model": [np.full(400, -3.0)]}))

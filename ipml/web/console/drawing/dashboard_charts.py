@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 
 from sqlalchemy import Connection
 
 from ipml.enforcement.appeals.appeal import FAVOURABLE, count_outcomes
 from ipml.enforcement.ledger import BandErrors, list_error_rates
 from ipml.enforcement.policy import EnforcementPolicy
+from ipml.kit.charts import Axis, Chart, Series, make_name_axis, make_value_axis
 from ipml.review.quality.precision import WeightedReviews
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.queue_history import (
@@ -27,13 +29,62 @@ from ipml.review.queue_history import (
     trace_backlog,
 )
 from ipml.review.queue_metrics import LOWEST_SCORES, ReviewTime, time_reviews
-from ipml.web.console.drawing.plots import Periods, Plot, Series, cut_periods
 from ipml.web.phrases import count, percent_range
 
 _LEAST_JUDGED = 30  # reviews needed for an alarm
 _LEAST_REFERENCE = 100  # cases needed in the period of comparison
 _SHIFT, _LARGE_SHIFT = 0.1, 0.25  # of the population stability index, by the usual rule of thumb
 _LONGEST_FORECAST = 3_650  # days
+_MOST_DAYS, _MOST_WEEKS = 31, 26
+_SHARES = 100.0  # percent, the end of an axis of shares
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A day, a week, or a month (perhaps cut short) that a chart shows as one."""
+
+    first: date
+    last: date
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """The days of a range, cut into periods; `unit` names the axis."""
+
+    unit: str
+    each: tuple[Period, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each period."""
+        return [period.name for period in self.each]
+
+    def place_of(self, day: date) -> int:
+        """Return the period of a day, from 0."""
+        return next(place for place, period in enumerate(self.each) if day <= period.last)
+
+
+def cut_periods(first: date, last: date) -> Periods:
+    """Cut a range into readable periods: days up to a month, weeks up to half a year, else calendar months.
+
+    >>> [period.name for period in cut_periods(date(2025, 7, 10), date(2026, 2, 3)).each][:3]
+    ['Jul 25', 'Aug 25', 'Sep 25']
+    >>> cut_periods(date(2025, 7, 10), date(2025, 7, 11)).each[0].name
+    '10 Jul'
+    """
+    n_days = (last - first).days + 1
+    if n_days <= 7 * _MOST_WEEKS:
+        step = 1 if n_days <= _MOST_DAYS else 7
+        days = [first + timedelta(days=place) for place in range(0, n_days, step)]
+        each = [Period(day, min(last, day + timedelta(days=step - 1)), f"{day.day} {day:%b}") for day in days]
+        return Periods("day (UTC)" if step == 1 else "week from (UTC)", tuple(each))
+    months, start = [], first
+    while start <= last:
+        following = date(start.year + start.month // 12, start.month % 12 + 1, 1)
+        months.append(Period(start, min(last, following - timedelta(days=1)), f"{start:%b %y}"))
+        start = following
+    return Periods("month (UTC)", tuple(months))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +95,13 @@ class History:
     `pairs` has each pair of reviewers in both orders. `wrongful` is None if nothing was wrong.
     """
 
-    flow: Plot
-    backlog: Plot
+    flow: Chart
+    backlog: Chart
     forecast: str
-    bands: tuple[Plot, ...]
-    shift: Plot | None
-    appeals: Plot | None
-    wrongful: Plot | None
+    bands: tuple[Chart, ...]
+    shift: Chart | None
+    appeals: Chart | None
+    wrongful: Chart | None
     n_judged_again: int
     times: tuple[ReviewTime, ...]
     reviewers: tuple[str, ...]
@@ -70,12 +121,12 @@ def read_history(connection: Connection, first: date, last: date, policy: Enforc
     return History(
         flow=_draw_flow(periods, days),
         backlog=_draw_backlog(periods, days, forecast),
-        forecast=_tell_forecast(forecast, last),
+        forecast=_describe_forecast(forecast, last),
         bands=_draw_bands(periods, judged),
         shift=_draw_shift(periods, count_scores(connection, start, end)),
         appeals=_draw_appeals(periods, count_outcomes(connection, start, end)),
         wrongful=_draw_wrongful(errors),
-        n_judged_again=sum(one.judged for one in errors),
+        n_judged_again=sum(band.judged for band in errors),
         times=time_reviews(connection, within=(start, end)),
         reviewers=tuple(sorted({name for pair in pairs for name in (pair.one, pair.other)})),
         pairs={key: pair for pair in pairs for key in ((pair.one, pair.other), (pair.other, pair.one))},
@@ -83,53 +134,46 @@ def read_history(connection: Connection, first: date, last: date, policy: Enforc
     )
 
 
-def _draw_flow(periods: Periods, days: Sequence[BacklogDay]) -> Plot:
+def _draw_flow(periods: Periods, days: Sequence[BacklogDay]) -> Chart:
     arrived, decided = [0] * len(periods.each), [0] * len(periods.each)
-    for one in days:
-        place = periods.place_of(one.day)
-        arrived[place] += one.arrived
-        decided[place] += one.decided
-    says = f"{count(sum(arrived), 'case')} came and {sum(decided):,} were decided."
-    series = (Series("Arrived", "bars", "arrived", arrived), Series("Decided", "bars", "decided", decided))
-    return _over_time("flow", "Cases that came and were decided", says, "cases", periods, series)
+    for day in days:
+        place = periods.place_of(day.day)
+        arrived[place] += day.arrived
+        decided[place] += day.decided
+    return Chart(
+        "Cases that came and were decided",
+        f"{count(sum(arrived), 'case')} came and {sum(decided):,} were decided.",
+        make_name_axis(periods.unit, periods.names),
+        make_value_axis("cases", max(*arrived, *decided), is_count=True),
+        (Series("Arrived", "columns", "arrived", arrived), Series("Decided", "columns", "decided", decided)),
+        periods.names,
+        key="flow",
+    )
 
 
-def _over_time(
-    key: str, title: str, says: str, y_title: str, periods: Periods, series: Sequence[Series], unit: str = ""
-) -> Plot:
-    names = [one.name for one in periods.each]
-    return Plot(key, title, says, periods.unit, y_title, names, series, unit, first_name=periods.unit.capitalize())
-
-
-def _draw_backlog(periods: Periods, days: Sequence[BacklogDay], forecast: BacklogForecast | None) -> Plot:
+def _draw_backlog(periods: Periods, days: Sequence[BacklogDay], forecast: BacklogForecast | None) -> Chart:
     """Draw the cases pending at the end of each period, and a dashed forecast at the recent pace."""
-    pending: list[float | None] = [0.0] * len(periods.each)
-    for one in days:
-        pending[periods.place_of(one.day)] = one.pending
+    pending = [0.0] * len(periods.each)
+    for day in days:
+        pending[periods.place_of(day.day)] = day.pending
     last, length = periods.each[-1].last, (periods.each[0].last - periods.each[0].first).days + 1
-    n_ahead = max(2, len(periods.each) // 3) if forecast else 0
-    ahead = cut_ahead(last, length, n_ahead)
-    names = [one.name for one in periods.each]
-    names += [f"{day:%b %y}" if length > 7 else f"{day.day} {day:%b}" for day in ahead]
-    expected: list[float | None] = [None] * len(names)
+    ahead = cut_ahead(last, length, max(2, len(periods.each) // 3) if forecast else 0)
+    names = periods.names + [f"{day:%b %y}" if length > 7 else f"{day.day} {day:%b}" for day in ahead]
+    series = [Series("Pending", "line", "decided", [*pending, *[None] * len(ahead)])]
+    expected: list[float | None] = []
     if forecast:
         pace = forecast.decided - forecast.arrived
-        expected[len(pending) - 1] = pending[-1]
-        for place, day in enumerate(ahead, start=len(pending)):
-            expected[place] = max(0.0, forecast.pending - pace * (day - last).days)
-    says = f"{count(pending[-1] or 0, 'case')} pending on {last.day} {last:%B %Y}. {_tell_forecast(forecast, last)}"
-    series = [Series("Pending", "line", "decided", [*pending, *[None] * n_ahead])]
-    if forecast:
-        series.append(Series("Forecast", "dashed", "arrived", expected))
-    return Plot(
-        "backlog",
+        expected = [max(0.0, forecast.pending - pace * (day - last).days) for day in ahead]
+        line = [*[None] * (len(pending) - 1), pending[-1], *expected]
+        series.append(Series("Forecast", "line", "arrived dash-0", line))
+    return Chart(
         "Cases pending at the end of each period, with the forecast",
-        says,
-        periods.unit,
-        "cases",
-        names,
+        f"{count(pending[-1], 'case')} pending on {last.day} {last:%B %Y}. {_describe_forecast(forecast, last)}",
+        make_name_axis(periods.unit, names),
+        make_value_axis("cases", max([*pending, *(value or 0 for value in expected)]), is_count=True),
         series,
-        first_name=periods.unit.capitalize(),
+        names,
+        key="backlog",
     )
 
 
@@ -138,7 +182,7 @@ def cut_ahead(last: date, n_days: int, n: int) -> list[date]:
     return [last + timedelta(days=n_days * place) for place in range(1, n + 1)]
 
 
-def _tell_forecast(forecast: BacklogForecast | None, last: date) -> str:
+def _describe_forecast(forecast: BacklogForecast | None, last: date) -> str:
     if forecast is None:
         return "Too few days for a forecast."
     pace = (
@@ -167,47 +211,38 @@ def _bounds_of(band: int) -> tuple[float, float]:
     return LOWEST_SCORES[band], (1.0, *LOWEST_SCORES)[band]
 
 
-def _draw_bands(periods: Periods, judged: Iterable[JudgedDay]) -> tuple[Plot, ...]:
+def _draw_bands(periods: Periods, judged: Iterable[JudgedDay]) -> tuple[Chart, ...]:
     """Draw precision over time for each band of scores, with the band as the expected range.
 
     The intervals hold for all points at once: otherwise some of many would lie outside by chance.
     """
     sums: dict[int, list[WeightedReviews]] = {}
-    for one in judged:
-        cells = sums.setdefault(one.band, [WeightedReviews() for _ in periods.each])
-        cells[periods.place_of(one.day)] += one.looks
+    for day in judged:
+        cells = sums.setdefault(day.band, [WeightedReviews() for _ in periods.each])
+        cells[periods.place_of(day.day)] += day.looks
     n_points = sum(cell.n > 0 for cells in sums.values() for cell in cells)
-    plots = []
-    for band, cells in sorted(sums.items()):
-        low, high = _bounds_of(band)
-        rates = [cell.rate(n_points) for cell in cells]
-        whole = sum(cells, WeightedReviews())
-        name = percent_range(low, high)
-        says = (
-            f"Of {count(whole.n, 'case')} with a score of {name}, {100 * whole.hits / whole.weight:.0f} % were "
-            f"counterfeit; expected {name}."
-        )
-        series = _make_rates("Counterfeit", "points", "precision", rates)
-        plots.append(
-            Plot(
-                f"band-{band}",
-                f"Score {name}",
-                says,
-                periods.unit,
-                "% found counterfeit",
-                [one.name for one in periods.each],
-                (series,),
-                " %",
-                expected=(100 * low, 100 * high),
-                largest=100.0,
-                height=110,
-                first_name=periods.unit.capitalize(),
-            )
-        )
-    return tuple(plots)
+    return tuple(_draw_band(periods, band, cells, n_points) for band, cells in sorted(sums.items()))
 
 
-def _make_rates(name: str, kind: str, css: str, rates: Sequence[Rate | None]) -> Series:
+def _draw_band(periods: Periods, band: int, cells: Sequence[WeightedReviews], n_points: int) -> Chart:
+    low, high = _bounds_of(band)
+    whole, name = sum(cells, WeightedReviews()), percent_range(low, high)
+    return Chart(
+        f"Score {name}",
+        f"Of {count(whole.n, 'case')} with a score of {name}, {100 * whole.hits / whole.weight:.0f} % were "
+        f"counterfeit; expected {name}.",
+        make_name_axis(periods.unit, periods.names),
+        make_value_axis("% found counterfeit", _SHARES, " %"),
+        (_make_rates("Counterfeit", "points", "precision", [cell.rate(n_points) for cell in cells]),),
+        periods.names,
+        " %",
+        key=f"band-{band}",
+        expected=(100 * low, 100 * high),
+        height=110,
+    )
+
+
+def _make_rates(name: str, kind: Literal["columns", "points"], css: str, rates: Sequence[Rate | None]) -> Series:
     return Series(
         name,
         kind,
@@ -219,14 +254,20 @@ def _make_rates(name: str, kind: str, css: str, rates: Sequence[Rate | None]) ->
     )
 
 
+def _fit_shares(title: str, rates: Series) -> Axis:
+    """Return an axis of percent that ends above the intervals, at 100 % at most."""
+    largest = max((high for high in rates.highs if high is not None), default=_SHARES)
+    return make_value_axis(title, min(largest, _SHARES), " %")
+
+
 def _find_miscalibrated(judged: Iterable[JudgedDay]) -> Iterable[str]:
     """Yield a sentence for each band whose precision surely differs from its scores."""
     sums: dict[int, WeightedReviews] = {}
-    for one in judged:
-        sums[one.band] = sums.get(one.band, WeightedReviews()) + one.looks
-    known = [(band, rate) for band, looks in sorted(sums.items()) if (rate := looks.rate()) and rate.n >= _LEAST_JUDGED]
-    for band, _ in known:
-        rate, (low, high) = sums[band].rate(len(known)), _bounds_of(band)
+    for day in judged:
+        sums[day.band] = sums.get(day.band, WeightedReviews()) + day.looks
+    bands = [(band, rate) for band, looks in sorted(sums.items()) if (rate := looks.rate()) and rate.n >= _LEAST_JUDGED]
+    for band, _ in bands:
+        rate, (low, high) = sums[band].rate(len(bands)), _bounds_of(band)
         if rate is None or (rate.low <= high and rate.high >= low):
             continue
         side = "below" if rate.high < low else "above"
@@ -236,62 +277,73 @@ def _find_miscalibrated(judged: Iterable[JudgedDay]) -> Iterable[str]:
         )
 
 
-def _draw_shift(periods: Periods, scores: Mapping[date, Counter[int]]) -> Plot | None:
+def _draw_shift(periods: Periods, scores: Mapping[date, Counter[int]]) -> Chart | None:
     """Draw the shift of each period's scores from those of the first with enough cases; None if none has."""
     counts = [Counter[int]() for _ in periods.each]
     for day, bins in scores.items():
         counts[periods.place_of(day)].update(bins)
-    start = next((place for place, one in enumerate(counts) if one.total() >= _LEAST_REFERENCE), None)
-    if start is None or not any(one.total() for one in counts[start + 1 :]):
+    start = next((place for place, scored in enumerate(counts) if scored.total() >= _LEAST_REFERENCE), None)
+    if start is None or not any(scored.total() for scored in counts[start + 1 :]):
         return None
     values: list[float | None] = [
-        measure_shift(one, counts[start]) if place > start and one.total() >= _LEAST_JUDGED else None
-        for place, one in enumerate(counts)
+        measure_shift(scored, counts[start]) if place > start and scored.total() >= _LEAST_JUDGED else None
+        for place, scored in enumerate(counts)
     ]
-    known = [value for value in values if value is not None]
-    if not known:
+    shifts = [value for value in values if value is not None]
+    if not shifts:
         return None
-    says = (
-        f"Scores of cases that came, against those of {periods.each[start].name}: the index was {known[-1]:.2f} "
-        f"at last and {max(known):.2f} at most; above {_LARGE_SHIFT} the shift is large."
-    )
     title = f"Drift of the scores of cases that came, against {periods.each[start].name}"
-    series = (Series("Population stability index", "bars", "decided", values, ns=[one.total() for one in counts]),)
-    guides = ((_SHIFT, f"{_SHIFT}: some shift"), (_LARGE_SHIFT, f"{_LARGE_SHIFT}: large"))
-    plot = _over_time("shift", title, says, "population stability index", periods, series)
-    return replace(plot, guides=guides)
+    description = (
+        f"Scores of cases that came, against those of {periods.each[start].name}: the index was {shifts[-1]:.2f} "
+        f"at last and {max(shifts):.2f} at most; above {_LARGE_SHIFT} the shift is large."
+    )
+    return Chart(
+        title,
+        description,
+        make_name_axis(periods.unit, periods.names),
+        make_value_axis("population stability index", max([*shifts, _LARGE_SHIFT])),
+        (Series("Population stability index", "columns", "decided", values, ns=[scored.total() for scored in counts]),),
+        periods.names,
+        key="shift",
+        guides=((_SHIFT, f"{_SHIFT}: some shift"), (_LARGE_SHIFT, f"{_LARGE_SHIFT}: large")),
+    )
 
 
-def _draw_appeals(periods: Periods, outcomes: dict[date, Counter[str]]) -> Plot | None:
+def _draw_appeals(periods: Periods, outcomes: dict[date, Counter[str]]) -> Chart | None:
     counts = [Counter[str]() for _ in periods.each]
     for day, decided in outcomes.items():
         counts[periods.place_of(day)].update(decided)
-    n = sum(one.total() for one in counts)
+    n = sum(cell.total() for cell in counts)
     if not n:
         return None
-    granted = [sum(one[state] for state in FAVOURABLE) for one in counts]
-    rates = [count_rate(wins, one.total()) for wins, one in zip(granted, counts, strict=True)]
-    says = f"Of {count(n, 'appeal')} that were decided, {sum(granted):,} were granted, wholly or in part."
-    series = (_make_rates("Granted", "bars", "decided", rates),)
-    return _over_time(
-        "granted", "Appeals granted, wholly or in part, of those decided", says, "% granted", periods, series, " %"
+    granted = [sum(cell[state] for state in FAVOURABLE) for cell in counts]
+    rates = [count_rate(wins, cell.total()) for wins, cell in zip(granted, counts, strict=True)]
+    series = _make_rates("Granted", "columns", "decided", rates)
+    return Chart(
+        "Appeals granted, wholly or in part, of those decided",
+        f"Of {count(n, 'appeal')} that were decided, {sum(granted):,} were granted, wholly or in part.",
+        make_name_axis(periods.unit, periods.names),
+        _fit_shares("% granted", series),
+        (series,),
+        periods.names,
+        " %",
+        key="granted",
     )
 
 
-def _draw_wrongful(errors: Sequence[BandErrors]) -> Plot | None:
-    shown = [one for one in errors if one.judged]
-    if not any(one.wrong for one in shown):
+def _draw_wrongful(errors: Sequence[BandErrors]) -> Chart | None:
+    shown = [band for band in errors if band.judged]
+    if not any(band.wrong for band in shown):
         return None
-    series = _make_rates("Wrong", "bars", "arrived", [count_rate(one.wrong, one.judged) for one in shown])
-    said = [f"{one.band}: {one.wrong:,} of {one.judged:,}" for one in shown]
-    return Plot(
-        "wrongful",
+    series = _make_rates("Wrong", "columns", "arrived", [count_rate(band.wrong, band.judged) for band in shown])
+    names = [band.band for band in shown]
+    return Chart(
         f"Wrongful removals by listings of the seller, of those {shown[0].source}",
-        "; ".join(said) + ".",
-        "listings of the seller",
-        "% wrong",
-        [one.band for one in shown],
+        "; ".join(f"{band.band}: {band.wrong:,} of {band.judged:,}" for band in shown) + ".",
+        make_name_axis("listings of the seller", names),
+        _fit_shares("% wrong", series),
         (series,),
+        names,
         " %",
-        first_name="Listings",
+        key="wrongful",
     )
