@@ -23,17 +23,17 @@ from ipml.review.cases import LARGEST_NUMBER, StoredCase, close_cases, is_held, 
 from ipml.review.claims import require_holder
 from ipml.review.near_duplicates.clusters import hand_over, lock_cluster
 from ipml.review.near_duplicates.confirmed import remember_confirmed
-from ipml.review.near_duplicates.relistings import match_again
+from ipml.review.near_duplicates.relistings import refresh_matches
 from ipml.review.quality.blind_reviews import (
     Feedback,
     answer_second_review,
     control_feedback,
     find_held_second_review,
-    want_second_reviews,
+    request_second_reviews,
 )
 from ipml.review.quality.second_person import (
+    combine_two_verdicts,
     find_halves,
-    judge_with_two,
     refuse_conflicts,
     withdraw_second_verdict,
 )
@@ -213,7 +213,7 @@ def record_all(
         finals: list[Decision | None] = [decision for _, decision in wanted]
     else:
         finals = [
-            judge_with_two(connection, row, decision, its_key, halves[row.case_id], settings.second_person)
+            combine_two_verdicts(connection, row, decision, its_key, halves[row.case_id], settings.second_person)
             for (row, decision), its_key in zip(wanted, keys, strict=True)
         ]
     closing = [(row, final) for (row, _), final in zip(wanted, finals, strict=True) if final is not None]
@@ -223,10 +223,10 @@ def record_all(
     is_own = [decision is final for (_, decision), final in zip(wanted, finals, strict=True)]
     kept = _append(connection, closing, key if is_own[0] else None, origin, consequences)
     if not is_final and settings is not None:
-        want_second_reviews(connection, kept, settings)
+        request_second_reviews(connection, kept, settings)
     if confirmed := [row for row, made in kept if made.verdict is Verdict.COUNTERFEIT]:
         remember_confirmed(connection, *(((), confirmed) if origin.spread_from is not None else (confirmed,)))
-    match_again(connection, [row.case_id for row, _ in kept])
+    refresh_matches(connection, [row.case_id for row, _ in kept])
     numbered = {made.case_id: made for _, made in kept}
     return [
         numbered[decision.case_id] if is_same else decision

@@ -23,7 +23,7 @@ from ipml.review.decisions import Origin, check_decision, decide_claimed, make_d
 from ipml.review.near_duplicates.clusters import hand_over, is_same_offer, lock_cluster, lock_clusters, show_cases
 from ipml.review.quality.precision import is_confirmed, is_last_word
 from ipml.review.quality.rates import count_rate
-from ipml.review.quality.second_person import find_halves, find_scruples
+from ipml.review.quality.second_person import find_halves, find_second_person_obstacles
 from ipml.review.reversals import Consequences, find_decisions, stands
 from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage.audit_trail import audit
@@ -135,7 +135,7 @@ def _look_through(
     """Return the cases that can be decided together, the refused ones, and the digest of the preview."""
     obstacles = {case_id: find_obstacle(rows.get(case_id), reviewer, now) for case_id in wanted}
     free = [rows[case_id] for case_id, why in obstacles.items() if not why]
-    obstacles |= find_scruples(connection, free, reviewer, verdict, settings.second_person)
+    obstacles |= find_second_person_obstacles(connection, free, reviewer, verdict, settings.second_person)
     refused = tuple((case_id, why) for case_id, why in obstacles.items() if why)
     shown = [row for row in free if not obstacles[row.case_id]]
     seen = [[row.case_id, row.state, row.token, digest(row.snapshot)] for row in shown]

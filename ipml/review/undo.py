@@ -13,7 +13,7 @@ from ipml.records import Reversal, Verdict
 from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import PENDING, StoredCase, change_case, find_case, find_cases, note_event
 from ipml.review.near_duplicates.clusters import hand_over, lock_clusters
-from ipml.review.near_duplicates.relistings import match_again
+from ipml.review.near_duplicates.relistings import refresh_matches
 from ipml.review.pictures.stored import fetch_left
 from ipml.review.ranking.queue_order import rank_again
 from ipml.review.reversals import BY_APPEAL, Consequences, StoredDecision, find_decisions, find_reversible, stands
@@ -149,7 +149,7 @@ def reverse(
         hand_over(connection, closed)
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
     if not decides_anew:
-        match_again(connection, [row.case_id for row in undone])
+        refresh_matches(connection, [row.case_id for row in undone])
     for row, reversal in zip(undone, made, strict=True):
         payload = {"decision": row.decision_id, "verdict": row.verdict.value, "reversal": reversal.reversal_id}
         note_event(connection, reviewer, "reversed", row.case_id, now, **payload)

@@ -21,7 +21,7 @@ from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, get_case
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
-from ipml.review.worklists.search import Filter, browse
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeals, cases, measure_messages, notices, notifiers
 from ipml.web.http_api import list_routes
@@ -59,7 +59,7 @@ def decided(engine: Engine) -> Decided:
 def first_case(engine: Engine) -> int:
     """Return the number of the case that comes first."""
     with reading(engine) as connection:
-        return browse(connection, Filter(), limit=1)[0].case_id
+        return browse_cases(connection, Filter(), limit=1)[0].case_id
 
 
 @on_both

@@ -150,7 +150,7 @@ def take_in(
         judged.add_to_portfolios(connection, fresh, now)
         store_languages(connection, [news[key] for key in fresh], now)
         _withdraw(connection, submissions)
-        if (entering := judged.choose(connection, fresh, counting.counted)).newcomers:
+        if (entering := judged.choose(connection, fresh, counting.counted)).incoming_cases:
             enqueue_within(connection, entering, now=now)
         counting.note(connection)
         found = find_known(connection, named, now, {rows[key]["snapshot"]: judged.scored[key] for key in fresh})
@@ -440,7 +440,7 @@ def _rescore(
             ]
             connection.execute(update(listings).where(listings.c.listing_id == bindparam("key")), values)
         judged.add_to_portfolios(connection, same, now)
-        if (entering := judged.choose(connection, same, counting.counted)).newcomers:
+        if (entering := judged.choose(connection, same, counting.counted)).incoming_cases:
             enqueue_within(connection, entering, is_seen=False, now=now)
         counting.note(connection)
         return len(same)

@@ -75,7 +75,7 @@ def find_second_review_shares(settings: Settings) -> dict[str, float]:
     return {kind: share / ordinary for kind, share in shares.items()}
 
 
-def want_second_reviews(
+def request_second_reviews(
     connection: Connection, made: Sequence[tuple[StoredCase, Decision]], settings: Settings
 ) -> None:
     """Draw decisions for a second review: by another reviewer, later by the same one, or none."""

@@ -347,7 +347,7 @@ def _reaches(found: float | None, least: float | None) -> bool:
     return least is None or found is None or found >= least
 
 
-def judge_with_two(
+def combine_two_verdicts(
     connection: Connection,
     row: StoredCase,
     decision: Decision,
@@ -378,7 +378,7 @@ def judge_with_two(
     return Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", decision.decided_at)
 
 
-def find_scruples(
+def find_second_person_obstacles(
     connection: Connection,
     rows: Sequence[StoredCase],
     reviewer: str,

@@ -43,12 +43,12 @@ from ipml.review.ranking.policy import (
     ExpectedValue,
     Policy,
     Usual,
+    compute_expected_value,
     load_policy,
     price_of,
     read_expected_value,
     sales_a_day,
     usual_keys,
-    weigh,
 )
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise, writing
@@ -159,7 +159,7 @@ def rank_columns(
     """
     score = expect(score, match_precision)
     dues = (*dues, ranking.policy.deadline_of(listing.category, enqueued_at))
-    expected_value = weigh(listing, score, ranking.policy, ranking.usual)
+    expected_value = compute_expected_value(listing, score, ranking.policy, ranking.usual)
     ranks = make_ranks(expected_value, score, enqueued_at)
     return {
         "value": expected_value.value,

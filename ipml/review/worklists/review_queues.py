@@ -128,7 +128,7 @@ def define_queue(
         _route_pending(connection)
         audit.append(connection, by, "queue defined", f"review_queue:{queue_id}", {}, at=now)
         return queue_id
-    _find(connection, queue_id)
+    _require_queue(connection, queue_id)
     connection.execute(update(review_queues).where(review_queues.c.queue_id == queue_id).values(columns))
     _route_pending(connection)
     audit.append(connection, by, "queue changed", f"review_queue:{queue_id}", {}, at=now)
@@ -139,7 +139,7 @@ def remove_queue(connection: Connection, queue_id: int, *, by: str, now: datetim
     """Remove a queue; its cases go to the next that fits, or to everybody. NotFound if there is none."""
     now = now or datetime.now(UTC)
     serialise(connection, Lock.ENQUEUE)
-    _find(connection, queue_id)
+    _require_queue(connection, queue_id)
     gone = {"removed_at": now, "changed_by": by, "changed_at": now}
     connection.execute(update(review_queues).where(review_queues.c.queue_id == queue_id).values(gone))
     _route_pending(connection)
@@ -222,7 +222,7 @@ def _check(connection: Connection, rule: QueueRule) -> None:
             raise UnstorableValue(field, repr(strange[0][:80]), f"one of {', '.join(expected)}")
 
 
-def _find(connection: Connection, queue_id: int) -> None:
+def _require_queue(connection: Connection, queue_id: int) -> None:
     if queue_id not in {one.queue_id for one in list_queues(connection)}:
         raise NotFound("queue", queue_id, "The page of queues shows those that there are.")
 

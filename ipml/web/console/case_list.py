@@ -39,7 +39,7 @@ from ipml.review.ranking.queue_order import find_ranking_and_parts
 from ipml.review.worklists.decided_list import browse_decided, read_last_verdicts
 from ipml.review.worklists.own_verdicts import make_progress, select_given
 from ipml.review.worklists.saved_views import LONGEST_VIEW_NAME, find_start, list_views
-from ipml.review.worklists.search import ORDERS, Filter, browse
+from ipml.review.worklists.search import ORDERS, Filter, browse_cases
 from ipml.review.worklists.suggestions import suggest, suggest_reviewers
 from ipml.settings import Settings
 from ipml.storage.database import read_numbers, writing
@@ -148,7 +148,7 @@ class ListQuery(BaseModel):
             reviewer=self.reviewer or None,
         )
 
-    def browse(
+    def browse_cases(
         self,
         connection: Connection,
         wanted: Filter,
@@ -157,7 +157,7 @@ class ListQuery(BaseModel):
         parts: QueueParts | None = None,
     ) -> list[Case]:
         """Return one page of cases in this list's order."""
-        return browse(connection, wanted, self.order, limit=limit, after=after, parts=parts)
+        return browse_cases(connection, wanted, self.order, limit=limit, after=after, parts=parts)
 
     @property
     def is_narrowed(self) -> bool:
@@ -230,7 +230,7 @@ def _find_in_list(connection: Connection, user: User, last_id: int, state: str, 
     asked = ListQuery.read(within)
     wanted = replace(asked.filter(), state=state, free_for=user.name)
     for after in (last_id, None):
-        for case in asked.browse(connection, wanted, 2, after):
+        for case in asked.browse_cases(connection, wanted, 2, after):
             if case.case_id != last_id:
                 return case.case_id
     return None
@@ -240,7 +240,7 @@ def find_first(connection: Connection, user: User, within: str, most: int) -> li
     """Return the first cases of a list that nobody else holds."""
     asked = ListQuery.read(within)
     wanted = replace(asked.filter(), state="open", free_for=user.name)
-    return [case.case_id for case in asked.browse(connection, wanted, most)]
+    return [case.case_id for case in asked.browse_cases(connection, wanted, most)]
 
 
 def _claim_first(connection: Connection, user: User, within: str, settings: Settings) -> Claim | None:
@@ -297,7 +297,7 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
             decided = browse_decided(connection, wanted, limit=PAGE_SIZE + 1, after=after)
             found, verdicts = [case for case, _ in decided], {made.case_id: made for _, made in decided}
         else:
-            found = asked.browse(connection, wanted, PAGE_SIZE + 1, after, parts)
+            found = asked.browse_cases(connection, wanted, PAGE_SIZE + 1, after, parts)
         cases, is_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE and len(passed) < LONGEST_TRAIL
         numbers = _count(connection, user, settings_of(request))
         context = {
