@@ -14,6 +14,7 @@ from ipml.errors import Conflict, Forbidden, NotFound, Overtaken, UnstorableValu
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.quality.second_person import add_own_seller
+from ipml.review.queue import DecisionRequest
 from ipml.review.worklists.assignment import assign, list_assignees, snooze
 from ipml.review.worklists.comments import LONGEST_COMMENT, add_comment, find_comments
 from ipml.review.worklists.review_queues import (
@@ -211,7 +212,7 @@ def decide_next(engine: Engine, reviewer: str) -> int | None:
     """Have a reviewer decide the next case, and return which it was."""
     claim = act(engine, queue.claim, reviewer, now=NOON)
     if claim is not None:
-        act(engine, queue.decide, claim, Verdict.GENUINE, now=NOON)
+        act(engine, queue.decide, DecisionRequest(claim, Verdict.GENUINE), now=NOON)
     return claim and claim.case_id
 
 

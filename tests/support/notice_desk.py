@@ -10,7 +10,7 @@ from sqlalchemy import Engine, Row, insert, select
 
 from ipml.cooperation.notices.intake import receive
 from ipml.records import Decision, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt, notifier_of, pseudonym_of
 from ipml.storage.tables import cases, notice_items, notices
@@ -79,7 +79,13 @@ class Desk:
         """Let a reviewer decide a case."""
         taken = act(self.engine, claim, reviewer, case_id, now=self.pass_time())
         ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-        return act(self.engine, decide, taken, verdict, ground=ground, now=self.now, consequences=COOPERATION)
+        return act(
+            self.engine,
+            decide,
+            DecisionRequest(taken, verdict, ground),
+            now=self.now,
+            context=ReviewContext(consequences=COOPERATION),
+        )
 
     def items(self, notice_id: int) -> list[Row[Any]]:
         """Return the items of a notice, in order."""

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, insert
 from ipml.records import EarlierListings, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.stream_intake import IntakeModel
 from ipml.review.cases import find_case_with_waiting
-from ipml.review.queue import claim, decide
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide
 from ipml.review.ranking.list_marks import find_marks
 from ipml.review.ranking.queue_order import explain_place, find_ranking_and_parts
 from ipml.settings import DEFAULT_SETTINGS
@@ -20,13 +20,23 @@ Score = Callable[[Sequence[Listing], bool], list[ScoredListing]]
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
 
-def judge(engine, case_id=None, verdict=Verdict.GENUINE, by="ana", now=None, settings=DEFAULT_SETTINGS, **said):
+def judge(
+    engine,
+    case_id=None,
+    verdict=Verdict.GENUINE,
+    by="ana",
+    now=None,
+    settings=DEFAULT_SETTINGS,
+    consequences=None,
+    **said,
+):
     """Claim a case, or the next one, and decide it; counterfeit has a ground."""
     ground = {"ground": "test_purchase"} if verdict is Verdict.COUNTERFEIT else {}
     with writing(engine) as connection:
         taken = claim(connection, by, case_id, settings=settings, now=now)
         assert taken is not None
-        return decide(connection, taken, verdict, settings=settings, now=now, **(ground | said))
+        request = DecisionRequest(taken, verdict, **(ground | said))
+        return decide(connection, request, now=now, context=ReviewContext(settings, consequences))
 
 
 def say_again(engine: Engine, by: str, verdicts: Mapping[int, Verdict], now: datetime, kind: str = "audit") -> None:

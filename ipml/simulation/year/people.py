@@ -36,7 +36,7 @@ from ipml.records import Case, Claim, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.claims import claim, claim_ahead
 from ipml.review.group_decisions import MOST_CASES, decide_bulk, preview_bulk
-from ipml.review.queue import decide, get_case, list_cases
+from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext, decide, get_case, list_cases
 from ipml.review.reversals import Consequences
 from ipml.settings import Settings, get_settings
 from ipml.simulation.year.weeks import DrawnNotice
@@ -184,12 +184,9 @@ class SimulatedStaff:
         ground = _name_ground(case, verdict)
         decide(
             connection,
-            taken,
-            verdict,
-            ground=ground,
-            settings=self.settings,
+            DecisionRequest(taken, verdict, ground),
             now=now,
-            consequences=self.consequences,
+            context=ReviewContext(self.settings, self.consequences),
         )
 
     def _go_down_the_list(self, reviewer: str, n_cases: int, now: datetime, rng: np.random.Generator) -> int:
@@ -208,17 +205,13 @@ class SimulatedStaff:
         for start in range(0, len(numbers), MOST_CASES):
             some = numbers[start : start + MOST_CASES]
             with writing(self.engine) as connection:
-                seen = preview_bulk(connection, some, reviewer, verdict, settings=self.settings, now=now)
+                seen = preview_bulk(connection, BulkRequest(some, reviewer, verdict), settings=self.settings, now=now)
                 made = decide_bulk(
                     connection,
-                    some,
-                    reviewer,
-                    verdict,
-                    ground=ground,
+                    BulkRequest(some, reviewer, verdict, ground),
                     token=seen.digest,
-                    settings=self.settings,
                     now=now,
-                    consequences=self.consequences,
+                    context=ReviewContext(self.settings, self.consequences),
                 )
             decided += len(made.decisions)
         return decided

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 from fastapi import Form, Query, Request, Response
@@ -12,6 +12,7 @@ from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.group_decisions import MOST_CASES
 from ipml.review.ranking.queue_order import current_ranking
+from ipml.review.reversals import ReviewContext
 from ipml.storage.database import writing
 from ipml.web.accounts.login import authorised, get_consequences, settings_of
 from ipml.web.console.case_list import FormNumber, address_of_list, find_first
@@ -55,12 +56,13 @@ def decide_bulk(
     within: WithinForm = "",
 ) -> Response:
     """Record one verdict on all cases of the preview, or on none if one has changed since."""
-    verdict, _, ground = choice.partition("/")
-    said: dict[str, Any] = {"ground": ground, "note": note, "key": key, "consequences": get_consequences(request)}
-    said |= {"token": token[VERDICTS.index(Verdict(verdict))], "settings": settings_of(request)}
+    name, _, ground = choice.partition("/")
+    verdict = Verdict(name)
+    context = ReviewContext(settings_of(request), get_consequences(request))
     try:
         with authorised(request, writing) as (connection, user):
-            queue.decide_bulk(connection, case, user.name, Verdict(verdict), **said)
+            asked = queue.BulkRequest(case, user.name, verdict, ground, note, key)
+            queue.decide_bulk(connection, asked, token=token[VERDICTS.index(verdict)], context=context)
     except Overtaken as error:
         return _show_bulk(request, case, within, note, str(error))
     return redirect(address_of_list(within))
@@ -72,7 +74,8 @@ def _show_bulk(
     settings = settings_of(request)
     with authorised(request) as (connection, user):
         previews = [
-            queue.preview_bulk(connection, numbers, user.name, verdict, settings=settings) for verdict in VERDICTS
+            queue.preview_bulk(connection, queue.BulkRequest(numbers, user.name, verdict), settings=settings)
+            for verdict in VERDICTS
         ]
         listings = {case.case_id: case.scored.listing for case in previews[0].cases}
         pictures = find_pictures(connection, settings, listings)

@@ -34,7 +34,7 @@ from ipml.review import queue
 from ipml.review.arrivals.versions import read_pasts, tell_past
 from ipml.review.cases import find_case
 from ipml.review.claims import ShownCase, find_hidden
-from ipml.review.decisions import find_undoable, list_reversals, take_back
+from ipml.review.decisions import DecisionRequest, find_undoable, list_reversals, take_back
 from ipml.review.group_decisions import MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.near_duplicates.relistings import explain_match
@@ -46,6 +46,7 @@ from ipml.review.ranking.queue_order import (
     explain_value,
     find_ranking_and_parts,
 )
+from ipml.review.reversals import ReviewContext
 from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.review.sellers.seller_lists import get_entries
 from ipml.review.translations import Translator, find_translation, store_translation
@@ -140,15 +141,14 @@ def decide(
     """
     name, _, ground = choice.partition("/")
     verdict = Verdict(name)
-    said: dict[str, Any] = {"ground": ground, "note": note, "key": key, **_rules(request)}
     try:
         with authorised(request, writing) as (connection, user):
-            claim = Claim(case_id, user.name, token, until)
+            decision = DecisionRequest(Claim(case_id, user.name, token, until), verdict, ground, note, key)
             state = find_case(connection, case_id).state
             if spread and verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE):
-                decide_and_spread(connection, claim, verdict, spread, **said)
+                decide_and_spread(connection, decision, spread, context=_make_context(request))
             else:
-                queue.decide(connection, claim, verdict, **said)
+                queue.decide(connection, decision, context=_make_context(request))
     except Overtaken:
         return show_visit(request, case_id, Visit(trail, within, note, lost=verdict.value))
     except Forbidden as error:
@@ -415,8 +415,8 @@ def _follow(
     return find_following(connection, user, last_id, state, within, read_trail(trail), settings)
 
 
-def _rules(request: Request) -> dict[str, Any]:
-    return {"settings": settings_of(request), "consequences": get_consequences(request)}
+def _make_context(request: Request) -> ReviewContext:
+    return ReviewContext(settings_of(request), get_consequences(request))
 
 
 def undo(
@@ -434,21 +434,18 @@ def undo(
     The form names the verdict, so an outdated page cannot take back another, and the case left open for it, which is
     released.
     """
-    said: dict[str, Any] = {
-        "undo_minutes": settings_of(request).undo_minutes,
-        "consequences": get_consequences(request),
-    }
+    context = _make_context(request)
     with authorised(request, writing) as (connection, user):
         is_lead = user.role.may(Action.UNDO_OTHERS)
         if leaving:
             give_back(connection, user, queue.get_case(connection, leaving), token)
         if group:
-            made = queue.undo_group(connection, group, user.name, may_undo_others=is_lead, **said)
+            made = queue.undo_group(connection, group, user.name, may_undo_others=is_lead, context=context)
             return redirect(f"/?undone={len(made)}")
         if decision:
-            case = queue.undo(connection, decision, user.name, may_undo_others=is_lead, **said).case_id
+            case = queue.undo(connection, decision, user.name, may_undo_others=is_lead, context=context).case_id
         else:
-            take_back(connection, user.name, case, claim, **said)
+            take_back(connection, user.name, case, claim, context=context)
     return address_of(case, within, undone=1)
 
 

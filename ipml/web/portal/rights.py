@@ -11,6 +11,7 @@ from fastapi import File, Form, Request, Response, UploadFile
 from sqlalchemy import Connection
 
 from ipml.cooperation.brands.sellers import (
+    ProposedSeller,
     end_authorisation,
     list_authorised,
     list_proposals,
@@ -20,6 +21,7 @@ from ipml.cooperation.notifiers.notifier import end_of_day
 from ipml.cooperation.notifiers.registrations import (
     MOST_BYTES,
     Registration,
+    RegistrationForm,
     file_registration,
     list_registrations,
     read_file,
@@ -57,18 +59,8 @@ def file_right(
         content = _read_certificate(file)
         with visiting(request, writing) as (connection, visitor):
             binding = visitor.binding(brand)
-            file_registration(
-                connection,
-                binding.notifier_id,
-                binding.brand,
-                number.strip(),
-                office.strip(),
-                classes.strip(),
-                last_day=last_day,
-                file=content,
-                by=visitor.name,
-                now=datetime.now(UTC),
-            )
+            form = RegistrationForm(binding.brand, number.strip(), office.strip(), classes.strip(), last_day, content)
+            file_registration(connection, binding.notifier_id, form, by=visitor.name, now=datetime.now(UTC))
     except (Refused, Conflict) as error:
         return _render_rights(request, said, str(error))
     return redirect("/portal/rights")
@@ -102,17 +94,10 @@ def propose(request: Request, brand: _Text, seller: _Text = "", why: _Text = "",
         last_day = _read_day(until)
         with visiting(request, writing) as (connection, visitor):
             binding = visitor.binding(brand)
-            propose_seller(
-                connection,
-                binding.brand,
-                binding.notifier_id,
-                seller.strip(),
-                why.strip(),
-                until=None if last_day is None else end_of_day(last_day),
-                by=visitor.name,
-                now=datetime.now(UTC),
-                needs_review=get_cooperation_policy(request).portal.review_authorised_sellers,
-            )
+            end = None if last_day is None else end_of_day(last_day)
+            proposed = ProposedSeller(binding.brand, binding.notifier_id, seller.strip(), why.strip(), end)
+            needs_review = get_cooperation_policy(request).portal.review_authorised_sellers
+            propose_seller(connection, proposed, by=visitor.name, now=datetime.now(UTC), needs_review=needs_review)
     except (Refused, Conflict, Forbidden) as error:
         return _render_sellers(request, said, str(error))
     return redirect("/portal/sellers")

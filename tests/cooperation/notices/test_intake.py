@@ -23,7 +23,7 @@ from ipml.cooperation.policy import CooperationPolicy
 from ipml.errors import InvalidNotice, KeyReused, NotFound
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
-from ipml.review.queue import claim, decide, enqueue, get_case
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue, get_case
 from ipml.review.sellers.seller_record import list_record
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import find_keys, find_message
@@ -63,7 +63,10 @@ def judge(engine: Engine, case_id: int, verdict: Verdict) -> int:
     assert held is not None
     with writing(engine) as connection:
         return decide(
-            connection, held, verdict, ground=GROUNDS.get(verdict, ""), now=NOON, consequences=COOPERATION
+            connection,
+            DecisionRequest(held, verdict, GROUNDS.get(verdict, "")),
+            now=NOON,
+            context=ReviewContext(consequences=COOPERATION),
         ).decision_id
 
 

@@ -36,7 +36,7 @@ from ipml.errors import IpmlError, UnwritableFile
 from ipml.kit.svg import make_ticks, round_up
 from ipml.records import Verdict
 from ipml.review.arrivals.intake import enqueue_batch
-from ipml.review.queue import get_case, undo
+from ipml.review.queue import ReviewContext, get_case, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeals, cases, decisions, measures, notifiers, outbox, penalties, referrals
 
@@ -312,8 +312,9 @@ class Life:
         numbers = read_scalars(self.desk.engine, select(decisions.c.decision_id))
         if numbers:
             with writing(self.desk.engine) as connection:
-                said = {"may_undo_others": True, "now": self.desk.now, "consequences": COOPERATION}
-                undo(connection, self.draw.choice(numbers), "lea", **said)
+                said = {"may_undo_others": True, "now": self.desk.now}
+                number, context = self.draw.choice(numbers), ReviewContext(consequences=COOPERATION)
+                undo(connection, number, "lea", **said, context=context)
 
     def give_notice(self) -> None:
         """Somebody gives notice of some listings, one of them unknown perhaps."""

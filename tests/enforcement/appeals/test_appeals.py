@@ -29,7 +29,7 @@ from ipml.review.arrivals.stream_intake import IntakeModel
 from ipml.review.corrections import NearDuplicates
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import decide_and_spread, preview_spread
-from ipml.review.queue import claim, enqueue
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, enqueue
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt
@@ -99,11 +99,12 @@ def take_down_alike(market):
     titles = [f"Leather bag, brown, no. {number}" for number in range(5)]
     bags = [market.make_scored(f"B{n}", title=title, price=50.0, currency="EUR") for n, title in enumerate(titles)]
     enqueue(market.engine, bags)
-    options = {"ground": "declared_replica", "now": market.now, "consequences": ENFORCEMENT}
+    context = ReviewContext(consequences=ENFORCEMENT)
     with writing(market.engine) as connection:
         taken = claim(connection, "ana", now=market.now)
         alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
-        spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options).decisions
+        request = DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica")
+        spread = decide_and_spread(connection, request, alike, now=market.now, context=context).decisions
     return [taken.case_id, *(decision.case_id for decision in spread)]
 
 

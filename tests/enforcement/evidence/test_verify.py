@@ -26,7 +26,7 @@ from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.evidence.verify import STAMP, STAMPED, check_package, is_signed, main
 from ipml.errors import Refused, UnreadableFile
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
 from ipml.review.undo import undo
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import open_database, writing
@@ -42,10 +42,12 @@ def market(tmp_path_factory):
         with writing(engine) as connection:
             held = claim(connection, "ana")
             decision = decide(
-                connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=note, consequences=KEEPING
+                connection,
+                DecisionRequest(held, Verdict.COUNTERFEIT, "declared_replica", note=note),
+                context=ReviewContext(consequences=KEEPING),
             )
         if note == "mirror quality":
-            act(engine, undo, decision.decision_id, "ana", consequences=KEEPING)
+            act(engine, undo, decision.decision_id, "ana", context=ReviewContext(consequences=KEEPING))
     return engine
 
 

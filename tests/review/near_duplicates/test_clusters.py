@@ -19,6 +19,7 @@ from ipml.review.claims import claim
 from ipml.review.group_decisions import decide_bulk, preview_bulk, preview_spread
 from ipml.review.near_duplicates.clusters import fold_title, has_like_price, make_bands, make_shingles, sign_shingles
 from ipml.review.near_duplicates.clusters import is_same_offer as is_same_scored
+from ipml.review.queue import BulkRequest
 from ipml.review.undo import undo
 from ipml.review.worklists.search import list_cases, seller_cases
 from ipml.storage.tables import bands
@@ -102,8 +103,8 @@ def test_those_who_wait_for_a_decided_case_wait_for_one_of_them(engine: Engine, 
         seller, first = {"seller_id": f"s{place}"}, 5 * place + 1
         enqueue(engine, [make_copy(f"L{place}{number}", 0.9 - number / 100, **seller) for number in range(4)])
         if at_once:
-            preview = ask(engine, preview_bulk, [first], "ana", verdict)
-            act(engine, decide_bulk, [first], "ana", verdict, token=preview.digest)
+            preview = ask(engine, preview_bulk, BulkRequest([first], "ana", verdict))
+            act(engine, decide_bulk, BulkRequest([first], "ana", verdict), token=preview.digest)
         else:
             judge(engine, first, verdict)
         enqueue(engine, [make_copy(f"L{place}4", 0.8, **seller)])
