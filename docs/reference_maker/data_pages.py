@@ -352,7 +352,7 @@ def _name_keys(column: Column[Any]) -> str:
 _POLICIES: Mapping[str, tuple[str, str]] = {
     "review/ranking/policy.toml": (
         "Ranking policy",
-        "What a review is worth, and by when it must be made. `IPML_POLICY_REVIEW` names a copy.",
+        "Expected value of a review, deadlines, and intake. `IPML_POLICY_REVIEW` names a copy.",
     ),
     "enforcement/policy.toml": (
         "Enforcement policy",

@@ -19,8 +19,14 @@ from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, rescore_changed, take_in
 from ipml.review.pictures.copies import make_copies
 from ipml.review.pictures.hashes import HashIndex, group_pictures
-from ipml.review.pictures.reference import list_references, remove_reference
-from ipml.review.pictures.reference_intake import AddedPictures, KnownGoods, add_references, find_files
+from ipml.review.pictures.reference import (
+    AddedPictures,
+    KnownGoods,
+    add_references,
+    find_files,
+    list_references,
+    remove_reference,
+)
 from ipml.review.pictures.same_picture import SamePicture, add_picture_matches, find_same_pictures, measure_reference
 from ipml.review.pictures.stored import path_of, store_files, sweep_files
 from ipml.review.queue import DecisionRequest, claim, decide, get_case
