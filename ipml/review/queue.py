@@ -23,7 +23,7 @@ from ipml.review.group_decisions import (
 from ipml.review.quality.second_person import find_own_verdict
 from ipml.review.reversals import ReviewContext
 from ipml.review.undo import undo, undo_group
-from ipml.review.worklists.search import list_cases, seller_cases
+from ipml.review.worklists.search import list_cases
 
 __all__ = [
     "GROUNDS",
@@ -53,7 +53,6 @@ __all__ = [
     "preview_spread",
     "release",
     "resume",
-    "seller_cases",
     "show_case",
     "shown_history",
     "undo",

@@ -27,7 +27,7 @@ from ipml.review.claims import claim, find_out_of_reach, release, resume
 from ipml.review.decisions import GROUNDS, decide, list_decisions
 from ipml.review.queue import DecisionRequest, ReviewContext
 from ipml.review.undo import undo
-from ipml.review.worklists.search import list_cases, seller_cases
+from ipml.review.worklists.search import list_cases
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
@@ -220,7 +220,7 @@ def test_filters_keep_what_matches(full: Engine):
         assert list_cases(connection, state="decided") == []
         assert list_cases(connection, brand="' OR 1=1 --") == []
     best = judge(full).case_id
-    found = ask(full, seller_cases, ask(full, get_case, best).scored.listing.seller_id)
+    found = ask(full, list_cases, state=None, seller_id=ask(full, get_case, best).scored.listing.seller_id)
     assert (len(found), {case.case_id for case in found if case.state == "decided"}) == (10, {best})
     judge(full, None, Verdict.ESCALATE)
     assert ask(full, count_cases) == {"open": 18, "decided": 1, "escalated": 1, "superseded": 0}

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine, insert, select
 
 from ipml.records import EarlierListings, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.stream_intake import IntakeModel
@@ -45,6 +46,12 @@ def say_again(engine: Engine, by: str, verdicts: Mapping[int, Verdict], now: dat
     rows = [{**row, "case_id": case, "listing_id": f"L{case}", "verdict": said} for case, said in verdicts.items()]
     with writing(engine) as connection:
         connection.execute(insert(second_verdicts), rows)
+
+
+def list_second_verdicts(connection: Connection, case_id: int) -> Sequence[Any]:
+    """Return the rows of the second verdicts in force on a case."""
+    query = select(second_verdicts).where(second_verdicts.c.case_id == case_id)
+    return connection.execute(query.where(second_verdicts.c.withdrawn_at.is_(None))).all()
 
 
 def tell_place(connection: Connection, case_id: int, now: datetime) -> tuple[str, ...]:

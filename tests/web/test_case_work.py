@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, update
 from support.casework import count_cases, judge, read_case, read_decisions
+from support.reviewing import list_second_verdicts
 from support.transactions import act, ask
 
 from ipml.cooperation.consequences import Cooperation
@@ -19,7 +20,7 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.quality.blind_reviews import add_control_case
-from ipml.review.quality.second_person import add_own_seller, list_second_verdicts
+from ipml.review.quality.second_person import add_own_seller
 from ipml.review.queue import DecisionRequest, ReviewContext
 from ipml.review.worklists.comments import find_comments
 from ipml.settings import Settings

@@ -356,19 +356,18 @@ def store_listings(
     connection: Connection,
     notifier: Notifier,
     notice: Notice,
-    notice_id: int,
+    stored: StoredNotice,
     joined: Sequence[Joined],
-    now: datetime,
 ) -> list[int]:
     """Store the listings of a notice, encrypted with the seller's key if known; return the item numbers."""
     rows = [
         {
-            "notice_id": notice_id,
+            "notice_id": stored.notice_id,
             "position": position,
-            "noted_at": now,
+            "noted_at": stored.received_at,
             "listing_digest": one.digest,
             "location": encrypt_location(connection, at.pseudonym or notifier.pseudonym, one),
-            "settled_at": None if at.state in ("unknown", "waiting") else now,
+            "settled_at": None if at.state in ("unknown", "waiting") else stored.received_at,
             **asdict(at),
         }
         for position, (one, at) in enumerate(zip(notice.listings, joined, strict=True), start=1)

@@ -39,7 +39,7 @@ from ipml.review.pictures.screened import PictureMatch, find_matches
 from ipml.review.pictures.stored import add_pictures
 from ipml.review.ranking.list_marks import find_listed
 from ipml.review.ranking.policy import Policy
-from ipml.review.ranking.queue_order import QueueRanking, current_ranking, rank_columns
+from ipml.review.ranking.queue_order import QueueRanking, current_ranking, expect, rank_columns
 from ipml.review.sampling.exploration import (
     SamplePlace,
     SamplingRule,
@@ -139,8 +139,8 @@ class _IncomingCase:
         self, ranking: QueueRanking, enqueued_at: datetime, *due: datetime | None, match_precision: float | None
     ) -> _IncomingCase:
         """Return the same with the columns of the ranking in force."""
-        listing, score = self.scored.listing, self.columns["score"]
-        columns = rank_columns(ranking, listing, score, enqueued_at, *due, match_precision=match_precision)
+        score = expect(self.columns["score"], match_precision)
+        columns = rank_columns(ranking, self.scored.listing, score, enqueued_at, *due)
         return replace(self, columns=self.columns | columns)
 
 

@@ -151,13 +151,12 @@ def rank_columns(
     score: float | None,
     enqueued_at: datetime,
     *dues: datetime | None,
-    match_precision: float | None = None,
 ) -> dict[str, Any]:
     """Return the columns of a case for expected value, ranks and earliest deadline.
 
-    `dues` are deadlines besides the policy's for the category. `match_precision` replaces the score if it is higher.
+    `score` is the probability that ranks the case (`expect`). `dues` are deadlines besides the policy's for the
+    category.
     """
-    score = expect(score, match_precision)
     dues = (*dues, ranking.policy.deadline_of(listing.category, enqueued_at))
     expected_value = compute_expected_value(listing, score, ranking.policy, ranking.usual)
     ranks = make_ranks(expected_value, score, enqueued_at)
@@ -190,20 +189,6 @@ def make_ranks(expected_value: ExpectedValue, score: float | None, enqueued_at: 
         QueueOrder.VALUE: -expected_value.per_minute,
         QueueOrder.FIFO: float(to_microseconds(enqueued_at)),
     }
-
-
-def sort_column(order: QueueOrder | None) -> ColumnElement[Any]:
-    """Return the column of `cases` that an order (None: that in force) sorts by, ascending, then by number.
-
-    Each has an index together with the state.
-    """
-    columns: dict[QueueOrder | None, ColumnElement[Any]] = {
-        None: cases.c.rank,
-        QueueOrder.SCORE: cases.c.score_rank,
-        QueueOrder.VALUE: cases.c.value_rank,
-        QueueOrder.FIFO: cases.c.enqueued_at,
-    }
-    return columns[order]
 
 
 def rerank(
@@ -281,8 +266,8 @@ def _rank_rows(
     ranking: QueueRanking, rows: Sequence[StoredCase | Row[Any]], waiting: Mapping[int, int]
 ) -> Iterator[dict[str, Any]]:
     for row in rows:
-        listing, known = decode_listing(row.snapshot), (row.score, row.enqueued_at, row.due_at)
-        columns = rank_columns(ranking, listing, *known, match_precision=row.match_precision)
+        listing, score = decode_listing(row.snapshot), expect(row.score, row.match_precision)
+        columns = rank_columns(ranking, listing, score, row.enqueued_at, row.due_at)
         yield columns | {"number": row.case_id, "rank": count_in(columns["rank"], waiting.get(row.case_id, 0))}
 
 
@@ -324,13 +309,11 @@ def explain_place(
     ranking: QueueRanking,
     parts: QueueParts,
     marks: Sequence[ListMark],
-    *,
-    state: str | None = None,
 ) -> tuple[str, ...]:
     """Return sentences that explain a case's place at the moment of the parts.
 
     `row` comes from `ipml.review.cases.find_case_with_waiting`, `ranking` and `parts` from `find_ranking_and_parts`.
-    `state` is the one shown: a second review of a decided case must look like an open case.
+    Its state is the one shown: a second review of a decided case must look like an open case.
 
     Examples
     --------
@@ -354,14 +337,13 @@ def explain_place(
     12 % likely × 340 EUR × 3.5 sales until the next review = 143 EUR of harm
     less 1.00 EUR for 2 minutes of review and 1.76 EUR for wrongful removals: expected value 70 EUR a minute
     """
-    state = state or row.state
-    stands_alone = state == "open" and row.exemplar is None
+    stands_alone = row.state == "open" and row.exemplar is None
     sentences = _say_place(connection, row, ranking, parts, marks) if stands_alone else []
     if stands_alone and row.match_precision is not None and row.match_precision > (row.score or 0.0):
         sentences.append(f"as if its score were {100 * row.match_precision:.0f} %: so often is such a match right")
     if stands_alone and row.n_waiting:
         sentences.append(f"earlier for {row.n_waiting} of its near-duplicates that wait for it")
-    if row.due_at is not None and state != "decided":
+    if row.due_at is not None and row.state != "decided":
         sentences.append(_say_due(row.due_at, parts.now))
     return tuple(sentences)
 

@@ -334,11 +334,6 @@ def list_cases(
     return browse_cases(connection, wanted, limit=limit, after=after, now=now)
 
 
-def seller_cases(connection: Connection, seller_id: str, limit: int = 20, *, now: datetime | None = None) -> list[Case]:
-    """Return a seller's cases in any state, the most suspicious first."""
-    return list_cases(connection, state=None, seller_id=seller_id, limit=limit, now=now)
-
-
 _LATEST = 300
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path as FilePath
@@ -250,7 +250,7 @@ def _read_case(
         "grounds": queue.GROUNDS,
         "undoable": find_undoable(connection, user.name, undo_minutes=settings.undo_minutes) if can_decide else None,
         "list_address": address_of_list(visit.within),
-        "place": explain_place(connection, shown.stored, ranking, parts, marks, state=case.state),
+        "place": explain_place(connection, replace(shown.stored, state=case.state), ranking, parts, marks),
         "value": explain_value(shown.stored),
         "rates": ranking.policy.exchange_rates,
         "listed": get_entries(connection, [mark.entry_id for mark in marks]),

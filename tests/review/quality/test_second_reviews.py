@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, Engine, func, select
 from support import reviewing
 from support.databases import on_both
-from support.reviewing import NOON, Make
+from support.reviewing import NOON, Make, list_second_verdicts
 from support.transactions import act, ask
 
 from ipml.errors import Conflict, KeyReused, NotFound, Overtaken, UnstorableValue
@@ -21,7 +21,6 @@ from ipml.review import claims
 from ipml.review import decisions as verdicts
 from ipml.review.claims import show_case, shown_history
 from ipml.review.quality import blind_reviews
-from ipml.review.quality.second_person import list_second_verdicts
 from ipml.review.queue import DecisionRequest, ReviewContext, enqueue, get_case, history, list_decisions, release
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify

@@ -13,7 +13,7 @@ from ipml.review.cases import find_case
 from ipml.review.queue import DecisionRequest, claim, decide, enqueue, history, list_cases, release
 from ipml.review.ranking import queue_order
 from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.queue_order import QueueOrder, current_ranking, explain_value, rank_again, rerank, sort_column
+from ipml.review.ranking.queue_order import QueueOrder, current_ranking, explain_value, rank_again, rerank
 from ipml.storage.audit_trail.audit import list_rows, verify
 from ipml.storage.database import writing
 from ipml.storage.tables import cases, rankings
@@ -104,9 +104,16 @@ def test_ranking_goes_on_over_many_batches(engine: Engine, make_scored: Make):
     assert names(engine)[:3] == ["L0", "L1", "L2"]
 
 
+COLUMNS = {
+    QueueOrder.SCORE: cases.c.score_rank,
+    QueueOrder.VALUE: cases.c.value_rank,
+    QueueOrder.FIFO: cases.c.enqueued_at,
+}
+
+
 def listed(engine: Engine, order: QueueOrder) -> list[str]:
     """Return the listings of the open cases as an order sorts them."""
-    query = select(cases.c.listing_id).where(cases.c.state == "open").order_by(sort_column(order), cases.c.case_id)
+    query = select(cases.c.listing_id).where(cases.c.state == "open").order_by(COLUMNS[order], cases.c.case_id)
     return ask(engine, Connection.scalars, query)
 
 
