@@ -141,7 +141,8 @@ def decide_claimed(
     check_decision(*content, key)
     row = lock_cluster(connection, claim.case_id)
     decision = Decision(0, row.case_id, row.listing_id, *content, claim.reviewer, now)
-    if key and (earlier := _find_by_key(connection, key)):
+    if key and (sent_before := connection.execute(_BY_KEY, {"key": key}).first()):
+        earlier = make_decision(sent_before)
         if _content(earlier) != _content(decision):
             raise KeyReused(key, f"decision, on case {earlier.case_id}")
         return row, earlier
@@ -177,11 +178,6 @@ _BY_KEY = union_all(
         for said, number in ((decisions, decisions.c.decision_id), (second_verdicts, literal(0)))
     )
 )
-
-
-def _find_by_key(connection: Connection, key: str) -> Decision | None:
-    row = connection.execute(_BY_KEY, {"key": key}).first()
-    return None if row is None else make_decision(row)
 
 
 def _content(decision: Decision) -> Decision:

@@ -125,7 +125,8 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
         settled_by = decision.decision_id if decision is not None and state != "waiting" else None
         joined.append(Joined(state, row.case_id, pseudonyms[row.seller_id], settled_by))
     _reopen(connection, brought, now)
-    _bring_forward(connection, brought[: coming.lane.left_today], due_at, now)
+    if numbers := [row.case_id for row in brought[: coming.lane.left_today]]:
+        bring_forward(connection, find_cases(connection, numbers).values(), due_at, actor=_SYSTEM, now=now)
     return joined
 
 
@@ -237,12 +238,6 @@ def _reopen(connection: Connection, rows: Sequence[StoredCase], now: datetime) -
             again = Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", _SYSTEM, now)
             # An escalation has no consequences.
             record_all(connection, [(row, again)], Origin(_ORIGIN))
-
-
-def _bring_forward(connection: Connection, rows: Sequence[StoredCase], due_at: datetime, now: datetime) -> None:
-    if rows:
-        numbers = [row.case_id for row in rows]
-        bring_forward(connection, find_cases(connection, numbers).values(), due_at, actor=_SYSTEM, now=now)
 
 
 _REFERENCE_BYTES = 16  # 128 bits cannot be guessed

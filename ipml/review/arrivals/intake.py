@@ -329,7 +329,8 @@ class _Intake:
         if self.sample_id is not None:
             places = {cases_of[key]: one.place for key, one in latest.items() if one.place}
             note_places(connection, self.sample_id, places)
-        added = [_enter(number, entry, exemplars) for number, entry in entries.values()]
+        waiting: dict[int, _Payload] = {case_id: {"exemplar": exemplar} for case_id, exemplar in exemplars.items()}
+        added = [(subject_of(number), entry | waiting.get(number, {})) for number, entry in entries.values()]
         audit.append_all(connection, _SYSTEM, "enqueued", added, at=self.now)
         successors = [(one.superseded, cases_of[key]) for key, one in arrived.items() if one.superseded]
         pass_on(connection, successors, self.now)
@@ -508,11 +509,6 @@ def _make_key(arrived: MatchedListing, incoming: _IncomingCase) -> str:
     """Return a unique key of a case; a listing without a moment may return in an earlier form."""
     key: str = incoming.columns["listing_key"]
     return key if arrived.newest is None else f"after {arrived.newest.case_id} {key}"
-
-
-def _enter(case_id: int, payload: _Payload, exemplars: Mapping[int, int]) -> _Entry:
-    waits_for: _Payload = {"exemplar": exemplars[case_id]} if case_id in exemplars else {}
-    return subject_of(case_id), payload | waits_for
 
 
 def _is_news(row: StoredCase, incoming: _IncomingCase) -> bool:

@@ -267,11 +267,7 @@ def _find_latest(submitted: Iterable[Listing], now: datetime) -> dict[str, Listi
 
 
 def _order(listing: Listing, now: datetime) -> tuple[datetime, str]:
-    return listing.observed_at or now, _digest_sent(listing)
-
-
-def _digest_sent(listing: Listing) -> str:
-    return digest(encode(ScoredListing(listing, None, None, (), (), None, "")))
+    return listing.observed_at or now, digest(encode(ScoredListing(listing, None, None, (), (), None, "")))
 
 
 def _is_news(observed: tuple[datetime, str], row: _Row | None) -> bool:

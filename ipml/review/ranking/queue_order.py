@@ -344,7 +344,8 @@ def explain_place(
     if stands_alone and row.n_waiting:
         sentences.append(f"earlier for {row.n_waiting} of its near-duplicates that wait for it")
     if row.due_at is not None and row.state != "decided":
-        sentences.append(_say_due(row.due_at, parts.now))
+        left = row.due_at - parts.now
+        sentences.append(f"due in {_span(left)}" if left > timedelta() else f"overdue by {_span(-left)}")
     return tuple(sentences)
 
 
@@ -385,10 +386,6 @@ def _count(most: int, now: datetime, *conditions: ColumnElement[bool], in_order:
     found = select(cases.c.case_id).where(*is_shown, *conditions).limit(most)
     found = found.order_by(cases.c.rank) if in_order else found
     return select(func.count()).select_from(found.subquery()).scalar_subquery()
-
-
-def _say_due(due_at: datetime, now: datetime) -> str:
-    return f"due in {_span(due_at - now)}" if due_at > now else f"overdue by {_span(now - due_at)}"
 
 
 def _say_expected_value(expected_value: ExpectedValue) -> tuple[str, ...]:

@@ -143,7 +143,7 @@ def remove_entry(connection: Connection, entry_id: int, *, why: str, by: str, no
     _check_given("reason", why, LONGEST_WHY)
     serialise(connection, Lock.ENQUEUE)
     entry = get_entry(connection, entry_id)
-    if not _is_in_force(entry, now):
+    if entry.removed_at is not None or (entry.until is not None and entry.until <= now):
         return entry
     if entry.origin == "brand file":
         remedy = "Remove it there, and load the file again with `ipml seller lists load`."
@@ -364,10 +364,6 @@ def _end(
         is_it = or_(seller_list_entries.c.entry_id.in_(some), seller_list_entries.c.alias_of.in_(some))
         change = update(seller_list_entries).where(is_it).values(removed_by=by, removed_at=now, why_removed=why_removed)
         audit.change_rows(connection, change, by, "seller unlisted", at=now)
-
-
-def _is_in_force(entry: ListEntry, now: datetime) -> bool:
-    return entry.removed_at is None and (entry.until is None or entry.until > now)
 
 
 def _make_entry(row: Row[Any], keys: Keyring) -> ListEntry:
