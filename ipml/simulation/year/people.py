@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, select
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.notices.outcomes import run_notice_deadlines
-from ipml.cooperation.notifiers.misuse import find_misuse, suspend, warn
+from ipml.cooperation.notifiers.misuse import StepOrder, find_misuse, suspend, warn
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
@@ -354,5 +354,5 @@ def look_after_notices(engine: Engine, policy: CooperationPolicy, lead: str, now
         step = warn if proposal.kind == "warn" else suspend
         why = " ".join(proposal.sentences)
         with writing(engine) as connection:
-            step(connection, proposal.notifier.notifier_id, lead, why, rules=policy.notifiers, now=now)
+            step(connection, proposal.notifier.notifier_id, StepOrder(lead, why, policy.notifiers, now))
     return len(proposed)

@@ -17,7 +17,7 @@ from support.notice_desk import Desk
 from support.transactions import act, ask, execute
 
 import ipml.cooperation
-from ipml.cooperation.notifiers.misuse import suspend, warn
+from ipml.cooperation.notifiers.misuse import StepOrder, suspend, warn
 from ipml.cooperation.notifiers.record import (
     NotifierCounts,
     NotifierRecord,
@@ -348,8 +348,8 @@ def test_whoever_is_suspended_is_so_in_every_lane(desk: Desk):
     """Until the suspension ends."""
     number = desk.add_notifier()
     with writing(desk.engine) as connection:
-        warn(connection, number, "lea", "plainly unfounded", now=desk.now)
-        suspend(connection, number, "lea", "it went on", now=desk.pass_time(days=8))
+        warn(connection, number, StepOrder("lea", "plainly unfounded", RULES, desk.now))
+        suspend(connection, number, StepOrder("lea", "it went on", RULES, desk.pass_time(days=8)))
     assert lane(desk).is_suspended
     desk.pass_time(days=31)
     assert not lane(desk).is_suspended

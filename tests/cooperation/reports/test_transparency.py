@@ -20,9 +20,9 @@ from support.transactions import act, ask, execute, read_scalars
 
 from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.notices.intake import match_notices, receive
-from ipml.cooperation.notifiers.misuse import lift, suspend, warn
+from ipml.cooperation.notifiers.misuse import StepOrder, lift, suspend, warn
 from ipml.cooperation.notifiers.notifier import appoint
-from ipml.cooperation.policy import ReportRules
+from ipml.cooperation.policy import ReportRules, load_cooperation_policy
 from ipml.cooperation.reports.brand import measure_brand, write_brand_report
 from ipml.cooperation.reports.document import Table, draw_columns
 from ipml.cooperation.reports.figures import measure_figures
@@ -374,7 +374,9 @@ class Life:
                 appoint(connection, number, "trusted flagger", "lea", "no. 12", self.desk.now)
             else:
                 take = {"warn": warn, "suspend": suspend, "lift": lift}[kind]
-                take(connection, number, "lea", "because", now=self.desk.now)
+                take(
+                    connection, number, StepOrder("lea", "because", load_cooperation_policy().notifiers, self.desk.now)
+                )
 
     def give_notice_early(self) -> None:
         """Somebody gives notice of a listing that comes in later."""
