@@ -64,7 +64,7 @@ class Consequences(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReviewContext:
-    """What decisions are made under: the desk's settings, and the actions on decisions; without these there are none.
+    """The settings in force for decisions, and the actions that they cause; without `consequences` they cause none.
 
     The settings say which verdicts need a second person, how many get a second review, and how long they can be undone.
     """

@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, insert, select
 
-from ipml.cooperation.notifiers.notifier import decrypt_if_kept, tell_notifier
+from ipml.cooperation.notifiers.notifier import decrypt_if_kept, send_to_notifier
 from ipml.cooperation.notifiers.record import (
     MONTH,
     NotifierRate,
@@ -210,7 +210,7 @@ def _take(
     audit.append(connection, by, f"notifier {_MEASURES_TAKEN[kind]}", notifier.subject, noted, at=at)
     body = {"words": _WORDS[kind], "why": why, "until": noted["until"], "redress": order.rules.redress}
     key = outbox.make_key(f"notifier-{notifier.notifier_id}-{_MEASURES_TAKEN[kind]}")
-    tell_notifier(connection, notifier, key=key, kind=_KINDS[kind], subject=notifier.subject, body=body, at=at)
+    send_to_notifier(connection, notifier, key=key, kind=_KINDS[kind], subject=notifier.subject, body=body, at=at)
     return _make(connection, row, None)
 
 
