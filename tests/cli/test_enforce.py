@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, delete
 from support.authority import Authority
-from support.consequences import KEEPING, Striking
+from support.consequences import KEEPING_EVIDENCE, Striking
 from support.databases import copy_sqlite
 from support.staff import add_staff
 from support.transactions import act, execute
@@ -287,7 +287,7 @@ def decided_case(saved_model: Path, tmp_path_factory: pytest.TempPathFactory) ->
         decide(
             connection,
             DecisionRequest(held, Verdict.COUNTERFEIT, "declared_replica", note=HOSTILE_TITLE),
-            context=ReviewContext(consequences=KEEPING),
+            context=KEEPING_EVIDENCE,
         )
     add_staff(engine)
     engine.dispose()

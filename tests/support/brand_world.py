@@ -12,7 +12,7 @@ from ipml.cooperation.notifiers.registrations import RegistrationForm, file_regi
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.records import Listing, Reason, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.review.worklists.assignment import assign, snooze
 from ipml.review.worklists.comments import add_comment
@@ -22,7 +22,7 @@ from ipml.storage.tables import notices
 from ipml.web.accounts.brand_accounts import bind_brand
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
-from support.consequences import COOPERATION
+from support.consequences import COOPERATING
 from support.staff import CHEAP, PASSWORD
 
 BRANDS = {"vera": "Vellmar", "nora": "Nordhale"}
@@ -98,11 +98,7 @@ def _fill_brand(engine: Engine, name: str, brand: str, now: datetime) -> str:
             taken = claim(connection, "revina", first + place)
             assert taken is not None
             ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-            decide(
-                connection,
-                DecisionRequest(taken, verdict, ground, note=f"{NOTE} {brand}"),
-                context=ReviewContext(consequences=COOPERATION),
-            )
+            decide(connection, DecisionRequest(taken, verdict, ground, note=f"{NOTE} {brand}"), context=COOPERATING)
     with writing(engine) as connection:
         add_comment(connection, first, f"{NOTE} {brand}", by="levante")
         assign(connection, first + 4, "revina", by="levante")

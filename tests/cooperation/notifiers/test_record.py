@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import beta
 from sqlalchemy import insert, update
-from support.consequences import COOPERATION
+from support.consequences import COOPERATING, COOPERATION
 from support.databases import on_both
 from support.notice_desk import Desk
 from support.transactions import act, ask, execute
@@ -36,7 +36,7 @@ from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.errors import NotFound
 from ipml.records import Verdict
-from ipml.review.queue import ReviewContext, claim, undo
+from ipml.review.queue import claim, undo
 from ipml.review.ranking.plans import plan_shift
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions, notice_items
@@ -110,7 +110,7 @@ def test_a_seller_whose_appeal_is_granted_overturns_the_notice(desk: Desk):
         decide_appeal(connection, appeal.appeal_id, "eva", *said, now=desk.pass_time(), consequences=COOPERATION)
     assert counts_of(desk) == NotifierCounts(rejected=1, overturned=1)
     slip = give_and_decide(desk, "L2", Verdict.COUNTERFEIT)
-    act(desk.engine, undo, slip, "ana", now=desk.pass_time(), context=ReviewContext(consequences=COOPERATION))
+    act(desk.engine, undo, slip, "ana", now=desk.pass_time(), context=COOPERATING)
     desk.decide(2, Verdict.GENUINE)
     assert counts_of(desk) == NotifierCounts(rejected=2, overturned=1)
 

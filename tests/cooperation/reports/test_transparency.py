@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Executable, Text, insert, select, update
 from support.browser import OVERHANGING, start_browser
-from support.consequences import COOPERATION
+from support.consequences import COOPERATING, COOPERATION
 from support.databases import copy_postgres, on_both
 from support.given_notices import say
 from support.notice_desk import NOON, Desk
@@ -36,7 +36,7 @@ from ipml.errors import IpmlError, UnwritableFile
 from ipml.kit.svg import make_ticks, round_up
 from ipml.records import Verdict
 from ipml.review.arrivals.intake import enqueue_batch
-from ipml.review.queue import ReviewContext, get_case, undo
+from ipml.review.queue import get_case, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeals, cases, decisions, measures, notifiers, outbox, penalties, referrals
 
@@ -313,7 +313,7 @@ class Life:
         if numbers:
             with writing(self.desk.engine) as connection:
                 said = {"may_undo_others": True, "now": self.desk.now}
-                number, context = self.draw.choice(numbers), ReviewContext(consequences=COOPERATION)
+                number, context = self.draw.choice(numbers), COOPERATING
                 undo(connection, number, "lea", **said, context=context)
 
     def give_notice(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, update
-from support.consequences import ENFORCEMENT
+from support.consequences import ENFORCEMENT, ENFORCING
 from support.transactions import act, ask, read_rows
 
 from ipml.enforcement.appeals.appeal import get_appeal
@@ -52,15 +52,7 @@ class Market:
 
     def undo(self, decision_id, by="lea"):
         """Take a decision back."""
-        act(
-            self.engine,
-            undo,
-            decision_id,
-            by,
-            may_undo_others=True,
-            now=self.now,
-            context=ReviewContext(consequences=ENFORCEMENT),
-        )
+        act(self.engine, undo, decision_id, by, may_undo_others=True, now=self.now, context=ENFORCING)
 
     def appeal(self, appeal_id=1):
         """Return all that is known of an appeal."""

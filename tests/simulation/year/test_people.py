@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
-from support.consequences import COOPERATION
+from support.consequences import COOPERATING
 from support.transactions import ask, read_rows, read_scalars
 
 from ipml.cooperation.policy import load_cooperation_policy
@@ -173,11 +173,7 @@ def send_in_vain(engine, first: int, now: datetime) -> None:
         numbers = [case.case_id for case in list_cases(connection, limit=200, now=later)]
         token = preview_bulk(connection, BulkRequest(numbers, "ana", Verdict.GENUINE), now=later).digest
         decide_bulk(
-            connection,
-            BulkRequest(numbers, "ana", Verdict.GENUINE),
-            token=token,
-            now=later,
-            context=ReviewContext(consequences=COOPERATION),
+            connection, BulkRequest(numbers, "ana", Verdict.GENUINE), token=token, now=later, context=COOPERATING
         )
 
 
