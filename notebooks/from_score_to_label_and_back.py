@@ -45,7 +45,7 @@ from ipml.model.selection import rank_label_errors
 from ipml.model.training import Experiment, train
 from ipml.records import Verdict
 from ipml.review.exports import export_labels, label_listing
-from ipml.review.queue import claim, count_cases, decide, enqueue, get_case
+from ipml.review.queue import DecisionRequest, claim, count_cases, decide, enqueue, get_case
 from ipml.scoring.scorer import load_model
 from ipml.settings import get_settings
 from ipml.simulation.marketplace import simulate_marketplace
@@ -181,7 +181,7 @@ with writing(engine) as connection:
         now += timedelta(minutes=1)
         verdict = judge(get_case(connection, taken.case_id).scored.listing.listing_id)
         ground = "wrong_features" if verdict is Verdict.COUNTERFEIT else ""
-        decisions.append(decide(connection, taken, verdict, ground=ground, now=now))
+        decisions.append(decide(connection, DecisionRequest(taken, verdict, ground), now=now))
 
 with reading(engine) as connection:
     print(f"{count_cases(connection)}; the trail has {len(verify(connection).problems)} problems")

@@ -9,7 +9,7 @@ from ipml.model.tracking import resolve_model
 from ipml.model.training import Experiment, train
 from ipml.records import Verdict
 from ipml.review.exports import export_labels, label_listing
-from ipml.review.queue import claim, count_cases, decide, enqueue, get_case
+from ipml.review.queue import DecisionRequest, claim, count_cases, decide, enqueue, get_case
 from ipml.scoring.batch.file_scoring import score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import load_model
@@ -37,7 +37,7 @@ def test_a_decision_changes_the_next_model(market, tmp_path):
         with writing(engine) as connection:
             taken = claim(connection, "ana")
             assert get_case(connection, taken.case_id).scored.reasons
-            decided.append(decide(connection, taken, Verdict.GENUINE).listing_id)
+            decided.append(decide(connection, DecisionRequest(taken, Verdict.GENUINE)).listing_id)
     with reading(engine) as connection:
         assert count_cases(connection)["decided"] == 20
         write_listings(listings_to_frame(map(label_listing, export_labels(connection))), tmp_path / "labels.parquet")

@@ -44,7 +44,7 @@ from experiments.databases import own_database, url_of
 from ipml.errors import Overtaken
 from ipml.records import Verdict
 from ipml.review.cases import PENDING
-from ipml.review.queue import claim, decide
+from ipml.review.queue import DecisionRequest, claim, decide
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.tables import cases, listings
@@ -244,7 +244,7 @@ def review(url: str, name: str, rate: float, until: float) -> list[float]:
             verdict = chance.choice((Verdict.GENUINE, Verdict.COUNTERFEIT))
             ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
             with suppress(Overtaken), writing(engine) as connection:  # its listing may have been changed meanwhile
-                decide(connection, case, verdict, ground=ground)
+                decide(connection, DecisionRequest(case, verdict, ground))
             taken.append(time() - began)
         sleep(max(0.0, 1 / rate - (time() - began)))
     return taken

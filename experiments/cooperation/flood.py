@@ -24,7 +24,7 @@ from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
 from ipml.simulation.year.people import write_notice
 from ipml.simulation.year.weeks import DrawnNotice
 from ipml.storage.database import reading, writing
@@ -72,10 +72,13 @@ def run(
     given = dict.fromkeys(first, START)
     for at in range(0, half, 10):
         give(engine, f"brand-{at}", [honest[case_id] for case_id in first[at : at + 10]], policy, START)
-    takedown = {"ground": "declared_replica", "consequences": consequences}
+    context = ReviewContext(consequences=consequences)
     for number in add(engine, "struck", 5, 0.9):
         with writing(engine) as connection:
-            decide(connection, claim(connection, "ana", number, now=START), Verdict.COUNTERFEIT, **takedown, now=START)
+            taken = claim(connection, "ana", number, now=START)
+            decide(
+                connection, DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica"), now=START, context=context
+            )
     before = count_enforced(engine)
     for at in range(0, flood, 100):
         give(engine, "flood", list(genuine.values())[at : at + 100], policy, START + timedelta(minutes=1))
@@ -95,9 +98,10 @@ def run(
             continue
         with writing(engine) as connection:
             if taken.case_id in given:
-                decide(connection, taken, Verdict.COUNTERFEIT, **takedown, now=now)
+                request = DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica")
             else:
-                decide(connection, taken, Verdict.GENUINE, now=now, consequences=consequences)
+                request = DecisionRequest(taken, Verdict.GENUINE)
+            decide(connection, request, now=now, context=context)
         if taken.case_id in honest:
             decided[taken.case_id] = now
     waits = [(decided.get(number, now) - at).total_seconds() / 3600 for number, at in given.items()]

@@ -12,7 +12,7 @@ from experiments.enforcement.identities import Identity, give_identities, write_
 from ipml.cooperation.consequences import Cooperation
 from ipml.cooperation.networks.detection import Networks, find_networks
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
 from ipml.simulation.networks import simulate_networks
 from ipml.storage.database import writing
 
@@ -68,7 +68,12 @@ def decide_all(engine: Engine, rng: np.random.Generator, *, genuine: float = 0.1
         while held := claim(connection, STAFF, now=at):
             verdict = Verdict.GENUINE if rng.random() < genuine else Verdict.COUNTERFEIT
             ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-            decide(connection, held, verdict, ground=ground, now=at, consequences=COOPERATION)
+            decide(
+                connection,
+                DecisionRequest(held, verdict, ground),
+                now=at,
+                context=ReviewContext(consequences=COOPERATION),
+            )
             at += timedelta(minutes=2)
 
 

@@ -29,7 +29,7 @@ from experiments.enforcement.identities import Identity, Scanner
 from ipml.cooperation.networks.attributes import KINDS
 from ipml.cooperation.policy import PackageField, RecipientProfile, ReferralRules, load_cooperation_policy
 from ipml.cooperation.referrals.disclosure import HASHES
-from ipml.cooperation.referrals.package import ReferralRequest, build_referral
+from ipml.cooperation.referrals.package import PackageOutput, ReferralRequest, build_referral
 from ipml.storage.database import reading
 from ipml.storage.tables import seller_keys
 
@@ -82,7 +82,7 @@ def scan_market(market: ReferralMarket, rules: ReferralRules, place: Path) -> tu
             request = ReferralRequest(number, recipient, "Calder" if profile.needs_brand else None, captures=captures)
             out = place / f"{recipient}-{number}.zip"
             built = build_referral(
-                market.engine, market.networks, request, rules, out, by=STAFF, is_zipped=True, now=NOON
+                market.engine, market.networks, request, rules, PackageOutput(out, STAFF, is_zipped=True), now=NOON
             )
             for file, content in read_all(built.path):
                 n_files += 1

@@ -27,7 +27,7 @@ from ipml.enforcement.evidence.bag import check_stamp, close_bag, make_request
 from ipml.enforcement.evidence.package import Stamper, export_package
 from ipml.enforcement.evidence.verify import STAMP, check_package
 from ipml.records import Listing, Reason, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
 from ipml.review.undo import undo
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import writing
@@ -63,12 +63,16 @@ def make_package(engine: Engine, place: Path) -> Path:
     reasons = (Reason("words.replica", "Says it is a replica", 2.5),)
     enqueue(engine, [ScoredListing(listing, 0.97, 3.4, reasons, (), None, "m/1", model_digest="ab" * 32)])
     for note in ("as the photo shows", "seen again"):
-        said = {"ground": "declared_replica", "note": note, "consequences": Enforcement()}
+        context = ReviewContext(consequences=Enforcement())
         with writing(engine) as connection:
-            decision = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, **said)
+            decision = decide(
+                connection,
+                DecisionRequest(claim(connection, "ana"), Verdict.COUNTERFEIT, "declared_replica", note),
+                context=context,
+            )
         if decision.decision_id == 1:
             with writing(engine) as connection:
-                undo(connection, 1, "ana", consequences=Enforcement())
+                undo(connection, 1, "ana", context=context)
     make_key(place / "anchor.pem")
     capture = place / "page.warc"
     head = "WARC/1.0\r\nWARC-Type: resource\r\nWARC-Record-ID: <urn:uuid:0>\r\nWARC-Target-URI: urn:x\r\n"

@@ -28,12 +28,23 @@ from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, decide_bulk, enqueue, list_cases, preview_bulk
+from ipml.review.queue import (
+    BulkRequest,
+    DecisionRequest,
+    ReviewContext,
+    claim,
+    decide,
+    decide_bulk,
+    enqueue,
+    list_cases,
+    preview_bulk,
+)
 from ipml.storage.database import writing
 
 _NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 _GROUND = "declared_replica"
 ENFORCEMENT = Enforcement()
+_CONTEXT = ReviewContext(consequences=ENFORCEMENT)
 
 
 def main() -> None:
@@ -98,9 +109,9 @@ def _decide_together(engine: Engine, at_once: int) -> int:
             numbers = [case.case_id for case in list_cases(connection, limit=at_once)]
             if not numbers:
                 return decided
-            token = preview_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT).digest
-            said = {"ground": _GROUND, "token": token, "consequences": ENFORCEMENT}
-            decided += len(decide_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT, **said).decisions)
+            request = BulkRequest(numbers, "ana", Verdict.COUNTERFEIT, _GROUND)
+            token = preview_bulk(connection, request).digest
+            decided += len(decide_bulk(connection, request, token=token, context=_CONTEXT).decisions)
 
 
 def _decide_singly(engine: Engine, _: int) -> int:
@@ -111,8 +122,8 @@ def _decide_singly(engine: Engine, _: int) -> int:
         if taken is None:
             return decided
         with writing(engine) as connection:
-            said = {"ground": _GROUND, "consequences": ENFORCEMENT}
-            decided += decide(connection, taken, Verdict.COUNTERFEIT, **said).decision_id > 0
+            request = DecisionRequest(taken, Verdict.COUNTERFEIT, _GROUND)
+            decided += decide(connection, request, context=_CONTEXT).decision_id > 0
 
 
 def _deliver(engine: Engine, sink: FileSink) -> int:

@@ -39,7 +39,7 @@ from ipml.enforcement.automation.promises import (
 from ipml.enforcement.automation.sample import SampledCase
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, list_decisions, undo
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, list_decisions, undo
 from ipml.simulation.year.people import SimulatedStaff, Staff, Truth
 from ipml.simulation.year.programme import Programme
 from ipml.storage.database import migrate, open_database, reading, writing
@@ -180,10 +180,10 @@ def look_at_sample(people: SimulatedStaff, looked_at: set[int], now: datetime, r
     for decision in last:
         if people.lead_finds_fake(decision.listing_id, rng):
             with writing(people.engine) as connection:
-                followed = {"now": now, "consequences": people.consequences}
+                followed = {"now": now, "context": ReviewContext(consequences=people.consequences)}
                 undo(connection, decision.decision_id, people.staff.lead, may_undo_others=True, **followed)
                 taken = claim(connection, people.staff.lead, decision.case_id, now=now)
-                decide(connection, taken, Verdict.COUNTERFEIT, ground="price_and_seller", **followed)
+                decide(connection, DecisionRequest(taken, Verdict.COUNTERFEIT, "price_and_seller"), **followed)
 
 
 def simulate_quickly(plan: Plan, seed: int) -> Outcome:

@@ -28,7 +28,7 @@ from ipml.features.goods import brand_table
 from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
 from ipml.scoring.batch.file_scoring import BatchOptions, score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.portfolio_store import start_store
@@ -91,7 +91,11 @@ def decide_all(engine: Engine, folder: Path, n_decisions: int) -> None:
     for number in range(n_decisions):
         verdict, ground = (Verdict.COUNTERFEIT, "declared_replica") if number % 10 < 7 else (Verdict.GENUINE, "")
         with writing(engine) as connection:
-            decide(connection, claim(connection, "ana"), verdict, ground=ground, consequences=Enforcement())
+            decide(
+                connection,
+                DecisionRequest(claim(connection, "ana"), verdict, ground),
+                context=ReviewContext(consequences=Enforcement()),
+            )
 
 
 def read_archived(engine: Engine) -> list[ScoredListing]:

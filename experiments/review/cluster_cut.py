@@ -22,7 +22,7 @@ from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import Case, ScoredListing, Verdict
 from ipml.review.group_decisions import measure_spread
-from ipml.review.queue import claim, decide_and_spread, enqueue, get_case, preview_spread
+from ipml.review.queue import DecisionRequest, claim, decide_and_spread, enqueue, get_case, preview_spread
 from ipml.scoring.scorer import Scorer
 from ipml.simulation.marketplace import Marketplace, simulate_marketplace
 from ipml.storage.database import migrate, open_database, reading, writing
@@ -189,7 +189,7 @@ def work(
         with writing(engine) as connection:
             alike = preview_spread(connection, case.case_id, "ana").cases if case.n_alike else ()
             spread = decide_and_spread(
-                connection, taken, verdict, [one.case_id for one in alike], ground=GROUND[verdict]
+                connection, DecisionRequest(taken, verdict, GROUND[verdict]), [one.case_id for one in alike]
             )
         spread_over = {decision.listing_id for decision in spread.decisions}
         shift.n_spread += len(spread_over)

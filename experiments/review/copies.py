@@ -33,7 +33,7 @@ from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import EarlierListings, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.arrivals.stream_intake import IntakeModel
-from ipml.review.queue import claim, decide
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide
 from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.audited_tables import AUDITED
@@ -137,7 +137,12 @@ def _decide(engine: Engine, n: int, at: datetime) -> None:
         verdict = Verdict(rng.choice([Verdict.COUNTERFEIT, Verdict.GENUINE], p=[0.8, 0.2]))
         ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
         with writing(engine) as connection:
-            decide(connection, taken, verdict, ground=ground, consequences=consequences, now=moment)
+            decide(
+                connection,
+                DecisionRequest(taken, verdict, ground),
+                now=moment,
+                context=ReviewContext(consequences=consequences),
+            )
 
 
 def _end_later(engine: Engine, policy: Any, at: datetime) -> None:

@@ -26,7 +26,7 @@ from sqlalchemy import Engine, insert
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.snapshot import make_key
-from ipml.review.queue import claim, decide, get_case
+from ipml.review.queue import DecisionRequest, claim, decide, get_case
 from ipml.review.sampling.estimates import Estimates, Stretch, estimate, summarise
 from ipml.review.sampling.exploration import DEPTHS, Sample, SamplingRule, draw_sample_from_arrays, make_sampling_hash
 from ipml.settings import get_settings
@@ -113,7 +113,7 @@ def review(engine: Engine, data: Scored, most: int) -> Iterator[bool]:
         is_counterfeit = bool(data.labels[row])
         verdict, ground = (Verdict.COUNTERFEIT, "known_goods") if is_counterfeit else (Verdict.GENUINE, "")
         with writing(engine) as connection:
-            decide(connection, taken, verdict, ground=ground)
+            decide(connection, DecisionRequest(taken, verdict, ground))
         yield is_counterfeit
 
 

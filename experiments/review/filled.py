@@ -16,7 +16,7 @@ import numpy as np
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, insert, select, type_coerce
 
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.storage.database import reading, writing
 from ipml.storage.row_numbers import go_on_after, last_number
 from ipml.storage.tables import case_texts, cases, decisions
@@ -160,7 +160,7 @@ def fill(engine: Engine, n_open: int, n_decided: int, *, pictures: str = "") -> 
         )
         ground = "declared_replica" if verdict == Verdict.COUNTERFEIT else ""
         with writing(engine) as connection:
-            decide(connection, taken, Verdict(verdict), ground=ground, now=at)
+            decide(connection, DecisionRequest(taken, Verdict(verdict), ground), now=at)
 
 
 def archive(engine: Engine, n: int) -> None:

@@ -54,7 +54,7 @@ from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.marketplace import rescore_changed
-from ipml.review.queue import claim, decide, list_cases
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, list_cases
 from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios, rebuild_portfolios
 from ipml.settings import get_settings
 from ipml.storage.audit_trail.audit import verify
@@ -240,8 +240,8 @@ def review(url: str, name: str, stop: Any, said: Any) -> None:
             taken = claim(connection, name)
         with timed("decide"), writing(engine) as connection:
             if taken is not None:
-                said_so = {"ground": "declared_replica", "consequences": consequences}
-                decide(connection, taken, Verdict.COUNTERFEIT, **said_so)
+                request = DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica")
+                decide(connection, request, context=ReviewContext(consequences=consequences))
         sleep(0.2)  # somebody looks at it
     said.put(waits)
 

@@ -32,7 +32,7 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.records import ScoredListing, Verdict
-from ipml.review.queue import claim, count_cases, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, count_cases, decide, enqueue
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import open_database, reading, writing
 
@@ -69,7 +69,7 @@ def work(url: str, name: str, start_at: float, most: int | None = None) -> Shift
             break
         asked = perf_counter()
         with writing(engine) as connection:
-            done.append(decide(connection, taken, Verdict.GENUINE).case_id)
+            done.append(decide(connection, DecisionRequest(taken, Verdict.GENUINE)).case_id)
         decisions.append(perf_counter() - asked)
     return Shift(done, claims, decisions, began, time())
 

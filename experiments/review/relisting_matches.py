@@ -21,7 +21,7 @@ from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.near_duplicates.relistings import Relisting, find_relistings
-from ipml.review.queue import claim, decide
+from ipml.review.queue import DecisionRequest, claim, decide
 from ipml.review.ranking.policy import load_policy
 from ipml.simulation.marketplace import simulate_marketplace
 from ipml.storage.database import in_batches, migrate, open_database, reading, writing
@@ -75,7 +75,7 @@ def measure(seed: int, n_listings: int, kinds: Counter[tuple[str, bool]], found:
         with writing(engine) as connection:
             taken = claim(connection, "ana", now=NOON)
             assert taken is not None
-            decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON)
+            decide(connection, DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica"), now=NOON)
 
     def find(arriving: list[Listing]) -> dict[str, Relisting]:
         policy, matches = load_policy(), dict[str, Relisting]()

@@ -29,7 +29,7 @@ from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import ScoredListing
 from ipml.review.queue import enqueue
 from ipml.review.ranking.policy import Policy, load_policy
-from ipml.review.ranking.queue_order import QueueOrder, rerank, sort_column
+from ipml.review.ranking.queue_order import QueueOrder, rerank
 from ipml.simulation.marketplace import Marketplace, simulate_marketplace
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import cases
@@ -59,6 +59,13 @@ class Caught:
     value: dict[str, float]
     money: dict[str, float]
     fakes: dict[str, int]
+
+
+_COLUMNS = {
+    QueueOrder.SCORE: cases.c.score_rank,
+    QueueOrder.VALUE: cases.c.value_rank,
+    QueueOrder.FIFO: cases.c.enqueued_at,
+}
 
 
 def main(
@@ -127,7 +134,7 @@ def _order(later: pd.DataFrame, scores: NDArray[np.float64], policy: Policy) -> 
             order: [
                 row_of[listing_id]
                 for listing_id in connection.scalars(
-                    select(cases.c.listing_id).order_by(sort_column(order), cases.c.case_id)
+                    select(cases.c.listing_id).order_by(_COLUMNS[order], cases.c.case_id)
                 )
             ]
             for order in QueueOrder

@@ -250,7 +250,7 @@ def add_pictures(
     """
     from ipml.records import Verdict
     from ipml.review.pictures.hashes import HashIndex, group_pictures
-    from ipml.review.pictures.reference_intake import KINDS, KnownGoods, add_references, find_files
+    from ipml.review.pictures.reference import KINDS, KnownGoods, add_references, find_files
     from ipml.settings import get_settings
 
     place = get_settings().pictures

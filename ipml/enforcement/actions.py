@@ -54,14 +54,14 @@ class Enforcement:
     --------
     >>> from ipml.enforcement.takedown.measures import find_measures
     >>> from ipml.records import Listing, ScoredListing, Verdict
-    >>> from ipml.review.queue import claim, decide, enqueue
+    >>> from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
     >>> from ipml.storage.database import migrate, open_database, writing
     >>> engine, enforcement = open_database("sqlite://"), Enforcement()
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
     >>> with writing(engine) as connection:
-    ...     held, said = claim(connection, "ana"), {"ground": "declared_replica", "consequences": enforcement}
-    ...     decision = decide(connection, held, Verdict.COUNTERFEIT, **said)
+    ...     request = DecisionRequest(claim(connection, "ana"), Verdict.COUNTERFEIT, "declared_replica")
+    ...     decision = decide(connection, request, context=ReviewContext(consequences=enforcement))
     ...     [measure.kind.value for measure in find_measures(connection, decision_id=decision.decision_id)]
     ['remove']
     """

@@ -50,7 +50,7 @@ from ipml.enforcement.takedown.measures import Measure
 from ipml.records import Listing, Verdict
 from ipml.review.cases import StoredCase
 from ipml.review.quality.rates import Rate, count_rate
-from ipml.review.ranking.policy import observe_sales_a_day, read_expected_value, weigh
+from ipml.review.ranking.policy import compute_expected_value, observe_sales_a_day, read_expected_value
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking
 from ipml.storage.row_numbers import insert_rows
 from ipml.storage.tables import (
@@ -86,7 +86,7 @@ def _weigh(case: StoredCase, listing: Listing, ranking: QueueRanking, rules: Led
     found = (
         read_expected_value(case.expected_value)
         if case.expected_value
-        else weigh(listing, case.score, ranking.policy, ranking.usual)
+        else compute_expected_value(listing, case.score, ranking.policy, ranking.usual)
     )
     observed = observe_sales_a_day(listing)
     sales = found.sales / days if observed is None else observed

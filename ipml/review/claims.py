@@ -296,11 +296,11 @@ def _lock_first_of(
         first = _BEST.where(part).with_only_columns(cases.c.rank, cases.c.case_id).limit(1)
         found = [(connection.execute(first.where(group), asked).first(), group) for group in groups]
         groups = [group for row, group in sorted((one for one in found if one[0]), key=lambda one: tuple(one[0] or ()))]
-    queries = (_narrow(_FIRST_BEST, part, group) for group in groups)
+    queries = (_add_conditions(_FIRST_BEST, part, group) for group in groups)
     return next((row for one in queries if (row := lock_first(connection, one, asked))), None)
 
 
-def _narrow(query: Select[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
+def _add_conditions(query: Select[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
     """Return a query with more conditions, or the same cached query if they always hold."""
     telling = [condition for condition in conditions if not isinstance(condition, True_)]
     return query.where(*telling) if telling else query

@@ -17,8 +17,8 @@ from ipml.errors import Conflict
 from ipml.records import Decision, Reversal, Verdict
 from ipml.review.cases import find_case, find_cases
 from ipml.review.decisions import Origin, record_all
-from ipml.review.reversals import Consequences, StoredDecision, find_decisions, find_reversible
-from ipml.review.undo import reverse
+from ipml.review.reversals import Consequences, ReviewContext, StoredDecision, find_decisions, find_reversible
+from ipml.review.undo import ReversalOrder, reverse
 from ipml.storage.tables import decisions
 
 
@@ -46,45 +46,50 @@ class Correction:
         return len(self.reversals) - len(self.decisions)
 
 
-def correct(
-    connection: Connection,
-    decision_id: int,
-    verdict: Verdict,
-    by: str,
-    why: str,
-    at: datetime,
-    *,
-    origin: str,
-    near_duplicates: NearDuplicates,
-    consequences: Consequences | None,
-) -> Correction:
-    """Take a decision back and decide its case anew; treat its near-duplicates as `near_duplicates` says.
+@dataclass(frozen=True, slots=True)
+class CorrectionRequest:
+    """The verdict that replaces a wrong one.
 
     `why` goes into the reversal and the note, so it must not identify the seller. `origin` is "appeal" if a person
     decides, "deadline" if a deadline passed.
+    """
+
+    verdict: Verdict
+    by: str
+    why: str
+    at: datetime
+    origin: str
+    near_duplicates: NearDuplicates
+
+
+def correct(
+    connection: Connection, decision_id: int, request: CorrectionRequest, consequences: Consequences | None
+) -> Correction:
+    """Take a decision back and decide its case anew.
 
     Raises Conflict if the decision was taken back before, or its case was decided anew since; Forbidden if the case is
     not for this person.
     """
-    wanted = find_family(connection, decision_id)
-    if near_duplicates is NearDuplicates.STAND:
-        wanted = wanted[:1]
-    locked = find_cases(connection, [row.case_id for row in wanted], lock=True)
-    standing = find_reversible(connection, wanted)  # as of the locks
+    family = find_family(connection, decision_id)
+    if request.near_duplicates is NearDuplicates.STAND:
+        family = family[:1]
+    locked = find_cases(connection, [row.case_id for row in family], lock=True)
+    standing = find_reversible(connection, family)  # as of the locks
     if not standing or standing[0].decision_id != decision_id:
         raise Conflict(f"decision {decision_id}", "it cannot be undone: it is no longer in force")
-    n_corrected = 1 if near_duplicates is NearDuplicates.QUEUE else len(standing)
+    n_corrected = 1 if request.near_duplicates is NearDuplicates.QUEUE else len(standing)
     corrected, queued = standing[:n_corrected], standing[n_corrected:]
-    taken_back = reverse(connection, corrected, locked, by, why, at, consequences, decides_anew=True)
-    taken_back += reverse(connection, queued, locked, by, f"{why} for a near-duplicate", at, consequences)
+    by, why, at = request.by, request.why, request.at
+    taken_back = reverse(connection, corrected, locked, ReversalOrder(by, why, at, consequences, decides_anew=True))
+    taken_back += reverse(
+        connection, queued, locked, ReversalOrder(by, f"{why} for a near-duplicate", at, consequences)
+    )
     made: list[Decision] = []
     for row in corrected:
         case = find_case(connection, row.case_id)
-        content = (verdict, "", why, by, at)
-        first = made[0].decision_id if made else None
-        decision = Decision(0, row.case_id, case.listing_id, *content)
-        how = Origin(origin, None, first)
-        made += record_all(connection, [(case, decision)], None, None, how, consequences=consequences)
+        decision = Decision(0, row.case_id, case.listing_id, request.verdict, "", why, by, at)
+        origin = Origin(request.origin, spread_from=made[0].decision_id if made else None)
+        made += record_all(connection, [(case, decision)], origin, ReviewContext(consequences=consequences))
     return Correction(taken_back, tuple(made))
 
 

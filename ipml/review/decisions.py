@@ -23,23 +23,23 @@ from ipml.review.cases import LARGEST_NUMBER, StoredCase, close_cases, is_held, 
 from ipml.review.claims import require_holder
 from ipml.review.near_duplicates.clusters import hand_over, lock_cluster
 from ipml.review.near_duplicates.confirmed import remember_confirmed
-from ipml.review.near_duplicates.relistings import match_again
+from ipml.review.near_duplicates.relistings import refresh_matches
 from ipml.review.quality.blind_reviews import (
     Feedback,
     answer_second_review,
     control_feedback,
     find_held_second_review,
-    want_second_reviews,
+    request_second_reviews,
 )
 from ipml.review.quality.second_person import (
+    combine_two_verdicts,
     find_halves,
-    judge_with_two,
     refuse_conflicts,
     withdraw_second_verdict,
 )
-from ipml.review.reversals import BY_APPEAL, Consequences, Made, stands
+from ipml.review.reversals import DEFAULT_CONTEXT, Consequences, Made, ReviewContext, stands
 from ipml.review.undo import undo
-from ipml.settings import DEFAULT_SETTINGS, Settings
+from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.audit_trail import audit
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import decisions, reversals, second_verdicts
@@ -71,46 +71,58 @@ _LONGEST_NOTE, _LONGEST_KEY = 2000, 255
 class Origin:
     """Origin of a decision.
 
-    `origin` is "review", "bulk" (with others), "spread" (from a near-duplicate), "policy" (no person), "appeal" (of the
-    seller) or "deadline" (a deadline passed, or the rights holder withdrew).
+    `origin` is "review", "bulk" (with others), "spread" (from a near-duplicate), "policy" (no person), "notice"
+    (reopened for a notice), "appeal" (of the seller) or "deadline" (a deadline passed, or the rights holder withdrew).
+    The first decision of a request stores its `key`.
     """
 
     origin: str = "review"
     group_key: str | None = None
     spread_from: int | None = None
+    key: str | None = None
+
+    @property
+    def is_by_reviewer(self) -> bool:
+        """Whether a reviewer judged the case: such a verdict may need a second person and gets second reviews."""
+        return self.origin in ("review", "bulk")
+
+    @property
+    def spreads(self) -> bool:
+        """Whether the same request decides near-duplicates next."""
+        return self.origin == "review" and self.group_key is not None
 
 
-_REVIEW = Origin()
+@dataclass(frozen=True, slots=True)
+class DecisionRequest:
+    """A verdict on the case held under a claim.
+
+    `note` has at most 2,000 characters. `key` identifies the request, at most 255 characters; an empty key is ignored.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    ground: str = ""
+    note: str = ""
+    key: str | None = None
 
 
 def decide(
     connection: Connection,
-    claim: Claim,
-    verdict: Verdict,
+    request: DecisionRequest,
     *,
-    ground: str = "",
-    note: str = "",
-    key: str | None = None,
     now: datetime | None = None,
-    settings: Settings = DEFAULT_SETTINGS,
-    consequences: Consequences | None = None,
+    context: ReviewContext = DEFAULT_CONTEXT,
 ) -> Decision:
     """Decide the case held under a claim, or escalate it to a lead.
 
-    `note` has at most 2,000 characters. `key` identifies the request, at most 255 characters; sent again it returns the
-    same decision, and an empty key is ignored. `settings` say which verdicts need a second person and how many get a
-    second review. `consequences` act in the same transaction; without it there are no actions. The number of the
-    decision is 0 if it closes no case: in a second review, or as the first of two verdicts.
+    A request sent again with its key returns the same decision. The number of the decision is 0 if it closes no case:
+    in a second review, or as the first of two verdicts.
 
     Raises Overtaken or NotFound if the claim does not hold the case, or no longer; Forbidden if the case is not for
     this reviewer; Refused or UnstorableValue if ground, note or key is not acceptable; KeyReused if the key came before
     with different content.
     """
-    check_decision(verdict, ground, note, key)
-    now = now or datetime.now(UTC)
-    row = lock_cluster(connection, claim.case_id)
-    decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
-    return decide_claimed(connection, row, claim, decision, key, settings, consequences=consequences)
+    return decide_claimed(connection, request, Origin(key=request.key or None), now or datetime.now(UTC), context)[1]
 
 
 def check_decision(verdict: Verdict, ground: str, note: str, key: str | None) -> None:
@@ -121,35 +133,30 @@ def check_decision(verdict: Verdict, ground: str, note: str, key: str | None) ->
 
 
 def decide_claimed(
-    connection: Connection,
-    row: StoredCase,
-    claim: Claim,
-    decision: Decision,
-    key: str | None,
-    settings: Settings,
-    origin: Origin = _REVIEW,
-    *,
-    consequences: Consequences | None,
-    spreads: bool = False,
-) -> Decision:
-    """Record a decision on a case held under a claim; a repeated key returns the earlier decision."""
-    if key and (earlier := _find_by_key(connection, key)):
+    connection: Connection, request: DecisionRequest, origin: Origin, now: datetime, context: ReviewContext
+) -> Made:
+    """Record the decision of a request, and return it with its case; a repeated key gives the earlier decision."""
+    claim, key = request.claim, origin.key
+    content = (request.verdict, request.ground, request.note)
+    check_decision(*content, key)
+    row = lock_cluster(connection, claim.case_id)
+    decision = Decision(0, row.case_id, row.listing_id, *content, claim.reviewer, now)
+    if key and (sent_before := connection.execute(_BY_KEY, {"key": key}).first()):
+        earlier = make_decision(sent_before)
         if _content(earlier) != _content(decision):
             raise KeyReused(key, f"decision, on case {earlier.case_id}")
-        return earlier
+        return row, earlier
     if second_review := find_held_second_review(connection, row, claim):
         with _one_use_of(key):
-            return answer_second_review(connection, row, second_review, decision, key or None)
+            return row, answer_second_review(connection, row, second_review, decision, key)
     require_holder(row, claim)
     if not is_held(row, decision.decided_at):
         raise Overtaken(
             f"case {claim.case_id}", f"the claim on it ran out at {claim.expires_at:%H:%M} UTC", "Claim it again."
         )
     with _one_use_of(key):
-        (kept,) = record_all(
-            connection, [(row, decision)], key or None, settings, origin, consequences=consequences, spreads=spreads
-        )
-    return kept
+        (stored,) = record_all(connection, [(row, decision)], origin, context)
+    return row, stored
 
 
 @contextmanager
@@ -173,80 +180,63 @@ _BY_KEY = union_all(
 )
 
 
-def _find_by_key(connection: Connection, key: str) -> Decision | None:
-    row = connection.execute(_BY_KEY, {"key": key}).first()
-    return None if row is None else make_decision(row)
-
-
 def _content(decision: Decision) -> Decision:
     """Return a decision without number and moment, which differ when it is sent again."""
     return replace(decision, decision_id=0, decided_at=datetime.min)
 
 
 def record_all(
-    connection: Connection,
-    wanted: Sequence[Made],
-    key: str | None,
-    settings: Settings | None,
-    origin: Origin = _REVIEW,
-    *,
-    consequences: Consequences | None,
-    spreads: bool = False,
+    connection: Connection, asked: Sequence[Made], origin: Origin, context: ReviewContext = DEFAULT_CONTEXT
 ) -> list[Decision]:
     """Close or escalate cases, all as if decided one after another; those that need a second person stay open.
 
     It raises if any case is not for its reviewer. The cases and those that wait for them must be locked
-    (`lock_clusters`). One of the cases waiting for a decided case becomes their exemplar, unless the decision
-    `spreads`; then the caller does that. `wanted` holds different cases. The first decision stores `key`. `settings` of
-    None means no reviewer gave the verdicts: no second person, no second reviews. The decisions come back in order;
-    number 0 means no case was closed.
+    (`lock_clusters`). One of the cases waiting for a decided case becomes their exemplar, unless the decision spreads;
+    then the caller does that. `asked` holds different cases. The decisions come back in order; number 0 means no case
+    was closed.
     """
-    if not wanted:
+    if not asked:
         return []
-    halves = find_halves(connection, [row.case_id for row, _ in wanted])
+    settings = context.settings
+    halves = find_halves(connection, [row.case_id for row, _ in asked])
     # A deadline is not a judgement: the recorder may have judged the case before, but is not its seller.
     judged = dict.fromkeys(halves, ()) if origin.origin == "deadline" else halves
-    refuse_conflicts(connection, [(row, decision.reviewer) for row, decision in wanted], judged)
-    keys = [key, *[None] * (len(wanted) - 1)]
-    is_final = origin.spread_from is not None or origin.origin in BY_APPEAL
-    if is_final or settings is None:
-        finals: list[Decision | None] = [decision for _, decision in wanted]
-    else:
+    refuse_conflicts(connection, [(row, decision.reviewer) for row, decision in asked], judged)
+    finals: list[Decision | None] = [decision for _, decision in asked]
+    if origin.is_by_reviewer:
+        keys = [origin.key, *[None] * (len(asked) - 1)]
         finals = [
-            judge_with_two(connection, row, decision, its_key, halves[row.case_id], settings.second_person)
-            for (row, decision), its_key in zip(wanted, keys, strict=True)
+            combine_two_verdicts(connection, row, decision, its_key, halves[row.case_id], settings.second_person)
+            for (row, decision), its_key in zip(asked, keys, strict=True)
         ]
-    closing = [(row, final) for (row, _), final in zip(wanted, finals, strict=True) if final is not None]
-    if not spreads:
+    closing = [(row, final) for (row, _), final in zip(asked, finals, strict=True) if final is not None]
+    if not origin.spreads:
         passed_on = {row.case_id for row, final in closing if final.verdict is Verdict.ESCALATE}
         hand_over(connection, [row.case_id for row, _ in closing], passed_on)
-    is_own = [decision is final for (_, decision), final in zip(wanted, finals, strict=True)]
-    kept = _append(connection, closing, key if is_own[0] else None, origin, consequences)
-    if not is_final and settings is not None:
-        want_second_reviews(connection, kept, settings)
-    if confirmed := [row for row, made in kept if made.verdict is Verdict.COUNTERFEIT]:
+    is_own = [decision is final for (_, decision), final in zip(asked, finals, strict=True)]
+    stored = _append(connection, closing, origin if is_own[0] else replace(origin, key=None), context.consequences)
+    if origin.is_by_reviewer:
+        request_second_reviews(connection, stored, settings)
+    if confirmed := [row for row, made in stored if made.verdict is Verdict.COUNTERFEIT]:
         remember_confirmed(connection, *(((), confirmed) if origin.spread_from is not None else (confirmed,)))
-    match_again(connection, [row.case_id for row, _ in kept])
-    numbered = {made.case_id: made for _, made in kept}
+    refresh_matches(connection, [row.case_id for row, _ in stored])
+    numbered = {made.case_id: made for _, made in stored}
     return [
         numbered[decision.case_id] if is_same else decision
-        for (_, decision), is_same in zip(wanted, is_own, strict=True)
+        for (_, decision), is_same in zip(asked, is_own, strict=True)
     ]
 
 
 def _append(
-    connection: Connection,
-    closing: Sequence[Made],
-    key: str | None,
-    origin: Origin,
-    consequences: Consequences | None,
+    connection: Connection, closing: Sequence[Made], origin: Origin, consequences: Consequences | None
 ) -> list[Made]:
     """Append decisions, close or escalate the cases, record audit events, and apply the actions."""
     if not closing:
         return []
     made_as = {name: getattr(origin, name) for name in Origin.__slots__}
-    rows = [_columns(row, decision) | made_as | {"key": None} for row, decision in closing]
-    rows[0]["key"] = key
+    rows = [_columns(row, decision) | made_as for row, decision in closing]
+    for row in rows[1:]:
+        row["key"] = None
     numbers = append_rows(connection, decisions, rows)
     made = [(row, replace(final, decision_id=number)) for number, (row, final) in zip(numbers, closing, strict=True)]
     for state in ("decided", "escalated"):
@@ -386,9 +376,7 @@ def take_back(
     case_id: int,
     token: int,
     *,
-    now: datetime | None = None,
-    undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
-    consequences: Consequences | None = None,
+    context: ReviewContext = DEFAULT_CONTEXT,
 ) -> None:
     """Undo the verdict that a reviewer gave on a case under a claim.
 
@@ -404,11 +392,11 @@ def take_back(
     decision_id = connection.scalar(latest.limit(1))
     kind = connection.scalar(select(second_verdicts.c.kind).where(*said, second_verdicts.c.withdrawn_at.is_(None)))
     if decision_id is not None:
-        undo(connection, decision_id, reviewer, now=now, undo_minutes=undo_minutes, consequences=consequences)
+        undo(connection, decision_id, reviewer, context=context)
     elif kind == "control":
         raise Conflict(f"decision on case {case_id}", "it cannot be undone: its truth has been shown")
     elif kind is not None:
-        withdraw_second_verdict(connection, reviewer, case_id, within_minutes=undo_minutes, now=now)
+        withdraw_second_verdict(connection, reviewer, case_id, within_minutes=context.settings.undo_minutes)
     else:
         raise Conflict(f"decision on case {case_id}", "it cannot be undone: it has been undone already")
 

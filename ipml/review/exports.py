@@ -56,7 +56,7 @@ class ExportFilter:
 
 def export_cases(engine: Engine, wanted: ExportFilter) -> Iterator[Mapping[str, Value]]:
     """Yield a row of `CASE_COLUMNS` for each case, in order of arrival."""
-    query = _narrow(select(cases), wanted, cases.c.enqueued_at)
+    query = _apply_filter(select(cases), wanted, cases.c.enqueued_at)
     for row in _read(engine, query, cases.c.case_id):
         yield {"case_id": row.case_id, "state": row.state, "enqueued_at": row.enqueued_at, **_describe(row)}
 
@@ -66,11 +66,11 @@ def export_decisions(engine: Engine, wanted: ExportFilter) -> Iterator[Mapping[s
     own = ("decision_id", "case_id", "verdict", "ground", "note", "reviewer", "decided_at", "origin")
     columns = [*(decisions.c[name] for name in own), stands().label("stands")]
     query = select(*columns, cases.c.snapshot).join(cases, cases.c.case_id == decisions.c.case_id)
-    for row in _read(engine, _narrow(query, wanted, decisions.c.decided_at), decisions.c.decision_id):
+    for row in _read(engine, _apply_filter(query, wanted, decisions.c.decided_at), decisions.c.decision_id):
         yield {**{name: getattr(row, name) for name in own}, "stands": bool(row.stands), **_describe(row)}
 
 
-def _narrow(query: Select[Any], wanted: ExportFilter, at: ColumnElement[datetime]) -> Select[Any]:
+def _apply_filter(query: Select[Any], wanted: ExportFilter, at: ColumnElement[datetime]) -> Select[Any]:
     equal = ((cases.c.state, wanted.state), (cases.c.brand, wanted.brand), (cases.c.seller_id, wanted.seller_id))
     query = query.where(*(column == value for column, value in equal if value is not None))
     if wanted.since is not None:
@@ -143,11 +143,11 @@ def export_labels(connection: Connection, *, known_by: datetime | None = None) -
     for row in connection.execute(query.execution_options(yield_per=500)):
         is_counterfeit = row.verdict == Verdict.COUNTERFEIT
         chance = None if row.origin == "appeal" else chances.get(row.case_id)
-        weight = _weigh(chance, is_counterfeit)
+        weight = _compute_weight(chance, is_counterfeit)
         yield Label(decode(row.snapshot).listing, is_counterfeit, row.decided_at, weight, row.sampling_probability)
 
 
-def _weigh(chance: float | None, is_counterfeit: bool) -> float:
+def _compute_weight(chance: float | None, is_counterfeit: bool) -> float:
     if chance is None:
         return _FULL_WEIGHT
     return chance if is_counterfeit else 1 - chance

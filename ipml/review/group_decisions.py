@@ -16,15 +16,15 @@ from sqlalchemy import Connection, and_, func, insert, or_, select
 
 from ipml.errors import KeyReused, Overtaken, Refused
 from ipml.kit.canonical_json import canonical_json, digest
-from ipml.records import Case, Claim, Decision, Verdict
+from ipml.records import Case, Decision, Verdict
 from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import StoredCase, find_case, find_cases, is_held, make_case, read_cases, subject_of
-from ipml.review.decisions import Origin, check_decision, decide_claimed, make_decision, record_all
-from ipml.review.near_duplicates.clusters import hand_over, is_same_offer, lock_cluster, lock_clusters, show_cases
+from ipml.review.decisions import DecisionRequest, Origin, check_decision, decide_claimed, make_decision, record_all
+from ipml.review.near_duplicates.clusters import hand_over, is_same_offer, lock_clusters, show_cases
 from ipml.review.quality.precision import is_confirmed, is_last_word
 from ipml.review.quality.rates import count_rate
-from ipml.review.quality.second_person import find_halves, find_scruples
-from ipml.review.reversals import Consequences, find_decisions, stands
+from ipml.review.quality.second_person import find_halves, find_second_person_obstacles
+from ipml.review.reversals import DEFAULT_CONTEXT, ReviewContext, find_decisions, stands
 from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.tables import cases, decisions, reversals, spread_audits
@@ -55,11 +55,21 @@ class BulkDecision:
     refused: tuple[tuple[int, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class BulkRequest:
+    """One verdict on several cases; ground, note and key as in a `DecisionRequest`."""
+
+    case_ids: Sequence[int]
+    reviewer: str
+    verdict: Verdict
+    ground: str = ""
+    note: str = ""
+    key: str | None = None
+
+
 def preview_bulk(
     connection: Connection,
-    case_ids: Sequence[int],
-    reviewer: str,
-    verdict: Verdict,
+    request: BulkRequest,
     *,
     now: datetime | None = None,
     settings: Settings = DEFAULT_SETTINGS,
@@ -68,74 +78,65 @@ def preview_bulk(
 
     Raises Refused.
     """
-    wanted = _distinct(case_ids)
     now = now or datetime.now(UTC)
-    found = find_cases(connection, wanted)
-    shown, refused, seen = _look_through(connection, found, wanted, reviewer, verdict, now, settings)
-    return BulkPreview(verdict, tuple(make_case(row, now) for row in shown), refused, seen)
+    rows = find_cases(connection, _distinct(request.case_ids))
+    shown, refused, seen = _look_through(connection, rows, request, now, settings)
+    return BulkPreview(request.verdict, tuple(make_case(row, now) for row in shown), refused, seen)
 
 
 def decide_bulk(
     connection: Connection,
-    case_ids: Sequence[int],
-    reviewer: str,
-    verdict: Verdict,
+    request: BulkRequest,
     *,
-    ground: str = "",
-    note: str = "",
-    key: str | None = None,
     token: str,
     now: datetime | None = None,
-    settings: Settings = DEFAULT_SETTINGS,
-    consequences: Consequences | None = None,
+    context: ReviewContext = DEFAULT_CONTEXT,
 ) -> BulkDecision:
     """Decide the cases of a preview in one transaction: all of them, or none.
 
-    `ground`, `note`, `key`, `settings` and `consequences` are as for `decide` and equal for all; a repeated key returns
-    the same result and decides nothing. `token` is the `digest` of the preview.
+    A repeated key returns the same result and decides nothing. `token` is the `digest` of the preview.
 
     Raises Overtaken if one of the cases is no longer as previewed; Refused, UnstorableValue or KeyReused as `decide`.
     """
-    check_decision(verdict, ground, note, key)
-    wanted = _distinct(case_ids)
+    key, content = request.key, (request.verdict, request.ground, request.note)
+    check_decision(*content, key)
+    numbers = _distinct(request.case_ids)
     now = now or datetime.now(UTC)
-    content = [key or uuid4().hex, wanted, reviewer, verdict, ground, note]
-    group_key = f"bulk:{digest(canonical_json(content))}"
-    rows = lock_clusters(connection, wanted)
+    identity = [key or uuid4().hex, numbers, request.reviewer, *content]
+    group_key = f"bulk:{digest(canonical_json(identity))}"
+    rows = lock_clusters(connection, numbers)
     if key and (earlier := find_decisions(connection, decisions.c.key == key)):
         if earlier[0].group_key != group_key:
             raise KeyReused(key, f"decision, on case {earlier[0].case_id}")
-        return _repeat_bulk(connection, group_key, wanted)
-    shown, refused, seen = _look_through(connection, rows, wanted, reviewer, verdict, now, settings)
+        return _repeat_bulk(connection, group_key, numbers)
+    shown, refused, seen = _look_through(connection, rows, request, now, context.settings)
     if seen != token:
-        changed = "the case" if len(wanted) == 1 else f"one of the {len(wanted)} cases"
+        changed = "the case" if len(numbers) == 1 else f"one of the {len(numbers)} cases"
         raise Overtaken("preview", f"{changed} changed since; nothing was decided", "Look at the preview again.")
-    said = (verdict, ground, note, reviewer, now)
-    asked = [(row, Decision(0, row.case_id, row.listing_id, *said)) for row in shown]
-    made = record_all(connection, asked, key or None, settings, Origin("bulk", group_key), consequences=consequences)
+    asked = [(row, Decision(0, row.case_id, row.listing_id, *content, request.reviewer, now)) for row in shown]
+    made = record_all(connection, asked, Origin("bulk", group_key, key=key or None), context)
     return BulkDecision(group_key, tuple(made), refused)
 
 
 def _distinct(case_ids: Sequence[int]) -> list[int]:
-    wanted = sorted(set(case_ids))
-    if len(wanted) > MOST_CASES:
-        raise Refused("selection", f"{len(wanted)} cases to decide at once", f"at most {MOST_CASES}", "Decide fewer.")
-    return wanted
+    numbers = sorted(set(case_ids))
+    if len(numbers) > MOST_CASES:
+        raise Refused("selection", f"{len(numbers)} cases to decide at once", f"at most {MOST_CASES}", "Decide fewer.")
+    return numbers
 
 
 def _look_through(
     connection: Connection,
     rows: Mapping[int, StoredCase],
-    wanted: Sequence[int],
-    reviewer: str,
-    verdict: Verdict,
+    request: BulkRequest,
     now: datetime,
     settings: Settings,
 ) -> tuple[list[StoredCase], tuple[tuple[int, str], ...], str]:
     """Return the cases that can be decided together, the refused ones, and the digest of the preview."""
-    obstacles = {case_id: find_obstacle(rows.get(case_id), reviewer, now) for case_id in wanted}
+    reviewer, verdict = request.reviewer, request.verdict
+    obstacles = {case_id: find_obstacle(rows.get(case_id), reviewer, now) for case_id in _distinct(request.case_ids)}
     free = [rows[case_id] for case_id, why in obstacles.items() if not why]
-    obstacles |= find_scruples(connection, free, reviewer, verdict, settings.second_person)
+    obstacles |= find_second_person_obstacles(connection, free, reviewer, verdict, settings.second_person)
     refused = tuple((case_id, why) for case_id, why in obstacles.items() if why)
     shown = [row for row in free if not obstacles[row.case_id]]
     seen = [[row.case_id, row.state, row.token, digest(row.snapshot)] for row in shown]
@@ -266,28 +267,23 @@ def preview_spread(
 
 def decide_and_spread(
     connection: Connection,
-    claim: Claim,
-    verdict: Verdict,
+    request: DecisionRequest,
     spread_to: Collection[int],
     *,
-    ground: str = "",
-    note: str = "",
-    key: str | None = None,
     now: datetime | None = None,
-    settings: Settings = DEFAULT_SETTINGS,
-    consequences: Consequences | None = None,
+    context: ReviewContext = DEFAULT_CONTEXT,
 ) -> GroupDecision:
     """Decide the case held under a claim, and its near-duplicates with it, in one transaction.
 
-    `spread_to` names cases of the preview; others that wait for the case then wait for one of them. `ground`, `note`,
-    `key`, `now`, `settings` and `consequences` are as for `decide`; near-duplicates get the same ground and note.
+    `spread_to` names cases of the preview; others that wait for the case then wait for one of them. Near-duplicates get
+    the same ground and note.
 
     Raises Refused if the verdict is neither counterfeit nor genuine; otherwise as `decide`.
 
     Examples
     --------
     >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import claim, enqueue
+    >>> from ipml.review.queue import DecisionRequest, claim, enqueue
     >>> from ipml.storage.database import migrate, open_database, reading, writing
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
@@ -296,41 +292,22 @@ def decide_and_spread(
     >>> with writing(engine) as connection:
     ...     taken = claim(connection, "ana")
     ...     alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
-    ...     spread = decide_and_spread(connection, taken, Verdict.GENUINE, alike)
+    ...     spread = decide_and_spread(connection, DecisionRequest(taken, Verdict.GENUINE), alike)
     >>> len(alike), len(spread.decisions) + len(spread.drawn)
     (2, 2)
     """
-    if verdict not in _TRUTHS:
-        raise Refused("verdict that spreads", f"'{verdict}'", "counterfeit or genuine")
-    check_decision(verdict, ground, note, key)
+    if request.verdict not in _TRUTHS:
+        raise Refused("verdict that spreads", f"'{request.verdict}'", "counterfeit or genuine")
     now = now or datetime.now(UTC)
-    row = lock_cluster(connection, claim.case_id)
-    decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
-    group = Origin(group_key=f"spread:{uuid4().hex}")
-    decision = decide_claimed(
-        connection, row, claim, decision, key, settings, group, consequences=consequences, spreads=True
-    )
+    group = Origin(group_key=f"spread:{uuid4().hex}", key=request.key or None)
+    row, decision = decide_claimed(connection, request, group, now, context)
     if not (standing := find_decisions(connection, (decisions.c.decision_id == decision.decision_id) & stands())):
         return GroupDecision(decision, (), (), ())  # a request repeated after its decision was undone
-    origin = Origin("spread", standing[0].group_key, decision.decision_id)
-    return _spread(connection, row, decision, set(spread_to), now, settings, origin, consequences)
-
-
-def _spread(
-    connection: Connection,
-    row: StoredCase,
-    decision: Decision,
-    spread_to: Collection[int],
-    now: datetime,
-    settings: Settings,
-    origin: Origin,
-    consequences: Consequences | None,
-) -> GroupDecision:
-    wanted = [member for member in _find_waiting(connection, row.case_id) if member.case_id in spread_to]
-    obstacles = _find_obstacles_to_spread(connection, row, wanted, decision.reviewer, now)
+    members = [member for member in _find_waiting(connection, row.case_id) if member.case_id in set(spread_to)]
+    obstacles = _find_obstacles_to_spread(connection, row, members, decision.reviewer, now)
     left_out = tuple((number, why) for number, why in obstacles.items() if why)
-    free = [member for member in wanted if not obstacles[member.case_id]][:MOST_MEMBERS]
-    share = settings.spread_audit_share
+    free = [member for member in members if not obstacles[member.case_id]][:MOST_MEMBERS]
+    share = context.settings.spread_audit_share
     drawn = [member.case_id for member in free if is_drawn_for_audit(decision.decision_id, member.case_id, share)]
     show_cases(connection, [*drawn, *(number for number, _ in left_out)])
     _note_drawn(connection, decision, drawn)
@@ -339,7 +316,7 @@ def _spread(
         for member in free
         if member.case_id not in drawn
     ]
-    made = record_all(connection, asked, None, settings, origin, consequences=consequences)
+    made = record_all(connection, asked, Origin("spread", standing[0].group_key, decision.decision_id), context)
     hand_over(connection, [row.case_id])
     return GroupDecision(decision, tuple(made), tuple(drawn), left_out)
 

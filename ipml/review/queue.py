@@ -8,10 +8,11 @@ from ipml.records import Reversal
 from ipml.review.arrivals.intake import Enqueued, enqueue
 from ipml.review.cases import count_cases, get_case, history
 from ipml.review.claims import claim, claim_ahead, find_out_of_reach, release, resume, show_case, shown_history
-from ipml.review.decisions import GROUNDS, decide, list_decisions
+from ipml.review.decisions import GROUNDS, DecisionRequest, decide, list_decisions
 from ipml.review.group_decisions import (
     BulkDecision,
     BulkPreview,
+    BulkRequest,
     GroupDecision,
     SpreadPreview,
     decide_and_spread,
@@ -20,16 +21,20 @@ from ipml.review.group_decisions import (
     preview_spread,
 )
 from ipml.review.quality.second_person import find_own_verdict
+from ipml.review.reversals import ReviewContext
 from ipml.review.undo import undo, undo_group
-from ipml.review.worklists.search import list_cases, seller_cases
+from ipml.review.worklists.search import list_cases
 
 __all__ = [
     "GROUNDS",
     "BulkDecision",
     "BulkPreview",
+    "BulkRequest",
+    "DecisionRequest",
     "Enqueued",
     "GroupDecision",
     "Reversal",
+    "ReviewContext",
     "SpreadPreview",
     "claim",
     "claim_ahead",
@@ -48,7 +53,6 @@ __all__ = [
     "preview_spread",
     "release",
     "resume",
-    "seller_cases",
     "show_case",
     "shown_history",
     "undo",

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, select
 
 from ipml.records import Decision, Reversal, Verdict
 from ipml.review.cases import LARGEST_NUMBER, StoredCase
+from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage.tables import decisions, reversals
 
 Made = tuple[StoredCase, Decision]
@@ -39,7 +40,7 @@ class Consequences(Protocol):
     Examples
     --------
     >>> from ipml.records import Listing, ScoredListing, Verdict
-    >>> from ipml.review.queue import claim, decide, enqueue
+    >>> from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
     >>> from ipml.storage.database import migrate, open_database, writing
     >>> class PrintedConsequences:
     ...     def follow_decisions(self, connection, made, origin):
@@ -49,7 +50,8 @@ class Consequences(Protocol):
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
     >>> with writing(engine) as connection:
-    ...     _ = decide(connection, claim(connection, "ana"), Verdict.GENUINE, consequences=PrintedConsequences())
+    ...     request = DecisionRequest(claim(connection, "ana"), Verdict.GENUINE)
+    ...     _ = decide(connection, request, context=ReviewContext(consequences=PrintedConsequences()))
     A7 genuine review
     """
 
@@ -59,6 +61,19 @@ class Consequences(Protocol):
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Undo the actions of a decision just taken back."""
 
+
+@dataclass(frozen=True, slots=True)
+class ReviewContext:
+    """The settings in force for decisions, and the actions that they cause; without `consequences` they cause none.
+
+    The settings say which verdicts need a second person, how many get a second review, and how long they can be undone.
+    """
+
+    settings: Settings = DEFAULT_SETTINGS
+    consequences: Consequences | None = None
+
+
+DEFAULT_CONTEXT = ReviewContext()
 
 _GONE, _LATER = reversals.alias(), decisions.alias()
 _DECISIONS = select(*(decisions.c[field.name] for field in fields(StoredDecision))).order_by(decisions.c.decision_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,11 +14,19 @@ from ipml.records import Reversal, Verdict
 from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import PENDING, StoredCase, change_case, find_case, find_cases, note_event
 from ipml.review.near_duplicates.clusters import hand_over, lock_clusters
-from ipml.review.near_duplicates.relistings import match_again
+from ipml.review.near_duplicates.relistings import refresh_matches
 from ipml.review.pictures.stored import fetch_left
 from ipml.review.ranking.queue_order import rank_again
-from ipml.review.reversals import BY_APPEAL, Consequences, StoredDecision, find_decisions, find_reversible, stands
-from ipml.settings import DEFAULT_SETTINGS
+from ipml.review.reversals import (
+    BY_APPEAL,
+    DEFAULT_CONTEXT,
+    Consequences,
+    ReviewContext,
+    StoredDecision,
+    find_decisions,
+    find_reversible,
+    stands,
+)
 from ipml.storage.tables import cases, decisions, reversals
 
 _LONGEST_WHY = 2000
@@ -31,13 +40,12 @@ def undo(
     may_undo_others: bool = False,
     why: str = "",
     now: datetime | None = None,
-    undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
-    consequences: Consequences | None = None,
+    context: ReviewContext = DEFAULT_CONTEXT,
 ) -> Reversal:
     """Take a decision back, with the decisions spread from it to near-duplicates.
 
-    Reviewers can take back their own decision for `undo_minutes`; with `may_undo_others`, as for leads, any decision at
-    any time. `why` has at most 2,000 characters. `consequences` undo the actions in the same transaction.
+    Reviewers can take back their own decision for the `undo_minutes` of the settings; with `may_undo_others`, as for
+    leads, any decision at any time. `why` has at most 2,000 characters. The actions are undone in the same transaction.
 
     Raises Conflict if there is no such decision, it was taken back before, it is another's or too old, or the case was
     decided anew.
@@ -54,8 +62,8 @@ def undo(
         is_standing = find_decisions(connection, (decisions.c.decision_id == decision_id) & stands())
         anew = f"case {first.case_id} was decided anew since" if is_standing else "it has been undone already"
         raise Conflict(f"decision {decision_id}", f"it cannot be undone: {anew}")
-    _refuse_others(first, reviewer, may_undo_others, now, undo_minutes)
-    return reverse(connection, reversible, locked, reviewer, why, now, consequences)[0]
+    _refuse_others(first, reviewer, may_undo_others, now, context.settings.undo_minutes)
+    return reverse(connection, reversible, locked, ReversalOrder(reviewer, why, now, context.consequences))[0]
 
 
 def undo_group(
@@ -66,8 +74,7 @@ def undo_group(
     may_undo_others: bool = False,
     why: str = "",
     now: datetime | None = None,
-    undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
-    consequences: Consequences | None = None,
+    context: ReviewContext = DEFAULT_CONTEXT,
 ) -> tuple[Reversal, ...]:
     """Take back all decisions of a group in one transaction; otherwise like `undo`.
 
@@ -82,8 +89,8 @@ def undo_group(
     if not remaining:
         raise Conflict(f"decision group {group_key[:80]!r}", "it cannot be undone: no decision of it is in force")
     for row in remaining:
-        _refuse_others(row, reviewer, may_undo_others, now, undo_minutes)
-    return reverse(connection, remaining, locked, reviewer, why, now, consequences)
+        _refuse_others(row, reviewer, may_undo_others, now, context.settings.undo_minutes)
+    return reverse(connection, remaining, locked, ReversalOrder(reviewer, why, now, context.consequences))
 
 
 def _lock_reversible(
@@ -110,30 +117,36 @@ def _refuse_others(
     raise Conflict(f"decision {row.decision_id}", f"it cannot be undone: {obstacle}")
 
 
+@dataclass(frozen=True, slots=True)
+class ReversalOrder:
+    """Author, reason and moment of reversals, and the actions to undo.
+
+    With `decides_anew` the caller decides the cases at once: they stay decided, and no other case takes their place.
+    """
+
+    reviewer: str
+    why: str
+    at: datetime
+    consequences: Consequences | None
+    decides_anew: bool = False
+
+
 def reverse(
-    connection: Connection,
-    undone: Sequence[StoredDecision],
-    locked: dict[int, StoredCase],
-    reviewer: str,
-    why: str,
-    now: datetime,
-    consequences: Consequences | None,
-    *,
-    decides_anew: bool = False,
+    connection: Connection, undone: Sequence[StoredDecision], locked: dict[int, StoredCase], order: ReversalOrder
 ) -> tuple[Reversal, ...]:
     """Take decisions back whose cases, by number in `locked`, are locked.
 
     A case waits again, unless its listing changed since: then the case of the newest version replaces it, whether that
-    case waits or was decided. With `decides_anew` the caller decides the cases at once: they stay decided, and no other
-    case takes their place.
+    case waits or was decided.
     """
-    made = [_append(connection, row, reviewer, why, now) for row in undone]
+    now = order.at
+    made = [_append(connection, row, order) for row in undone]
     successors: dict[int, int] = {}
     returned: list[StoredCase] = []
     closed: list[int] = []
     for row in undone:
         # Erased cases cannot be reviewed again, and cases decided anew at once need not wait.
-        if locked[row.case_id].erased_at is None and not decides_anew:
+        if locked[row.case_id].erased_at is None and not order.decides_anew:
             state = _state_after(connection, row.case_id)
             if state in PENDING and (newest := _lock_newer(connection, locked[row.case_id])):  # it was changed since
                 state, successors[row.case_id] = "superseded", newest
@@ -148,22 +161,27 @@ def reverse(
         lock_clusters(connection, closed)
         hand_over(connection, closed)
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
-    if not decides_anew:
-        match_again(connection, [row.case_id for row in undone])
+    if not order.decides_anew:
+        refresh_matches(connection, [row.case_id for row in undone])
     for row, reversal in zip(undone, made, strict=True):
         payload = {"decision": row.decision_id, "verdict": row.verdict.value, "reversal": reversal.reversal_id}
-        note_event(connection, reviewer, "reversed", row.case_id, now, **payload)
-        if consequences is not None:
-            consequences.follow_reversal(connection, reversal)
+        note_event(connection, order.reviewer, "reversed", row.case_id, now, **payload)
+        if order.consequences is not None:
+            order.consequences.follow_reversal(connection, reversal)
         if successor := successors.get(row.case_id):
             note_event(connection, "ipml", "superseded", row.case_id, now, superseded_by=successor)
     return tuple(made)
 
 
-def _append(connection: Connection, row: StoredDecision, reviewer: str, why: str, now: datetime) -> Reversal:
-    said: dict[str, Any] = {"decision_id": row.decision_id, "reviewer": reviewer, "reversed_at": now, "why": why}
-    query = insert(reversals).values(**said).returning(reversals.c.reversal_id)
-    return Reversal(connection.scalars(query).one(), case_id=row.case_id, **said)
+def _append(connection: Connection, row: StoredDecision, order: ReversalOrder) -> Reversal:
+    fields: dict[str, Any] = {
+        "decision_id": row.decision_id,
+        "reviewer": order.reviewer,
+        "reversed_at": order.at,
+        "why": order.why,
+    }
+    query = insert(reversals).values(**fields).returning(reversals.c.reversal_id)
+    return Reversal(connection.scalars(query).one(), case_id=row.case_id, **fields)
 
 
 def _lock_newer(connection: Connection, case: StoredCase) -> int | None:

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, bindparam, select, update
 
 from ipml.records import Verdict
 from ipml.review.arrivals.snapshot import decode_listing
-from ipml.review.pictures.reference_intake import KnownGoods, append_reference
+from ipml.review.pictures.reference import KnownGoods, append_reference
 from ipml.review.pictures.stored import PictureCopies, store_files
 from ipml.simulation.offers import GOODS
 from ipml.simulation.pictures import BANNERED, MIRRORED

@@ -14,7 +14,7 @@ from support.staff import OPERATOR, add_staff
 from ipml.cli import main
 from ipml.model.model_file import save_model
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.settings import get_settings
 from ipml.storage.database import open_database, writing
 
@@ -89,7 +89,7 @@ def make_queue(ipml, tmp_path) -> Callable[..., Engine]:
         for case_id in counterfeit:
             with writing(engine) as connection:
                 held = claim(connection, "ana", case_id)
-                decide(connection, held, Verdict.COUNTERFEIT, ground="declared_replica", **said)
+                decide(connection, DecisionRequest(held, Verdict.COUNTERFEIT, "declared_replica"), **said)
         return engine
 
     return make

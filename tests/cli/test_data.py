@@ -18,7 +18,7 @@ from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.listings.writers import write_listings
 from ipml.model.model_file import save_model
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.storage.database import open_database, writing
 
@@ -107,7 +107,7 @@ def test_labels_are_listings_that_training_reads(ipml, tmp_path, monkeypatch, at
         enqueue(engine, [ScoredListing(listing, 0.9, 2.2, (), (), None, "m1")])
         ground = "test_purchase" if verdict is Verdict.COUNTERFEIT else ""
         with writing(engine) as connection:
-            decide(connection, claim(connection, "ana", now=now), verdict, ground=ground, now=now)
+            decide(connection, DecisionRequest(claim(connection, "ana", now=now), verdict, ground), now=now)
     engine.dispose()
     assert ipml("data labels --out labels.parquet").out.startswith("2 labels, 1 of them counterfeit")
     (validation,) = read_listings(tmp_path / "labels.parquet")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, delete
 from support.authority import Authority
-from support.consequences import KEEPING, Striking
+from support.consequences import KEEPING_EVIDENCE, Striking
 from support.databases import copy_sqlite
 from support.staff import add_staff
 from support.transactions import act, execute
@@ -24,7 +24,7 @@ from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.training.experiment import Experiment, read_training_listings
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
 from ipml.scoring.scorer import load_model
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import migrate, open_database, writing
@@ -96,8 +96,9 @@ def struck(tmp_path_factory) -> bytes:
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags], now=now)
     for number in range(1, 10):
         with writing(engine) as connection:
-            said = {"ground": "wrong_features", "now": now, "consequences": Striking()}
-            decide(connection, claim(connection, "lea", number, now=now), Verdict.COUNTERFEIT, **said)
+            taken = claim(connection, "lea", number, now=now)
+            request = DecisionRequest(taken, Verdict.COUNTERFEIT, "wrong_features")
+            decide(connection, request, now=now, context=ReviewContext(consequences=Striking()))
     add_staff(engine)
     engine.dispose()
     return path.read_bytes()
@@ -284,7 +285,9 @@ def decided_case(saved_model: Path, tmp_path_factory: pytest.TempPathFactory) ->
     assert held is not None
     with writing(engine) as connection:
         decide(
-            connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=HOSTILE_TITLE, consequences=KEEPING
+            connection,
+            DecisionRequest(held, Verdict.COUNTERFEIT, "declared_replica", note=HOSTILE_TITLE),
+            context=KEEPING_EVIDENCE,
         )
     add_staff(engine)
     engine.dispose()

@@ -10,11 +10,11 @@ import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
-from support.consequences import KEEPING
+from support.consequences import KEEPING_EVIDENCE
 from support.staff import OPERATOR, add_staff
 
 from ipml.records import Verdict
-from ipml.review.queue import claim, decide
+from ipml.review.queue import DecisionRequest, claim, decide
 from ipml.storage.database import open_database, writing
 from tests.cli.test_serve import run
 from tests.model.external.test_external import NUMBERS, Server, answering, make_estimator, make_listings
@@ -56,7 +56,7 @@ def test_a_model_goes_from_its_file_to_a_queue_and_into_evidence(ipml, tmp_path:
         add_staff(engine)
         with writing(engine) as connection:
             held = claim(connection, "ana", 1)
-            decide(connection, held, Verdict.COUNTERFEIT, ground="declared_replica", consequences=KEEPING)
+            decide(connection, DecisionRequest(held, Verdict.COUNTERFEIT, "declared_replica"), context=KEEPING_EVIDENCE)
         assert ipml(f"evidence export 1 --out case --by {OPERATOR}").exit_code == 0
         scored = json.loads((tmp_path / "case" / "data" / "evidence-000001.json").read_text())["score"]
         assert all(why in reason["sentence"] for reason in scored["reasons"] if reason["feature"] != "rest")

@@ -14,7 +14,7 @@ from support.transactions import ask
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.quality.second_person import list_own_sellers
-from ipml.review.queue import claim, decide, enqueue, list_cases
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue, list_cases
 from ipml.review.ranking.policy import MatchKind
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.storage.database import open_database, writing
@@ -144,7 +144,7 @@ def test_figures_stand_beside_what_the_reviewed_say(ipml, make_queue):
         for _ in range(times):
             with writing(engine) as connection:
                 if taken := claim(connection, "ana"):
-                    decide(connection, taken, Verdict.COUNTERFEIT, ground="test_purchase")
+                    decide(connection, DecisionRequest(taken, Verdict.COUNTERFEIT, "test_purchase"))
 
     review(3)
     assert "too few reviews" in ipml("queue estimate").out
@@ -164,7 +164,7 @@ def test_reviewers_are_shown_with_their_figures(ipml, accepted, make_queue):
     """Ana was wrong on a case, as a test purchase showed; her own verdict on it is no control case."""
     engine = make_queue(*(Listing(f"L{number}", "s1", "Bag", brand="[red]Acme") for number in (1, 2)))
     with writing(engine) as connection:
-        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE)
+        decide(connection, DecisionRequest(claim(connection, "ana", 1), Verdict.GENUINE))
     wrong = ("control add 2 --truth genuine --source invoice", "control add 1 --truth perhaps --source invoice")
     lines = [f"queue {line}" for line in (*wrong, "control remove 1")] + ["admin user sells bo s1"]
     assert accepted(dict.fromkeys(lines, "")) == {}

@@ -22,7 +22,7 @@ from ipml.enforcement.seller_file import read_seller_file
 from ipml.errors import Conflict, OwnListing
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import find_case
-from ipml.review.queue import claim, decide, enqueue, undo
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue, undo
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
@@ -40,7 +40,12 @@ def take_down(engine, number=1, seller="s1", by="ana", at=NOON, score=0.9, conse
     enqueue(engine, [ScoredListing(listing, score, 2.2, (), (), None, "m1")], now=at)
     with writing(engine) as connection:
         taken = claim(connection, by, now=at)
-        decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=at, consequences=consequences)
+        decide(
+            connection,
+            DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica"),
+            now=at,
+            context=ReviewContext(consequences=consequences),
+        )
     return taken.case_id
 
 
@@ -101,7 +106,12 @@ def test_the_outlook_says_what_then_happens(engine):
         with writing(engine) as connection:
             taken = claim(connection, "ana", now=at)
             seen = outlook(connection, taken.case_id, at)
-            decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=at, consequences=ENFORCEMENT)
+            decide(
+                connection,
+                DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica"),
+                now=at,
+                context=ReviewContext(consequences=ENFORCEMENT),
+            )
             found = read_followed(connection, taken.case_id)
         made = [one.penalty for one in found.penalties]
         assert seen.measures[0][0] == found.measures[0].why
@@ -183,7 +193,7 @@ def test_a_penalty_that_is_over_and_then_taken_back_ends_once_for_all(engine, ha
     late = {"now": NOON + YEAR}
     if has_ended:
         actions.end_due(engine, POLICY, **late)
-    act(engine, undo, 1, "lea", may_undo_others=True, consequences=ENFORCEMENT, **late)
+    act(engine, undo, 1, "lea", may_undo_others=True, context=ReviewContext(consequences=ENFORCEMENT), **late)
     actions.end_due(engine, POLICY, **late)
     about = select(outbox.c.kind).where(outbox.c.subject == "penalty:1").order_by(outbox.c.channel)
     assert read_scalars(engine, about.where(outbox.c.kind.like("%lifted"))) == ["penalty_lifted", "lifted"]

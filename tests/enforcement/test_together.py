@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,8 +21,7 @@ from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
 from ipml.review.decisions import Origin, record_all
 from ipml.review.near_duplicates.clusters import lock_clusters
-from ipml.review.queue import enqueue, undo
-from ipml.settings import Settings
+from ipml.review.queue import ReviewContext, enqueue, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import read_keys
 from ipml.storage.tables import decisions, evidence, measures, metadata, outbox, seller_keys, statements, strikes
@@ -98,16 +97,15 @@ def test_together_is_as_one_after_the_other(engine, policy, looks, origin, undon
         _set_up(engine, looks, undone, follow)
         with writing(engine) as connection:
             wanted = _wanted(connection, looks, minutes)
-            made = decide(connection, wanted, "key", Settings(), origin, consequences=follow)
+            made = decide(connection, wanted, replace(origin, key="key"), ReviewContext(consequences=follow))
         left.append(([decision.verdict for decision in made], _read_all(engine)))
     assert left[0] == left[1]
 
 
-def _decide_singly(connection, wanted, key, settings, origin, consequences):
+def _decide_singly(connection, wanted, origin, context):
     made = []
     for number, one in enumerate(wanted):
-        its_key = key if number == 0 else None
-        made += record_all(connection, [one], its_key, settings, origin, consequences=consequences)
+        made += record_all(connection, [one], origin if number == 0 else replace(origin, key=None), context)
     return made
 
 
@@ -121,11 +119,19 @@ def _set_up(engine, looks, undone, follow):
             for number, look in enumerate(looks, 1)
             if _is_before(looks, look)
         ]
-        made = _decide_singly(connection, before, None, Settings(), Origin(), follow)
+        made = _decide_singly(connection, before, Origin(), ReviewContext(consequences=follow))
     if undone and made:
         with writing(engine) as connection:
             number, why = made[0].decision_id, "a mistake"
-            undo(connection, number, "ben", may_undo_others=True, why=why, now=NOON, consequences=follow)
+            undo(
+                connection,
+                number,
+                "ben",
+                may_undo_others=True,
+                why=why,
+                now=NOON,
+                context=ReviewContext(consequences=follow),
+            )
 
 
 def _is_before(looks, look):

@@ -49,6 +49,7 @@ def make_policy():
 
 POLICY, RULES = make_policy(), load_cooperation_policy()
 FOLLOW = Cooperation(POLICY, RULES)
+CONTEXT = queue.ReviewContext(SETTINGS, FOLLOW)
 BY_LEAD = {"by": "lea", "policy": POLICY}
 
 
@@ -79,9 +80,9 @@ def decide(engine, now, number, by, verdict, ground, key=None, *, change=queue.d
     taken = act(engine, queue.claim, by, number, settings=SETTINGS, now=now)
     if taken is None:
         return None
-    said = {"ground": ground, "key": key, "now": now, "settings": SETTINGS, "consequences": FOLLOW}
+    request = queue.DecisionRequest(taken, Verdict(verdict), ground, key=key)
     try:
-        return act(engine, change, taken, Verdict(verdict), *alike, **said)
+        return act(engine, change, request, *alike, now=now, context=CONTEXT)
     finally:
         with suppress(IpmlError):
             act(engine, queue.release, taken, now=now)
@@ -97,15 +98,14 @@ def spread(engine, now, number, by, verdict, ground):
 
 def decide_together(engine, now, numbers, by, verdict, ground):
     """Decide cases in bulk."""
-    what = (numbers, by, Verdict(verdict))
-    seen = ask(engine, group_decisions.preview_bulk, *what, now=now, settings=SETTINGS)
-    said = {"ground": ground, "token": seen.digest, "now": now, "settings": SETTINGS, "consequences": FOLLOW}
-    act(engine, group_decisions.decide_bulk, *what, **said)
+    request = queue.BulkRequest(numbers, by, Verdict(verdict), ground)
+    seen = ask(engine, group_decisions.preview_bulk, request, now=now, settings=SETTINGS)
+    act(engine, group_decisions.decide_bulk, request, token=seen.digest, now=now, context=CONTEXT)
 
 
 def take_back(engine, now, number, with_group=False):
     """Take a decision back as a lead, or all that were made with it."""
-    said = {"may_undo_others": True, "why": "wrong", "now": now, "consequences": FOLLOW}
+    said = {"may_undo_others": True, "why": "wrong", "now": now, "context": CONTEXT}
     if not with_group:
         return act(engine, undo.undo, number, "lea", **said)
     with reading(engine) as connection:

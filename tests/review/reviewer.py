@@ -3,7 +3,7 @@
 import sys
 
 from ipml.records import Verdict
-from ipml.review.queue import claim, decide
+from ipml.review.queue import DecisionRequest, claim, decide
 from ipml.storage.database import open_database, writing
 
 
@@ -16,7 +16,7 @@ def drain(url: str, name: str) -> None:
         if taken is None:
             return
         with writing(engine) as connection:
-            decision = decide(connection, taken, Verdict.GENUINE)
+            decision = decide(connection, DecisionRequest(taken, Verdict.GENUINE))
         if decision.decision_id:  # a second review decides no case
             print(decision.case_id, flush=True)
 

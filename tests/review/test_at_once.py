@@ -22,7 +22,17 @@ from ipml.enforcement.policy import find_first_use, load_enforcement_policy, sto
 from ipml.errors import IpmlError, KeyReused, Overtaken
 from ipml.records import Verdict
 from ipml.review.exports import export_labels
-from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
+from ipml.review.queue import (
+    DecisionRequest,
+    Enqueued,
+    claim,
+    count_cases,
+    decide,
+    enqueue,
+    history,
+    list_cases,
+    list_decisions,
+)
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import audit, decisions
@@ -86,9 +96,9 @@ def test_one_request_sent_eight_times_at_once_decides_once(engine: Engine, make_
     """All are answered with the same decision; of eight requests under one claim, one decides, others are told so."""
     enqueue(engine, [make_scored("L1"), make_scored("L2")])
     first, second = (act(engine, claim, "ana") for _ in range(2))
-    answers = at_once(lambda _: act(engine, decide, first, Verdict.GENUINE, key="k"))
+    answers = at_once(lambda _: act(engine, decide, DecisionRequest(first, Verdict.GENUINE, key="k")))
     assert answers == ask(engine, list_decisions, first.case_id) * 8
-    answers = at_once(lambda number: act(engine, decide, second, Verdict.GENUINE, key=f"k{number}"))
+    answers = at_once(lambda number: act(engine, decide, DecisionRequest(second, Verdict.GENUINE, key=f"k{number}")))
     assert Counter(answer is Overtaken for answer in answers) == {True: 7, False: 1}
     assert len(ask(engine, list_decisions, second.case_id)) == 1
 
@@ -98,7 +108,7 @@ def test_one_key_or_policy_used_by_eight_at_once_is_stored_once(engine: Engine, 
     """On eight cases a key decides one, and the others are told that it is taken; a new policy serves all."""
     enqueue(engine, [make_scored(f"L{number}", seller_id=f"s{number}", title=f"Hat {number}") for number in range(8)])
     taken = [act(engine, claim, f"r{number}") for number in range(8)]
-    answers = at_once(lambda number: act(engine, decide, taken[number], Verdict.GENUINE, key="k"))
+    answers = at_once(lambda number: act(engine, decide, DecisionRequest(taken[number], Verdict.GENUINE, key="k")))
     assert Counter(answer is KeyReused for answer in answers) == {True: 7, False: 1}
     policy = load_enforcement_policy()
     assert at_once(lambda _: act(engine, store_policy, policy, NOON)) == [policy.digest] * 8
@@ -110,13 +120,13 @@ def test_a_clock_set_back_gives_no_case_away(engine: Engine, make_scored: Make):
     enqueue(engine, [make_scored("L1"), make_scored("L2")], now=NOON)
     taken, first = (act(engine, claim, "ana", number, now=NOON) for number in (1, 2))
     assert [act(engine, claim, "ben", *case_id, now=NOON - HOUR) for case_id in ((), (1,))] == [None, None]
-    decision = act(engine, decide, taken, Verdict.ESCALATE, now=NOON - HOUR)
+    decision = act(engine, decide, DecisionRequest(taken, Verdict.ESCALATE), now=NOON - HOUR)
     assert decision.decided_at == NOON - HOUR
     second = act(engine, claim, "ben", now=NOON + 24 * HOUR)
     assert act(engine, claim, "ana", now=NOON) is None
     with pytest.raises(Overtaken, match="the claim on it"):
-        act(engine, decide, first, Verdict.GENUINE, now=NOON)
-    assert act(engine, decide, second, Verdict.GENUINE, now=NOON).reviewer == "ben"
+        act(engine, decide, DecisionRequest(first, Verdict.GENUINE), now=NOON)
+    assert act(engine, decide, DecisionRequest(second, Verdict.GENUINE), now=NOON).reviewer == "ben"
 
 
 def test_order_is_that_of_what_was_done_not_of_the_clock(engine: Engine, make_scored: Make):

@@ -26,6 +26,7 @@ from ipml.review.group_decisions import (
     preview_bulk,
     preview_spread,
 )
+from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext
 from ipml.review.undo import undo, undo_group
 from ipml.review.worklists.search import list_cases
 from ipml.settings import SecondPersonRule, Settings
@@ -45,8 +46,9 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 
 def _decide_all(engine: Engine, case_ids: list[int] = ALL, **fields: str) -> BulkDecision:
-    token = ask(engine, preview_bulk, case_ids, "ana", Verdict.GENUINE, now=NOON).digest
-    return act(engine, decide_bulk, case_ids, "ana", Verdict.GENUINE, token=token, now=NOON, **fields)
+    request = BulkRequest(case_ids, "ana", Verdict.GENUINE, **fields)
+    token = ask(engine, preview_bulk, request, now=NOON).digest
+    return act(engine, decide_bulk, request, token=token, now=NOON)
 
 
 def test_a_preview_changes_nothing_and_names_who_is_left_out(queue: Engine, make_scored: Make):
@@ -56,7 +58,7 @@ def test_a_preview_changes_nothing_and_names_who_is_left_out(queue: Engine, make
     judge(queue, 2, by="ben", now=NOON)
     judge(queue, 4, Verdict.ESCALATE, by="ben", now=NOON)
     wanted = [*ALL, 4, 9]
-    preview = ask(queue, preview_bulk, wanted, "ana", Verdict.GENUINE, now=NOON)
+    preview = ask(queue, preview_bulk, BulkRequest(wanted, "ana", Verdict.GENUINE), now=NOON)
     assert [case.case_id for case in preview.cases] == [3]
     assert [case_id for case_id, _ in preview.refused] == [1, 2, 4, 9]
     causes = dict(preview.refused)
@@ -67,33 +69,33 @@ def test_a_preview_changes_nothing_and_names_who_is_left_out(queue: Engine, make
 
 def test_nothing_is_decided_once_something_changed_since_the_preview(queue: Engine, make_scored: Make):
     """What a person did not see is not signed by them: neither claimed, nor decided, nor scored anew meanwhile."""
-    token = ask(queue, preview_bulk, ALL, "ana", Verdict.GENUINE).digest
+    token = ask(queue, preview_bulk, BulkRequest(ALL, "ana", Verdict.GENUINE)).digest
     others = ((ALL, "ben", Verdict.GENUINE), (ALL, "ana", Verdict.CANNOT_TELL), ([1, 2], "ana", Verdict.GENUINE))
     for other in others:  # a preview is of one person, verdict and selection
         with pytest.raises(Overtaken, match="preview"):
-            act(queue, decide_bulk, *other, token=token)
+            act(queue, decide_bulk, BulkRequest(*other), token=token)
     claimed = []
     for n_decided, change in (
         (0, lambda: enqueue(queue, [make_scored("L2", 0.6, title="Wallet xx")])),
         (0, lambda: claimed.append(act(queue, claim, "ben", 2, now=NOON))),
-        (1, lambda: act(queue, decide, claimed[0], Verdict.GENUINE, now=NOON)),
+        (1, lambda: act(queue, decide, DecisionRequest(claimed[0], Verdict.GENUINE), now=NOON)),
     ):
-        token = ask(queue, preview_bulk, ALL, "ana", Verdict.GENUINE, now=NOON).digest
+        token = ask(queue, preview_bulk, BulkRequest(ALL, "ana", Verdict.GENUINE), now=NOON).digest
         change()
         with pytest.raises(Overtaken, match="preview"):
-            act(queue, decide_bulk, ALL, "ana", Verdict.GENUINE, token=token, now=NOON)
+            act(queue, decide_bulk, BulkRequest(ALL, "ana", Verdict.GENUINE), token=token, now=NOON)
         assert ask(queue, count_cases)["decided"] == n_decided
 
 
 def test_the_key_sent_again_gives_the_same_answer(queue: Engine):
     """A repeated request decides once; with another content, or the key of a single decision, it is refused."""
     made = _decide_all(queue, [2, 3], key="k")
-    again = act(queue, decide_bulk, [2, 3], "ana", Verdict.GENUINE, key="k", token="", now=LATE)
+    again = act(queue, decide_bulk, BulkRequest([2, 3], "ana", Verdict.GENUINE, key="k"), token="", now=LATE)
     assert again == replace(made, refused=())
     judge(queue, 1, key="single")
     for case_ids, key in (([1, 2], "k"), ([2, 3], "single")):
         with pytest.raises(KeyReused):
-            act(queue, decide_bulk, case_ids, "ana", Verdict.GENUINE, key=key, token="")
+            act(queue, decide_bulk, BulkRequest(case_ids, "ana", Verdict.GENUINE, key=key), token="")
     assert ask(queue, Connection.scalar, select(func.count()).select_from(decisions)) == 3
 
 
@@ -110,12 +112,12 @@ def test_others_and_latecomers_undo_no_part_of_a_group(queue: Engine):
 def test_more_than_200_cases_are_too_many(queue: Engine):
     """Neither previewed nor decided; and a verdict without its ground is refused as for one case."""
     with pytest.raises(Refused, match="201 cases"):
-        ask(queue, preview_bulk, range(1, 202), "ana", Verdict.GENUINE)
-    assert len(ask(queue, preview_bulk, range(1, 201), "ana", Verdict.GENUINE).refused) == 197
+        ask(queue, preview_bulk, BulkRequest(range(1, 202), "ana", Verdict.GENUINE))
+    assert len(ask(queue, preview_bulk, BulkRequest(range(1, 201), "ana", Verdict.GENUINE)).refused) == 197
     with pytest.raises(Refused, match="cases to decide at once"):
-        act(queue, decide_bulk, range(1, 202), "ana", Verdict.GENUINE, token="")
+        act(queue, decide_bulk, BulkRequest(range(1, 202), "ana", Verdict.GENUINE), token="")
     with pytest.raises(Refused, match="found ground"):
-        act(queue, decide_bulk, ALL, "ana", Verdict.COUNTERFEIT, token="")
+        act(queue, decide_bulk, BulkRequest(ALL, "ana", Verdict.COUNTERFEIT), token="")
 
 
 GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
@@ -136,8 +138,8 @@ def _copy(make_scored: Make, number: int, **edits: object) -> ScoredListing:
 
 def _spread(engine: Engine, verdict: Verdict = Verdict.COUNTERFEIT, settings: Settings = NONE_DRAWN) -> GroupDecision:
     wanted = [case.case_id for case in ask(engine, preview_spread, 1, "ana", now=NOON).cases]
-    held, said = act(engine, claim, "ana", 1, now=NOON), {"ground": GROUND.get(verdict, ""), "settings": settings}
-    return act(engine, decide_and_spread, held, verdict, wanted, now=NOON, **said)
+    request = DecisionRequest(act(engine, claim, "ana", 1, now=NOON), verdict, GROUND.get(verdict, ""))
+    return act(engine, decide_and_spread, request, wanted, now=NOON, context=ReviewContext(settings))
 
 
 @on_both
@@ -159,9 +161,9 @@ def test_doubt_does_not_spread(copies: Engine):
     held = act(copies, claim, "ana", 1, now=NOON)
     for verdict in (Verdict.CANNOT_TELL, Verdict.ESCALATE):
         with pytest.raises(Refused, match="verdict that spreads"):
-            act(copies, decide_and_spread, held, verdict, [2], now=NOON)
+            act(copies, decide_and_spread, DecisionRequest(held, verdict), [2], now=NOON)
     with pytest.raises(Overtaken, match="the claim on it"):
-        act(copies, decide_and_spread, held, Verdict.GENUINE, [2], now=NOON + timedelta(hours=1))
+        act(copies, decide_and_spread, DecisionRequest(held, Verdict.GENUINE), [2], now=NOON + timedelta(hours=1))
     assert ask(copies, count_cases)["open"] == 4
 
 
@@ -170,7 +172,10 @@ def test_a_preview_shows_what_a_decision_would_spread_to(copies: Engine):
     preview = ask(copies, preview_spread, 1)
     assert ([case.case_id for case in preview.cases], preview.left_out) == ([2, 3, 4], ())
     assert (ask(copies, count_cases)["open"], ask(copies, preview_spread, 2).cases) == (4, ())
-    assert act(copies, decide_and_spread, act(copies, claim, "ana", 2), Verdict.GENUINE, []).decisions == ()
+    assert (
+        act(copies, decide_and_spread, DecisionRequest(act(copies, claim, "ana", 2), Verdict.GENUINE), []).decisions
+        == ()
+    )
     assert ask(copies, get_case, 2).state == "decided"
 
 
@@ -180,7 +185,14 @@ def test_what_was_not_seen_is_not_decided(copies: Engine, make_scored: Make):
     enqueue(copies, [_copy(make_scored, 7), _copy(make_scored, 8)])
     enqueue(copies, [_copy(make_scored, 9, title="Steel watch")])
     wanted = [2, 3, 4, 7, 99, -1, 2**63]
-    spread = act(copies, decide_and_spread, held, Verdict.GENUINE, wanted, settings=NONE_DRAWN, now=NOON)
+    spread = act(
+        copies,
+        decide_and_spread,
+        DecisionRequest(held, Verdict.GENUINE),
+        wanted,
+        now=NOON,
+        context=ReviewContext(NONE_DRAWN),
+    )
     assert [decision.case_id for decision in spread.decisions] == [2, 3, 4]
     assert [(case.case_id, case.n_alike) for case in ask(copies, list_cases)] == [(5, 1), (7, 0)]
 
@@ -200,7 +212,14 @@ def test_what_changed_or_is_held_is_left_out_and_shown(copies: Engine, make_scor
     )
     assert ask(copies, preview_spread, 1, "ana", now=NOON).left_out == causes
     held = act(copies, claim, "ana", 1, now=NOON)
-    spread = act(copies, decide_and_spread, held, Verdict.GENUINE, [2, 3, 4, 5], settings=NONE_DRAWN, now=NOON)
+    spread = act(
+        copies,
+        decide_and_spread,
+        DecisionRequest(held, Verdict.GENUINE),
+        [2, 3, 4, 5],
+        now=NOON,
+        context=ReviewContext(NONE_DRAWN),
+    )
     assert ([decision.case_id for decision in spread.decisions], spread.left_out) == ([5], causes)
     assert {case.case_id for case in ask(copies, list_cases)} == {2, 3, 4}
 
@@ -219,12 +238,26 @@ def test_a_request_that_comes_again_spreads_once(copies: Engine):
     """Not even after its undoing."""
     held = act(copies, claim, "ana", 1, now=NOON)
     first, second = (
-        act(copies, decide_and_spread, held, Verdict.GENUINE, [2, 3, 4], key="k", settings=NONE_DRAWN, now=NOON)
+        act(
+            copies,
+            decide_and_spread,
+            DecisionRequest(held, Verdict.GENUINE, key="k"),
+            [2, 3, 4],
+            now=NOON,
+            context=ReviewContext(NONE_DRAWN),
+        )
         for _ in range(2)
     )
     assert (len(first.decisions), second.decision, second.decisions) == (3, first.decision, ())
     act(copies, undo, first.decision.decision_id, "ana", now=NOON)
-    act(copies, decide_and_spread, held, Verdict.GENUINE, [2, 3, 4], key="k", settings=NONE_DRAWN, now=NOON)
+    act(
+        copies,
+        decide_and_spread,
+        DecisionRequest(held, Verdict.GENUINE, key="k"),
+        [2, 3, 4],
+        now=NOON,
+        context=ReviewContext(NONE_DRAWN),
+    )
     assert ask(copies, count_cases)["open"] == 4
 
 

@@ -18,7 +18,7 @@ from ipml.review.cases import find_case
 from ipml.review.ranking.policy import IntakeRule
 from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
-from ipml.review.worklists.search import Filter, browse
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, listings
 
@@ -185,7 +185,7 @@ def test_a_brand_that_is_read_in_the_text_counts(engine: Engine):
     put(engine, ListKind.AUTHORISED, "dan", "Acme")
     for seller in ("dan", "eve"):  # what authorised sellers offer waits where its score asks for it, and comes last
         assert submit(engine, seller, "Bag, copy", "Acme").state == "open"
-    order = [one.scored.listing.seller_id for one in ask(engine, browse, Filter(), limit=9, now=NOON)]
+    order = [one.scored.listing.seller_id for one in ask(engine, browse_cases, Filter(), limit=9, now=NOON)]
     assert order == ["ann", "eve", "dan"]
 
 

@@ -106,7 +106,8 @@ class BothDatabases(RuleBasedStateMachine):
         """Somebody decides under a claim that is live, stale or forged."""
         shown = data.draw(st.sampled_from(self.claims[-3:]))
         shown = shown if token is None else replace(shown, token=token)
-        self.both(lambda engine: act(engine, queue.decide, shown, verdict, now=self.now, **said))
+        request = queue.DecisionRequest(shown, verdict, **said)
+        self.both(lambda engine: act(engine, queue.decide, request, now=self.now))
 
     @rule(pause=PAUSES)
     def wait(self, pause: timedelta) -> None:

@@ -25,8 +25,9 @@ from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import count_cases, get_case, history
 from ipml.review.claims import claim, find_out_of_reach, release, resume
 from ipml.review.decisions import GROUNDS, decide, list_decisions
+from ipml.review.queue import DecisionRequest, ReviewContext
 from ipml.review.undo import undo
-from ipml.review.worklists.search import list_cases, seller_cases
+from ipml.review.worklists.search import list_cases
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
@@ -63,9 +64,9 @@ def test_claiming_again_prolongs_the_claim(queue: Engine):
     """A reviewer with two windows decides in either; nothing is decided twice."""
     first, second = (act(queue, claim, "ana", 1, now=now) for now in (NOON, NOON + MINUTE))
     assert second == replace(first, expires_at=first.expires_at + MINUTE)
-    assert act(queue, decide, first, Verdict.GENUINE, now=NOON + MINUTE).reviewer == "ana"
+    assert act(queue, decide, DecisionRequest(first, Verdict.GENUINE), now=NOON + MINUTE).reviewer == "ana"
     with pytest.raises(Overtaken, match="has been decided"):
-        act(queue, decide, second, Verdict.COUNTERFEIT, ground="known_goods", now=NOON + MINUTE)
+        act(queue, decide, DecisionRequest(second, Verdict.COUNTERFEIT, "known_goods"), now=NOON + MINUTE)
 
 
 def test_who_holds_a_case_comes_back_to_it(queue: Engine):
@@ -76,7 +77,7 @@ def test_who_holds_a_case_comes_back_to_it(queue: Engine):
             claim(connection, "ana", case_id, now=NOON)
         again = resume(connection, "ana", now=NOON + MINUTE)
         assert again == claim(connection, "ana", 2, now=NOON + MINUTE)
-        decide(connection, again, Verdict.GENUINE, now=NOON + MINUTE)
+        decide(connection, DecisionRequest(again, Verdict.GENUINE), now=NOON + MINUTE)
         assert resume(connection, "ana", now=NOON + MINUTE).case_id == 1
         assert resume(connection, "bo", now=NOON + MINUTE) is None
         assert resume(connection, "ana", now=NOON + 60 * MINUTE) is None
@@ -110,13 +111,13 @@ def test_who_no_longer_holds_a_case_cannot_decide(queue: Engine):
     taken = act(queue, claim, "ana", 1, now=NOON)
     before = _count(queue)
     with pytest.raises(Overtaken, match="ran out at 12:15 UTC"):
-        act(queue, decide, taken, Verdict.GENUINE, now=NOON + 15 * MINUTE)
+        act(queue, decide, DecisionRequest(taken, Verdict.GENUINE), now=NOON + 15 * MINUTE)
     with pytest.raises(Overtaken, match="the claim on it"):
-        act(queue, decide, replace(taken, reviewer="bo"), Verdict.GENUINE, now=NOON)
+        act(queue, decide, DecisionRequest(replace(taken, reviewer="bo"), Verdict.GENUINE), now=NOON)
     assert _count(queue) == before
     act(queue, claim, "bo", 1, now=LATER)
     with pytest.raises(Overtaken, match="the claim on it"):
-        act(queue, decide, taken, Verdict.GENUINE, now=NOON)
+        act(queue, decide, DecisionRequest(taken, Verdict.GENUINE), now=NOON)
 
 
 def test_a_ground_must_fit_the_verdict(queue: Engine):
@@ -125,23 +126,25 @@ def test_a_ground_must_fit_the_verdict(queue: Engine):
     wrong = ((Verdict.COUNTERFEIT, ""), (Verdict.COUNTERFEIT, "a feeling"), (Verdict.GENUINE, "test_purchase"))
     for verdict, ground in wrong:
         with pytest.raises(Refused, match="expected"):
-            act(queue, decide, taken, verdict, ground=ground)
+            act(queue, decide, DecisionRequest(taken, verdict, ground))
     assert ask(queue, list_decisions, 1) == []
     for ground in GROUNDS:
-        made = act(queue, decide, act(queue, claim, "ana", 1), Verdict.COUNTERFEIT, ground=ground)
+        made = act(queue, decide, DecisionRequest(act(queue, claim, "ana", 1), Verdict.COUNTERFEIT, ground))
         assert made.ground == ground
         act(queue, undo, made.decision_id, "ana")
     taken = act(queue, claim, "ana", 1)
     for note in ("x" * 2001, "a\0b", "\ud800"):
         with pytest.raises(UnstorableValue, match="note"):
-            act(queue, decide, taken, Verdict.GENUINE, note=note)
-    assert len(act(queue, decide, taken, Verdict.GENUINE, note="x" * 2000).note) == 2000
+            act(queue, decide, DecisionRequest(taken, Verdict.GENUINE, note=note))
+    assert len(act(queue, decide, DecisionRequest(taken, Verdict.GENUINE, note="x" * 2000)).note) == 2000
 
 
 def test_a_key_is_for_one_request(queue: Engine):
     """Sent again, later too, it returns the same decision; another content or case is refused; an empty one is none."""
     taken = act(queue, claim, "ana", 1, now=NOON)
-    first, again = (act(queue, decide, taken, Verdict.GENUINE, key="k", now=now) for now in (NOON, LATER))
+    first, again = (
+        act(queue, decide, DecisionRequest(taken, Verdict.GENUINE, key="k"), now=now) for now in (NOON, LATER)
+    )
     assert (first, _count(queue)) == (again, (1, 5))
     other = act(queue, claim, "ana", 2)
     for claimed, verdict, note in (
@@ -150,9 +153,9 @@ def test_a_key_is_for_one_request(queue: Engine):
         (other, Verdict.GENUINE, ""),
     ):
         with pytest.raises(KeyReused, match="'k'"):
-            act(queue, decide, claimed, verdict, note=note, key="k")
+            act(queue, decide, DecisionRequest(claimed, verdict, note=note, key="k"))
     for claimed in (other, act(queue, claim, "ana", 3)):
-        assert act(queue, decide, claimed, Verdict.GENUINE, key="").case_id == claimed.case_id
+        assert act(queue, decide, DecisionRequest(claimed, Verdict.GENUINE, key="")).case_id == claimed.case_id
 
 
 def _count(engine: Engine) -> tuple[int, int]:
@@ -164,8 +167,9 @@ def _count(engine: Engine) -> tuple[int, int]:
 
 
 GIVEN = {
-    **dict.fromkeys(("claim", "claim_ahead", "decide", "decide_and_spread", "preview_bulk", "decide_bulk"), "settings"),
-    **dict.fromkeys(("find_undoable", "take_back", "undo", "undo_group"), "undo_minutes"),
+    **dict.fromkeys(("claim", "claim_ahead", "preview_bulk"), "settings"),
+    **dict.fromkeys(("decide", "decide_and_spread", "decide_bulk", "take_back", "undo", "undo_group"), "context"),
+    "find_undoable": "undo_minutes",
     **dict.fromkeys(("enqueue", "enqueue_batch"), "joins_alike"),
 }
 
@@ -216,7 +220,7 @@ def test_filters_keep_what_matches(full: Engine):
         assert list_cases(connection, state="decided") == []
         assert list_cases(connection, brand="' OR 1=1 --") == []
     best = judge(full).case_id
-    found = ask(full, seller_cases, ask(full, get_case, best).scored.listing.seller_id)
+    found = ask(full, list_cases, state=None, seller_id=ask(full, get_case, best).scored.listing.seller_id)
     assert (len(found), {case.case_id for case in found if case.state == "decided"}) == (10, {best})
     judge(full, None, Verdict.ESCALATE)
     assert ask(full, count_cases) == {"open": 18, "decided": 1, "escalated": 1, "superseded": 0}
@@ -250,7 +254,7 @@ def test_a_case_that_is_not_there_is_named(full: Engine):
 def count_steps(n: int) -> dict[str, int]:
     """Return how many steps SQLite takes to list, to claim and to decide where n cases came, with notices."""
     engine, steps, taken = copy_memory(), Counter[str](), list[Any]()
-    said: dict[str, Any] = {"ground": "declared_replica", "consequences": Cooperation(), "now": NOON}
+    context = ReviewContext(consequences=Cooperation())
     enqueue(engine, [offer(f"L{number}", f"s{number}", brand="Acme") for number in range(n)], now=NOON)
     for number in range(0, n, 20):
         act(engine, receive, say(*(f"L{number + k}" for k in range(19))), policy=POLICY, now=NOON)
@@ -260,7 +264,15 @@ def count_steps(n: int) -> dict[str, int]:
         for name, do in (
             ("list", lambda: list_cases(connection, limit=5)),
             ("claim", lambda: taken.append(claim(connection, "ana", now=NOON))),
-            ("decide", lambda: decide(connection, taken[-1], Verdict.COUNTERFEIT, **said)),
+            (
+                "decide",
+                lambda: decide(
+                    connection,
+                    DecisionRequest(taken[-1], Verdict.COUNTERFEIT, "declared_replica"),
+                    now=NOON,
+                    context=context,
+                ),
+            ),
         ):
             file.set_progress_handler(partial(steps.update, [name]), 20)
             do()

@@ -16,7 +16,7 @@ from ipml.cooperation.notices.intake import receive
 from ipml.records import Verdict
 from ipml.review import queue_history, queue_metrics
 from ipml.review.quality.precision import WeightedReviews
-from ipml.review.queue import claim, count_cases, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, count_cases, decide, enqueue
 from ipml.review.worklists.assignment import snooze
 from ipml.settings import Settings
 from ipml.storage.database import writing
@@ -59,8 +59,8 @@ def test_a_case_is_in_hand_while_its_claim_lives(engine: Engine, make_scored: Ma
     with writing(engine) as connection:
         claim(connection, "ana", 1, settings=Settings(lease_minutes=5), now=NOON)
         claim(connection, "ben", 2, settings=Settings(lease_minutes=30), now=NOON)
-        decide(connection, claim(connection, "cleo", 3, now=NOON), Verdict.GENUINE, now=NOON)
-        decide(connection, claim(connection, "cleo", 4, now=NOON), Verdict.ESCALATE, now=NOON)
+        decide(connection, DecisionRequest(claim(connection, "cleo", 3, now=NOON), Verdict.GENUINE), now=NOON)
+        decide(connection, DecisionRequest(claim(connection, "cleo", 4, now=NOON), Verdict.ESCALATE), now=NOON)
         claim(connection, "lea", 4, settings=Settings(lease_minutes=30), now=NOON)
         assert queue_metrics.measure_backlog(connection, now=NOON + timedelta(minutes=10)).held == 2
 
@@ -74,7 +74,7 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 def _judge(engine: Engine, reviewer: str, at: datetime, verdict: Verdict = Verdict.GENUINE, minutes: float = 1) -> None:
     taken = act(engine, claim, reviewer, settings=Settings(lease_minutes=600), now=at - timedelta(minutes=minutes))
-    act(engine, decide, taken, verdict, now=at)
+    act(engine, decide, DecisionRequest(taken, verdict), now=at)
 
 
 @on_both

@@ -16,7 +16,7 @@ from ipml.records import Decision, Label, Verdict
 from ipml.review.cases import find_case
 from ipml.review.decisions import Origin, record_all
 from ipml.review.exports import export_labels, label_listing
-from ipml.review.queue import claim, decide, enqueue, get_case, undo
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue, get_case, undo
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, reversals
@@ -74,13 +74,13 @@ def test_a_decision_that_is_not_there_cannot_be_undone(queue: Engine):
 def test_the_claim_of_an_undone_decision_is_void(queue: Engine):
     """The case is free for all; a request that comes again by its key gives the decision as it was, void as it is."""
     held = act(queue, claim, "ana", 1, now=NOON)
-    decision = act(queue, decide, held, Verdict.GENUINE, key="k", now=NOON)
+    decision = act(queue, decide, DecisionRequest(held, Verdict.GENUINE, key="k"), now=NOON)
     with pytest.raises(Overtaken, match="has been decided"):
-        act(queue, decide, held, Verdict.GENUINE, now=NOON)
+        act(queue, decide, DecisionRequest(held, Verdict.GENUINE), now=NOON)
     act(queue, undo, decision.decision_id, "ana", now=NOON)
     with pytest.raises(Overtaken, match="the claim on it"):
-        act(queue, decide, held, Verdict.GENUINE, now=NOON)
-    assert act(queue, decide, held, Verdict.GENUINE, key="k", now=NOON) == decision
+        act(queue, decide, DecisionRequest(held, Verdict.GENUINE), now=NOON)
+    assert act(queue, decide, DecisionRequest(held, Verdict.GENUINE, key="k"), now=NOON) == decision
     assert ask(queue, get_case, 1).state == "open"
     assert act(queue, claim, "ben", now=NOON).case_id == 1
 
@@ -116,7 +116,7 @@ def test_each_case_has_one_last_verdict_at_any_moment(engine: Engine, make_score
             row = act(engine, find_case, case_id)
             if row.state == "decided":
                 again = Decision(0, case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", now)
-                (again,) = act(engine, record_all, [(row, again)], None, None, Origin("notice"), consequences=None)
+                (again,) = act(engine, record_all, [(row, again)], Origin("notice"))
                 made.append((now, again.decision_id, again.verdict, None))
             continue
         state = ask(engine, get_case, case_id).state

@@ -18,7 +18,7 @@ from ipml.errors import NotFound, Refused
 from ipml.records import Case, PriceRange, Verdict
 from ipml.review.queue import enqueue, get_case
 from ipml.review.worklists import search
-from ipml.review.worklists.search import ORDERS, Filter, Precedent, browse, find_precedents
+from ipml.review.worklists.search import ORDERS, Filter, Precedent, browse_cases, find_precedents
 from ipml.review.worklists.suggestions import MOST_SUGGESTIONS, suggest
 
 TITLES = ("Vellmar TOTE bag", "V\u0435llmar wallet", "R\u00e9plica n\u200bike", "\u8010\u514b\u978b 42")
@@ -33,7 +33,7 @@ def found(engine: Engine, make_scored: Make) -> Callable[[str], list[int]]:
     enqueue(engine, made)
 
     def find(words: str, state: str = "open") -> list[int]:
-        return [places[case.scored.listing.title] for case in ask(engine, browse, Filter(state, search=words))]
+        return [places[case.scored.listing.title] for case in ask(engine, browse_cases, Filter(state, search=words))]
 
     return find
 
@@ -54,7 +54,7 @@ def test_a_rescored_case_is_found_by_its_new_title(engine: Engine, make_scored: 
     """What a search looks through is what the case shows."""
     for score, title in ((0.5, "Old name"), (0.6, "New name")):
         enqueue(engine, [make_scored("L1", score, title=title)])
-    assert [len(ask(engine, browse, Filter(search=word))) for word in ("old", "new")] == [0, 1]
+    assert [len(ask(engine, browse_cases, Filter(search=word))) for word in ("old", "new")] == [0, 1]
 
 
 def test_many_and_few_are_found_alike(engine: Engine, make_scored: Make, monkeypatch: pytest.MonkeyPatch):
@@ -63,7 +63,7 @@ def test_many_and_few_are_found_alike(engine: Engine, make_scored: Make, monkeyp
 
     def read_pages() -> list[list[Case]]:
         pages = product(("rank", "score"), (None, 22))
-        return [ask(engine, browse, Filter(search="odd"), order, limit=7, after=after) for order, after in pages]
+        return [ask(engine, browse_cases, Filter(search="odd"), order, limit=7, after=after) for order, after in pages]
 
     few = read_pages()
     monkeypatch.setattr(search, "_FEW", 3)
@@ -74,8 +74,8 @@ def test_many_and_few_are_found_alike(engine: Engine, make_scored: Make, monkeyp
 @given(st.text(max_size=40))
 def test_folding_twice_is_folding_once(text: str):
     """A folded word is found by itself, and every database can hold it."""
-    folded = search.fold(text)
-    assert search.fold(folded) == folded
+    folded = search.fold_text(text)
+    assert search.fold_text(folded) == folded
     assert folded.encode().decode() == folded
     assert not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in folded)
 
@@ -101,8 +101,8 @@ def test_pages_together_are_the_whole_list(full: Engine):
     """In every order and under any filter, going on after the last case misses and repeats none."""
     filters = (Filter(), Filter(brand="A"), Filter(seller_id="s1", least_score=0.2), Filter(state=None))
     for order, wanted in product(ORDERS, filters):
-        whole, pages, after = ask(full, browse, wanted, order, limit=100), [], None
-        while page := ask(full, browse, wanted, order, limit=5, after=after):
+        whole, pages, after = ask(full, browse_cases, wanted, order, limit=100), [], None
+        while page := ask(full, browse_cases, wanted, order, limit=5, after=after):
             pages += page
             after = page[-1].case_id
         assert pages == whole, (order, wanted)
@@ -111,28 +111,28 @@ def test_pages_together_are_the_whole_list(full: Engine):
 
 def test_orders(full: Engine):
     """By score the likeliest comes first and what has none last; by arrival the oldest comes first."""
-    by_score = [case.scored.score for case in ask(full, browse, Filter(), "score")]
+    by_score = [case.scored.score for case in ask(full, browse_cases, Filter(), "score")]
     known = [score for score in by_score if score is not None]
     assert known == sorted(known, reverse=True)
     assert by_score[len(known) :] == [None] * 3
-    assert numbers(ask(full, browse, Filter(), "first come")) == list(range(1, 25))
-    assert numbers(ask(full, browse, Filter(), "score")) == numbers(ask(full, browse, Filter(), "rank"))
+    assert numbers(ask(full, browse_cases, Filter(), "first come")) == list(range(1, 25))
+    assert numbers(ask(full, browse_cases, Filter(), "score")) == numbers(ask(full, browse_cases, Filter(), "rank"))
     with pytest.raises(Refused, match="found 'beauty'; expected one of rank, value, score, first come"):
-        ask(full, browse, Filter(), "beauty")
+        ask(full, browse_cases, Filter(), "beauty")
     with pytest.raises(NotFound, match="No case"):
-        ask(full, browse, Filter(), after=999)
+        ask(full, browse_cases, Filter(), after=999)
 
 
 def test_every_filter_keeps_what_matches(full: Engine, make_scored: Make):
     """Category, score, age and deadline narrow the list as they say, alone and together."""
-    assert {case.scored.listing.category for case in ask(full, browse, Filter(category="bags"))} == {"bags"}
-    scores = [case.scored.score for case in ask(full, browse, Filter(least_score=0.25, most_score=0.5))]
+    assert {case.scored.listing.category for case in ask(full, browse_cases, Filter(category="bags"))} == {"bags"}
+    scores = [case.scored.score for case in ask(full, browse_cases, Filter(least_score=0.25, most_score=0.5))]
     assert (len(scores), min(scores), max(scores)) == (7, 0.25, 0.5)
-    assert numbers(ask(full, browse, Filter(waiting_days=20), "first come", now=NOON)) == [1, 2, 3, 4, 5]
-    assert numbers(ask(full, browse, Filter(category="shoes", waiting_days=20), now=NOON)) == [3]
+    assert numbers(ask(full, browse_cases, Filter(waiting_days=20), "first come", now=NOON)) == [1, 2, 3, 4, 5]
+    assert numbers(ask(full, browse_cases, Filter(category="shoes", waiting_days=20), now=NOON)) == [3]
     for name, hours in (("soon", 3), ("over", -2), ("later", 30)):
         enqueue(full, [make_scored(name)], now=NOON, due_at=NOON + timedelta(hours=hours))
-    found = ask(full, browse, Filter(due_hours=4), now=NOON)
+    found = ask(full, browse_cases, Filter(due_hours=4), now=NOON)
     due = {case.scored.listing.listing_id: case.due_at for case in found}
     assert due == {"soon": NOON + timedelta(hours=3), "over": NOON - timedelta(hours=2)}
 

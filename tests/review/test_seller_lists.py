@@ -30,7 +30,7 @@ from ipml.review.sellers.seller_lists import (
     load_entries,
     remove_entry,
 )
-from ipml.review.worklists.search import Filter, browse
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
@@ -61,7 +61,7 @@ def order(engine: Engine, now: datetime = NOW, limit: int = 50) -> list[str]:
     """Return the listings of the open cases in the order of the list, read page by page."""
     found: list[tuple[int, str]] = []
     with reading(engine) as connection:
-        while page := browse(connection, Filter(), limit=limit, after=found[-1][0] if found else None, now=now):
+        while page := browse_cases(connection, Filter(), limit=limit, after=found[-1][0] if found else None, now=now):
             found += [(case.case_id, case.scored.listing.listing_id) for case in page]
     return [listing for _, listing in found]
 
@@ -216,7 +216,7 @@ def test_marks_are_those_in_force_for_the_brand(filled: Engine) -> None:
     put(filled, AUTHORISED, "sA", "Acme")
     put(filled, WATCHED, "sA", until=NOW + timedelta(days=1))
     put(filled, DENIED, "sA", "Umbra")
-    shown = {case.case_id: case.scored for case in ask(filled, browse, Filter(), now=NOW)}
+    shown = {case.case_id: case.scored for case in ask(filled, browse_cases, Filter(), now=NOW)}
     marks, later = (ask(filled, find_case_marks, shown, now) for now in (NOW, NOW + timedelta(days=1)))
     expected = [["watched", "authorised for Acme"], ["authorised for Acme"]]
     assert [[str(mark) for mark in some[1]] for some in (marks, later)] == expected

@@ -19,7 +19,7 @@ from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.versions import has_same_price, read_pasts
 from ipml.review.cases import find_case, note_event
 from ipml.review.exports import export_labels
-from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, release
+from ipml.review.queue import DecisionRequest, Enqueued, claim, count_cases, decide, enqueue, get_case, history, release
 from ipml.review.ranking.deadlines import bring_forward
 from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -82,7 +82,7 @@ def test_a_changed_listing_supersedes_what_it_was(engine: Engine, make_scored: M
             assert enqueue(engine, [edited], joins_alike=False, now=NOON) == Enqueued(changed=1)
             assert [ask(engine, get_case, one).state for one in (old, new)] == ["superseded", "open"]
             with pytest.raises(Overtaken, match=f"case {old}: its listing was changed"):
-                act(engine, decide, held, Verdict.GENUINE, now=NOON)
+                act(engine, decide, DecisionRequest(held, Verdict.GENUINE), now=NOON)
             with pytest.raises(Overtaken, match="its listing was changed"):
                 act(engine, claim, "ben", old, now=NOON)
             assert ask(engine, history, old)[-1].action == "superseded"

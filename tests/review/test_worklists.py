@@ -14,6 +14,7 @@ from ipml.errors import Conflict, Forbidden, NotFound, Overtaken, UnstorableValu
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.quality.second_person import add_own_seller
+from ipml.review.queue import DecisionRequest
 from ipml.review.worklists.assignment import assign, list_assignees, snooze
 from ipml.review.worklists.comments import LONGEST_COMMENT, add_comment, find_comments
 from ipml.review.worklists.review_queues import (
@@ -33,7 +34,7 @@ from ipml.review.worklists.saved_views import (
     remove_view,
     save_view,
 )
-from ipml.review.worklists.search import Filter, browse
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import writing
 from ipml.storage.tables import case_comments, saved_views
@@ -64,7 +65,7 @@ def take(engine: Engine, reviewer: str, now: datetime = NOON) -> int | None:
 
 def listed(engine: Engine, wanted: Filter = OPEN, now: datetime = NOON) -> list[int]:
     """Return the numbers of the cases in a list."""
-    return [case.case_id for case in ask(engine, browse, wanted, now=now)]
+    return [case.case_id for case in ask(engine, browse_cases, wanted, now=now)]
 
 
 def test_an_assigned_case_comes_to_its_person_first_and_to_nobody_else(staffed: Engine, make_scored: Make):
@@ -203,7 +204,7 @@ def define(engine: Engine, name: str, queue_id: int | None = None, **rule: Seque
 
 def queued(engine: Engine, *queue_ids: int) -> list[list[int]]:
     """Return the numbers of the cases in queues."""
-    lists = [ask(engine, browse, Filter(queue_id=queue_id), now=NOON) for queue_id in queue_ids]
+    lists = [ask(engine, browse_cases, Filter(queue_id=queue_id), now=NOON) for queue_id in queue_ids]
     return [[case.case_id for case in some] for some in lists]
 
 
@@ -211,7 +212,7 @@ def decide_next(engine: Engine, reviewer: str) -> int | None:
     """Have a reviewer decide the next case, and return which it was."""
     claim = act(engine, queue.claim, reviewer, now=NOON)
     if claim is not None:
-        act(engine, queue.decide, claim, Verdict.GENUINE, now=NOON)
+        act(engine, queue.decide, DecisionRequest(claim, Verdict.GENUINE), now=NOON)
     return claim and claim.case_id
 
 

@@ -21,7 +21,7 @@ from support.transactions import act, ask
 import ipml.storage.migrations
 from ipml.kit.moments import to_microseconds
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.review.worklists.assignment import assign, snooze
 from ipml.storage import migrations
 from ipml.storage.audit_trail import audit
@@ -137,7 +137,7 @@ def used(engine):
     enqueue(engine, scored, now=NOON)
     for verdict in (Verdict.GENUINE, Verdict.ESCALATE):
         with writing(engine) as connection:
-            decide(connection, claim(connection, "ana", now=NOON), verdict, now=NOON)
+            decide(connection, DecisionRequest(claim(connection, "ana", now=NOON), verdict), now=NOON)
     act(engine, claim, "ana", now=NOON)
     return engine
 

@@ -10,7 +10,7 @@ from ipml.enforcement.automation.promises import read_standings
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.group_decisions import MOST_CASES
-from ipml.review.queue import decide_bulk, enqueue, preview_bulk
+from ipml.review.queue import BulkRequest, decide_bulk, enqueue, preview_bulk
 from ipml.settings import get_settings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_draws, cases, decisions
@@ -68,8 +68,8 @@ class Market:
         for start in range(0, len(numbers), MOST_CASES):
             together = numbers[start : start + MOST_CASES]
             with writing(self.engine) as connection:
-                seen = preview_bulk(connection, together, "ana", verdict, now=self.now)
-                decide_bulk(connection, together, "ana", verdict, ground=ground, token=seen.digest, now=self.now)
+                seen = preview_bulk(connection, BulkRequest(together, "ana", verdict), now=self.now)
+                decide_bulk(connection, BulkRequest(together, "ana", verdict, ground), token=seen.digest, now=self.now)
 
     def qualify(self, n=20):
         """Let so many listings show the promise."""

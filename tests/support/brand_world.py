@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, select
 
-from ipml.cooperation.brands.sellers import propose_seller
+from ipml.cooperation.brands.sellers import ProposedSeller, propose_seller
 from ipml.cooperation.notices.counter_notices import pass_on_counter_notices
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
-from ipml.cooperation.notifiers.registrations import file_registration
+from ipml.cooperation.notifiers.registrations import RegistrationForm, file_registration
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.records import Listing, Reason, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.review.worklists.assignment import assign, snooze
 from ipml.review.worklists.comments import add_comment
@@ -22,7 +22,7 @@ from ipml.storage.tables import notices
 from ipml.web.accounts.brand_accounts import bind_brand
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
-from support.consequences import COOPERATION
+from support.consequences import COOPERATING
 from support.staff import CHEAP, PASSWORD
 
 BRANDS = {"vera": "Vellmar", "nora": "Nordhale"}
@@ -83,18 +83,9 @@ def _fill_brand(engine: Engine, name: str, brand: str, now: datetime) -> str:
     policy, number = load_cooperation_policy(), list(BRANDS).index(name)
     first = number * LISTINGS + 1
     with writing(engine) as connection:
-        file_registration(
-            connection,
-            number + 1,
-            brand,
-            f"EUTM 0{number}{brand}",
-            "EUIPO",
-            "18, 25",
-            last_day=now.date() + timedelta(days=900),
-            file=PDF + brand.encode(),
-            by=name,
-            now=now,
-        )
+        last_day, file = now.date() + timedelta(days=900), PDF + brand.encode()
+        form = RegistrationForm(brand, f"EUTM 0{number}{brand}", "EUIPO", "18, 25", last_day, file)
+        file_registration(connection, number + 1, form, by=name, now=now)
         said = {
             "explanation": f"We never made a {GOODS[brand]} in this colour; the number of {brand} is missing.",
             **{"listings": [{"listing_id": f"{brand[:1]}-{one:04}"} for one in (0, 1, 4)], "name": name},
@@ -107,7 +98,7 @@ def _fill_brand(engine: Engine, name: str, brand: str, now: datetime) -> str:
             taken = claim(connection, "revina", first + place)
             assert taken is not None
             ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-            decide(connection, taken, verdict, ground=ground, note=f"{NOTE} {brand}", consequences=COOPERATION)
+            decide(connection, DecisionRequest(taken, verdict, ground, note=f"{NOTE} {brand}"), context=COOPERATING)
     with writing(engine) as connection:
         add_comment(connection, first, f"{NOTE} {brand}", by="levante")
         assign(connection, first + 4, "revina", by="levante")
@@ -115,9 +106,8 @@ def _fill_brand(engine: Engine, name: str, brand: str, now: datetime) -> str:
         define_queue(connection, QueueRule(f"{NOTE} {brand}", brands=(brand,), people=("revina",)), by="levante")
         dealer = ListedSeller(ListKind.AUTHORISED, dealer_of(brand), f"contract of {brand}", "levante", brand)
         add_entry(connection, dealer, by="levante", now=now)
-        propose_seller(
-            connection, brand, number + 1, f"new-{dealer_of(brand)}", "contract", until=None, by=name, now=now
-        )
+        proposed = ProposedSeller(brand, number + 1, f"new-{dealer_of(brand)}", "contract")
+        propose_seller(connection, proposed, by=name, now=now)
         text = f"I bought my {GOODS[brand]} from the brand."
         seller = sellers_of(brand)[0]
         file_appeal(connection, f"case:{first}", seller, text, kind="counter-notice", profile="china")

@@ -4,7 +4,7 @@ from sqlalchemy import Engine
 
 from ipml.records import Case, Decision, Verdict
 from ipml.review import queue
-from ipml.storage.database import writing
+from support import reviewing
 from support.transactions import ask
 
 GROUND = "declared_replica"
@@ -13,10 +13,7 @@ GROUND = "declared_replica"
 def judge(engine, case_id=None, verdict=Verdict.GENUINE, by="ana", **said):
     """Decide a case, the next one where none is named; a counterfeit on one ground unless another is given."""
     ground = {"ground": GROUND} if verdict is Verdict.COUNTERFEIT else {}
-    with writing(engine) as connection:
-        claim = queue.claim(connection, by, case_id)
-        assert claim
-        return queue.decide(connection, claim, verdict, **(ground | said))
+    return reviewing.judge(engine, case_id, verdict, by, **(ground | said))
 
 
 def read_case(engine: Engine, case_id: int) -> Case:

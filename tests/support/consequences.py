@@ -17,7 +17,7 @@ from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import impose, insert_measures, lift, want_measure
 from ipml.enforcement.takedown.measures import ChosenMeasure
 from ipml.records import Decision, Reversal, Verdict
-from ipml.review.reversals import Made
+from ipml.review.reversals import Made, ReviewContext
 from ipml.storage.tables import measures
 
 POLICY = load_enforcement_policy()
@@ -110,3 +110,6 @@ class TakingDown(_Following):
 KEEPING, MEASURES = Keeping(), Measures()
 ENFORCEMENT, COOPERATION = Enforcement(), Cooperation()
 """All that ipml does under the policies that come with it, without notices and with them."""
+KEEPING_EVIDENCE, TAKING_DOWN, ENFORCING, COOPERATING = (
+    ReviewContext(consequences=one) for one in (KEEPING, MEASURES, ENFORCEMENT, COOPERATION)
+)

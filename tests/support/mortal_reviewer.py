@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event
 
 from ipml.cooperation.consequences import Cooperation
 from ipml.records import Verdict
-from ipml.review.queue import claim, decide, undo
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, undo
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
@@ -44,14 +44,18 @@ def main(url: str, steps: int) -> None:
         if taken is None:
             return
         with writing(engine) as connection:
-            said = {"ground": "declared_replica", "consequences": cooperation}
-            decision = decide(connection, taken, Verdict.COUNTERFEIT, **said)
+            request = DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica")
+            decision = decide(connection, request, context=ReviewContext(consequences=cooperation))
         if taken.case_id % 2:
             with writing(engine) as connection:
-                undo(connection, decision.decision_id, "ana", why="slip", consequences=cooperation)
+                undo(
+                    connection, decision.decision_id, "ana", why="slip", context=ReviewContext(consequences=cooperation)
+                )
             with writing(engine) as connection:
                 again = claim(connection, "ana", taken.case_id)
-                decide(connection, again, Verdict.GENUINE, consequences=cooperation)
+                decide(
+                    connection, DecisionRequest(again, Verdict.GENUINE), context=ReviewContext(consequences=cooperation)
+                )
 
 
 if __name__ == "__main__":

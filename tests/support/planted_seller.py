@@ -12,7 +12,7 @@ from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
 from ipml.review.arrivals.snapshot import encode
 from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.second_person import add_own_seller
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.review.ranking.policy import load_policy
 from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios
 from ipml.review.sellers.seller_history import SellerEvent, store_events
@@ -93,9 +93,8 @@ def plant_anew(engine: Engine) -> str:
 def _decide(engine: Engine, verdict: Verdict, **said: str) -> int:
     ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
     with writing(engine) as connection:
-        return decide(
-            connection, claim(connection, "ana", now=NOON), verdict, ground=ground, now=NOON, **said
-        ).decision_id
+        request = DecisionRequest(claim(connection, "ana", now=NOON), verdict, ground, **said)
+        return decide(connection, request, now=NOON).decision_id
 
 
 def _plant_more(engine: Engine, decision_id: int) -> str:

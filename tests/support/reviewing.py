@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine, insert, select
 
 from ipml.records import EarlierListings, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.stream_intake import IntakeModel
 from ipml.review.cases import find_case_with_waiting
-from ipml.review.queue import claim, decide
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide
 from ipml.review.ranking.list_marks import find_marks
 from ipml.review.ranking.queue_order import explain_place, find_ranking_and_parts
 from ipml.settings import DEFAULT_SETTINGS
@@ -20,13 +21,23 @@ Score = Callable[[Sequence[Listing], bool], list[ScoredListing]]
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
 
-def judge(engine, case_id=None, verdict=Verdict.GENUINE, by="ana", now=None, settings=DEFAULT_SETTINGS, **said):
+def judge(
+    engine,
+    case_id=None,
+    verdict=Verdict.GENUINE,
+    by="ana",
+    now=None,
+    settings=DEFAULT_SETTINGS,
+    consequences=None,
+    **said,
+):
     """Claim a case, or the next one, and decide it; counterfeit has a ground."""
     ground = {"ground": "test_purchase"} if verdict is Verdict.COUNTERFEIT else {}
     with writing(engine) as connection:
         taken = claim(connection, by, case_id, settings=settings, now=now)
         assert taken is not None
-        return decide(connection, taken, verdict, settings=settings, now=now, **(ground | said))
+        request = DecisionRequest(taken, verdict, **(ground | said))
+        return decide(connection, request, now=now, context=ReviewContext(settings, consequences))
 
 
 def say_again(engine: Engine, by: str, verdicts: Mapping[int, Verdict], now: datetime, kind: str = "audit") -> None:
@@ -35,6 +46,12 @@ def say_again(engine: Engine, by: str, verdicts: Mapping[int, Verdict], now: dat
     rows = [{**row, "case_id": case, "listing_id": f"L{case}", "verdict": said} for case, said in verdicts.items()]
     with writing(engine) as connection:
         connection.execute(insert(second_verdicts), rows)
+
+
+def list_second_verdicts(connection: Connection, case_id: int) -> Sequence[Any]:
+    """Return the rows of the second verdicts in force on a case."""
+    query = select(second_verdicts).where(second_verdicts.c.case_id == case_id)
+    return connection.execute(query.where(second_verdicts.c.withdrawn_at.is_(None))).all()
 
 
 def tell_place(connection: Connection, case_id: int, now: datetime) -> tuple[str, ...]:

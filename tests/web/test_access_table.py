@@ -16,6 +16,7 @@ from support.visitors import open_browser
 
 from ipml.records import Claim, Verdict
 from ipml.review import queue
+from ipml.review.queue import DecisionRequest
 from ipml.settings import Settings
 from ipml.storage import tables
 from ipml.storage.database import reading, writing
@@ -221,7 +222,7 @@ def test_nobody_decides_by_anothers_claim(engine: Engine, browsers: Mapping[Role
     assert read_decisions(engine, 1) == []
     own = claim_as(engine, "ana", 2)
     assert decide(browsers[Role.REVIEWER], 1, own.token) == 409  # one's own token, another's case
-    assert act(engine, queue.decide, bo, Verdict.GENUINE).reviewer == "bo"
+    assert act(engine, queue.decide, DecisionRequest(bo, Verdict.GENUINE)).reviewer == "bo"
     assert decide(browsers[Role.REVIEWER], 2, own.token, reviewer="lea", user="lea") == 303
     assert [decision.reviewer for decision in read_decisions(engine, 2)] == ["ana"]
 

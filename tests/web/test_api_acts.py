@@ -19,9 +19,9 @@ from support.transactions import count
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Verdict
-from ipml.review.queue import claim, decide, get_case
+from ipml.review.queue import DecisionRequest, claim, decide, get_case
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
-from ipml.review.worklists.search import Filter, browse
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeals, cases, measure_messages, notices, notifiers
 from ipml.web.http_api import list_routes
@@ -59,7 +59,7 @@ def decided(engine: Engine) -> Decided:
 def first_case(engine: Engine) -> int:
     """Return the number of the case that comes first."""
     with reading(engine) as connection:
-        return browse(connection, Filter(), limit=1)[0].case_id
+        return browse_cases(connection, Filter(), limit=1)[0].case_id
 
 
 @on_both
@@ -255,7 +255,7 @@ def test_a_notice_is_confirmed_and_asked_after(stored_api: httpx.Client, engine:
     assert ([one.state for one in receipt.listings], receipt.is_new) == (["waiting", "unknown"], True)
     with writing(engine) as connection:
         assert get_case(connection, 2).due_at is not None
-        decide(connection, claim(connection, "ana", case_id=2), Verdict.GENUINE)
+        decide(connection, DecisionRequest(claim(connection, "ana", case_id=2), Verdict.GENUINE))
     shown = stored_api.get(f"{PATH}/{receipt.reference}")
     NoticeReceipt.model_validate(shown.json())
     assert (shown.status_code, shown.json()["listings"][1]["location"]) == (200, "L9999")

@@ -21,6 +21,7 @@ import ipml
 import ipml.web
 from ipml.records import Verdict
 from ipml.review import queue
+from ipml.review.queue import DecisionRequest
 from ipml.settings import Settings, get_settings
 from ipml.storage.database import open_database, writing
 from ipml.storage.tables import REVISION
@@ -141,7 +142,9 @@ def test_a_shift_goes_by_the_settings_of_the_application(engine: Engine, ana: Te
 def test_the_page_gives_as_long_to_undo_as_its_settings_say(app: FastAPI, engine: Engine, ana: TestClient) -> None:
     """With no minutes there is no offer to undo, and whoever asks all the same is refused."""
     with writing(engine) as connection:
-        decision = queue.decide(connection, queue.claim(connection, "ana", 1), Verdict.GENUINE).decision_id
+        decision = queue.decide(
+            connection, DecisionRequest(queue.claim(connection, "ana", 1), Verdict.GENUINE)
+        ).decision_id
     assert 'action="/undo"' in ana.get("/").text
     app.state.settings = Settings(undo_minutes=0)
     assert 'action="/undo"' not in ana.get("/").text

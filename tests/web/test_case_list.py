@@ -22,7 +22,7 @@ from ipml.cooperation.consequences import Cooperation
 from ipml.records import Reason, Verdict
 from ipml.review import queue
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, export_cases, export_decisions
-from ipml.review.queue import claim
+from ipml.review.queue import DecisionRequest, claim
 from ipml.storage.database import reading, writing
 
 
@@ -332,7 +332,7 @@ def take(browser: TestClient, **wanted: str) -> list[dict[str, str]]:
 def record_verdict(engine, case_id, note="", reviewer="ana", now=None):
     """Decide a case."""
     claim = act(engine, queue.claim, reviewer, case_id, now=now)
-    act(engine, queue.decide, claim, Verdict.GENUINE, note=note, now=now)
+    act(engine, queue.decide, DecisionRequest(claim, Verdict.GENUINE, note=note), now=now)
 
 
 def test_fourteen_kinds_of_formula(engine: Engine, visitor: Callable, scored: Callable) -> None:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, update
 from support.casework import count_cases, judge, read_case, read_decisions
+from support.reviewing import list_second_verdicts
 from support.transactions import act, ask
 
 from ipml.cooperation.consequences import Cooperation
@@ -19,7 +20,8 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.quality.blind_reviews import add_control_case
-from ipml.review.quality.second_person import add_own_seller, list_second_verdicts
+from ipml.review.quality.second_person import add_own_seller
+from ipml.review.queue import DecisionRequest, ReviewContext
 from ipml.review.worklists.comments import find_comments
 from ipml.settings import Settings
 from ipml.storage import tables
@@ -281,7 +283,11 @@ def test_after_a_control_case_its_truth_is_told_and_stands(engine, visitor, set_
     """The page says what the case is and offers no undo; asked for all the same, it is refused."""
     settings = set_settings(audit_share=0, repeat_share=0, control_share=0.25)
     with writing(engine) as connection:
-        queue.decide(connection, queue.claim(connection, "ana", 1), Verdict.GENUINE, settings=settings)
+        queue.decide(
+            connection,
+            DecisionRequest(queue.claim(connection, "ana", 1), Verdict.GENUINE),
+            context=ReviewContext(settings),
+        )
         add_control_case(connection, 1, Verdict.COUNTERFEIT, source="test purchase", added_by="lea")
     for case_id in range(2, 7):
         judge(engine, case_id, Verdict.CANNOT_TELL, "bo", settings=settings)

@@ -28,6 +28,7 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.arrivals.intake import enqueue_batch
+from ipml.review.queue import DecisionRequest
 from ipml.review.undo import undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, outbox
@@ -86,7 +87,7 @@ def test_what_is_said_of_all_listings_waits_for_draws(engine: Engine, scored: Ca
     with writing(engine) as connection:
         while taken := queue.claim(connection, "bo"):
             verdict, ground = (Verdict.GENUINE, "") if taken.case_id % 3 else (Verdict.COUNTERFEIT, "test_purchase")
-            queue.decide(connection, taken, verdict, ground=ground)
+            queue.decide(connection, DecisionRequest(taken, verdict, ground))
     ana.app.state.estimates = CachedAnswer(0.0)
     text = ana.get("/dashboard").text
     assert re.search(r'scope="row">Prevalence</th>.*?class="number">[\d.]+ %</td>', text, re.DOTALL)

@@ -242,7 +242,7 @@ def test_a_lead_confirms_and_lifts_a_penalty(engine: Engine, visitor: Callable, 
         if case.scored.listing.seller_id == "grave" and case.exemplar is None:
             decide(engine, case.case_id, by="ann")
     number = ask(engine, find_penalties, state="proposed")[-1].penalty_id
-    case_id = ask(engine, queue.seller_cases, "grave", 1)[0].case_id
+    case_id = ask(engine, queue.list_cases, state=None, seller_id="grave")[0].case_id
     ann, lead, form = visitor("ann"), visitor("lea"), {"penalty": number, "why": "third sweep"}
     assert "Not for you to confirm: ann decided the case" in ann.get(f"/cases/{case_id}/seller").text
     assert ann.post(f"/cases/{case_id}/penalty", data=form | {"to": "confirm"}).status_code == 409

@@ -21,7 +21,7 @@ from ipml.records import Listing, Verdict
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.hashes import HashIndex, group_pictures
-from ipml.review.pictures.reference_intake import KnownGoods, add_references
+from ipml.review.pictures.reference import KnownGoods, add_references
 from ipml.review.pictures.stored import path_of, read_pictures
 from ipml.review.queue import enqueue
 from ipml.settings import Settings

@@ -28,7 +28,7 @@ from support.brand_world import (
     sellers_of,
 )
 from support.browser import check_pages, note_complaints, serve_page
-from support.consequences import COOPERATION
+from support.consequences import COOPERATING, COOPERATION
 from support.databases import copy_memory, copy_sqlite, open_hasty, save_memory
 from support.picture_host import serve_pictures
 from support.staff import CHEAP, PASSWORD
@@ -39,7 +39,7 @@ from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.records import Verdict
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_due
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.review.sellers.seller_lists import ListKind, list_entries
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
@@ -214,7 +214,7 @@ def test_pictures_are_of_ones_own_listings(engine: Engine, tmp_path: Path) -> No
     assert client.get(f"/pictures/{own_digest}").status_code == 403
     with writing(engine) as connection:
         taken = claim(connection, "revina", own)
-        decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", consequences=COOPERATION)
+        decide(connection, DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica"), context=COOPERATING)
     verify(client.get(f"/portal/listings/{own}/evidence.zip").content, tmp_path)
     folder = tmp_path / f"evidence-listing-{own}"
     (said,) = json.loads((folder / "data/listing.json").read_text())["pictures"]

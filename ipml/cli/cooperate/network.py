@@ -232,7 +232,7 @@ def outcome(
     Example: ipml cooperate referral outcome 3 --arrests 4
     """
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.cooperation.referrals.handover import note_outcome
+    from ipml.cooperation.referrals.handover import OutcomeReport, note_outcome
 
     amounts = {"opened": opened or None, "arrests": arrests, "seized": seized, "dropped": dropped}
     kinds = [kind for kind, told in amounts.items() if told is not None]
@@ -240,7 +240,8 @@ def outcome(
         raise UnusableSetting("outcome", ", ".join(kinds) or "none", "one of --opened, --arrests, --seized, --dropped")
     amount, rules = arrests if seized is None else seized, load_cooperation_policy().referrals
     with acting_in(database, Action.HAND_ON_NETWORKS, by) as (connection, name):
-        note_outcome(connection, referral, kinds[0], rules, by=name, amount=amount, currency=currency, why=dropped)
+        report = OutcomeReport(kinds[0], amount, currency, dropped)
+        note_outcome(connection, referral, report, rules, by=name, now=datetime.now(UTC))
     typer.echo(f"Referral {referral}: {kinds[0]}.")
 
 
@@ -278,7 +279,7 @@ def build(
     Example: ipml cooperate referral build 12 --recipient rights-holder --brand Nordvik --zip
     """
     from ipml.cooperation.networks.store import load_networks
-    from ipml.cooperation.referrals.package import ReferralRequest, build_referral
+    from ipml.cooperation.referrals.package import PackageOutput, ReferralRequest, build_referral
     from ipml.enforcement.privacy.erased_list import read_erased
     from ipml.settings import get_settings
     from ipml.storage.audit_trail.anchors import store_anchor
@@ -289,16 +290,14 @@ def build(
     engine = open_for_command(database)
     with reading(engine) as connection:
         name = acting(connection, Action.HAND_ON_NETWORKS, by)
+    path = out or Path(f"referral-{network}-{printable(recipient)}{'.zip' if as_zip else ''}")
     built = build_referral(
         engine,
         load_networks(choose_networks(networks)),
         request,
         _load_rules(),
-        out or Path(f"referral-{network}-{printable(recipient)}{'.zip' if as_zip else ''}"),
-        by=name,
-        key_file=settings.anchor_key,
+        PackageOutput(path, name, settings.anchor_key, is_zipped=as_zip),
         erased=read_erased(settings.erased) if settings.erased and settings.erased.exists() else None,
-        is_zipped=as_zip,
     )
     referral = built.referral
     typer.echo(

@@ -17,6 +17,7 @@ from ipml.web.accounts.permissions import Action
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from ipml.cooperation.notifiers.misuse import StepOrder
     from ipml.cooperation.notifiers.record import NotifierRate, NotifierRecord
     from ipml.storage.pseudonyms import Notifier
 
@@ -191,6 +192,13 @@ def check(database: Database = None) -> None:
         typer.echo("Nobody misuses notices, as far as people have decided on them.")
 
 
+def _make_order(by: str, why: str) -> StepOrder:
+    from ipml.cooperation.notifiers.misuse import StepOrder
+    from ipml.cooperation.policy import load_cooperation_policy
+
+    return StepOrder(by, why, load_cooperation_policy().notifiers, datetime.now(UTC))
+
+
 @app.command()
 def warn(notifier: Name, why: Why, by: By = None, database: Database = None) -> None:
     """Warn a notifier whose notices are manifestly unfounded.
@@ -200,7 +208,7 @@ def warn(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
     from ipml.cooperation.notifiers import misuse
 
     with _judging(notifier, database, by) as (connection, number, name):
-        step = misuse.warn(connection, number, name, why)
+        step = misuse.warn(connection, number, _make_order(name, why))
     typer.echo(f"Notifier {step.notifier_id} is warned; the warning counts until {show_day(step.until)}.")
 
 
@@ -219,7 +227,7 @@ def suspend(
     from ipml.cooperation.notifiers import misuse
 
     with _judging(notifier, database, by) as (connection, number, name):
-        step = misuse.suspend(connection, number, name, why, days=days)
+        step = misuse.suspend(connection, number, _make_order(name, why), days=days)
     typer.echo(f"Notifier {step.notifier_id} is suspended until {show_day(step.until)}.")
 
 
@@ -232,7 +240,7 @@ def lift(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
     from ipml.cooperation.notifiers import misuse
 
     with _judging(notifier, database, by) as (connection, number, name):
-        step = misuse.lift(connection, number, name, why)
+        step = misuse.lift(connection, number, _make_order(name, why))
     typer.echo(f"Notifier {step.notifier_id} is neither suspended nor warned.")
 
 

@@ -19,7 +19,7 @@ from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.decisions import GROUNDS
 from ipml.review.reversals import is_last_verdict
-from ipml.review.worklists.search import holds, split_words
+from ipml.review.worklists.search import contains_words, split_words
 from ipml.storage.tables import case_texts, cases, decisions, measures
 
 STATES = ("all", "waiting", "counterfeit", "not counterfeit")
@@ -104,7 +104,7 @@ def find_listings(
     words = split_words(search)
     query = _select(brands).where(cases.c.case_id < min(before, LARGEST_NUMBER), _is_in(state))
     query = query.where(cases.c.state != "superseded")
-    query = query.where(holds(words)) if words else query
+    query = query.where(contains_words(words)) if words else query
     found: list[Row[Any]] = []
     for row in connection.execute(query.order_by(cases.c.case_id.desc()).execution_options(yield_per=500)):
         if _holds_words(row.text, words):

@@ -62,23 +62,26 @@ class SellerProposal:
     decided_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class ProposedSeller:
+    """A seller whom a notifier proposes as authorised for a brand, until a moment or without end."""
+
+    brand: str
+    notifier_id: int
+    seller_id: str
+    why: str
+    until: datetime | None = None
+
+
 def propose_seller(
-    connection: Connection,
-    brand: str,
-    notifier_id: int,
-    seller_id: str,
-    why: str,
-    *,
-    until: datetime | None,
-    by: str,
-    now: datetime,
-    needs_review: bool = True,
+    connection: Connection, proposed: ProposedSeller, *, by: str, now: datetime, needs_review: bool = True
 ) -> SellerProposal:
     """Add a proposal; without review it applies at once.
 
     Raises UnstorableValue for a seller or reason that is missing or too long, or an end in the past; Conflict if too
     many wait.
     """
+    brand, seller_id, why, until = proposed.brand, proposed.seller_id, proposed.why, proposed.until
     for name, text, longest in (("seller", seller_id, LONGEST_NAME), ("reason", why, LONGEST_WHY)):
         if not text.strip():
             raise UnstorableValue(name, "nothing", "a text")
@@ -94,7 +97,13 @@ def propose_seller(
     if len(theirs) >= MOST_WAITING:
         raise Conflict("authorised sellers", f"{len(theirs)} wait already", "Wait until they are reviewed.")
     pseudonym = pseudonym_of(connection, seller_id, now=now)
-    row = {"brand": brand, "notifier_id": notifier_id, "pseudonym": pseudonym, "until": until, "proposed_by": by}
+    row = {
+        "brand": brand,
+        "notifier_id": proposed.notifier_id,
+        "pseudonym": pseudonym,
+        "until": until,
+        "proposed_by": by,
+    }
     row |= {"encrypted": encrypt(connection, pseudonym, canonical_json({"why": why})), "proposed_at": now}
     (number,) = append_rows(connection, seller_proposals, [row])
     audit.append(connection, by, "seller proposed", f"proposal:{number}", {"seller": pseudonym}, at=now)

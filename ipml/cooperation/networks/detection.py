@@ -36,13 +36,13 @@ from ipml.cooperation.networks.links import (
     Sharing,
     add_up_pairs,
     ceilings,
+    compute_weights,
     find_links,
     find_rows,
     load_network_rules,
     marketplace_bits,
     needed_to_link,
     update_links,
-    weigh,
 )
 
 Codes = npt.NDArray[np.int64]
@@ -133,9 +133,9 @@ def _share_of_groups(holdings: Holdings, group: Codes, links: Links, rules: Netw
     once, members = np.unique(group[holdings.seller[rows]] * n_values + holdings.value[rows], return_counts=True)
     who, value = once // n_values, once % n_values
     holders = np.bincount(value, minlength=len(holdings.values))
-    is_hub = weigh(holdings.holders, holdings.kinds, holdings.n_sellers, rules) == 0
+    is_hub = compute_weights(holdings.holders, holdings.kinds, holdings.n_sellers, rules) == 0
     is_strewn = holdings.holders < _HOLDERS_IN_A_GROUP * holders
-    weights = weigh(holders, holdings.kinds, holdings.n_sellers, rules)
+    weights = compute_weights(holders, holdings.kinds, holdings.n_sellers, rules)
     weights[is_hub & is_strewn] = 0
     discount = np.rint(np.log2(sizes[who] / members) * HUNDREDTHS).astype(np.int64)
     sharing = Sharing(who, value, holdings.kinds, weights, ceilings(holdings.n_sellers, rules))

@@ -66,14 +66,14 @@ def marketplace_bits(n_sellers: int) -> int:
     return max(n_sellers - 1, 1).bit_length()
 
 
-def weigh(holders: Codes, kinds: Codes, n_sellers: int, rules: NetworkRules) -> Codes:
+def compute_weights(holders: Codes, kinds: Codes, n_sellers: int, rules: NetworkRules) -> Codes:
     """Return the weight of each value for a pair that shares it, in hundredths of a bit.
 
     The fewer holders, the higher; with more than its kind allows a value weighs nothing. `kinds` are positions in
     `KINDS`.
 
     >>> payouts = np.zeros(3, dtype=np.int64)
-    >>> weigh(np.array([2, 5, 201]), payouts, 50_000, load_network_rules()).tolist()
+    >>> compute_weights(np.array([2, 5, 201]), payouts, 50_000, load_network_rules()).tolist()
     [3200, 3000, 0]
     """
     lead = np.array([rules.kinds[kind].lead for kind in KINDS])[kinds]
@@ -254,7 +254,7 @@ class Links:
 
 def find_links(holdings: Holdings, rules: NetworkRules, among: Codes | None = None) -> Links:
     """Return all pairs of sellers who share enough; with `among`, both of them are among these sellers."""
-    weights = weigh(holdings.holders, holdings.kinds, holdings.n_sellers, rules)
+    weights = compute_weights(holdings.holders, holdings.kinds, holdings.n_sellers, rules)
     most = ceilings(holdings.n_sellers, rules)
     sharing = Sharing(holdings.seller, holdings.value, holdings.kinds, weights, most)
     if among is not None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ipml.cooperation.networks.attributes import GOODS_KINDS, KINDS, AttributeKind
 from ipml.cooperation.networks.detection import Networks, tell_what_became
-from ipml.cooperation.networks.links import find_rows, weigh
+from ipml.cooperation.networks.links import compute_weights, find_rows
 from ipml.cooperation.networks.ties import explain_tie, strongest_links, tell_timeline
 from ipml.errors import NotFound
 from ipml.kit.moments import from_microseconds
@@ -170,7 +170,7 @@ def find_near(networks: Networks, number: int | None = None) -> tuple[Codes, Cod
     A source may share so little else with the accounts it supplies that it is not linked to them.
     """
     holdings, network_of, base = networks.holdings, networks.numbering.number, networks.numbering.given + 1
-    weights = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
+    weights = compute_weights(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
     rows = np.flatnonzero((GOODS[holdings.kinds] & (weights > 0))[holdings.value])
     value, network = holdings.value[rows], network_of[holdings.seller[rows]]
     is_member = network > 0 if number is None else network == number

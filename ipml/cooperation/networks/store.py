@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from ipml.cooperation.networks.attributes import KINDS, AttributeKind, Holdings, hold, no_holdings
 from ipml.cooperation.networks.detection import NetworkChange, Networks, Numbering, tell_what_became
-from ipml.cooperation.networks.links import Links, NetworkRules, find_rows, weigh
+from ipml.cooperation.networks.links import Links, NetworkRules, compute_weights, find_rows
 from ipml.cooperation.networks.roles import find_near
 from ipml.cooperation.networks.ties import Newcomer
 from ipml.errors import NotFound
@@ -249,7 +249,7 @@ def _count_shared(networks: Networks) -> npt.NDArray[np.int64]:
     """Return the things of each kind that several members of a network have: shape (n_numbers, n_kinds)."""
     holdings, number = networks.holdings, networks.numbering.number
     size = networks.numbering.given + 1
-    weights = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
+    weights = compute_weights(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
     rows = np.flatnonzero((number[holdings.seller] > 0) & (weights[holdings.value] > 0))
     pairs, count = np.unique(holdings.value[rows] * size + number[holdings.seller[rows]], return_counts=True)
     pairs = pairs[count > 1]

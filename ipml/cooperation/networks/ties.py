@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ipml.cooperation.networks.attributes import IN_WORDS, KINDS, AttributeKind, Holdings
 from ipml.cooperation.networks.detection import Networks
-from ipml.cooperation.networks.links import HUNDREDTHS, Links, ceilings, weigh
+from ipml.cooperation.networks.links import HUNDREDTHS, Links, ceilings, compute_weights
 from ipml.kit.moments import from_microseconds
 
 Codes = npt.NDArray[np.int64]
@@ -57,7 +57,7 @@ def explain_tie(networks: Networks, first: int, second: int) -> Tie:
     holdings, rules = networks.holdings, networks.rules
     one, other = _rows_of(holdings, first), _rows_of(holdings, second)
     values, mine, theirs = np.intersect1d(holdings.value[one], holdings.value[other], return_indices=True)
-    weights = weigh(holdings.holders[values], holdings.kinds[values], holdings.n_marketplace, rules)
+    weights = compute_weights(holdings.holders[values], holdings.kinds[values], holdings.n_marketplace, rules)
     sums = np.bincount(holdings.kinds[values], weights, minlength=len(KINDS))
     bits = float(np.minimum(sums, ceilings(holdings.n_marketplace, rules)).sum()) / HUNDREDTHS
     shared = [
@@ -99,7 +99,7 @@ class Strands:
 def find_strands(networks: Networks, members: Codes, links: Links) -> Strands:
     """Return the composition of the links (in places of `members`) between some members (positions, in order)."""
     holdings, n = networks.holdings, len(members)
-    weights = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
+    weights = compute_weights(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
     rows = np.flatnonzero(np.isin(holdings.seller, members) & (weights[holdings.value] > 0))
     rows = rows[np.argsort(holdings.value[rows], kind="stable")]
     one, other = _pair_up(holdings.value[rows])

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, select
 
-from ipml.cooperation.notifiers.notifier import tell_notifier
+from ipml.cooperation.notifiers.notifier import send_to_notifier
 from ipml.enforcement.appeals.appeal import Appeal, AppealState
 from ipml.enforcement.appeals.letters import passed_on_subject
 from ipml.enforcement.appeals.resolution import holder_acted, holder_withdrew
@@ -123,7 +123,7 @@ def _tell_of_counter_notice(connection: Connection, appeal_id: int, notifier_id:
     query = select_behind(notices.c.reference).where(appeals.c.appeal_id == appeal_id)
     references = connection.scalars(query.where(notices.c.notifier_id == notifier_id).distinct()).all()
     body = json.loads(message.body) | {"notices": sorted(references)}
-    is_told = tell_notifier(
+    is_told = send_to_notifier(
         connection,
         get_notifier(connection, notifier_id),
         key=outbox.make_key(f"appeal-{appeal_id}-passed-on-to-{notifier_id}"),

@@ -112,7 +112,7 @@ def receive(
     kept = store_notice(connection, notifier, notice, lane, now)
     located = locate(connection, notice)
     joined = _join_listings(connection, notifier, located, scored, lane, policy, now)
-    items = store_listings(connection, notifier, located, kept.notice_id, joined, now)
+    items = store_listings(connection, notifier, located, kept, joined)
     send_receipt(connection, notifier, notice, make_receipt(connection, kept, is_new=True), now)
     note_notifier_added(connection, notifier, _ACTOR, now)
     if is_mistaken:
@@ -120,7 +120,7 @@ def receive(
     if rights is not None:
         action, number = rights
         audit.append(connection, _ACTOR, action, notifier.subject, {"document": number}, at=now)
-    _note(connection, notifier, kept, items, joined, now)
+    _note(connection, notifier, kept, items, joined)
     settle_notices(connection, [kept.notice_id], now, policy.notifiers)
     return make_receipt(connection, get_notice(connection, kept.notice_id), is_new=True)
 
@@ -241,8 +241,8 @@ def _note(
     kept: StoredNotice,
     items: Sequence[int],
     joined: Sequence[Joined],
-    now: datetime,
 ) -> None:
+    now = kept.received_at
     payload: dict[str, audit.Value] = {"notifier": notifier.pseudonym, "listings": len(joined)}
     payload["encrypted"] = digest(kept.encrypted + kept.explanation)
     given = audit.AuditEvent(now, _ACTOR, "gave notice", f"notice:{kept.notice_id}", payload, name_rows("item", items))

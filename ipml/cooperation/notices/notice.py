@@ -151,13 +151,22 @@ def check_notice(
     key = _read_optional(faults, said, "key", LONGEST_KEY)
     language = _read_language(faults, said.get("language"))
     order = _read_order(faults, said.get("order"), kind, now)
-    listings = _read_listings(faults, said.get("listings"), rules, takes_listings, now)
+    listings = _read_listings(faults, said.get("listings"), _ListingRules(rules, takes_listings, now))
     if faults.found:
         raise InvalidNotice(faults.found, source)
     assert explanation is not None
     assert name is not None
     assert email is not None
     return Notice(kind, explanation, name, email, tuple(listings), brand, rights, language, key, order)
+
+
+@dataclass(frozen=True, slots=True)
+class _ListingRules:
+    """Rules for the listings of a notice, whether the sender may describe them, and the moment of receipt."""
+
+    notices: NoticeRules
+    takes_listings: bool
+    now: datetime
 
 
 def _read_kind(faults: Faults, value: object) -> NoticeKind:
@@ -193,9 +202,7 @@ def _read_order(faults: Faults, value: object, kind: NoticeKind, now: datetime) 
     return None if number is None else ConsumerOrder(number, moment)
 
 
-def _read_listings(
-    faults: Faults, value: object, rules: NoticeRules, takes_listings: bool, now: datetime
-) -> list[NotedListing]:
+def _read_listings(faults: Faults, value: object, rules: _ListingRules) -> list[NotedListing]:
     if not isinstance(value, list) or not 1 <= len(value) <= MOST_LISTINGS:
         faults.add("listings", value, f"a list of 1 to {MOST_LISTINGS}")
         return []
@@ -203,7 +210,7 @@ def _read_listings(
     noted: list[NotedListing] = []
     for number, entry in enumerate(value):
         place = f"listings[{number}]"
-        one = _read_listing(faults, place, entry, rules, takes_listings, now)
+        one = _read_listing(faults, place, entry, rules)
         if one is None:
             continue
         first = found.setdefault(one.digest, number)
@@ -213,9 +220,7 @@ def _read_listings(
     return noted
 
 
-def _read_listing(
-    faults: Faults, place: str, value: object, rules: NoticeRules, takes_listings: bool, now: datetime
-) -> NotedListing | None:
+def _read_listing(faults: Faults, place: str, value: object, rules: _ListingRules) -> NotedListing | None:
     before = faults.n
     said = read_object(faults, place, value, ("url", "listing_id", "listing"))
     if not isinstance(value, Mapping):
@@ -228,10 +233,10 @@ def _read_listing(
     if listing_id is not None:
         listing_id = read_text(faults, f"{place}.listing_id", listing_id, longest=_LONGEST_NAME)
     if url is not None:
-        listing_id = _find_id(faults, place, url, listing_id, rules)
+        listing_id = _find_id(faults, place, url, listing_id, rules.notices)
     listing = None
     if said.get("listing") is not None:
-        listing = _read_told(faults, f"{place}.listing", said["listing"], listing_id, takes_listings, now)
+        listing = _read_described(faults, f"{place}.listing", said["listing"], listing_id, rules)
     return NotedListing(listing_id, url, listing) if faults.n == before else None
 
 
@@ -247,10 +252,10 @@ def _find_id(faults: Faults, place: str, url: str, listing_id: str | None, rules
     return found
 
 
-def _read_told(
-    faults: Faults, place: str, value: object, listing_id: str | None, takes_listings: bool, now: datetime
+def _read_described(
+    faults: Faults, place: str, value: object, listing_id: str | None, rules: _ListingRules
 ) -> Listing | None:
-    if not takes_listings:
+    if not rules.takes_listings:
         expected = "nothing, as only the marketplace's own form may describe listings: give url or listing_id alone"
         faults.add(place, value, expected)
         return None
@@ -263,11 +268,11 @@ def _read_told(
         faults.add(f"{place}.listing_id", given["listing_id"], "the listing_id beside it")
     for name in ("seller_id", "title"):
         given.setdefault(name, None)
-    known = {name: _read_told_field(faults, f"{place}.{name}", name, told, now) for name, told in given.items()}
+    known = {name: _read_field(faults, f"{place}.{name}", name, told, rules.now) for name, told in given.items()}
     return Listing(**known) if faults.n == before else None  # type: ignore[arg-type]
 
 
-def _read_told_field(faults: Faults, place: str, name: str, value: object, now: datetime) -> object:
+def _read_field(faults: Faults, place: str, name: str, value: object, now: datetime) -> object:
     kind = _LISTING_TYPES.get(name)
     if kind == "float":
         return read_number(faults, place, value)

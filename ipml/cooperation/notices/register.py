@@ -125,7 +125,8 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
         settled_by = decision.decision_id if decision is not None and state != "waiting" else None
         joined.append(Joined(state, row.case_id, pseudonyms[row.seller_id], settled_by))
     _reopen(connection, brought, now)
-    _bring_forward(connection, brought[: coming.lane.left_today], due_at, now)
+    if numbers := [row.case_id for row in brought[: coming.lane.left_today]]:
+        bring_forward(connection, find_cases(connection, numbers).values(), due_at, actor=_SYSTEM, now=now)
     return joined
 
 
@@ -236,13 +237,7 @@ def _reopen(connection: Connection, rows: Sequence[StoredCase], now: datetime) -
         if row.state == "decided":
             again = Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", _SYSTEM, now)
             # An escalation has no consequences.
-            record_all(connection, [(row, again)], None, None, Origin(_ORIGIN), consequences=None)
-
-
-def _bring_forward(connection: Connection, rows: Sequence[StoredCase], due_at: datetime, now: datetime) -> None:
-    if rows:
-        numbers = [row.case_id for row in rows]
-        bring_forward(connection, find_cases(connection, numbers).values(), due_at, actor=_SYSTEM, now=now)
+            record_all(connection, [(row, again)], Origin(_ORIGIN))
 
 
 _REFERENCE_BYTES = 16  # 128 bits cannot be guessed
@@ -356,19 +351,18 @@ def store_listings(
     connection: Connection,
     notifier: Notifier,
     notice: Notice,
-    notice_id: int,
+    stored: StoredNotice,
     joined: Sequence[Joined],
-    now: datetime,
 ) -> list[int]:
     """Store the listings of a notice, encrypted with the seller's key if known; return the item numbers."""
     rows = [
         {
-            "notice_id": notice_id,
+            "notice_id": stored.notice_id,
             "position": position,
-            "noted_at": now,
+            "noted_at": stored.received_at,
             "listing_digest": one.digest,
             "location": encrypt_location(connection, at.pseudonym or notifier.pseudonym, one),
-            "settled_at": None if at.state in ("unknown", "waiting") else now,
+            "settled_at": None if at.state in ("unknown", "waiting") else stored.received_at,
             **asdict(at),
         }
         for position, (one, at) in enumerate(zip(notice.listings, joined, strict=True), start=1)

@@ -15,12 +15,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, insert, select
 
-from ipml.cooperation.notifiers.notifier import decrypt_if_kept, tell_notifier
+from ipml.cooperation.notifiers.notifier import decrypt_if_kept, send_to_notifier
 from ipml.cooperation.notifiers.record import (
     MONTH,
     NotifierRate,
@@ -29,7 +29,7 @@ from ipml.cooperation.notifiers.record import (
     shrink,
     tells_of_notifier,
 )
-from ipml.cooperation.policy import TRUSTED, MisuseRules, NotifierRules, load_cooperation_policy
+from ipml.cooperation.policy import TRUSTED, MisuseRules, NotifierRules
 from ipml.errors import Conflict, SellerErased, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
@@ -62,70 +62,54 @@ class MisuseStep:
     why: str | None
 
 
-def warn(
-    connection: Connection,
-    notifier_id: int,
-    by: str,
-    why: str,
-    *,
-    rules: NotifierRules | None = None,
-    now: datetime | None = None,
-) -> MisuseStep:
+@dataclass(frozen=True, slots=True)
+class StepOrder:
+    """A user's order to take a step against a notifier, at a moment and under the rules in force.
+
+    The notifier reads `why` (at most 2,000 characters): which notices, and what is wrong with them.
+    """
+
+    by: str
+    why: str
+    rules: NotifierRules
+    at: datetime
+
+
+def warn(connection: Connection, notifier_id: int, order: StepOrder) -> MisuseStep:
     """Warn a notifier that their notices are manifestly unfounded; the policy sets how long the warning is in force.
 
-    The notifier reads `why` (at most 2,000 characters): which notices, and what is wrong with them. Raises NotFound and
-    UnstorableValue.
+    Raises NotFound and UnstorableValue.
     """
-    rules, now = rules or load_cooperation_policy().notifiers, now or datetime.now(UTC)
     notifier = get_notifier(connection, notifier_id, lock=True)
-    until = now + timedelta(days=rules.misuse.warning_days)
-    return _take(connection, notifier, "warn", by, why, now, until, rules)
+    return _take(connection, notifier, "warn", order, order.at + timedelta(days=order.rules.misuse.warning_days))
 
 
-def suspend(
-    connection: Connection,
-    notifier_id: int,
-    by: str,
-    why: str,
-    *,
-    days: float | None = None,
-    rules: NotifierRules | None = None,
-    now: datetime | None = None,
-) -> MisuseStep:
+def suspend(connection: Connection, notifier_id: int, order: StepOrder, *, days: float | None = None) -> MisuseStep:
     """Suspend a notifier who continued after a warning; the policy sets the default length.
 
     Raises Conflict if no warning is in force, if it is too recent, or if the notifier is suspended already.
     """
-    rules, now = rules or load_cooperation_policy().notifiers, now or datetime.now(UTC)
+    rules, now = order.rules.misuse, order.at
     notifier = get_notifier(connection, notifier_id, lock=True)
     refuse_suspended(connection, notifier_id, now)
-    _require_warning(connection, notifier_id, rules.misuse, now)
-    usual = _days_of_next(connection, notifier_id, rules.misuse)
+    _require_warning(connection, notifier_id, rules, now)
+    usual = _days_of_next(connection, notifier_id, rules)
     until = now + timedelta(days=usual if days is None else days)
     if until <= now:
         raise UnstorableValue("days", f"{days:g}", "a number above 0")
-    return _take(connection, notifier, "suspend", by, why, now, until, rules)
+    return _take(connection, notifier, "suspend", order, until)
 
 
-def lift(
-    connection: Connection,
-    notifier_id: int,
-    by: str,
-    why: str,
-    *,
-    rules: NotifierRules | None = None,
-    now: datetime | None = None,
-) -> MisuseStep:
+def lift(connection: Connection, notifier_id: int, order: StepOrder) -> MisuseStep:
     """End a suspension and revoke the warning before it; raises Conflict if neither is in force.
 
     A lifted suspension does not lengthen the next one.
     """
-    rules, now = rules or load_cooperation_policy().notifiers, now or datetime.now(UTC)
-    notifier = get_notifier(connection, notifier_id, lock=True)
+    notifier, now = get_notifier(connection, notifier_id, lock=True), order.at
     if find_suspension(connection, notifier_id, now) is None and find_warning(connection, notifier_id, now) is None:
         found = "found neither a suspension nor a warning in force"
         raise Conflict(f"notifier {notifier_id}", found, "There is no need.")
-    return _take(connection, notifier, "lift", by, why, now, None, rules)
+    return _take(connection, notifier, "lift", order, None)
 
 
 def find_suspension(connection: Connection, notifier_id: int, now: datetime) -> MisuseStep | None:
@@ -209,15 +193,9 @@ def _read_steps(connection: Connection, notifier_id: int) -> Sequence[Row[Any]]:
 
 
 def _take(
-    connection: Connection,
-    notifier: Notifier,
-    kind: str,
-    by: str,
-    why: str,
-    at: datetime,
-    until: datetime | None,
-    rules: NotifierRules,
+    connection: Connection, notifier: Notifier, kind: str, order: StepOrder, until: datetime | None
 ) -> MisuseStep:
+    by, why, at = order.by, order.why, order.at
     check_text("why", why, _LONGEST_WHY)
     if not why.strip():
         raise UnstorableValue("why", "nothing", "reasons that the notifier can read")
@@ -230,9 +208,9 @@ def _take(
     noted: dict[str, audit.Value] = {"step": row.step_id, "why": digest(why)}
     noted["until"] = None if until is None else write_moment(until)
     audit.append(connection, by, f"notifier {_MEASURES_TAKEN[kind]}", notifier.subject, noted, at=at)
-    body = {"words": _WORDS[kind], "why": why, "until": noted["until"], "redress": rules.redress}
+    body = {"words": _WORDS[kind], "why": why, "until": noted["until"], "redress": order.rules.redress}
     key = outbox.make_key(f"notifier-{notifier.notifier_id}-{_MEASURES_TAKEN[kind]}")
-    tell_notifier(connection, notifier, key=key, kind=_KINDS[kind], subject=notifier.subject, body=body, at=at)
+    send_to_notifier(connection, notifier, key=key, kind=_KINDS[kind], subject=notifier.subject, body=body, at=at)
     return _make(connection, row, None)
 
 

@@ -63,7 +63,7 @@ def decrypt_if_kept(connection: Connection, pseudonym: str, encrypted: str) -> s
 CHANNEL = "holder"
 
 
-def tell_notifier(
+def send_to_notifier(
     connection: Connection,
     notifier: Notifier,
     *,
@@ -132,7 +132,7 @@ def check_document(
     audit.append(connection, by, f"rights {outcome}", notifier.subject, {"document": document_id}, at=now)
     body = {"brand": row.brand, "is_accepted": is_accepted, "words": _WORDS[is_accepted]}
     key = outbox.make_key(f"document-{document_id}-{outcome}")
-    tell_notifier(connection, notifier, key=key, kind="rights_document", subject=notifier.subject, body=body, at=now)
+    send_to_notifier(connection, notifier, key=key, kind="rights_document", subject=notifier.subject, body=body, at=now)
     return _make_document(connection, _find(connection, document_id), notifier.pseudonym)
 
 

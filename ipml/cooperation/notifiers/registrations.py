@@ -83,28 +83,31 @@ class Registration:
         return self.last_day is not None and end_of_day(self.last_day) <= now
 
 
+@dataclass(frozen=True, slots=True)
+class RegistrationForm:
+    """A registration as filed; `last_day` None means that the right has no end, an empty `file` that there is none."""
+
+    brand: str
+    number: str
+    office: str
+    classes: str = ""
+    last_day: date | None = None
+    file: bytes = b""
+
+
 def file_registration(
-    connection: Connection,
-    notifier_id: int,
-    brand: str,
-    number: str,
-    office: str,
-    classes: str = "",
-    *,
-    last_day: date | None,
-    file: bytes = b"",
-    by: str,
-    now: datetime,
+    connection: Connection, notifier_id: int, form: RegistrationForm, *, by: str, now: datetime
 ) -> int:
     """Store a registration to be checked, and return its number; filing it again returns the same number.
 
     Raises Refused for a text that is missing or too long, an ended right or an unsuitable file; Conflict if the
     notifier was erased or has filed too many.
     """
-    said, faults = {"number": number, "office": office, "classes": classes}, Faults()
+    brand, last_day, file, faults = form.brand, form.last_day, form.file, Faults()
+    texts = {"number": form.number, "office": form.office, "classes": form.classes}
     read = {
         name: read_text(faults, name, text, longest=_LONGEST[name])
-        for name, text in said.items()
+        for name, text in texts.items()
         if text or name != "classes"
     }
     if faults.found:

@@ -19,7 +19,7 @@ from sqlalchemy import Column, Connection, Row, Select, func, or_, select
 
 from ipml.cooperation.networks.attributes import KINDS, AttributeKind
 from ipml.cooperation.networks.detection import Networks
-from ipml.cooperation.networks.links import Links, weigh
+from ipml.cooperation.networks.links import Links, compute_weights
 from ipml.cooperation.networks.roles import Hypothesis, NetworkRole, guess_roles, require_members
 from ipml.cooperation.networks.sales import (
     SoldValue,
@@ -288,7 +288,7 @@ def join_network(
 def find_joined(networks: Networks, places: np.ndarray[Any, np.dtype[np.int64]]) -> float:
     """Return the share of some sellers who have a payout account, phone, device or address of another of them."""
     holdings = networks.holdings
-    says = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules) > 0
+    says = compute_weights(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules) > 0
     says &= np.isin(holdings.kinds, [KINDS.index(kind) for kind in HARD_KINDS])
     rows = np.isin(holdings.seller, places) & says[holdings.value]
     is_shared = np.bincount(holdings.value[rows], minlength=len(holdings.values)) > 1

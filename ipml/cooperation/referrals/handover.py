@@ -305,29 +305,39 @@ class ReferralOutcome:
         return f"{self.kind} {say_amount(self.amount, self.currency) if self.kind == 'seized' else f'{self.amount:,g}'}"
 
 
+@dataclass(frozen=True, slots=True)
+class OutcomeReport:
+    """A reported outcome of a referral.
+
+    `amount` is the number of arrests or the value seized, `currency` that of the referral by default; `why` is a reason
+    of the policy, for "dropped".
+    """
+
+    kind: str
+    amount: float | None = None
+    currency: str | None = None
+    why: str | None = None
+
+
 def note_outcome(
     connection: Connection,
     referral_id: int,
-    kind: str,
+    report: OutcomeReport,
     rules: ReferralRules,
     *,
     by: str,
-    amount: float | None = None,
-    currency: str | None = None,
-    why: str | None = None,
-    now: datetime | None = None,
+    now: datetime,
 ) -> ReferralOutcome:
     """Record an outcome of a referral. There may be several; the last one decides whether it became a case.
 
     "dropped" ends the legal holds of the referral; other outcomes hold the sellers found out for the days set in the
-    profile. `amount` is the number of arrests or the value seized, `currency` that of the referral by default; `why` is
-    a reason of the policy, for "dropped". Raises NotFound, and UnusableSetting for a wrong reason, amount or currency.
+    profile. Raises NotFound, and UnusableSetting for a wrong reason, amount or currency.
     """
+    kind, amount, currency, why = report.kind, report.amount, report.currency, report.why
     if kind == "dropped" and why not in rules.reasons_to_drop:
         raise UnusableSetting("dropped", repr(why), f"one of {', '.join(rules.reasons_to_drop)}")
     if kind in _COUNTED and not (amount is not None and 0 < amount < float("inf")):
         raise UnusableSetting(kind, repr(amount), "a number above 0")
-    now = now or datetime.now(UTC)
     referral = get_referral(connection, referral_id)
     if kind == "seized" and not is_currency(currency := currency or referral.currency):
         raise UnusableSetting("currency", repr(currency)[:40], "three capital letters such as EUR")

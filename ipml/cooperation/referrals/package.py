@@ -364,24 +364,33 @@ class Built:
     news: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PackageOutput:
+    """Where a package is written, and by whom; `key_file` holds the secret key that signs the anchor.
+
+    `path`, a folder or a .zip file, must not exist.
+    """
+
+    path: Path
+    by: str
+    key_file: Path | None = None
+    is_zipped: bool = False
+
+
 def build_referral(
     engine: Engine,
     networks: Networks,
     request: ReferralRequest,
     rules: ReferralRules,
-    out: Path,
+    output: PackageOutput,
     *,
-    by: str,
-    key_file: Path | None = None,
     erased: ErasedList | None = None,
-    is_zipped: bool = False,
     now: datetime | None = None,
 ) -> Built:
     """Write a referral for a recipient, whole or not at all, and record the sellers that it names.
 
-    `out` must not exist; `key_file` holds the secret key that signs the anchor. Sellers in `erased` are never named,
-    though the folder of networks may still hold them. Without that list, once anyone was erased, sellers who are not in
-    the database are not named either.
+    Sellers in `erased` are never named, though the folder of networks may still hold them. Without that list, once
+    anyone was erased, sellers who are not in the database are not named either.
 
     Raises
     ------
@@ -396,7 +405,7 @@ def build_referral(
     check_request(request, profile)
     with reading(engine) as connection:
         contents = read_contents(connection, networks, request, rules, erased, now)
-    with new_place(out) as place:
+    with new_place(output.path) as place:
         folder = place / f"referral-{contents.summary.reference}"
         (folder / "data").mkdir(mode=0o700, parents=True)  # personal data of sellers
         folder.chmod(0o700)
@@ -406,25 +415,25 @@ def build_referral(
             copy_capture(capture, folder / "data", f"capture-{number}")
         with writing(engine) as connection:
             content = digest_payload(folder)
-            referral, n_held = note_referral(connection, contents, request, content, by)
+            referral, n_held = note_referral(connection, contents, request, content, output.by)
             noted = note_package(
                 connection,
                 referral.subject,
                 "disclosed referral",
                 content,
                 contents.rows,
-                by=by,
+                by=output.by,
                 exporter=_EXPORTER,
-                key_file=key_file,
+                key_file=output.key_file,
                 now=now,
                 speaks_of=name_rows("disclosure", list_disclosures(connection, referral.referral_id)),
             )
         shown = {"has_evidence": bool(contents.evidence), "has_captures": bool(request.captures)}
         readme = write_referral_readme(contents.summary.reference, profile, noted.anchor, **shown)
         close_package(folder, noted, readme, referral.subject, now)
-        put_in_place(folder, out, is_zipped=is_zipped)
+        put_in_place(folder, output.path, is_zipped=output.is_zipped)
     return Built(
-        out, referral, noted.anchor, len(contents.evidence), len(contents.names), n_held, contents.summary.news
+        output.path, referral, noted.anchor, len(contents.evidence), len(contents.names), n_held, contents.summary.news
     )
 
 

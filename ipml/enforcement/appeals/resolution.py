@@ -57,7 +57,7 @@ from ipml.kit.canonical_json import digest
 from ipml.records import Verdict
 from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.cases import find_cases
-from ipml.review.corrections import Correction, NearDuplicates, correct
+from ipml.review.corrections import Correction, CorrectionRequest, NearDuplicates, correct
 from ipml.review.reversals import Consequences, find_decisions, stands
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, reading, writing
@@ -263,14 +263,9 @@ def _end_restriction(
     decision_id = _find_standing(connection, appeal)
     if decision_id is None:
         return Correction()  # reversed by others meanwhile
-    return correct(
-        connection,
-        decision_id,
-        *(verdict, by, why, at),
-        origin="appeal" if verdict is Verdict.GENUINE else "deadline",
-        near_duplicates=near_duplicates,
-        consequences=consequences,
-    )
+    origin = "appeal" if verdict is Verdict.GENUINE else "deadline"
+    request = CorrectionRequest(verdict, by, why, at, origin, near_duplicates)
+    return correct(connection, decision_id, request, consequences)
 
 
 def _find_standing(connection: Connection, appeal: Appeal) -> int | None:

@@ -23,9 +23,9 @@ from ipml.review.cases import StoredCase, find_cases, is_held, read_cases
 from ipml.review.decisions import Origin, record_all
 from ipml.review.near_duplicates.clusters import lock_clusters
 from ipml.review.quality.blind_reviews import draw_uniform
-from ipml.review.quality.second_person import find_scruples
+from ipml.review.quality.second_person import find_second_person_obstacles
 from ipml.review.ranking.list_marks import find_marks
-from ipml.review.reversals import Consequences, by_people, is_last_verdict
+from ipml.review.reversals import Consequences, ReviewContext, by_people, is_last_verdict
 from ipml.review.sampling.exploration import get_seed
 from ipml.review.sellers.seller_lists import ListKind
 from ipml.settings import SecondPersonRule, Settings
@@ -73,7 +73,7 @@ def find_obstacles(
     left = {ListKind.AUTHORISED, ListKind.WATCHED} | ({ListKind.DENIED} if policy.lists.denied == "people" else set())
     marks = find_marks(connection, {row.case_id: (row.seller_id, row.brand_read or "") for row in rows}, now)
     listed = {number: [str(mark.kind) for mark in found if mark.kind in left] for number, found in marks.items()}
-    scruples = find_scruples(connection, rows, actor, Verdict.COUNTERFEIT, second_person)
+    scruples = find_second_person_obstacles(connection, rows, actor, Verdict.COUNTERFEIT, second_person)
     acquitted = _find_acquitted(connection, {row.listing_id for row in rows})
     excluded = _find_excluded_sellers(connection, {row.seller_id for row in rows}, rules)
     return {
@@ -274,7 +274,7 @@ class _Run:
         self.left.update(why for why in obstacles.values() if why)
         free = [row for row in rows if not obstacles[row.case_id]]
         wanted = [(row, self._make_decision(row, due[row.case_id])) for row in free]
-        made = record_all(connection, wanted, None, None, _BY_POLICY, consequences=self.consequences)
+        made = record_all(connection, wanted, _BY_POLICY, ReviewContext(consequences=self.consequences))
         basis = [
             {
                 "decision_id": decision.decision_id,

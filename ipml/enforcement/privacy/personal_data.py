@@ -21,7 +21,7 @@ from ipml.kit.canonical_json import canonical_json
 from ipml.records import Listing, ScoredListing
 from ipml.review.arrivals.snapshot import decode, encode
 from ipml.review.cases import StoredCase, subject_of
-from ipml.review.near_duplicates.relistings import match_again
+from ipml.review.near_duplicates.relistings import refresh_matches
 from ipml.review.ranking.policy import usual_keys
 from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import digest_listing
@@ -353,7 +353,7 @@ def _replace(
         audit.change_rows(connection, change, by, "erased", at=at)
     for table in (case_texts, bands, translations, pictures):
         connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
-    match_again(connection, numbers)
+    refresh_matches(connection, numbers)
     _end_second_reviews(connection, numbers, by, at)
     join_notices(connection, rows, by, at)
     empty_notes(connection, numbers, by, at)

@@ -20,9 +20,9 @@ from ipml.kit.moments import write_moment
 from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.arrivals.snapshot import check_text, decode_listing, digest_content, encode, make_key
 from ipml.review.arrivals.versions import (
-    Arrived,
-    Fate,
+    IntakeOutcome,
     KnownCases,
+    MatchedListing,
     compare,
     find_numbers,
     find_pending_listings,
@@ -39,7 +39,7 @@ from ipml.review.pictures.screened import PictureMatch, find_matches
 from ipml.review.pictures.stored import add_pictures
 from ipml.review.ranking.list_marks import find_listed
 from ipml.review.ranking.policy import Policy
-from ipml.review.ranking.queue_order import QueueRanking, current_ranking, rank_columns
+from ipml.review.ranking.queue_order import QueueRanking, current_ranking, expect, rank_columns
 from ipml.review.sampling.exploration import (
     SamplePlace,
     SamplingRule,
@@ -105,7 +105,7 @@ _NO_LANE = {"sampling_probability": None, "lane": "ranked", "random_order": None
 
 
 @dataclass(frozen=True, slots=True)
-class _Newcomer:
+class _IncomingCase:
     """A scored listing on its way into the queue, with its place in a sample and the columns of its case."""
 
     scored: ScoredListing
@@ -137,10 +137,10 @@ class _Newcomer:
 
     def ranked(
         self, ranking: QueueRanking, enqueued_at: datetime, *due: datetime | None, match_precision: float | None
-    ) -> _Newcomer:
+    ) -> _IncomingCase:
         """Return the same with the columns of the ranking in force."""
-        listing, score = self.scored.listing, self.columns["score"]
-        columns = rank_columns(ranking, listing, score, enqueued_at, *due, match_precision=match_precision)
+        score = expect(self.columns["score"], match_precision)
+        columns = rank_columns(ranking, self.scored.listing, score, enqueued_at, *due)
         return replace(self, columns=self.columns | columns)
 
 
@@ -197,8 +197,8 @@ def enqueue_placed(
     """Put scored listings with their places in a sample into the queue; otherwise like `enqueue`."""
     remaining, total, now = iter(placed), Enqueued(), now or datetime.now(UTC)
     while batch := list(islice(remaining, _BATCH_SIZE)):
-        newcomers = [_Newcomer(scored, place, _columns(scored)) for scored, place in batch]
-        total += _Intake(sample_id, due_at, joins_alike, now).take(engine, newcomers)
+        incoming_cases = [_IncomingCase(scored, place, _columns(scored)) for scored, place in batch]
+        total += _Intake(sample_id, due_at, joins_alike, now).take(engine, incoming_cases)
     return total
 
 
@@ -206,23 +206,23 @@ def enqueue_placed(
 class PreparedListings:
     """Scored listings prepared for one transaction: the slow work that needs no database is done."""
 
-    newcomers: Sequence[_Newcomer]
+    incoming_cases: Sequence[_IncomingCase]
     arrivals: Mapping[str, IncomingListing]
 
     def placed(self, places: Mapping[str, SamplePlace | None]) -> PreparedListings:
         """Return the named listings in order, each with its sample place."""
-        known = {one.key: one for one in self.newcomers}
-        newcomers = [replace(known[key], place=place) for key, place in places.items()]
-        return PreparedListings(newcomers, {key: one for key, one in self.arrivals.items() if key in places})
+        known = {one.key: one for one in self.incoming_cases}
+        incoming_cases = [replace(known[key], place=place) for key, place in places.items()]
+        return PreparedListings(incoming_cases, {key: one for key, one in self.arrivals.items() if key in places})
 
     def __add__(self, others: PreparedListings) -> PreparedListings:
-        return PreparedListings([*self.newcomers, *others.newcomers], {**self.arrivals, **others.arrivals})
+        return PreparedListings([*self.incoming_cases, *others.incoming_cases], {**self.arrivals, **others.arrivals})
 
 
 def prepare(scored: Iterable[ScoredListing], *, joins_alike: bool = False) -> PreparedListings:
     """Prepare scored listings for `enqueue_within`, ideally before its transaction, which blocks other writers."""
-    newcomers = [_Newcomer(one, None, _columns(one)) for one in scored]
-    return PreparedListings(newcomers, {one.key: one.arrival for one in newcomers} if joins_alike else {})
+    incoming_cases = [_IncomingCase(one, None, _columns(one)) for one in scored]
+    return PreparedListings(incoming_cases, {one.key: one.arrival for one in incoming_cases} if joins_alike else {})
 
 
 def enqueue_within(
@@ -239,7 +239,7 @@ def enqueue_within(
     seen on offer.
     """
     intake = _Intake(None, due_at, bool(prepared.arrivals), now, is_seen)
-    return intake.take_within(connection, prepared.newcomers, prepared.arrivals)
+    return intake.take_within(connection, prepared.incoming_cases, prepared.arrivals)
 
 
 def _columns(scored: ScoredListing) -> dict[str, Any]:
@@ -276,7 +276,7 @@ class _Intake:
     now: datetime
     is_seen: bool = True
 
-    def take(self, engine: Engine, batch: Sequence[_Newcomer]) -> Enqueued:
+    def take(self, engine: Engine, batch: Sequence[_IncomingCase]) -> Enqueued:
         """Take a batch in, in its own transaction."""
         arrivals: Mapping[str, IncomingListing] = {}
         if self.joins_alike:
@@ -288,7 +288,7 @@ class _Intake:
             return enqueued
 
     def take_within(
-        self, connection: Connection, batch: Sequence[_Newcomer], arrivals: Mapping[str, IncomingListing]
+        self, connection: Connection, batch: Sequence[_IncomingCase], arrivals: Mapping[str, IncomingListing]
     ) -> Enqueued:
         """Insert new cases, rescore open ones, and record both in the audit trail."""
         latest = _find_latest(batch)
@@ -320,7 +320,7 @@ class _Intake:
         seen_again = [
             (one.last, latest[key])
             for key, one in arrived.items()
-            if one.fate in (Fate.AGAIN, Fate.BACK) and one.last is not None
+            if one.outcome in (IntakeOutcome.AGAIN, IntakeOutcome.BACK) and one.last is not None
         ]
         changes = self._rescore(connection, seen_again, ranking)
         offered = self._note_seen(connection, seen_again if self.is_seen else [], verdicts)
@@ -329,18 +329,19 @@ class _Intake:
         if self.sample_id is not None:
             places = {cases_of[key]: one.place for key, one in latest.items() if one.place}
             note_places(connection, self.sample_id, places)
-        added = [_enter(number, entry, exemplars) for number, entry in entries.values()]
+        waiting: dict[int, _Payload] = {case_id: {"exemplar": exemplar} for case_id, exemplar in exemplars.items()}
+        added = [(subject_of(number), entry | waiting.get(number, {})) for number, entry in entries.values()]
         audit.append_all(connection, _SYSTEM, "enqueued", added, at=self.now)
         successors = [(one.superseded, cases_of[key]) for key, one in arrived.items() if one.superseded]
         pass_on(connection, successors, self.now)
         audit.append_all(connection, _SYSTEM, "rescored", changes, at=self.now)
         audit.append_all(connection, _SYSTEM, "still offered", offered[1], at=self.now)
-        fates = Counter(one.fate for one in arrived.values())
-        n_opened = (fates[Fate.NEW], fates[Fate.CHANGED], fates[Fate.RETURNED])
+        outcomes = Counter(one.outcome for one in arrived.values())
+        n_opened = (outcomes[IntakeOutcome.NEW], outcomes[IntakeOutcome.CHANGED], outcomes[IntakeOutcome.RETURNED])
         unchanged = len(batch) - sum(n_opened) - len(changes) - offered[0]
         return Enqueued(n_opened[0], len(changes), unchanged, *n_opened[1:], offered[0], len(again))
 
-    def make_arrivals(self, connection: Connection, batch: Sequence[_Newcomer]) -> dict[str, IncomingListing]:
+    def make_arrivals(self, connection: Connection, batch: Sequence[_IncomingCase]) -> dict[str, IncomingListing]:
         """Return the features by which new cases are compared; for many, call it before locking the queue.
 
         Drawn listings join no exemplar: they must be reviewed with a known probability.
@@ -350,21 +351,21 @@ class _Intake:
         arrived, _ = _compare(connection, latest, list(rows.values()), current_ranking(connection))
         return {key: latest[key].arrival for key, one in arrived.items() if self._may_join(one, latest[key])}
 
-    def _may_join(self, arrived: Arrived, newcomer: _Newcomer) -> bool:
-        return arrived.opens and self._lane(arrived, newcomer).get("lane") != "explored"
+    def _may_join(self, arrived: MatchedListing, incoming: _IncomingCase) -> bool:
+        return arrived.opens and self._lane(arrived, incoming).get("lane") != "explored"
 
-    def _lane(self, arrived: Arrived, newcomer: _Newcomer) -> dict[str, Any]:
+    def _lane(self, arrived: MatchedListing, incoming: _IncomingCase) -> dict[str, Any]:
         """Return the sample columns of a new case; a listing once shown for its score stays so."""
         last = arrived.superseded
-        if last is None or newcomer.lane.get("lane") == "ranked":
-            return newcomer.lane
+        if last is None or incoming.lane.get("lane") == "ranked":
+            return incoming.lane
         return {"sampling_probability": last.sampling_probability, "lane": last.lane, "random_order": last.random_order}
 
     def _add(
         self,
         connection: Connection,
-        opened: Mapping[str, Arrived],
-        latest: Mapping[str, _Newcomer],
+        opened: Mapping[str, MatchedListing],
+        latest: Mapping[str, _IncomingCase],
         ranking: QueueRanking,
         again: Mapping[str, Relisting | PictureMatch],
     ) -> dict[str, tuple[int, _Payload]]:
@@ -403,16 +404,16 @@ class _Intake:
             for key, one in ranked.items()
         }
 
-    def _explain(self, arrived: Arrived, newcomer: _Newcomer) -> _Payload:
+    def _explain(self, arrived: MatchedListing, incoming: _IncomingCase) -> _Payload:
         """Return the audit payload on the origin of a case."""
-        lane = self._lane(arrived, newcomer)
+        lane = self._lane(arrived, incoming)
         drawn: _Payload = {name: lane[name] for name in ("sampling_probability", "lane") if lane.get(name) is not None}
         if arrived.last is None:
             return drawn
-        return {**drawn, "after": arrived.last.case_id, "why": arrived.fate.value, "version": arrived.version}
+        return {**drawn, "after": arrived.last.case_id, "why": arrived.outcome.value, "version": arrived.version}
 
     def _rescore(
-        self, connection: Connection, again: Sequence[tuple[StoredCase, _Newcomer]], ranking: QueueRanking
+        self, connection: Connection, again: Sequence[tuple[StoredCase, _IncomingCase]], ranking: QueueRanking
     ) -> list[_Entry]:
         """Update the scores of open cases; return audit entries of those that changed."""
         known = [(row, one) for row, one in again if row.state == "open"]
@@ -431,7 +432,10 @@ class _Intake:
         return changes
 
     def _note_seen(
-        self, connection: Connection, again: Sequence[tuple[StoredCase, _Newcomer]], verdicts: Mapping[int, Decision]
+        self,
+        connection: Connection,
+        again: Sequence[tuple[StoredCase, _IncomingCase]],
+        verdicts: Mapping[int, Decision],
     ) -> tuple[int, list[_Entry]]:
         """Store when listings were last seen.
 
@@ -466,8 +470,8 @@ def _describe_match(match: Relisting | PictureMatch | None) -> dict[str, Any]:
     return {"relisting_of": match.case_id, "match_kind": match.kind, "match_precision": match.precision}
 
 
-def _find_latest(batch: Sequence[_Newcomer]) -> dict[str, _Newcomer]:
-    latest: dict[str, _Newcomer] = {}
+def _find_latest(batch: Sequence[_IncomingCase]) -> dict[str, _IncomingCase]:
+    latest: dict[str, _IncomingCase] = {}
     for one in batch:
         known = latest.get(one.key)
         seen_at, before = one.scored.listing.observed_at, known.scored.listing.observed_at if known else None
@@ -477,8 +481,8 @@ def _find_latest(batch: Sequence[_Newcomer]) -> dict[str, _Newcomer]:
 
 
 def _compare(
-    connection: Connection, latest: Mapping[str, _Newcomer], rows: Sequence[StoredCase], ranking: QueueRanking
-) -> tuple[dict[str, Arrived], dict[int, Decision]]:
+    connection: Connection, latest: Mapping[str, _IncomingCase], rows: Sequence[StoredCase], ranking: QueueRanking
+) -> tuple[dict[str, MatchedListing], dict[int, Decision]]:
     """Classify listings against their existing cases; return the result and the verdicts on these cases."""
     by_listing: dict[str, list[StoredCase]] = {key: [] for key in latest}
     for row in rows:
@@ -501,37 +505,32 @@ def _find_counterfeit(row: StoredCase, verdicts: Mapping[int, Decision]) -> Deci
     return decision if decision is not None and decision.verdict is Verdict.COUNTERFEIT else None
 
 
-def _make_key(arrived: Arrived, newcomer: _Newcomer) -> str:
+def _make_key(arrived: MatchedListing, incoming: _IncomingCase) -> str:
     """Return a unique key of a case; a listing without a moment may return in an earlier form."""
-    key: str = newcomer.columns["listing_key"]
+    key: str = incoming.columns["listing_key"]
     return key if arrived.newest is None else f"after {arrived.newest.case_id} {key}"
 
 
-def _enter(case_id: int, payload: _Payload, exemplars: Mapping[int, int]) -> _Entry:
-    waits_for: _Payload = {"exemplar": exemplars[case_id]} if case_id in exemplars else {}
-    return subject_of(case_id), payload | waits_for
-
-
-def _is_news(row: StoredCase, newcomer: _Newcomer) -> bool:
+def _is_news(row: StoredCase, incoming: _IncomingCase) -> bool:
     """Return whether a listing differs from its open case in more than the moment it was seen."""
-    if row.due_at != newcomer.columns["due_at"]:
+    if row.due_at != incoming.columns["due_at"]:
         return True
-    if row.snapshot == newcomer.columns["snapshot"]:
+    if row.snapshot == incoming.columns["snapshot"]:
         return False
-    seen_then = replace(newcomer.scored.listing, observed_at=decode_listing(row.snapshot).observed_at)
-    return bool(row.snapshot != encode(replace(newcomer.scored, listing=seen_then)))
+    seen_then = replace(incoming.scored.listing, observed_at=decode_listing(row.snapshot).observed_at)
+    return bool(row.snapshot != encode(replace(incoming.scored, listing=seen_then)))
 
 
-def _rescore(connection: Connection, row: StoredCase, newcomer: _Newcomer, ranking: QueueRanking) -> _Entry:
-    change_case(connection, row.case_id, **newcomer.columns | {"listing_key": row.listing_key})
+def _rescore(connection: Connection, row: StoredCase, incoming: _IncomingCase, ranking: QueueRanking) -> _Entry:
+    change_case(connection, row.case_id, **incoming.columns | {"listing_key": row.listing_key})
     words = update(case_texts).where(case_texts.c.case_id == row.case_id)
-    connection.execute(words.values(text=searched_text(newcomer.scored)))
+    connection.execute(words.values(text=searched_text(incoming.scored)))
     before = {"score_before": row.score, "model_version_before": row.model_version}
-    return subject_of(row.case_id), _score_entry(newcomer, ranking) | before
+    return subject_of(row.case_id), _score_entry(incoming, ranking) | before
 
 
-def _score_entry(newcomer: _Newcomer, ranking: QueueRanking) -> _Payload:
-    columns, due_at = newcomer.columns, newcomer.columns["due_at"]
+def _score_entry(incoming: _IncomingCase, ranking: QueueRanking) -> _Payload:
+    columns, due_at = incoming.columns, incoming.columns["due_at"]
     return {
         "score": columns["score"],
         "model_version": columns["model_version"],

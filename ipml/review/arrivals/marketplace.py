@@ -150,7 +150,7 @@ def take_in(
         judged.add_to_portfolios(connection, fresh, now)
         store_languages(connection, [news[key] for key in fresh], now)
         _withdraw(connection, submissions)
-        if (entering := judged.choose(connection, fresh, counting.counted)).newcomers:
+        if (entering := judged.choose(connection, fresh, counting.counted)).incoming_cases:
             enqueue_within(connection, entering, now=now)
         counting.note(connection)
         found = find_known(connection, named, now, {rows[key]["snapshot"]: judged.scored[key] for key in fresh})
@@ -267,11 +267,7 @@ def _find_latest(submitted: Iterable[Listing], now: datetime) -> dict[str, Listi
 
 
 def _order(listing: Listing, now: datetime) -> tuple[datetime, str]:
-    return listing.observed_at or now, _digest_sent(listing)
-
-
-def _digest_sent(listing: Listing) -> str:
-    return digest(encode(ScoredListing(listing, None, None, (), (), None, "")))
+    return listing.observed_at or now, digest(encode(ScoredListing(listing, None, None, (), (), None, "")))
 
 
 def _is_news(observed: tuple[datetime, str], row: _Row | None) -> bool:
@@ -440,7 +436,7 @@ def _rescore(
             ]
             connection.execute(update(listings).where(listings.c.listing_id == bindparam("key")), values)
         judged.add_to_portfolios(connection, same, now)
-        if (entering := judged.choose(connection, same, counting.counted)).newcomers:
+        if (entering := judged.choose(connection, same, counting.counted)).incoming_cases:
             enqueue_within(connection, entering, is_seen=False, now=now)
         counting.note(connection)
         return len(same)

@@ -19,7 +19,7 @@ from ipml.review.arrivals.intake import PreparedListings, prepare
 from ipml.review.cases import PENDING
 from ipml.review.pictures.screened import find_matches
 from ipml.review.ranking.list_marks import ListedSellers, find_listed
-from ipml.review.ranking.policy import weigh
+from ipml.review.ranking.policy import compute_expected_value
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking
 from ipml.review.sampling.exploration import get_seed
 from ipml.review.sampling.stream_samples import StreamPlace, open_sample, place_in_stream
@@ -70,7 +70,7 @@ class Judgement:
             for key in listing_ids
             if shown.get(key) is not None or key in self.always or key in pending
         }
-        ready = {one.key for one in self.prepared.newcomers}
+        ready = {one.key for one in self.prepared.incoming_cases}
         late = [self.scored[key].listing for key in entering if key not in ready]  # a case of these was made meanwhile
         earlier = [self.earlier[one.listing_id] for one in late]
         explained = self.model.score(late, earlier, True) if late else []
@@ -147,7 +147,9 @@ class StreamRules:
         expected = policy.prevalence if scored.score is None else scored.score
         is_sure = expected >= rule.min_score
         if is_sure and rule.min_value is not None:
-            is_sure = weigh(scored.listing, scored.score, policy, self.ranking.usual).value >= rule.min_value
+            is_sure = (
+                compute_expected_value(scored.listing, scored.score, policy, self.ranking.usual).value >= rule.min_value
+            )
         return place_in_stream(scored, expected, rule, self.seed, is_sure=is_sure)
 
 

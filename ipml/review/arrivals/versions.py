@@ -51,7 +51,7 @@ _SHOWN = {
 }
 
 
-class Fate(StrEnum):
+class IntakeOutcome(StrEnum):
     """Outcome of an incoming listing."""
 
     NEW = "new"
@@ -63,7 +63,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class MatchedListing:
     """An incoming listing compared with its existing cases.
 
     `version` counts contents from 1; a repeated content keeps its number. `last` is the current case (`KnownCases`), or
@@ -71,7 +71,7 @@ class Arrived:
     offer that is gone.
     """
 
-    fate: Fate
+    outcome: IntakeOutcome
     version: int = 1
     last: StoredCase | None = None
     newest: StoredCase | None = None
@@ -80,7 +80,7 @@ class Arrived:
     @property
     def opens(self) -> bool:
         """Whether it becomes a case."""
-        return self.fate in (Fate.NEW, Fate.CHANGED, Fate.RETURNED)
+        return self.outcome in (IntakeOutcome.NEW, IntakeOutcome.CHANGED, IntakeOutcome.RETURNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def find_numbers(connection: Connection, listing_ids: Iterable[str]) -> list[int
 
 def compare(
     scored: ScoredListing, known: KnownCases, verdict: Verdict | None, policy: Policy, untouched: Collection[int] = ()
-) -> Arrived:
+) -> MatchedListing:
     """Classify an incoming listing.
 
     `verdict` is that in force on the last decided case. `untouched` holds cases that nobody acted on
@@ -123,11 +123,11 @@ def compare(
     """
     last, decided = known.last, known.decided
     if last is None:
-        return Arrived(Fate.NEW)
+        return MatchedListing(IntakeOutcome.NEW)
     listing, newest = scored.listing, known.rows[-1]
     is_held = last.state != "superseded"
     if is_held and listing.observed_at and last.observed_at and last.seen_at and listing.observed_at < last.seen_at:
-        return Arrived(Fate.OUTDATED, last.version, last, newest)
+        return MatchedListing(IntakeOutcome.OUTDATED, last.version, last, newest)
     content = digest_content(listing)
     same = {
         row.case_id: row.version
@@ -137,13 +137,13 @@ def compare(
     has_risen = decided is not None and verdict is not Verdict.COUNTERFEIT and _rise(decided, scored, policy)
     is_back = decided is not None and decided.case_id in same and last.version != decided.version
     if decided is not None and is_back and last.case_id in untouched and not has_risen:
-        return Arrived(Fate.BACK, decided.version, decided, newest, last)
+        return MatchedListing(IntakeOutcome.BACK, decided.version, decided, newest, last)
     if last.version not in same.values() or not is_held:
         version = [*same.values()][-1] if same else 1 + max(row.version for row in known.rows)
-        return Arrived(Fate.CHANGED, version, last, newest, last if last.state in PENDING else None)
+        return MatchedListing(IntakeOutcome.CHANGED, version, last, newest, last if last.state in PENDING else None)
     if last is decided and has_risen:
-        return Arrived(Fate.RETURNED, last.version, last, newest)
-    return Arrived(Fate.AGAIN, last.version, last, newest)
+        return MatchedListing(IntakeOutcome.RETURNED, last.version, last, newest)
+    return MatchedListing(IntakeOutcome.AGAIN, last.version, last, newest)
 
 
 def find_untouched(connection: Connection, rows: Collection[StoredCase]) -> set[int]:

@@ -117,13 +117,15 @@ def find_relistings(connection: Connection, listings: Sequence[Listing], policy:
         {one.seller_id for one, some in zip(listings, matches, strict=True) if some},
     )
     return {
-        one.listing_id: max((_weigh(measured, one.seller_id, *match) for match in some), key=_order_match)
+        one.listing_id: max((_make_relisting(measured, one.seller_id, *match) for match in some), key=_order_match)
         for one, some in zip(listings, matches, strict=True)
         if some
     }
 
 
-def _weigh(measured: MatchPrecision, seller_id: str, case_id: int, kind: MatchKind, likeness: float) -> Relisting:
+def _make_relisting(
+    measured: MatchPrecision, seller_id: str, case_id: int, kind: MatchKind, likeness: float
+) -> Relisting:
     precision = measured.of(kind, case_id, seller_id)
     return Relisting(case_id, kind, likeness, precision, precision >= measured.rules.min_precision)
 
@@ -242,7 +244,7 @@ _MATCHED_WITH = select(cases, _HOLDS, _N_WAITING.scalar_subquery()).where(
 )
 
 
-def match_again(connection: Connection, case_ids: Collection[int]) -> None:
+def refresh_matches(connection: Connection, case_ids: Collection[int]) -> None:
     """Match waiting cases again that resemble some listings, after verdicts on these were given or taken back.
 
     A match whose verdict is overturned is replaced by another or loses its precision: the case waits on, ranked by its

@@ -18,10 +18,8 @@ from ipml.review.pictures.fetching import (
     FetchCost,
     FetchedPicture,
     FetchLimits,
-    Resolve,
     fetch_picture,
     make_client,
-    resolve_host,
 )
 from ipml.review.pictures.stored import PictureCopies, path_of, store_files
 from ipml.storage.database import Lock, reading, serialise, writing
@@ -54,25 +52,21 @@ class PictureRun(Protocol):
         """Record that a picture is unavailable."""
 
 
-def fetch_in_turns(
-    run: PictureRun, rows: Sequence[Any], sources: PictureSources, limits: FetchLimits, resolve: Resolve
-) -> None:
+def fetch_in_turns(run: PictureRun, rows: Sequence[Any], sources: PictureSources, limits: FetchLimits) -> None:
     """Fetch pictures for up to a minute: eight at once, three per host, decoding one at a time."""
     if not rows:
         return
     try:
-        asyncio.run(_fetch_all(run, rows, sources, limits, resolve))
+        asyncio.run(_fetch_all(run, rows, sources, limits))
     except ExceptionGroup as group:  # a full disk or an unreachable database: all errors are alike
         raise group.exceptions[0] from None
 
 
-async def _fetch_all(
-    run: PictureRun, rows: Sequence[Any], sources: PictureSources, limits: FetchLimits, resolve: Resolve
-) -> None:
+async def _fetch_all(run: PictureRun, rows: Sequence[Any], sources: PictureSources, limits: FetchLimits) -> None:
     loop = asyncio.get_running_loop()
     until, hosts = loop.time() + _LAST_START_SECONDS, dict[str, asyncio.Semaphore]()
     slots, decoder = asyncio.Semaphore(_MOST_AT_ONCE), asyncio.Lock()  # a decoded picture may take 200 MB
-    async with make_client(sources, resolve) as client:
+    async with make_client(sources) as client:
 
         async def fetch_one(row: Any) -> None:
             host = hosts.setdefault(row.address.split("/")[2], asyncio.Semaphore(_MOST_PER_HOST))
@@ -149,20 +143,18 @@ def fetch_due(
     folder: Path,
     sources: PictureSources,
     *,
-    limits: FetchLimits | None = None,
-    resolve: Resolve = resolve_host,
     is_stopped: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> PictureTally:
     """Fetch and store pictures of waiting cases, for about a minute at most.
 
-    `folder` is created if missing. Without `limits`, each picture may take 10 MB, 20 seconds and three redirects.
+    `folder` is created if missing. Each picture may take 10 MB, 20 seconds and three redirects.
     Temporary failures are retried after 1, 10 and 60 minutes.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     rows = _find_due(engine, clock())
     run = _CaseRun(engine, folder, is_stopped, clock)
-    fetch_in_turns(run, rows, sources, limits or FetchLimits(), resolve)
+    fetch_in_turns(run, rows, sources, FetchLimits())
     return run.tally
 
 

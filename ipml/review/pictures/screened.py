@@ -19,7 +19,7 @@ from ipml.review.near_duplicates.clusters import read_brand
 from ipml.review.near_duplicates.relistings import Relisting, find_relistings, measure_matches
 from ipml.review.pictures.same_picture import MATCHES, SamePicture, count_matches, measure_group
 from ipml.review.pictures.stored import NO_GROUP, split_addresses
-from ipml.review.ranking.policy import MatchKind, Policy, price_of, weigh
+from ipml.review.ranking.policy import MatchKind, Policy, compute_expected_value, price_of
 from ipml.review.ranking.queue_order import QueueRanking
 from ipml.storage.database import in_batches
 from ipml.storage.tables import screened_pictures, screening_days
@@ -97,7 +97,7 @@ def _make_row(scored: ScoredListing, address: str, ranking: QueueRanking, now: d
         "address": address,
         "received_at": now,
         "noted_at": now,
-        "harm": weigh(listing, scored.score, ranking.policy, ranking.usual).harm,
+        "harm": compute_expected_value(listing, scored.score, ranking.policy, ranking.usual).harm,
         "state": "waiting",
         "tries": 0,
         "due_at": now,

@@ -22,7 +22,7 @@ from ipml.review.cases import PENDING
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_in_turns, note_file, note_refusal
 from ipml.review.pictures.copies import PictureRefused
-from ipml.review.pictures.fetching import FetchCost, FetchedPicture, FetchLimits, Resolve, resolve_host
+from ipml.review.pictures.fetching import FetchCost, FetchedPicture, FetchLimits
 from ipml.review.pictures.hashes import HashIndex, find_group
 from ipml.review.pictures.picture_hash import hash_picture
 from ipml.review.pictures.same_picture import measure_group
@@ -174,7 +174,6 @@ def screen_due(
     index: HashIndex,
     *,
     limits: FetchLimits | None = None,
-    resolve: Resolve = resolve_host,
     since: datetime | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -192,7 +191,7 @@ def screen_due(
     run = _ScreeningRun(engine, folder, index, rules, limits or FetchLimits(), is_stopped, clock)
     run.tally.matched += _match_again(engine, since, now)
     run.tally.left_out = _leave_out(engine, rules, now)
-    fetch_in_turns(run, _find_due(engine, rules, now), sources, run.limits, resolve)
+    fetch_in_turns(run, _find_due(engine, rules, now), sources, run.limits)
     return run.tally
 
 

@@ -37,7 +37,7 @@ from ipml.kit.moments import to_microseconds
 from ipml.records import Claim, Decision, Verdict
 from ipml.review.cases import NOW, REVIEWER, StoredCase, find_case, lock_first, note_event, select_first
 from ipml.review.quality.rates import Rate, count_rate
-from ipml.review.quality.second_person import may_judge, note_second_verdict, store_second_verdict
+from ipml.review.quality.second_person import Capacity, may_judge, note_second_verdict, store_second_verdict
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.row_numbers import append_rows
@@ -75,7 +75,7 @@ def find_second_review_shares(settings: Settings) -> dict[str, float]:
     return {kind: share / ordinary for kind, share in shares.items()}
 
 
-def want_second_reviews(
+def request_second_reviews(
     connection: Connection, made: Sequence[tuple[StoredCase, Decision]], settings: Settings
 ) -> None:
     """Draw decisions for a second review: by another reviewer, later by the same one, or none."""
@@ -343,9 +343,8 @@ def answer_second_review(
             f"the claim on it ran out at {second_review.lease_expires_at:%H:%M} UTC",
             "Claim it again.",
         )
-    number = store_second_verdict(
-        connection, row, decision, second_review.kind, key, token=second_review.token, review_id=second_review.review_id
-    )
+    capacity = Capacity(second_review.kind, second_review.token, second_review.review_id)
+    stored = store_second_verdict(connection, decision, capacity, key)
     connection.execute(
         update(second_reviews)
         .where(second_reviews.c.review_id == second_review.review_id)
@@ -353,10 +352,7 @@ def answer_second_review(
     )
     note_second_verdict(
         connection,
-        number,
-        second_review.review_id,
-        row.case_id,
-        decision.reviewer,
+        stored,
         "reviewed again",
         decision.decided_at,
         verdict=decision.verdict.value,

@@ -9,7 +9,7 @@ they are appended, and one that is taken back stays on record.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -160,23 +160,25 @@ class SecondVerdict:
     note: str
     reviewer: str
     decided_at: datetime
+    review_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Capacity in which a second verdict is given: its kind, the token of the claim, and the second review if any."""
+
+    kind: str
+    token: int
+    review_id: int | None = None
 
 
 def store_second_verdict(
-    connection: Connection,
-    row: StoredCase,
-    decision: Decision,
-    kind: str,
-    key: str | None,
-    *,
-    token: int,
-    review_id: int | None = None,
-) -> int:
-    """Append a second verdict and return its number; the caller adds the audit event."""
+    connection: Connection, decision: Decision, capacity: Capacity, key: str | None
+) -> SecondVerdict:
+    """Append a second verdict; the caller adds the audit event."""
     fields = {name: getattr(decision, name) for name in Decision.__slots__ if name in second_verdicts.c}
-    values = {**fields, "case_id": row.case_id, "kind": kind, "token": token, "key": key, "review_id": review_id}
-    query = insert(second_verdicts).values(values).returning(second_verdicts.c.verdict_id)
-    return int(connection.scalars(query).one())
+    query = insert(second_verdicts).values({**fields, **asdict(capacity), "key": key}).returning(second_verdicts)
+    return _second_verdict(connection.execute(query).one())
 
 
 Halves = Mapping[int, Sequence[SecondVerdict]]
@@ -200,15 +202,6 @@ def find_halves(connection: Connection, case_ids: Collection[int]) -> Halves:
     for row in connection.execute(_HALVES, {"numbers": list(found)}):
         found[row.case_id].append(_second_verdict(row))
     return found
-
-
-def list_second_verdicts(connection: Connection, case_id: int) -> list[SecondVerdict]:
-    """Return the second verdicts in force on a case, in order; for leads, never for people who may still judge it."""
-    query = select(second_verdicts).where(
-        second_verdicts.c.case_id == case_id, second_verdicts.c.withdrawn_at.is_(None)
-    )
-    find_case(connection, case_id)
-    return [_second_verdict(row) for row in connection.execute(query.order_by(second_verdicts.c.verdict_id))]
 
 
 def find_own_verdict(connection: Connection, reviewer: str, case_id: int) -> Decision | None:
@@ -266,29 +259,20 @@ def withdraw_second_verdict(
         .values(withdrawn_at=now)
     )
     _open_again(connection, second_verdict, now)
-    note_second_verdict(
-        connection, second_verdict.verdict_id, second_verdict.review_id, case_id, reviewer, "withdrawn", now
-    )
+    note_second_verdict(connection, _second_verdict(second_verdict), "withdrawn", now)
 
 
 def note_second_verdict(
-    connection: Connection,
-    verdict_id: int,
-    review_id: int | None,
-    case_id: int,
-    reviewer: str,
-    action: str,
-    at: datetime,
-    **payload: audit.Value,
+    connection: Connection, second_verdict: SecondVerdict, action: str, at: datetime, **payload: audit.Value
 ) -> None:
-    """Record an action on a second verdict; for a second review outside the case's history."""
-    if review_id is None:
-        note_event(connection, reviewer, action, case_id, at, second_verdict=verdict_id, **payload)
+    """Record its reviewer's action on a second verdict; for a second review outside the case's history."""
+    said: dict[str, audit.Value] = {"second_verdict": second_verdict.verdict_id, **payload}
+    reviewer, case_id = second_verdict.reviewer, second_verdict.case_id
+    if second_verdict.review_id is None:
+        note_event(connection, reviewer, action, case_id, at, **said)
     else:
-        subject = f"second_review:{review_id}"
-        audit.append(
-            connection, reviewer, action, subject, {"case": case_id, "second_verdict": verdict_id, **payload}, at=at
-        )
+        subject = f"second_review:{second_verdict.review_id}"
+        audit.append(connection, reviewer, action, subject, {"case": case_id, **said}, at=at)
 
 
 def _is_answered(connection: Connection, case: StoredCase) -> bool:
@@ -347,7 +331,7 @@ def _reaches(found: float | None, least: float | None) -> bool:
     return least is None or found is None or found >= least
 
 
-def judge_with_two(
+def combine_two_verdicts(
     connection: Connection,
     row: StoredCase,
     decision: Decision,
@@ -373,12 +357,12 @@ def judge_with_two(
         connection.execute(update(second_reviews).where(*_is_pending(row.case_id)).values(ended_at=decision.decided_at))
     if is_leads or decision.verdict == halves[0].verdict:
         return decision
-    number = store_second_verdict(connection, row, decision, "second", key, token=row.token)
-    note_event(connection, decision.reviewer, "disagreed", row.case_id, decision.decided_at, second_verdict=number)
+    stored = store_second_verdict(connection, decision, Capacity("second", row.token), key)
+    note_second_verdict(connection, stored, "disagreed", decision.decided_at)
     return Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", decision.decided_at)
 
 
-def find_scruples(
+def find_second_person_obstacles(
     connection: Connection,
     rows: Sequence[StoredCase],
     reviewer: str,
@@ -426,11 +410,11 @@ def _meets_rule(row: StoredCase, verdict: Verdict, rules: Sequence[SecondPersonR
 
 def _keep_first(connection: Connection, row: StoredCase, decision: Decision, key: str | None) -> None:
     """Store the first of two verdicts; the audit trail names only its number, hiding it from the second person."""
-    number = store_second_verdict(connection, row, decision, "first", key, token=row.token)
+    stored = store_second_verdict(connection, decision, Capacity("first", row.token), key)
     wanted = {"case_id": row.case_id, "kind": "second", "wanted_at": decision.decided_at, "not_by": decision.reviewer}
     connection.execute(insert(second_reviews).values(wanted))
     change_case(connection, row.case_id, holder=None, lease_expires_at=None)
-    note_event(connection, decision.reviewer, "first verdict", row.case_id, decision.decided_at, second_verdict=number)
+    note_second_verdict(connection, stored, "first verdict", decision.decided_at)
 
 
 def _is_pending(case_id: int) -> tuple[ColumnElement[bool], ...]:

@@ -48,7 +48,7 @@ class DueWork:
 
 def find_due(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
     """Return the case, locked, that must be taken now to keep deadlines, or None."""
-    if not _has_deadlines(connection, now):
+    if connection.scalar(_FIRST_DUE, {"moment": now + FARTHEST}) is None:
         return None
     policy = current_ranking(connection).policy
     hours = policy.working_hours
@@ -143,10 +143,6 @@ def bring_forward(
     entries = [(subject_of(case_id), {"due_at": write_moment(due_at)}) for case_id in moved]
     audit.append_all(connection, actor, "deadline set", entries, at=now)
     return moved
-
-
-def _has_deadlines(connection: Connection, now: datetime) -> bool:
-    return connection.scalar(_FIRST_DUE, {"moment": now + FARTHEST}) is not None
 
 
 def _due_by(moment: datetime | ColumnElement[Any]) -> tuple[Any, ...]:

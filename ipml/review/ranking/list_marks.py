@@ -93,7 +93,8 @@ def find_listed(
     query = _LISTED if sellers is None else _LISTED_OF_SELLERS
     if kinds is not None:
         query = query.where(seller_list_entries.c.kind.in_(kinds))
-    for asked in [{}] if sellers is None else _in_parts(sellers):
+    batches = [] if sellers is None else in_batches(sorted(filter(is_storable, sellers)))
+    for asked in [{}] if sellers is None else [{"sellers": some} for some in batches]:
         for row in connection.execute(query, {"now": now, **asked}):
             found.setdefault(row.seller_id, []).append(row)
     return ListedSellers(found)
@@ -195,7 +196,9 @@ def find_parts(connection: Connection, rules: ListRules, now: datetime) -> Queue
 
 def has_entries(now: datetime | BindParameter[datetime]) -> list[ColumnElement[bool]]:
     """Return a column for each list, named after it: whether it has an entry in force."""
-    return [_select_any(kind, now).exists().label(kind.value) for kind in ListKind]
+    number, listed = seller_list_entries.c.entry_id, seller_list_entries.c.kind
+    queries = {kind: select(number).where(listed == kind, is_in_force(now)).limit(1) for kind in ListKind}
+    return [query.exists().label(kind.value) for kind, query in queries.items()]
 
 
 def make_parts(row: Any, rules: ListRules, now: datetime) -> QueueParts:
@@ -220,15 +223,6 @@ def _select_listed(now: datetime | BindParameter[datetime]) -> Select[Any]:
 # Built once, since building a query takes longer than running it.
 _LISTED = _select_listed(bindparam("now"))
 _LISTED_OF_SELLERS = _LISTED.where(seller_keys.c.seller_id.in_(bindparam("sellers", expanding=True)))
-
-
-def _in_parts(sellers: Collection[str]) -> list[dict[str, Any]]:
-    """Return query parameters for batches of sellers whose ids are storable."""
-    return [{"sellers": some} for some in in_batches(sorted(filter(is_storable, sellers)))]
-
-
-def _select_any(kind: ListKind, now: datetime | BindParameter[datetime]) -> Select[Any]:
-    return select(seller_list_entries.c.entry_id).where(seller_list_entries.c.kind == kind, is_in_force(now)).limit(1)
 
 
 def _mark(rows: Sequence[Row[Any]], brand: str) -> tuple[ListMark, ...]:

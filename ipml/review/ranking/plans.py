@@ -21,7 +21,7 @@ from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.cases import is_listed, subject_of
 from ipml.review.quality.second_person import is_free_for
 from ipml.review.ranking.deadlines import BY_NUMBER, DueWork, has_priority, keep_most
-from ipml.review.ranking.policy import Policy, weigh
+from ipml.review.ranking.policy import Policy, compute_expected_value
 from ipml.review.ranking.queue_order import (
     QueueOrder,
     QueueRanking,
@@ -322,11 +322,13 @@ def _look_at(connection: Connection, current: QueueRanking, new: QueueRanking, n
     query = query.order_by(cases.c.case_id)
     for row in connection.execute(query.execution_options(yield_per=_BATCH_SIZE)):
         listing, score = decode_listing(row.snapshot), expect(row.score, row.match_precision)
-        expected_value = weigh(listing, score, new.policy, new.usual)
+        expected_value = compute_expected_value(listing, score, new.policy, new.usual)
         ranks = make_ranks(expected_value, score, row.enqueued_at)
         in_force = ranks
         if current.order is QueueOrder.VALUE:
-            in_force = make_ranks(weigh(listing, score, current.policy, current.usual), score, row.enqueued_at)
+            in_force = make_ranks(
+                compute_expected_value(listing, score, current.policy, current.usual), score, row.enqueued_at
+            )
         dues = [
             due for due in (row.due_at, new.policy.deadline_of(listing.category, row.enqueued_at)) if due is not None
         ]

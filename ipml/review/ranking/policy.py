@@ -445,7 +445,9 @@ class ExpectedValue:
         return canonical_json({part.name: getattr(self, part.name) for part in fields(self)})
 
 
-def weigh(listing: Listing, score: float | None, policy: Policy, usual: Usual | None = None) -> ExpectedValue:
+def compute_expected_value(
+    listing: Listing, score: float | None, policy: Policy, usual: Usual | None = None
+) -> ExpectedValue:
     """Return the expected value of a listing's review under a policy.
 
     `score` is None if the model abstained. `usual` replaces facts that the listing lacks, before the policy does.
@@ -454,7 +456,7 @@ def weigh(listing: Listing, score: float | None, policy: Policy, usual: Usual | 
     --------
     >>> from ipml.review.ranking.policy import load_policy
     >>> listing = Listing("A7", "s1", "Bag", price=340.0, currency="EUR", seller_sales=9, seller_age_days=60)
-    >>> found = weigh(listing, 0.12, load_policy())
+    >>> found = compute_expected_value(listing, 0.12, load_policy())
     >>> round(found.sales, 1), round(found.harm), round(found.per_minute, 1), found.assumed
     (3.5, 1190, 70.0, ())
     """

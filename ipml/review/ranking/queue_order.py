@@ -43,12 +43,12 @@ from ipml.review.ranking.policy import (
     ExpectedValue,
     Policy,
     Usual,
+    compute_expected_value,
     load_policy,
     price_of,
     read_expected_value,
     sales_a_day,
     usual_keys,
-    weigh,
 )
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise, writing
@@ -151,15 +151,14 @@ def rank_columns(
     score: float | None,
     enqueued_at: datetime,
     *dues: datetime | None,
-    match_precision: float | None = None,
 ) -> dict[str, Any]:
     """Return the columns of a case for expected value, ranks and earliest deadline.
 
-    `dues` are deadlines besides the policy's for the category. `match_precision` replaces the score if it is higher.
+    `score` is the probability that ranks the case (`expect`). `dues` are deadlines besides the policy's for the
+    category.
     """
-    score = expect(score, match_precision)
     dues = (*dues, ranking.policy.deadline_of(listing.category, enqueued_at))
-    expected_value = weigh(listing, score, ranking.policy, ranking.usual)
+    expected_value = compute_expected_value(listing, score, ranking.policy, ranking.usual)
     ranks = make_ranks(expected_value, score, enqueued_at)
     return {
         "value": expected_value.value,
@@ -190,20 +189,6 @@ def make_ranks(expected_value: ExpectedValue, score: float | None, enqueued_at: 
         QueueOrder.VALUE: -expected_value.per_minute,
         QueueOrder.FIFO: float(to_microseconds(enqueued_at)),
     }
-
-
-def sort_column(order: QueueOrder | None) -> ColumnElement[Any]:
-    """Return the column of `cases` that an order (None: that in force) sorts by, ascending, then by number.
-
-    Each has an index together with the state.
-    """
-    columns: dict[QueueOrder | None, ColumnElement[Any]] = {
-        None: cases.c.rank,
-        QueueOrder.SCORE: cases.c.score_rank,
-        QueueOrder.VALUE: cases.c.value_rank,
-        QueueOrder.FIFO: cases.c.enqueued_at,
-    }
-    return columns[order]
 
 
 def rerank(
@@ -281,8 +266,8 @@ def _rank_rows(
     ranking: QueueRanking, rows: Sequence[StoredCase | Row[Any]], waiting: Mapping[int, int]
 ) -> Iterator[dict[str, Any]]:
     for row in rows:
-        listing, known = decode_listing(row.snapshot), (row.score, row.enqueued_at, row.due_at)
-        columns = rank_columns(ranking, listing, *known, match_precision=row.match_precision)
+        listing, score = decode_listing(row.snapshot), expect(row.score, row.match_precision)
+        columns = rank_columns(ranking, listing, score, row.enqueued_at, row.due_at)
         yield columns | {"number": row.case_id, "rank": count_in(columns["rank"], waiting.get(row.case_id, 0))}
 
 
@@ -324,13 +309,11 @@ def explain_place(
     ranking: QueueRanking,
     parts: QueueParts,
     marks: Sequence[ListMark],
-    *,
-    state: str | None = None,
 ) -> tuple[str, ...]:
     """Return sentences that explain a case's place at the moment of the parts.
 
     `row` comes from `ipml.review.cases.find_case_with_waiting`, `ranking` and `parts` from `find_ranking_and_parts`.
-    `state` is the one shown: a second review of a decided case must look like an open case.
+    Its state is the one shown: a second review of a decided case must look like an open case.
 
     Examples
     --------
@@ -354,15 +337,15 @@ def explain_place(
     12 % likely × 340 EUR × 3.5 sales until the next review = 143 EUR of harm
     less 1.00 EUR for 2 minutes of review and 1.76 EUR for wrongful removals: expected value 70 EUR a minute
     """
-    state = state or row.state
-    stands_alone = state == "open" and row.exemplar is None
+    stands_alone = row.state == "open" and row.exemplar is None
     sentences = _say_place(connection, row, ranking, parts, marks) if stands_alone else []
     if stands_alone and row.match_precision is not None and row.match_precision > (row.score or 0.0):
         sentences.append(f"as if its score were {100 * row.match_precision:.0f} %: so often is such a match right")
     if stands_alone and row.n_waiting:
         sentences.append(f"earlier for {row.n_waiting} of its near-duplicates that wait for it")
-    if row.due_at is not None and state != "decided":
-        sentences.append(_say_due(row.due_at, parts.now))
+    if row.due_at is not None and row.state != "decided":
+        left = row.due_at - parts.now
+        sentences.append(f"due in {_span(left)}" if left > timedelta() else f"overdue by {_span(-left)}")
     return tuple(sentences)
 
 
@@ -403,10 +386,6 @@ def _count(most: int, now: datetime, *conditions: ColumnElement[bool], in_order:
     found = select(cases.c.case_id).where(*is_shown, *conditions).limit(most)
     found = found.order_by(cases.c.rank) if in_order else found
     return select(func.count()).select_from(found.subquery()).scalar_subquery()
-
-
-def _say_due(due_at: datetime, now: datetime) -> str:
-    return f"due in {_span(due_at - now)}" if due_at > now else f"overdue by {_span(now - due_at)}"
 
 
 def _say_expected_value(expected_value: ExpectedValue) -> tuple[str, ...]:

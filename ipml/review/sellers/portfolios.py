@@ -37,7 +37,7 @@ from ipml.storage.tables import Moment, listings, portfolio_listings, portfolios
 
 _AT_ONCE = 256  # listings per query, with two parameters each; a power of two
 
-Weigh = Callable[[Sequence[Listing]], Sequence[ScoredListing]]
+ScoreSuspicion = Callable[[Sequence[Listing]], Sequence[ScoredListing]]
 """Scores checked listings with a portfolio's model."""
 
 # Built once, since building a query takes longer than running it.
@@ -162,7 +162,7 @@ def find_portfolios(
 def rebuild_portfolios(
     engine: Engine,
     model_version: str,
-    weigh: Weigh,
+    score_suspicion: ScoreSuspicion,
     now: datetime,
     *,
     is_stopped: Callable[[], bool] = lambda: False,
@@ -185,7 +185,7 @@ def rebuild_portfolios(
             break
         after = rows[-1].listing_id
         came = {row.listing_id: row.received_at for row in rows}
-        scored = weigh([decode_listing(row.snapshot) for row in rows])
+        scored = score_suspicion([decode_listing(row.snapshot) for row in rows])
         weighed = [WeighedListing.of(one.listing, one.suspicion, came[one.listing.listing_id]) for one in scored]
         count += sum(change_in_turns(engine, weighed, add, lock=Lock.ENQUEUE, is_stopped=is_stopped))
     return count

@@ -128,7 +128,7 @@ def add_entry(
     serialise(connection, Lock.ENQUEUE)  # no seller is erased meanwhile
     pseudonym = find_pseudonym(connection, listed.seller_id)
     known = _read_in_force(connection, origin, now, pseudonym or "")
-    (row,), keys, new = _put(connection, [listed], known, by, origin, now)
+    (row,), keys, new = _put(connection, [listed], known, _Change(by, origin, now))
     return _make_entry(row, keys), bool(new)
 
 
@@ -143,7 +143,7 @@ def remove_entry(connection: Connection, entry_id: int, *, why: str, by: str, no
     _check_given("reason", why, LONGEST_WHY)
     serialise(connection, Lock.ENQUEUE)
     entry = get_entry(connection, entry_id)
-    if not _is_in_force(entry, now):
+    if entry.removed_at is not None or (entry.until is not None and entry.until <= now):
         return entry
     if entry.origin == "brand file":
         remedy = "Remove it there, and load the file again with `ipml seller lists load`."
@@ -163,7 +163,7 @@ def load_entries(
     """
     serialise(connection, Lock.ENQUEUE)
     known = _read_in_force(connection, "brand file", now)
-    rows, _, new = _put(connection, list(wanted), known, by, "brand file", now)
+    rows, _, new = _put(connection, list(wanted), known, _Change(by, "brand file", now))
     kept = {row.entry_id for row in rows} - new
     gone = {row.entry_id for row, _ in known.values()} - kept
     _end(connection, sorted(gone), by, now)
@@ -277,10 +277,20 @@ def _read_in_force(connection: Connection, origin: Origin, now: datetime, pseudo
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Author, origin and moment of changed entries."""
+
+    by: str
+    origin: Origin
+    at: datetime
+
+
 def _put(
-    connection: Connection, wanted: Sequence[ListedSeller], known: _Known, by: str, origin: Origin, now: datetime
+    connection: Connection, wanted: Sequence[ListedSeller], known: _Known, change: _Change
 ) -> tuple[list[Row[Any]], Keyring, set[int]]:
     """Create or replace entries; return each one's row, the sellers' keys, and the new rows' numbers."""
+    by, now = change.by, change.at
     for listed in wanted:
         _check(listed, now)
     _refuse_own(connection, {listed.seller_id for listed in wanted}, by)
@@ -292,7 +302,7 @@ def _put(
     added = [(place, listed) for place, (listed, row) in enumerate(zip(wanted, rows, strict=True)) if row is None]
     replaced = [known.get((one.kind.value, pseudonyms[one.seller_id], _fold_brand(one))) for _, one in added]
     _end(connection, sorted(found[0].entry_id for found in replaced if found is not None), by, now)
-    fields = [_make_fields(listed, pseudonyms[listed.seller_id], keys, by, origin, now) for _, listed in added]
+    fields = [_make_fields(listed, pseudonyms[listed.seller_id], keys, change) for _, listed in added]
     made = _insert(connection, fields)
     aliases = [
         {**said, "brand_read": alias, "alias_of": row.entry_id}
@@ -322,14 +332,19 @@ def _says(row: Row[Any], aliases: tuple[str, ...], keys: Keyring) -> ListedSelle
     return ListedSeller(*said)
 
 
-def _make_fields(
-    listed: ListedSeller, pseudonym: str, keys: Keyring, by: str, origin: Origin, now: datetime
-) -> dict[str, Any]:
-    told = keys.encrypt(pseudonym, canonical_json({"why": listed.why, "source": listed.source}))
-    fields: dict[str, Any] = {"kind": listed.kind.value, "pseudonym": pseudonym, "brand": listed.brand}
-    fields |= {"origin": origin}
-    fields |= {"encrypted": told, "added_by": by, "added_at": now, "until": listed.until}
-    return fields | {"brand_read": _fold_brand(listed), "alias_of": None}
+def _make_fields(listed: ListedSeller, pseudonym: str, keys: Keyring, change: _Change) -> dict[str, Any]:
+    return {
+        "kind": listed.kind.value,
+        "pseudonym": pseudonym,
+        "brand": listed.brand,
+        "origin": change.origin,
+        "encrypted": keys.encrypt(pseudonym, canonical_json({"why": listed.why, "source": listed.source})),
+        "added_by": change.by,
+        "added_at": change.at,
+        "until": listed.until,
+        "brand_read": _fold_brand(listed),
+        "alias_of": None,
+    }
 
 
 def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> Sequence[Row[Any]]:
@@ -349,10 +364,6 @@ def _end(
         is_it = or_(seller_list_entries.c.entry_id.in_(some), seller_list_entries.c.alias_of.in_(some))
         change = update(seller_list_entries).where(is_it).values(removed_by=by, removed_at=now, why_removed=why_removed)
         audit.change_rows(connection, change, by, "seller unlisted", at=now)
-
-
-def _is_in_force(entry: ListEntry, now: datetime) -> bool:
-    return entry.removed_at is None and (entry.until is None or entry.until > now)
 
 
 def _make_entry(row: Row[Any], keys: Keyring) -> ListEntry:

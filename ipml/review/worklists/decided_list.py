@@ -14,7 +14,7 @@ from ipml.review.arrivals.snapshot import is_storable
 from ipml.review.cases import SELECT_CASES, StoredCase, make_case
 from ipml.review.decisions import make_decision
 from ipml.review.reversals import is_last_verdict
-from ipml.review.worklists.search import Filter, find_few, holds, narrow, split_words
+from ipml.review.worklists.search import Filter, contains_words, find_few_matches, make_conditions, split_words
 from ipml.storage.tables import case_texts, cases, decisions
 
 _DECISION = [decisions.c[name] for name in Decision.__slots__]
@@ -69,14 +69,14 @@ def _narrow_cases(
     names = [name for name in (wanted.brand, wanted.seller_id, wanted.category, wanted.reviewer) if name]
     if not all(map(is_storable, names)):
         return None
-    conditions = list(narrow(cases, wanted, now))
+    conditions = list(make_conditions(cases, wanted, now))
     words = split_words(wanted.search)
-    few = find_few(connection, words) if words else None
+    few = find_few_matches(connection, words) if words else None
     if few is not None:
         conditions.append(cases.c.case_id.in_(few))
     elif words:
         text = select(case_texts.c.text).where(case_texts.c.case_id == cases.c.case_id).scalar_subquery()
-        conditions.append(holds(words, text))
+        conditions.append(contains_words(words, text))
     if few is not None or wanted.brand or wanted.seller_id or wanted.category:
         # Few cases match: find them first, then sort.
         return query.where(decisions.c.case_id.in_(select(cases.c.case_id).where(*conditions)))

@@ -120,7 +120,8 @@ def define_queue(
     others = [one for one in list_queues(connection) if one.queue_id != queue_id]
     if fold_name(rule.name) in {fold_name(one.rule.name) for one in others}:
         raise Conflict(f"queue {rule.name[:80]!r}", "there is one of that name", "Choose another name.")
-    columns = {"name": rule.name.strip(), "rule": _write_rule(rule), "changed_by": by, "changed_at": now}
+    text = canonical_json({name: getattr(rule, name) for name in ("brands", "categories", "scripts", "people")})
+    columns = {"name": rule.name.strip(), "rule": text, "changed_by": by, "changed_at": now}
     if queue_id is None:
         if len(others) >= MOST_QUEUES:
             raise Conflict("queues", f"there are {len(others)} already", "Remove one that nobody needs.")
@@ -128,7 +129,7 @@ def define_queue(
         _route_pending(connection)
         audit.append(connection, by, "queue defined", f"review_queue:{queue_id}", {}, at=now)
         return queue_id
-    _find(connection, queue_id)
+    _require_queue(connection, queue_id)
     connection.execute(update(review_queues).where(review_queues.c.queue_id == queue_id).values(columns))
     _route_pending(connection)
     audit.append(connection, by, "queue changed", f"review_queue:{queue_id}", {}, at=now)
@@ -139,7 +140,7 @@ def remove_queue(connection: Connection, queue_id: int, *, by: str, now: datetim
     """Remove a queue; its cases go to the next that fits, or to everybody. NotFound if there is none."""
     now = now or datetime.now(UTC)
     serialise(connection, Lock.ENQUEUE)
-    _find(connection, queue_id)
+    _require_queue(connection, queue_id)
     gone = {"removed_at": now, "changed_by": by, "changed_at": now}
     connection.execute(update(review_queues).where(review_queues.c.queue_id == queue_id).values(gone))
     _route_pending(connection)
@@ -222,13 +223,9 @@ def _check(connection: Connection, rule: QueueRule) -> None:
             raise UnstorableValue(field, repr(strange[0][:80]), f"one of {', '.join(expected)}")
 
 
-def _find(connection: Connection, queue_id: int) -> None:
+def _require_queue(connection: Connection, queue_id: int) -> None:
     if queue_id not in {one.queue_id for one in list_queues(connection)}:
         raise NotFound("queue", queue_id, "The page of queues shows those that there are.")
-
-
-def _write_rule(rule: QueueRule) -> str:
-    return canonical_json({name: getattr(rule, name) for name in ("brands", "categories", "scripts", "people")})
 
 
 def _read_rule(name: str, text: str) -> QueueRule:

@@ -57,12 +57,12 @@ _NAMED = ("seller_id", "assigned_to", "brand", "category", "queue_id")
 _OTHER_LINES = 3  # after the title: listing id, seller id, brand
 
 
-def fold(text: str) -> str:
+def fold_text(text: str) -> str:
     """Return a text without case, accents, invisible letters and width, so that alike words match.
 
     Examples
     --------
-    >>> fold("  R\\u00e9plica  N\\u200b\\uff29ke ")
+    >>> fold_text("  R\\u00e9plica  N\\u200b\\uff29ke ")
     'replica nike'
     """
     if text.isascii() and text.isprintable():
@@ -78,7 +78,7 @@ def searched_text(scored: ScoredListing) -> str:
     listing = scored.listing
     title = [listing.title[:_LONGEST_TITLE], *filter(None, [scored.read_as])]
     said = [*title, listing.listing_id, listing.seller_id, listing.brand or ""]
-    return "\n".join(map(fold, said)).replace("\0", "")
+    return "\n".join(map(fold_text, said)).replace("\0", "")
 
 
 def title_words(text: str) -> frozenset[str]:
@@ -88,17 +88,17 @@ def title_words(text: str) -> frozenset[str]:
 
 def split_words(search: str) -> tuple[str, ...]:
     """Return the words that a case must all contain, at most eight."""
-    return tuple(fold(search).split()[:MOST_WORDS])
+    return tuple(fold_text(search).split()[:MOST_WORDS])
 
 
-def holds(words: Sequence[str], text: ColumnElement[str] = case_texts.c.text) -> ColumnElement[bool]:
+def contains_words(words: Sequence[str], text: ColumnElement[str] = case_texts.c.text) -> ColumnElement[bool]:
     """Return the condition that a text contains all of the words."""
     return and_(*(text.contains(word, autoescape=True) for word in words))
 
 
-def find_few(connection: Connection, words: Sequence[str]) -> list[int] | None:
+def find_few_matches(connection: Connection, words: Sequence[str]) -> list[int] | None:
     """Return the numbers of the cases that contain all of the words; None if more than 1,000."""
-    found = connection.scalars(select(case_texts.c.case_id).where(holds(words)).limit(_FEW + 1)).all()
+    found = connection.scalars(select(case_texts.c.case_id).where(contains_words(words)).limit(_FEW + 1)).all()
     return None if len(found) > _FEW else list(found)
 
 
@@ -153,7 +153,7 @@ class Filter:
     hidden_from: str | None = None
 
 
-def browse(
+def browse_cases(
     connection: Connection,
     wanted: Filter,
     order: str = "rank",
@@ -180,7 +180,7 @@ def browse(
     found: list[StoredCase] = []
     first = 0 if last is None else find_part(connection, last.case_id, page.parts.conditions())
     for number in range(first, len(page.parts.conditions())):
-        numbers = _find(connection, wanted, page.of_part(number, len(found), goes_on=number == first))
+        numbers = _select_page(connection, wanted, page.for_part(number, len(found), goes_on=number == first))
         if numbers is None or len(found) >= page.limit:
             break
         rows = read_cases(connection, SELECT_CASES.where(cases.c.case_id.in_(numbers)))
@@ -199,15 +199,15 @@ class _Page:
     parts: QueueParts
     number: int = 0
 
-    def of_part(self, number: int, found: int, *, goes_on: bool) -> _Page:
+    def for_part(self, number: int, found: int, *, goes_on: bool) -> _Page:
         """Return the rest of the page for a part of the queue, after the cases found in earlier parts."""
         return replace(self, number=number, limit=self.limit - found, last=self.last if goes_on else None)
 
-    def of(self, table: FromClause, wanted: Filter) -> Select[tuple[int]]:
+    def select_numbers(self, table: FromClause, wanted: Filter) -> Select[tuple[int]]:
         """Return the query for case numbers from a table with the columns of `cases`."""
         is_by_score = self.order in ("rank", "score_rank")
         conditions = [
-            *narrow(table, wanted, self.now, is_by_score=is_by_score),
+            *make_conditions(table, wanted, self.now, is_by_score=is_by_score),
             self.parts.conditions(table)[self.number],
         ]
         if self.last is not None:
@@ -217,7 +217,7 @@ class _Page:
         return select(table.c.case_id).where(*conditions).order_by(*order).limit(self.limit)
 
 
-def _find(connection: Connection, wanted: Filter, page: _Page) -> Select[tuple[int]] | None:
+def _select_page(connection: Connection, wanted: Filter, page: _Page) -> Select[tuple[int]] | None:
     """Return the query for the case numbers of a page; None if there can be none.
 
     If few cases contain the words, they are sorted; if many do, the list is read from its top until the page is full,
@@ -228,15 +228,15 @@ def _find(connection: Connection, wanted: Filter, page: _Page) -> Select[tuple[i
     ):
         return None  # no case has such a text
     words = split_words(wanted.search)
-    few = find_few(connection, words) if words else _find_few_narrowed(connection, wanted, page)
+    few = find_few_matches(connection, words) if words else _find_few_narrowed(connection, wanted, page)
     if few is None and not words:
-        return page.of(cases, wanted)
+        return page.select_numbers(cases, wanted)
     if few is None:
         text = select(case_texts.c.text).where(case_texts.c.case_id == cases.c.case_id).scalar_subquery()
-        return page.of(cases, wanted).where(holds(words, text))
-    narrow = [column for column in cases.c if column.name != "snapshot"]
-    picked = select(*narrow).where(cases.c.case_id.in_(few)).cte("few").prefix_with("MATERIALIZED")
-    return page.of(picked, wanted) if few else None
+        return page.select_numbers(cases, wanted).where(contains_words(words, text))
+    columns = [column for column in cases.c if column.name != "snapshot"]
+    picked = select(*columns).where(cases.c.case_id.in_(few)).cte("few").prefix_with("MATERIALIZED")
+    return page.select_numbers(picked, wanted) if few else None
 
 
 def _find_few_narrowed(connection: Connection, wanted: Filter, page: _Page) -> list[int] | None:
@@ -250,7 +250,7 @@ def _find_few_narrowed(connection: Connection, wanted: Filter, page: _Page) -> l
     if (bounds := list(_bound_scores(cases.c.score_rank, wanted))) and (names or not is_ranked):
         ways.append(bounds)
     if names and not is_ranked:
-        ways.append([*names, *_bound_scores(func.coalesce(cases.c.score_rank, cases.c.score_rank), wanted)])
+        ways.append([*names, *_bound_scores(_hide_from_planner(cases.c.score_rank), wanted)])
     state = [] if wanted.state is None else [cases.c.state == wanted.state]
     for conditions in ways:
         # Each named case needs a look-up of its score, so reading the list until the page is full is soon quicker.
@@ -261,6 +261,11 @@ def _find_few_narrowed(connection: Connection, wanted: Filter, page: _Page) -> l
     return None
 
 
+def _hide_from_planner(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the value of a column as an expression, for which SQLite cannot choose the column's index."""
+    return func.coalesce(column, column)
+
+
 def _bound_scores(score_rank: ColumnElement[Any], wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.least_score is not None:  # the score rank is the negative score
         yield score_rank <= -wanted.least_score
@@ -268,7 +273,7 @@ def _bound_scores(score_rank: ColumnElement[Any], wanted: Filter) -> Iterator[Co
         yield score_rank.between(-wanted.most_score, 0.0)
 
 
-def narrow(
+def make_conditions(
     table: FromClause, wanted: Filter, now: datetime, *, is_by_score: bool = True
 ) -> Iterator[ColumnElement[bool]]:
     """Yield a filter's conditions, except words, on a table with the columns of `cases`.
@@ -292,10 +297,8 @@ def narrow(
         yield column.assigned_to == wanted.assigned_to
     # Name indexes are more selective than those of scores and waiting time; SQLite does not know that.
     is_named = any(getattr(wanted, name) is not None for name in _NAMED)
-    score_rank, enqueued_at = (
-        func.coalesce(one, one) if is_hidden else one
-        for one, is_hidden in ((column.score_rank, is_named or not is_by_score), (column.enqueued_at, is_named))
-    )
+    score_rank = _hide_from_planner(column.score_rank) if is_named or not is_by_score else column.score_rank
+    enqueued_at = _hide_from_planner(column.enqueued_at) if is_named else column.enqueued_at
     yield from _bound_scores(score_rank, wanted)
     if wanted.waiting_days is not None:
         yield enqueued_at <= now - timedelta(days=wanted.waiting_days)
@@ -328,12 +331,7 @@ def list_cases(
     Raises NotFound if there is no case `after`.
     """
     wanted = Filter(state=state, brand=brand, seller_id=seller_id)
-    return browse(connection, wanted, limit=limit, after=after, now=now)
-
-
-def seller_cases(connection: Connection, seller_id: str, limit: int = 20, *, now: datetime | None = None) -> list[Case]:
-    """Return a seller's cases in any state, the most suspicious first."""
-    return list_cases(connection, state=None, seller_id=seller_id, limit=limit, now=now)
+    return browse_cases(connection, wanted, limit=limit, after=after, now=now)
 
 
 _LATEST = 300

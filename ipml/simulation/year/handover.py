@@ -21,7 +21,7 @@ from ipml.cooperation.networks.sales import read_sales
 from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.cooperation.referrals.dossier import join_network
-from ipml.cooperation.referrals.package import ReferralRequest, build_referral
+from ipml.cooperation.referrals.package import PackageOutput, ReferralRequest, build_referral
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.transparency import write_transparency_report
 from ipml.errors import Conflict
@@ -129,7 +129,7 @@ def hand_over(
     for number in gangs.numbers:
         request, out = ReferralRequest(number, RECIPIENT, sales=sales), folder / REFERRALS / f"network-{number}"
         with suppress(Conflict):
-            build_referral(engine, networks, request, policy.referrals, out, by=by, now=now)
+            build_referral(engine, networks, request, policy.referrals, PackageOutput(out, by), now=now)
             built += 1
     return built
 

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, select
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.notices.outcomes import run_notice_deadlines
-from ipml.cooperation.notifiers.misuse import find_misuse, suspend, warn
+from ipml.cooperation.notifiers.misuse import StepOrder, find_misuse, suspend, warn
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
@@ -36,7 +36,7 @@ from ipml.records import Case, Claim, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.claims import claim, claim_ahead
 from ipml.review.group_decisions import MOST_CASES, decide_bulk, preview_bulk
-from ipml.review.queue import decide, get_case, list_cases
+from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext, decide, get_case, list_cases
 from ipml.review.reversals import Consequences
 from ipml.settings import Settings, get_settings
 from ipml.simulation.year.weeks import DrawnNotice
@@ -184,12 +184,9 @@ class SimulatedStaff:
         ground = _name_ground(case, verdict)
         decide(
             connection,
-            taken,
-            verdict,
-            ground=ground,
-            settings=self.settings,
+            DecisionRequest(taken, verdict, ground),
             now=now,
-            consequences=self.consequences,
+            context=ReviewContext(self.settings, self.consequences),
         )
 
     def _go_down_the_list(self, reviewer: str, n_cases: int, now: datetime, rng: np.random.Generator) -> int:
@@ -208,17 +205,13 @@ class SimulatedStaff:
         for start in range(0, len(numbers), MOST_CASES):
             some = numbers[start : start + MOST_CASES]
             with writing(self.engine) as connection:
-                seen = preview_bulk(connection, some, reviewer, verdict, settings=self.settings, now=now)
+                seen = preview_bulk(connection, BulkRequest(some, reviewer, verdict), settings=self.settings, now=now)
                 made = decide_bulk(
                     connection,
-                    some,
-                    reviewer,
-                    verdict,
-                    ground=ground,
+                    BulkRequest(some, reviewer, verdict, ground),
                     token=seen.digest,
-                    settings=self.settings,
                     now=now,
-                    consequences=self.consequences,
+                    context=ReviewContext(self.settings, self.consequences),
                 )
             decided += len(made.decisions)
         return decided
@@ -361,5 +354,5 @@ def look_after_notices(engine: Engine, policy: CooperationPolicy, lead: str, now
         step = warn if proposal.kind == "warn" else suspend
         why = " ".join(proposal.sentences)
         with writing(engine) as connection:
-            step(connection, proposal.notifier.notifier_id, lead, why, rules=policy.notifiers, now=now)
+            step(connection, proposal.notifier.notifier_id, StepOrder(lead, why, policy.notifiers, now))
     return len(proposed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 from fastapi import Form, Query, Request, Response
@@ -13,6 +13,7 @@ from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.group_decisions import MOST_CASES
 from ipml.review.ranking.queue_order import current_ranking
+from ipml.review.reversals import ReviewContext
 from ipml.storage.database import writing
 from ipml.web.accounts.login import authorised, get_consequences, settings_of
 from ipml.web.console.case_list import Number, ReviewPath, find_first
@@ -57,14 +58,15 @@ def show_bulk(request: Request, query: Annotated[BulkQuery, Query()]) -> Respons
 
 def decide_bulk(request: Request, form: Annotated[BulkForm, Form()]) -> Response:
     """Record one verdict on all cases of the preview, or on none if one has changed since."""
-    case, note, (verdict, _, ground) = form.case, form.note, form.choice.partition("/")
-    said: dict[str, Any] = {"ground": ground, "note": note, "key": form.key, "consequences": get_consequences(request)}
-    said |= {"token": form.token[VERDICTS.index(Verdict(verdict))], "settings": settings_of(request)}
+    name, _, ground = form.choice.partition("/")
+    verdict = Verdict(name)
+    context = ReviewContext(settings_of(request), get_consequences(request))
     try:
         with authorised(request, writing) as (connection, user):
-            queue.decide_bulk(connection, case, user.name, Verdict(verdict), **said)
+            asked = queue.BulkRequest(form.case, user.name, verdict, ground, form.note, form.key)
+            queue.decide_bulk(connection, asked, token=form.token[VERDICTS.index(verdict)], context=context)
     except Overtaken as error:
-        return _show_bulk(request, case, form, str(error))
+        return _show_bulk(request, form.case, form, str(error))
     return redirect(form.list_address)
 
 
@@ -74,7 +76,8 @@ def _show_bulk(
     settings = settings_of(request)
     with authorised(request) as (connection, user):
         previews = [
-            queue.preview_bulk(connection, numbers, user.name, verdict, settings=settings) for verdict in VERDICTS
+            queue.preview_bulk(connection, queue.BulkRequest(numbers, user.name, verdict), settings=settings)
+            for verdict in VERDICTS
         ]
         listings = {case.case_id: case.scored.listing for case in previews[0].cases}
         pictures = find_pictures(connection, settings, listings)

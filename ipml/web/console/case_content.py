@@ -180,7 +180,7 @@ class CaseReader:
             may_undo_others=may(Action.UNDO_OTHERS),
             may_list=may(Action.CHANGE_LISTS),
             undoable=find_undoable(connection, user.name, undo_minutes=undo_minutes) if can_decide else None,
-            place=explain_place(connection, stored, ranking, parts, marks, state=case.state),
+            place=explain_place(connection, replace(stored, state=case.state), ranking, parts, marks),
             value=explain_value(stored),
             rates=ranking.policy.exchange_rates,
             listed=get_entries(connection, [mark.entry_id for mark in marks]),

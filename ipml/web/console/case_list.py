@@ -35,7 +35,7 @@ from ipml.review.ranking.queue_order import find_ranking_and_parts
 from ipml.review.worklists.decided_list import browse_decided, read_last_verdicts
 from ipml.review.worklists.own_verdicts import Progress, make_progress, select_given
 from ipml.review.worklists.saved_views import LONGEST_VIEW_NAME, SavedView, find_start, list_views
-from ipml.review.worklists.search import ORDERS, Filter, browse
+from ipml.review.worklists.search import ORDERS, Filter, browse_cases
 from ipml.review.worklists.suggestions import suggest, suggest_reviewers
 from ipml.settings import Settings
 from ipml.storage.database import read_numbers, writing
@@ -142,7 +142,7 @@ class ListQuery(BaseModel):
             reviewer=self.reviewer or None,
         )
 
-    def browse(
+    def browse_cases(
         self,
         connection: Connection,
         selection: Filter,
@@ -151,7 +151,7 @@ class ListQuery(BaseModel):
         parts: QueueParts | None = None,
     ) -> list[Case]:
         """Return one page of cases in this list's order."""
-        return browse(connection, selection, self.order, limit=limit, after=after, parts=parts)
+        return browse_cases(connection, selection, self.order, limit=limit, after=after, parts=parts)
 
     @property
     def is_narrowed(self) -> bool:
@@ -242,7 +242,7 @@ def _find_in_list(connection: Connection, user: User, last_id: int, state: str, 
     asked = ListQuery.read(within)
     selection = replace(asked.filter(), state=state, free_for=user.name)
     for after in (last_id, None):
-        for case in asked.browse(connection, selection, 2, after):
+        for case in asked.browse_cases(connection, selection, 2, after):
             if case.case_id != last_id:
                 return case.case_id
     return None
@@ -252,7 +252,7 @@ def find_first(connection: Connection, user: User, within: str, most: int) -> li
     """Return the first cases of a list that nobody else holds."""
     asked = ListQuery.read(within)
     selection = replace(asked.filter(), state="open", free_for=user.name)
-    return [case.case_id for case in asked.browse(connection, selection, most)]
+    return [case.case_id for case in asked.browse_cases(connection, selection, most)]
 
 
 def _claim_first(connection: Connection, user: User, within: str, settings: Settings) -> Claim | None:
@@ -415,7 +415,7 @@ def _find_cases(
         decided = browse_decided(connection, selection, limit=PAGE_SIZE + 1, after=after)
         return [case for case, _ in decided], {decision.case_id: decision for _, decision in decided}
     is_by_parts = asked.order == "rank" and asked.state in PENDING
-    return asked.browse(connection, selection, PAGE_SIZE + 1, after, parts if is_by_parts else None), None
+    return asked.browse_cases(connection, selection, PAGE_SIZE + 1, after, parts if is_by_parts else None), None
 
 
 def _count(connection: Connection, user: User, settings: Settings) -> dict[str, int]:

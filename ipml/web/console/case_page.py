@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path as FilePath
 from tempfile import TemporaryDirectory
-from typing import IO, Annotated, Any, Literal
+from typing import IO, Annotated, Literal
 
 from fastapi import Form, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -29,9 +29,10 @@ from ipml.records import Claim, Verdict
 from ipml.review import queue
 from ipml.review.cases import find_case
 from ipml.review.claims import find_hidden
-from ipml.review.decisions import take_back
+from ipml.review.decisions import DecisionRequest, take_back
 from ipml.review.group_decisions import MOST_MEMBERS, decide_and_spread
 from ipml.review.ranking.queue_order import current_ranking
+from ipml.review.reversals import ReviewContext
 from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.review.translations import Translator, find_translation, store_translation
 from ipml.settings import Settings
@@ -132,15 +133,15 @@ def decide(request: Request, case_id: PathNumber, form: Annotated[VerdictForm, F
     """Record a verdict and open the following case; one on the truth spreads to the selected near-duplicates."""
     name, _, ground = form.choice.partition("/")
     verdict, spread, note = Verdict(name), form.spread, form.note
-    said: dict[str, Any] = {"ground": ground, "note": note, "key": form.key, **_rules(request)}
     try:
         with authorised(request, writing) as (connection, user):
             claim = Claim(case_id, user.name, form.token, form.until)
+            decision = DecisionRequest(claim, verdict, ground, note, form.key)
             last = find_case(connection, case_id)
             if spread and verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE):
-                decide_and_spread(connection, claim, verdict, spread, **said)
+                decide_and_spread(connection, decision, spread, context=_make_context(request))
             else:
-                queue.decide(connection, claim, verdict, **said)
+                queue.decide(connection, decision, context=_make_context(request))
     except Overtaken:
         return show_visit(request, case_id, Visit(form, note, lost=verdict.value))
     except Forbidden as error:
@@ -244,28 +245,24 @@ def _is_just_claimed(claim: Claim | None, settings: Settings) -> bool:
     return claim is not None and claim.expires_at > datetime.now(UTC) + lease - min(_MOMENT, lease / 10)
 
 
-def _rules(request: Request) -> dict[str, Any]:
-    return {"settings": settings_of(request), "consequences": get_consequences(request)}
+def _make_context(request: Request) -> ReviewContext:
+    return ReviewContext(settings_of(request), get_consequences(request))
 
 
 def undo(request: Request, form: Annotated[UndoForm, Form()]) -> Response:
     """Take a verdict back and open its case, or take a group of decisions back and go to the list."""
-    said: dict[str, Any] = {
-        "undo_minutes": settings_of(request).undo_minutes,
-        "consequences": get_consequences(request),
-    }
-    case, decision = form.case, form.decision
+    case, decision, context = form.case, form.decision, _make_context(request)
     with authorised(request, writing) as (connection, user):
         is_lead = user.role.may(Action.UNDO_OTHERS)
         if form.leaving:
             give_back(connection, user, queue.get_case(connection, form.leaving), form.token)
         if form.group:
-            made = queue.undo_group(connection, form.group, user.name, may_undo_others=is_lead, **said)
+            made = queue.undo_group(connection, form.group, user.name, may_undo_others=is_lead, context=context)
             return redirect(f"/?undone={len(made)}")
         if decision:
-            case = queue.undo(connection, decision, user.name, may_undo_others=is_lead, **said).case_id
+            case = queue.undo(connection, decision, user.name, may_undo_others=is_lead, context=context).case_id
         else:
-            take_back(connection, user.name, case, form.claim, **said)
+            take_back(connection, user.name, case, form.claim, context=context)
     return form.lead_to(case, undone=1)
 
 

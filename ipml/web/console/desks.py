@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import Form, Query, Request, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from ipml.cooperation.notices.status import (
     STATES,
@@ -22,7 +22,7 @@ from ipml.cooperation.notices.status import (
     get_notice_file,
     list_notices,
 )
-from ipml.cooperation.notifiers.misuse import MisuseStep, lift, suspend, warn
+from ipml.cooperation.notifiers.misuse import MisuseStep, StepOrder, lift, suspend, warn
 from ipml.cooperation.notifiers.notifier import appoint, check_document, end_of_day, revoke
 from ipml.cooperation.notifiers.registrations import read_registration
 from ipml.cooperation.notifiers.tiers import NotifierRow, list_rows, read_notifier
@@ -190,7 +190,7 @@ def _render_appeal(request: Request, appeal_id: int, message: str = "", why: str
 LONGEST_REASON = 2_000
 _MONTH_DAYS = 365.25 / 12
 _NOTICE_STATE = f"^({'|'.join(STATES)})$"
-_TAKE: dict[str, Callable[..., MisuseStep]] = {"warn": warn, "suspend": suspend, "lift": lift}
+_TAKE: dict[str, Callable[[Connection, int, StepOrder], MisuseStep]] = {"warn": warn, "suspend": suspend, "lift": lift}
 
 
 _NOTICE_COLUMNS: tuple[Column[NoticeRow], ...] = (
@@ -271,7 +271,8 @@ def take_step(
     """Warn or suspend a notifier, or lift both; the notifier reads the reasons."""
     try:
         with authorised(request, writing) as (connection, user):
-            _TAKE[kind](connection, notifier_id, user.name, why, rules=get_cooperation_policy(request).notifiers)
+            order = StepOrder(user.name, why, get_cooperation_policy(request).notifiers, datetime.now(UTC))
+            _TAKE[kind](connection, notifier_id, order)
     except (Conflict, UnstorableValue) as error:
         return _render_notifier(request, notifier_id, str(error), why)
     return redirect(f"/notifiers/{notifier_id}")

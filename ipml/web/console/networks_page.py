@@ -18,8 +18,8 @@ from ipml.cooperation.networks.attributes import IN_WORDS, IN_WORDS_OF_MANY
 from ipml.cooperation.networks.roles import Hypothesis, NetworkRole
 from ipml.cooperation.networks.store import RECENT_DAYS, NetworkFigures
 from ipml.cooperation.networks.view import MemberRecord, NetworkView, read_members
-from ipml.cooperation.referrals.handover import note_outcome, sign_receipt
-from ipml.cooperation.referrals.package import Built, ReferralRequest, build_referral
+from ipml.cooperation.referrals.handover import OutcomeReport, note_outcome, sign_receipt
+from ipml.cooperation.referrals.package import Built, PackageOutput, ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import Candidate, HandedOut, count_confirmed, judge_candidates, list_handed_out
 from ipml.enforcement.privacy.erased_list import read_erased
 from ipml.errors import Conflict, NotFound, UnstorableValue, UnusableSetting
@@ -306,11 +306,8 @@ def hand_out(
                 view.networks,
                 asked,
                 get_cooperation_policy(request).referrals,
-                place,
-                by=user.name,
-                key_file=settings.anchor_key,
+                PackageOutput(place, user.name, settings.anchor_key, is_zipped=True),
                 erased=read_erased(settings.erased) if settings.erased and settings.erased.exists() else None,
-                is_zipped=True,
             )
         except (Conflict, UnusableSetting) as error:
             return _show_referrals(request, message=str(error))
@@ -349,8 +346,8 @@ def take_outcome(request: Request, referral_id: PathNumber, form: Annotated[Outc
     try:
         with authorised(request, writing) as (connection, user):
             number = float(amount) if amount.strip() and kind in ("arrests", "seized") else None
-            said: dict[str, Any] = {"amount": number, "currency": currency or None, "why": dropped}
-            note_outcome(connection, referral_id, kind, rules, by=user.name, **said)
+            report = OutcomeReport(kind, number, currency or None, dropped)
+            note_outcome(connection, referral_id, report, rules, by=user.name, now=datetime.now(UTC))
     except UnusableSetting as error:
         return _show_referrals(request, show=HANDED, message=str(error))
     except ValueError:

@@ -11,11 +11,18 @@ from fastapi import Form, Request, Response, UploadFile
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from ipml.cooperation.brands.sellers import end_authorisation, list_authorised, list_proposals, propose_seller
+from ipml.cooperation.brands.sellers import (
+    ProposedSeller,
+    end_authorisation,
+    list_authorised,
+    list_proposals,
+    propose_seller,
+)
 from ipml.cooperation.notifiers.notifier import end_of_day
 from ipml.cooperation.notifiers.registrations import (
     MOST_BYTES,
     Registration,
+    RegistrationForm,
     file_registration,
     list_registrations,
     read_file,
@@ -56,18 +63,10 @@ def file_right(request: Request, form: Annotated[RightForm, Form()]) -> Response
         content = _read_certificate(form.file)
         with visiting(request, writing) as (connection, visitor):
             binding = visitor.binding(form.brand)
-            file_registration(
-                connection,
-                binding.notifier_id,
-                binding.brand,
-                form.number.strip(),
-                form.office.strip(),
-                form.classes.strip(),
-                last_day=last_day,
-                file=content,
-                by=visitor.name,
-                now=datetime.now(UTC),
+            registration = RegistrationForm(
+                binding.brand, form.number.strip(), form.office.strip(), form.classes.strip(), last_day, content
             )
+            file_registration(connection, binding.notifier_id, registration, by=visitor.name, now=datetime.now(UTC))
     except (Refused, Conflict) as error:
         return _render_rights(request, form.model_dump(exclude={"file"}), str(error))
     return redirect("/portal/rights")
@@ -101,17 +100,10 @@ def propose(request: Request, brand: _Text, seller: _Text = "", why: _Text = "",
         last_day = _read_day(until)
         with visiting(request, writing) as (connection, visitor):
             binding = visitor.binding(brand)
-            propose_seller(
-                connection,
-                binding.brand,
-                binding.notifier_id,
-                seller.strip(),
-                why.strip(),
-                until=None if last_day is None else end_of_day(last_day),
-                by=visitor.name,
-                now=datetime.now(UTC),
-                needs_review=get_cooperation_policy(request).portal.review_authorised_sellers,
-            )
+            end = None if last_day is None else end_of_day(last_day)
+            proposed = ProposedSeller(binding.brand, binding.notifier_id, seller.strip(), why.strip(), end)
+            needs_review = get_cooperation_policy(request).portal.review_authorised_sellers
+            propose_seller(connection, proposed, by=visitor.name, now=datetime.now(UTC), needs_review=needs_review)
     except (Refused, Conflict, Forbidden) as error:
         return _render_sellers(request, typed, str(error))
     return redirect("/portal/sellers")

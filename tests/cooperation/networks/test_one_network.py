@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.consequences import ENFORCEMENT
+from support.consequences import ENFORCING
 from support.databases import on_both
 
 from ipml.cooperation.networks import store
@@ -21,6 +21,7 @@ from ipml.errors import NotFound
 from ipml.kit.moments import from_microseconds
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review import queue
+from ipml.review.queue import DecisionRequest
 from ipml.review.undo import undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
@@ -191,7 +192,7 @@ def worked(engine):
         ground = "known_goods" if verdict is Verdict.COUNTERFEIT else ""
         with writing(engine) as connection:
             queue.decide(
-                connection, queue.claim(connection, "ana", case_id), verdict, ground=ground, consequences=ENFORCEMENT
+                connection, DecisionRequest(queue.claim(connection, "ana", case_id), verdict, ground), context=ENFORCING
             )
     return engine
 
@@ -211,7 +212,7 @@ def test_what_is_taken_back_or_hidden_does_not_count(worked):
     """A decision that was undone, and a case that must not show."""
     with writing(worked) as connection:
         decision = queue.list_decisions(connection, 1)[0]
-        undo(connection, decision.decision_id, "ana", consequences=ENFORCEMENT)
+        undo(connection, decision.decision_id, "ana", context=ENFORCING)
         ann = read_members(connection, ["ann"])["ann"]
     assert (ann.open, ann.confirmed, ann.strikes) == (2, 1, 1)
     with reading(worked) as connection:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, Engine, func, insert, select, update
-from support.consequences import COOPERATION
+from support.consequences import COOPERATING
 from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 from support.notice_desk import Desk
@@ -23,7 +23,7 @@ from ipml.cooperation.policy import CooperationPolicy
 from ipml.errors import InvalidNotice, KeyReused, NotFound
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
-from ipml.review.queue import claim, decide, enqueue, get_case
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue, get_case
 from ipml.review.sellers.seller_record import list_record
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import find_keys, find_message
@@ -63,7 +63,7 @@ def judge(engine: Engine, case_id: int, verdict: Verdict) -> int:
     assert held is not None
     with writing(engine) as connection:
         return decide(
-            connection, held, verdict, ground=GROUNDS.get(verdict, ""), now=NOON, consequences=COOPERATION
+            connection, DecisionRequest(held, verdict, GROUNDS.get(verdict, "")), now=NOON, context=COOPERATING
         ).decision_id
 
 

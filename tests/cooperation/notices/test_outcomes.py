@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
-from support.consequences import COOPERATION
+from support.consequences import COOPERATING, COOPERATION
 from support.databases import on_both
 from support.mortal_reviewer import review_until_killed
 from support.notice_desk import NOON, Desk
@@ -293,7 +293,7 @@ def test_what_comes_of_a_decision_later_makes_it_neither_slower_nor_a_second_lis
         enqueue(desk.engine, [edited], now=desk.pass_time(days=1))
     states = [one.state for one in ask(desk.engine, find_listings, ["Acme"])]
     assert states == ["Waits for a person", "Found counterfeit"]
-    lead = {"may_undo_others": True, "now": desk.pass_time(days=20), "consequences": COOPERATION}
+    lead = {"may_undo_others": True, "now": desk.pass_time(days=20), "context": COOPERATING}
     act(desk.engine, undo, made.decision_id, "lea", **lead)
     desk.decide(3, Verdict.GENUINE)
     assert desk.states(given) == ["rejected"]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine, select, update
-from support.consequences import COOPERATION
+from support.consequences import COOPERATING
 from support.databases import copy_sqlite, on_both
 from support.given_notices import NOON, POLICY, WORDS, offer, say
 from support.planted_seller import find_clear, find_markers
@@ -18,7 +18,7 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.records import Verdict
-from ipml.review.queue import claim, decide, enqueue, undo
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue, undo
 from ipml.review.sellers.seller_record import list_record
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import open_database, reading, writing
@@ -131,11 +131,12 @@ def test_an_insider_who_edits_what_a_notice_led_to_is_found(engine: Engine, give
     give(say("L4", rights="EUTM 2"), now=LATER)
     enqueue(engine, [offer("L1", "ann"), offer("L2", "bea")], now=LATER)
     match_notices(engine, policy=POLICY, now=LATER)
+    context = COOPERATING
     with writing(engine) as connection:
         for case_id, verdict, ground in ((1, Verdict.COUNTERFEIT, "declared_replica"), (2, Verdict.GENUINE, "")):
-            held, said = claim(connection, "ana", case_id, now=LATER), {"now": LATER, "consequences": COOPERATION}
-            made = decide(connection, held, verdict, ground=ground, **said)
-        undo(connection, made.decision_id, "ana", why="a mistake", **said)
+            held = claim(connection, "ana", case_id, now=LATER)
+            made = decide(connection, DecisionRequest(held, verdict, ground), now=LATER, context=context)
+        undo(connection, made.decision_id, "ana", why="a mistake", now=LATER, context=context)
     edits = [
         update(notices).where(notices.c.notice_id == 1).values(tier="trusted"),
         update(notice_items).where(notice_items.c.item_id == 1).values(state="rejected"),

@@ -21,7 +21,16 @@ from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.notices.status import find_notices, find_receipt
 from ipml.cooperation.notifiers import notifier
-from ipml.cooperation.notifiers.misuse import find_misuse, find_suspension, lift, list_steps, propose, suspend, warn
+from ipml.cooperation.notifiers.misuse import (
+    StepOrder,
+    find_misuse,
+    find_suspension,
+    lift,
+    list_steps,
+    propose,
+    suspend,
+    warn,
+)
 from ipml.cooperation.notifiers.tiers import erase_notifier, lane_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import count_notices
@@ -44,6 +53,7 @@ from ipml.storage.tables import (
 )
 
 POLICY = load_cooperation_policy()
+RULES = POLICY.notifiers
 GROUND = "Coordinator of Ireland, no. 12"
 YEAR = Period.of_year(2025)
 
@@ -180,11 +190,11 @@ def test_an_erased_notifier_leaves_nothing_that_can_be_read(filed: Desk):
     filed.decide(1, Verdict.COUNTERFEIT)
     with writing(filed.engine) as connection:
         notifier.check_document(connection, 1, "lea", is_accepted=True, now=filed.pass_time())
-        warn(connection, 1, "lea", "plainly unfounded", now=filed.pass_time())
-        suspend(connection, 1, "lea", "it went on", now=filed.pass_time(days=8))
+        warn(connection, 1, StepOrder("lea", "plainly unfounded", RULES, filed.pass_time()))
+        suspend(connection, 1, StepOrder("lea", "it went on", RULES, filed.pass_time(days=8)))
     with pytest.raises(Conflict, match="is suspended until"):
         erase_notifier(filed.engine, 1, "lea", now=filed.pass_time())
-    act(filed.engine, lift, 1, "lea", "enough", now=filed.pass_time())
+    act(filed.engine, lift, 1, StepOrder("lea", "enough", RULES, filed.pass_time()))
     for _ in range(2):  # called again it finishes
         erase_notifier(filed.engine, 1, "lea", now=filed.pass_time())
     with reading(filed.engine) as connection:
@@ -204,7 +214,7 @@ def test_nothing_that_an_erased_notifier_wrote_can_be_found(desk: Desk, tmp_path
     said |= {"rights": "Zqright"}
     receipt = act(desk.engine, receive, say("L1", "L2", **said), now=desk.pass_time())
     desk.decide(case_id, Verdict.COUNTERFEIT)
-    act(desk.engine, warn, 1, "lea", "zqwhy", now=desk.pass_time())
+    act(desk.engine, warn, 1, StepOrder("lea", "zqwhy", RULES, desk.pass_time()))
     (key,) = read_scalars(desk.engine, select(notifiers.c.key))
     erase_notifier(desk.engine, 1, "lea", now=desk.pass_time())
     markers = ("zqmeier", "zqann", "zqright", "zqwhy", key)
@@ -221,9 +231,6 @@ def test_nothing_that_an_erased_notifier_wrote_can_be_found(desk: Desk, tmp_path
     assert desk.told("notice:1") == []
     if desk.engine.dialect.name == "sqlite":
         assert list(find_markers(tmp_path.glob("ipml.db*"), markers)) == []
-
-
-RULES = load_cooperation_policy().notifiers
 
 
 def settle(desk: Desk, by: str, rejected: int, upheld: int = 0, *, score: float = 0.01, sellers: int = 9) -> list[int]:
@@ -303,12 +310,12 @@ def test_who_was_warned_is_judged_by_what_came_after(desk: Desk):
     """Heeding the warning, they are not suspended; going on, it is proposed; suspended, nothing is."""
     number = desk.add_notifier()
     settle(desk, "brand", rejected=25)
-    act(desk.engine, warn, number, "lea", "plainly unfounded", now=desk.pass_time())
+    act(desk.engine, warn, number, StepOrder("lea", "plainly unfounded", RULES, desk.pass_time()))
     desk.pass_time(days=8)
     assert proposal(desk) is None
     settle(desk, "brand", rejected=25)
     assert proposal(desk).kind == "suspend"
-    act(desk.engine, suspend, number, "lea", "it went on", now=desk.pass_time())
+    act(desk.engine, suspend, number, StepOrder("lea", "it went on", RULES, desk.pass_time()))
     assert proposal(desk) is None
 
 
@@ -331,7 +338,7 @@ def test_nothing_is_held_against_a_notifier_twice(desk: Desk, steps):
         elif step != "wait":
             take = {"warn": warn, "suspend": partial(suspend, days=20), "lift": lift}[step]
             with suppress(Conflict):
-                act(desk.engine, take, number, "lea", "why", now=desk.now)
+                act(desk.engine, take, number, StepOrder("lea", "why", RULES, desk.now))
                 is_new = False
         desk.pass_time(days=8)
         assert (proposal(desk, by) is not None) == is_new
@@ -342,11 +349,11 @@ def test_a_suspension_that_was_lifted_does_not_make_the_next_longer(desk: Desk):
     number, days = desk.add_notifier(), []
     for is_mistake in (True, False, True, False, False, False):
         with writing(desk.engine) as connection:
-            warn(connection, number, "lea", "why", now=desk.pass_time())
-            step = suspend(connection, number, "lea", "why", now=desk.pass_time(days=8))
+            warn(connection, number, StepOrder("lea", "why", RULES, desk.pass_time()))
+            step = suspend(connection, number, StepOrder("lea", "why", RULES, desk.pass_time(days=8)))
         days.append((step.until - step.taken_at).days)
         if is_mistake:
-            act(desk.engine, lift, number, "lea", "why", now=desk.pass_time(days=1))
+            act(desk.engine, lift, number, StepOrder("lea", "why", RULES, desk.pass_time(days=1)))
         else:
             desk.now = step.until
             assert ask(desk.engine, find_suspension, number, desk.now) is None
@@ -359,7 +366,7 @@ def test_harm_before_the_last_step_does_not_count_again(desk: Desk):
     overturn(desk, settle(desk, "brand", rejected=3), 1)
     settle(desk, "brand", rejected=18)
     assert proposal(desk).kind == "warn"
-    act(desk.engine, warn, number, "lea", "why", now=desk.pass_time())
+    act(desk.engine, warn, number, StepOrder("lea", "why", RULES, desk.pass_time()))
     desk.pass_time(days=8)
     settle(desk, "brand", rejected=18)
     assert proposal(desk) is None
@@ -369,9 +376,9 @@ def test_steps_are_told_with_reasons_and_noted(desk: Desk):
     """Encrypted with the notifier's key; in the trail stands only who did it, and a digest."""
     number = desk.add_notifier()
     with writing(desk.engine) as connection:
-        warn(connection, number, "lea", "These are plainly not of your brand.", now=desk.now)
-        suspend(connection, number, "lea", "You went on.", days=14, now=desk.pass_time(days=8))
-        lift(connection, number, "max", "We were mistaken.", now=desk.pass_time())
+        warn(connection, number, StepOrder("lea", "These are plainly not of your brand.", RULES, desk.now))
+        suspend(connection, number, StepOrder("lea", "You went on.", RULES, desk.pass_time(days=8)), days=14)
+        lift(connection, number, StepOrder("max", "We were mistaken.", RULES, desk.pass_time()))
     told = [(kind, json.loads(body)) for kind, body in desk.told(f"notifier:{number}")]
     assert [kind for kind, _ in told] == ["notifier_warning", "notifier_suspension", "notifier_lift"]
     assert [body["why"] for _, body in told][1:] == ["You went on.", "We were mistaken."]
@@ -391,7 +398,7 @@ def test_nobody_is_suspended_without_a_warning_and_time_to_heed_it(desk: Desk):
     number = desk.add_notifier()
 
     def take(step, whom: int = number, why: str = "why", **span: float) -> None:
-        act(desk.engine, step, whom, "lea", why, now=desk.pass_time(**span))
+        act(desk.engine, step, whom, StepOrder("lea", why, RULES, desk.pass_time(**span)))
 
     with pytest.raises(Conflict, match="no warning in force"):
         take(suspend)

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import beta
 from sqlalchemy import insert, update
-from support.consequences import COOPERATION
+from support.consequences import COOPERATING, COOPERATION
 from support.databases import on_both
 from support.notice_desk import Desk
 from support.transactions import act, ask, execute
 
 import ipml.cooperation
-from ipml.cooperation.notifiers.misuse import suspend, warn
+from ipml.cooperation.notifiers.misuse import StepOrder, suspend, warn
 from ipml.cooperation.notifiers.record import (
     NotifierCounts,
     NotifierRecord,
@@ -110,7 +110,7 @@ def test_a_seller_whose_appeal_is_granted_overturns_the_notice(desk: Desk):
         decide_appeal(connection, appeal.appeal_id, "eva", *said, now=desk.pass_time(), consequences=COOPERATION)
     assert counts_of(desk) == NotifierCounts(rejected=1, overturned=1)
     slip = give_and_decide(desk, "L2", Verdict.COUNTERFEIT)
-    act(desk.engine, undo, slip, "ana", now=desk.pass_time(), consequences=COOPERATION)
+    act(desk.engine, undo, slip, "ana", now=desk.pass_time(), context=COOPERATING)
     desk.decide(2, Verdict.GENUINE)
     assert counts_of(desk) == NotifierCounts(rejected=2, overturned=1)
 
@@ -348,8 +348,8 @@ def test_whoever_is_suspended_is_so_in_every_lane(desk: Desk):
     """Until the suspension ends."""
     number = desk.add_notifier()
     with writing(desk.engine) as connection:
-        warn(connection, number, "lea", "plainly unfounded", now=desk.now)
-        suspend(connection, number, "lea", "it went on", now=desk.pass_time(days=8))
+        warn(connection, number, StepOrder("lea", "plainly unfounded", RULES, desk.now))
+        suspend(connection, number, StepOrder("lea", "it went on", RULES, desk.pass_time(days=8)))
     assert lane(desk).is_suspended
     desk.pass_time(days=31)
     assert not lane(desk).is_suspended

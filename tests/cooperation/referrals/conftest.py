@@ -11,7 +11,7 @@ from support.databases import copy_sqlite
 
 from experiments.cooperation.referral_market import NOON, ReferralMarket, fill_market
 from ipml.cooperation.policy import ReferralRules, load_cooperation_policy
-from ipml.cooperation.referrals.package import Built, ReferralRequest, build_referral
+from ipml.cooperation.referrals.package import Built, PackageOutput, ReferralRequest, build_referral
 from ipml.storage.database import open_database
 
 
@@ -45,11 +45,14 @@ def rules() -> ReferralRules:
 def build(market: ReferralMarket, rules: ReferralRules, tmp_path: Path) -> Callable[..., Built]:
     """Return a function that builds a referral on the first network for a recipient."""
 
-    def make(recipient: str = "police-criminal", name: str = "referral", **options: object) -> Built:
+    def make(
+        recipient: str = "police-criminal", name: str = "referral", key_file: Path | None = None, **options: object
+    ) -> Built:
         brand = "Calder" if recipient == "rights-holder" else None
         said = {name: options.pop(name) for name in ("captures", "is_again", "sales") if name in options}
         request = ReferralRequest(market.numbers[0], recipient, brand, **said)  # type: ignore[arg-type]
-        fields = {"by": "lea", "now": NOON} | options
-        return build_referral(market.engine, market.networks, request, rules, tmp_path / name, **fields)  # type: ignore[arg-type]
+        output = PackageOutput(tmp_path / name, "lea", key_file)
+        options = {"now": NOON} | options
+        return build_referral(market.engine, market.networks, request, rules, output, **options)  # type: ignore[arg-type]
 
     return make

@@ -14,6 +14,7 @@ from experiments.cooperation.referral_ranking import measure
 from ipml.cooperation.policy import SIGNS, ReferralRules, load_cooperation_policy
 from ipml.cooperation.referrals.handover import (
     Known,
+    OutcomeReport,
     add_referral,
     find_before,
     find_disclosures,
@@ -74,7 +75,7 @@ def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: Refer
         *((first, "opened", {}), (first, "dropped", {"why": "too little"}), (second, "arrests", {"amount": 3})),
         *((third, "opened", {}), (fourth, "seized", {"amount": 1_000.0, "currency": "USD"})),
     ):
-        act(engine, note_outcome, referral, kind, rules, by="lea", now=NOON, **said)
+        act(engine, note_outcome, referral, OutcomeReport(kind, **said), rules, by="lea", now=NOON)
     with writing(engine) as connection:
         assert str(find_outcomes(connection, [fourth])[fourth][0]) == "seized 1,000 USD"
         assert [one.is_case for one in read_known(connection)] == [False, True, True]
@@ -95,7 +96,7 @@ def test_an_outcome_holds_numbers_and_words_of_a_list_only(engine, hand_out, rul
         with subtests.test(said=said):
             referral = hand_out("ann")
             with pytest.raises(UnusableSetting), writing(engine) as connection:
-                note_outcome(connection, referral, kind, rules, by="lea", **said)
+                note_outcome(connection, referral, OutcomeReport(kind, **said), rules, by="lea", now=NOON)
 
 
 def test_a_network_is_known_again_by_its_members(engine, hand_out):

@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, select, update
-from support.consequences import COOPERATION
+from support.consequences import COOPERATING
 from support.databases import on_postgres
 
 from experiments.cooperation.referral_market import NOON, decide_all, fill_market
 from ipml.cooperation.policy import ReferralRules
 from ipml.cooperation.referrals import package
-from ipml.cooperation.referrals.handover import find_disclosures, get_referral, note_outcome
-from ipml.cooperation.referrals.package import ReferralRequest, build_referral
+from ipml.cooperation.referrals.handover import OutcomeReport, find_disclosures, get_referral, note_outcome
+from ipml.cooperation.referrals.package import PackageOutput, ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import judge_candidates
 from ipml.cooperation.referrals.reported_findings import REPORTED
 from ipml.enforcement.evidence.verify import check_package
@@ -149,7 +149,9 @@ def test_on_postgresql_too(engine: Engine, rules: ReferralRules, tmp_path: Path)
     """All that is read and noted of a referral."""
     market = fill_market(engine, n_networks=1, most_members=4, each=2)
     request = ReferralRequest(market.numbers[0], "police-criminal")
-    built = build_referral(market.engine, market.networks, request, rules, tmp_path / "referral", by="lea", now=NOON)
+    built = build_referral(
+        market.engine, market.networks, request, rules, PackageOutput(tmp_path / "referral", "lea"), now=NOON
+    )
     assert check_package(built.path).findings == []
     with reading(engine) as connection:
         assert get_referral(connection, built.referral.referral_id) == built.referral
@@ -192,7 +194,7 @@ def test_a_finding_that_is_taken_back_is_news_and_names_the_referral(build, mark
     first, later = build(), NOON + timedelta(hours=1)
     with writing(market.engine) as connection:
         for number in connection.scalars(select(tables.decisions.c.decision_id)).all():
-            undo(connection, number, "lea", may_undo_others=True, now=later, consequences=COOPERATION)
+            undo(connection, number, "lea", may_undo_others=True, now=later, context=COOPERATING)
         rows = select(tables.audit.c.payload).where(tables.audit.c.action == REPORTED)
         named = [json.loads(payload)["referral"] for payload in connection.scalars(rows)]
     reported = first.referral.n_confirmed
@@ -232,7 +234,7 @@ def test_a_network_without_counterfeits_is_nobodys_business(market, rules, tmp_p
     ):
         request = ReferralRequest(number, recipient, brand)
         with pytest.raises(error, match=said):
-            build_referral(market.engine, market.networks, request, rules, tmp_path / "c", by="lea")
+            build_referral(market.engine, market.networks, request, rules, PackageOutput(tmp_path / "c", "lea"))
 
 
 def test_the_police_referral_holds_what_is_kept(build, market, rules):
@@ -250,21 +252,44 @@ def test_the_police_referral_holds_what_is_kept(build, market, rules):
     with writing(market.engine) as connection:
         for one in known:
             release_holds(connection, one, by="lea", hold_id=known.index(one) + 1, now=NOON)
-        note_outcome(connection, first.referral.referral_id, "dropped", rules, by="lea", why="too little", now=NOON)
+        note_outcome(
+            connection,
+            first.referral.referral_id,
+            OutcomeReport("dropped", why="too little"),
+            rules,
+            by="lea",
+            now=NOON,
+        )
     held = [one for one in market.people if _is_held(market.engine, one)]
     assert len(held) == second.n_held > 1
     with pytest.raises(Conflict, match=f"referral {second.referral.reference}"):
         erase_sellers(market.engine, held[:1], why="request 1", by="lea", now=NOON)
     later = NOON + timedelta(days=days - 1)
     with writing(market.engine) as connection:
-        note_outcome(connection, second.referral.referral_id, "dropped", rules, by="lea", why="too little", now=NOON)
+        note_outcome(
+            connection,
+            second.referral.referral_id,
+            OutcomeReport("dropped", why="too little"),
+            rules,
+            by="lea",
+            now=NOON,
+        )
         assert list_holds(connection, now=NOON) == []
-        note_outcome(connection, second.referral.referral_id, "opened", rules, by="lea", now=NOON)
-        note_outcome(connection, second.referral.referral_id, "arrests", rules, by="lea", amount=3, now=later)
+        note_outcome(connection, second.referral.referral_id, OutcomeReport("opened"), rules, by="lea", now=NOON)
+        note_outcome(
+            connection, second.referral.referral_id, OutcomeReport("arrests", amount=3), rules, by="lea", now=later
+        )
         assert {one.until for one in list_holds(connection, now=NOON + timedelta(days=days))} == {
             later + timedelta(days=days)
         }
-        note_outcome(connection, second.referral.referral_id, "dropped", rules, by="lea", why="too little", now=later)
+        note_outcome(
+            connection,
+            second.referral.referral_id,
+            OutcomeReport("dropped", why="too little"),
+            rules,
+            by="lea",
+            now=later,
+        )
         assert list_holds(connection, now=later) == []
     seller = held[0]
     with reading(market.engine) as connection:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Executable, Text, insert, select, update
 from support.browser import OVERHANGING, start_browser
-from support.consequences import COOPERATION
+from support.consequences import COOPERATING, COOPERATION
 from support.databases import copy_postgres, on_both
 from support.given_notices import say
 from support.notice_desk import NOON, Desk
@@ -20,9 +20,9 @@ from support.transactions import act, ask, execute, read_scalars
 
 from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.notices.intake import match_notices, receive
-from ipml.cooperation.notifiers.misuse import lift, suspend, warn
+from ipml.cooperation.notifiers.misuse import StepOrder, lift, suspend, warn
 from ipml.cooperation.notifiers.notifier import appoint
-from ipml.cooperation.policy import ReportRules
+from ipml.cooperation.policy import ReportRules, load_cooperation_policy
 from ipml.cooperation.reports.brand import measure_brand, write_brand_report
 from ipml.cooperation.reports.document import ReportDocument
 from ipml.cooperation.reports.figures import measure_figures
@@ -304,8 +304,9 @@ class Life:
         numbers = read_scalars(self.desk.engine, select(decisions.c.decision_id))
         if numbers:
             with writing(self.desk.engine) as connection:
-                said = {"may_undo_others": True, "now": self.desk.now, "consequences": COOPERATION}
-                undo(connection, self.draw.choice(numbers), "lea", **said)
+                said = {"may_undo_others": True, "now": self.desk.now}
+                number, context = self.draw.choice(numbers), COOPERATING
+                undo(connection, number, "lea", **said, context=context)
 
     def give_notice(self) -> None:
         """Somebody gives notice of some listings, one of them unknown perhaps."""
@@ -365,7 +366,9 @@ class Life:
                 appoint(connection, number, "trusted flagger", "lea", "no. 12", self.desk.now)
             else:
                 take = {"warn": warn, "suspend": suspend, "lift": lift}[kind]
-                take(connection, number, "lea", "because", now=self.desk.now)
+                take(
+                    connection, number, StepOrder("lea", "because", load_cooperation_policy().notifiers, self.desk.now)
+                )
 
     def give_notice_early(self) -> None:
         """Somebody gives notice of a listing that comes in later."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, update
-from support.consequences import ENFORCEMENT
+from support.consequences import ENFORCEMENT, ENFORCING
 from support.transactions import act, ask, read_rows
 
 from ipml.enforcement.appeals.appeal import get_appeal
@@ -15,8 +15,9 @@ from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.records import Verdict
 from ipml.review.exports import export_labels
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
 from ipml.review.undo import undo
+from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.audit_trail.audit import change_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import read_keys
@@ -42,17 +43,16 @@ class Market:
         self.find_counterfeit(reviewer)
         return self.measures()[-1].measure_id
 
-    def find_counterfeit(self, reviewer, **options):
+    def find_counterfeit(self, reviewer, settings=DEFAULT_SETTINGS):
         """Decide the next case counterfeit."""
-        said = {"ground": "declared_replica", "now": self.now, "consequences": ENFORCEMENT}
         with writing(self.engine) as connection:
             taken = claim(connection, reviewer, now=self.now)
-            decide(connection, taken, Verdict.COUNTERFEIT, **said | options)
+            request = DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica")
+            decide(connection, request, now=self.now, context=ReviewContext(settings, ENFORCEMENT))
 
     def undo(self, decision_id, by="lea"):
         """Take a decision back."""
-        options = {"may_undo_others": True, "now": self.now, "consequences": ENFORCEMENT}
-        act(self.engine, undo, decision_id, by, **options)
+        act(self.engine, undo, decision_id, by, may_undo_others=True, now=self.now, context=ENFORCING)
 
     def appeal(self, appeal_id=1):
         """Return all that is known of an appeal."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
-from support.consequences import ENFORCEMENT
+from support.consequences import ENFORCEMENT, ENFORCING
 from support.databases import on_both
 from support.transactions import act, ask, check_sound
 
@@ -29,7 +29,7 @@ from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, run_appeal_deadlines
 from ipml.errors import Conflict, IllegalStep, IpmlError
 from ipml.records import Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeals, deadline_events, decisions, reversals
 
@@ -65,10 +65,11 @@ for hours in range(0, 72, 10):
 def decide_all(engine, *scored):
     """Decide listings counterfeit."""
     enqueue(engine, scored)
-    options = {"ground": "declared_replica", "now": NOON, "consequences": ENFORCEMENT}
+    context = ENFORCING
     with writing(engine) as connection:
         while taken := claim(connection, "ana", now=NOON):
-            decide(connection, taken, Verdict.COUNTERFEIT, **options)
+            request = DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica")
+            decide(connection, request, now=NOON, context=context)
 
 
 def file_many(engine, make_scored, count):

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
-from support.consequences import ENFORCEMENT
+from support.consequences import ENFORCEMENT, ENFORCING
 from support.databases import on_both
 from support.transactions import act, ask, check_sound, execute, read_rows
 
@@ -29,7 +29,7 @@ from ipml.review.arrivals.stream_intake import IntakeModel
 from ipml.review.corrections import NearDuplicates
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import decide_and_spread, preview_spread
-from ipml.review.queue import claim, enqueue
+from ipml.review.queue import DecisionRequest, claim, enqueue
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt
@@ -99,11 +99,12 @@ def take_down_alike(market):
     titles = [f"Leather bag, brown, no. {number}" for number in range(5)]
     bags = [market.make_scored(f"B{n}", title=title, price=50.0, currency="EUR") for n, title in enumerate(titles)]
     enqueue(market.engine, bags)
-    options = {"ground": "declared_replica", "now": market.now, "consequences": ENFORCEMENT}
+    context = ENFORCING
     with writing(market.engine) as connection:
         taken = claim(connection, "ana", now=market.now)
         alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
-        spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options).decisions
+        request = DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica")
+        spread = decide_and_spread(connection, request, alike, now=market.now, context=context).decisions
     return [taken.case_id, *(decision.case_id for decision in spread)]
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 from sqlalchemy import delete, select
-from support.consequences import KEEPING
+from support.consequences import KEEPING_EVIDENCE
 from support.transactions import act, execute
 
 from ipml.records import Verdict
 from ipml.review.arrivals.snapshot import make_key
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.storage.database import writing
 from ipml.storage.tables import cases, seller_keys
 
@@ -22,7 +22,7 @@ def decide_on(engine):
             query = select(cases.c.case_id).where(cases.c.listing_key == make_key(scored.listing))
             held = claim(connection, reviewer, connection.scalars(query).one())
         ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-        return act(engine, decide, held, verdict, ground=ground, note=note, consequences=KEEPING)
+        return act(engine, decide, DecisionRequest(held, verdict, ground, note=note), context=KEEPING_EVIDENCE)
 
     return judge
 

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
-from support.consequences import KEEPING
+from support.consequences import KEEPING_EVIDENCE
 from support.databases import invented_messages, on_both
 from support.picture_host import serve_pictures
 from support.transactions import act, ask, execute
@@ -37,7 +37,7 @@ from ipml.review.arrivals.snapshot import encode
 from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.stored import path_of
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.review.undo import undo
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -69,9 +69,9 @@ def test_all_that_concerns_a_case_is_in_its_package(engine, decide_on, make_scor
     for verdict in (Verdict.GENUINE, Verdict.CANNOT_TELL):
         with writing(engine) as connection:
             held = claim(connection, "lea", case_id)
-            decision = decide(connection, held, verdict, consequences=KEEPING)
+            decision = decide(connection, DecisionRequest(held, verdict), context=KEEPING_EVIDENCE)
         if verdict is Verdict.GENUINE:
-            act(engine, undo, decision.decision_id, "lea", why="a slip", consequences=KEEPING)
+            act(engine, undo, decision.decision_id, "lea", why="a slip", context=KEEPING_EVIDENCE)
     exported = export_package(engine, case_id, tmp_path / "package", by="lea")
     rows = [json.loads(line) for line in (exported.path / "data/audit.jsonl").read_text().splitlines()]
     actions = [row["action"] for row in rows]

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.authority import Authority
-from support.consequences import KEEPING
+from support.consequences import KEEPING_EVIDENCE
 from support.databases import copy_sqlite
 from support.transactions import act
 
@@ -26,7 +26,7 @@ from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.evidence.verify import STAMP, STAMPED, check_package, is_signed, main
 from ipml.errors import Refused, UnreadableFile
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.review.undo import undo
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import open_database, writing
@@ -42,10 +42,12 @@ def market(tmp_path_factory):
         with writing(engine) as connection:
             held = claim(connection, "ana")
             decision = decide(
-                connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=note, consequences=KEEPING
+                connection,
+                DecisionRequest(held, Verdict.COUNTERFEIT, "declared_replica", note=note),
+                context=KEEPING_EVIDENCE,
             )
         if note == "mirror quality":
-            act(engine, undo, decision.decision_id, "ana", consequences=KEEPING)
+            act(engine, undo, decision.decision_id, "ana", context=KEEPING_EVIDENCE)
     return engine
 
 

@@ -15,7 +15,7 @@ from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue, undo
+from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import cases
@@ -49,13 +49,14 @@ class Market:
     def decide(self, case_id, *, day=0, ground="wrong_features", by="ana"):
         """Find a case counterfeit."""
         at = START + timedelta(days=day)
-        options = {"ground": ground, "now": at, "consequences": self.follow(self.policy)}
+        context = ReviewContext(consequences=self.follow(self.policy))
         with writing(self.engine) as connection:
-            return decide(connection, claim(connection, by, case_id, now=at), Verdict.COUNTERFEIT, **options)
+            request = DecisionRequest(claim(connection, by, case_id, now=at), Verdict.COUNTERFEIT, ground)
+            return decide(connection, request, now=at, context=context)
 
     def undo(self, decision, *, day, why="a mistake"):
         """Take a decision back."""
-        options = {"may_undo_others": True, "why": why, "consequences": self.follow(self.policy)}
+        options = {"may_undo_others": True, "why": why, "context": ReviewContext(consequences=self.follow(self.policy))}
         act(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
 
     def strikes(self, seller="ann"):

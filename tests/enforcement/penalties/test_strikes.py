@@ -17,7 +17,7 @@ from ipml.enforcement.penalties.standing import reweigh
 from ipml.enforcement.penalties.strikes import list_strikes, take_back, weigh
 from ipml.records import Verdict
 from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_bulk, preview_spread
-from ipml.review.queue import claim
+from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext, claim
 from ipml.review.sellers.seller_record import list_record
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_pseudonym
@@ -45,8 +45,9 @@ def test_copies_that_one_decision_was_spread_to_weigh_as_one(market):
     with writing(market.engine) as connection:
         taken = claim(connection, "ana", now=at)
         alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
-        options = {"ground": "wrong_features", "now": at, "consequences": Striking(market.policy)}
-        decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options)
+        request = DecisionRequest(taken, Verdict.COUNTERFEIT, "wrong_features")
+        context = ReviewContext(consequences=Striking(market.policy))
+        decide_and_spread(connection, request, alike, now=at, context=context)
         assert len(list_strikes(connection, "ann")) > 2
     assert _weight(market) == 1.0
 
@@ -54,10 +55,11 @@ def test_copies_that_one_decision_was_spread_to_weigh_as_one(market):
 def test_what_is_decided_in_bulk_weighs_as_one(market):
     """The heaviest of them."""
     numbers = [market.enqueue(category=category) for category in (None, "toys", None)]
-    preview = ask(market.engine, preview_bulk, numbers, "ana", Verdict.COUNTERFEIT, now=START)
-    content = {"ground": "wrong_features", "token": preview.digest, "now": START}
+    request = BulkRequest(numbers, "ana", Verdict.COUNTERFEIT, "wrong_features")
+    preview = ask(market.engine, preview_bulk, request, now=START)
+    context = ReviewContext(consequences=Striking(market.policy))
     with writing(market.engine) as connection:
-        decide_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT, **content, consequences=Striking(market.policy))
+        decide_bulk(connection, request, token=preview.digest, now=START, context=context)
         assert len(list_strikes(connection, "ann")) == 3
     assert _weight(market) == 1.5
 

@@ -41,7 +41,7 @@ from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.quality.assessment import assess_reviewers
 from ipml.review.sampling.estimates import estimate
 from ipml.review.undo import undo
-from ipml.review.worklists.search import Filter, browse, find_precedents, read_seller_record
+from ipml.review.worklists.search import Filter, browse_cases, find_precedents, read_seller_record
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.backup import back_up, restore
@@ -146,14 +146,14 @@ def test_every_way_to_look_at_cases_copes(engine):
     forget(engine)
     with reading(engine) as connection:
         decided, named = (
-            browse(connection, Filter(state="decided")),
-            browse(connection, Filter(search=NAME, state=None)),
+            browse_cases(connection, Filter(state="decided")),
+            browse_cases(connection, Filter(search=NAME, state=None)),
         )
         assert [case.scored.listing.title for case in decided].count("(erased)") == 5
         assert [case.scored.listing.seller_id for case in named] == ["third"]
-        assert browse(connection, Filter(seller_id=SELLER, state=None)) == []
+        assert browse_cases(connection, Filter(seller_id=SELLER, state=None)) == []
         assert len(read_seller_record(connection, f"erased:{pseudonym}").listings) == 5
-        for case in browse(connection, Filter(state=None), limit=100):
+        for case in browse_cases(connection, Filter(state=None), limit=100):
             find_precedents(connection, case)
             explain_relisting(connection, case.case_id)
             queue.history(connection, case.case_id)

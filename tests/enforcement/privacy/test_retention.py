@@ -20,6 +20,7 @@ from ipml.enforcement.privacy.retention import CLASSES, find_stored, run_retenti
 from ipml.errors import NotFound
 from ipml.records import Verdict
 from ipml.review import queue
+from ipml.review.queue import DecisionRequest
 from ipml.review.undo import undo
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import check_rows
@@ -44,7 +45,7 @@ def decide_all(engine, verdicts, at=NOON):
     for case_id, verdict in verdicts.items():
         taken = act(engine, queue.claim, "ana", case_id=case_id, now=at)
         assert taken is not None
-        act(engine, queue.decide, taken, verdict, ground=GROUNDS.get(verdict, ""), now=at)
+        act(engine, queue.decide, DecisionRequest(taken, verdict, GROUNDS.get(verdict, "")), now=at)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from ipml.enforcement.restrictions import MeasureKind, Restriction
 from ipml.records import Listing, Reason, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.storage.database import writing
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import cases
@@ -36,7 +36,11 @@ def decided(engine):
     listing = Listing("A7", "seller-1", "Nike Air 1:1", brand="Nike")
     enqueue(engine, [ScoredListing(listing, 0.9, 2.2, reasons, (), None, "m1")])
     with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="wrong_features", now=None)
+        decide(
+            connection,
+            DecisionRequest(claim(connection, "ana"), Verdict.COUNTERFEIT, "wrong_features"),
+            now=None,
+        )
         assert connection.scalar(select(cases.c.seller_id)) == "seller-1"
         pseudonym_of(connection, "seller-1")
     return engine

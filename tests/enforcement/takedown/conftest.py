@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import func, select
-from support.consequences import MEASURES
+from support.consequences import TAKING_DOWN
 from support.transactions import act
 
 from ipml.records import Verdict
-from ipml.review.queue import claim, decide, enqueue, undo
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import make_message
 from ipml.storage.tables import cases, outbox
@@ -22,10 +22,11 @@ def judge(engine, make_scored):
 
     def decide_on(listing_id, *, verdict=Verdict.COUNTERFEIT, ground="declared_replica", **fields):
         enqueue(engine, [make_scored(listing_id, **fields)], joins_alike=False, now=NOON)
-        said = {"ground": ground if verdict is Verdict.COUNTERFEIT else "", "now": NOON, "consequences": MEASURES}
         with writing(engine) as connection:
             case_id = connection.scalar(select(func.max(cases.c.case_id)))
-            return decide(connection, claim(connection, "ana", case_id, now=NOON), verdict, **said)
+            taken = claim(connection, "ana", case_id, now=NOON)
+            request = DecisionRequest(taken, verdict, ground if verdict is Verdict.COUNTERFEIT else "")
+            return decide(connection, request, now=NOON, context=TAKING_DOWN)
 
     return decide_on
 
@@ -48,6 +49,6 @@ def take_back(engine):
     """Return a function that takes a decision back."""
 
     def undo_one(decision, now=NOON, by="ana", **options):
-        act(engine, undo, decision.decision_id, by, now=now, consequences=MEASURES, **options)
+        act(engine, undo, decision.decision_id, by, now=now, context=TAKING_DOWN, **options)
 
     return undo_one

@@ -19,8 +19,9 @@ from ipml.review.claims import claim
 from ipml.review.group_decisions import decide_bulk, preview_bulk, preview_spread
 from ipml.review.near_duplicates.clusters import fold_title, has_like_price, make_bands, make_shingles, sign_shingles
 from ipml.review.near_duplicates.clusters import is_same_offer as is_same_scored
+from ipml.review.queue import BulkRequest
 from ipml.review.undo import undo
-from ipml.review.worklists.search import list_cases, seller_cases
+from ipml.review.worklists.search import list_cases
 from ipml.storage.tables import bands
 
 OFFER: dict[str, Any] = {"title": "Leather wallet, brown, AAA", "price": 50.0, "currency": "EUR", "brand": "Acme"}
@@ -52,7 +53,7 @@ def test_a_copy_waits_for_the_case_that_is_reviewed_for_both(engine: Engine, mak
     assert act(engine, claim, "ben") is None
     (waiting,) = ask(engine, preview_spread, 1).cases
     assert (waiting.case_id, waiting.exemplar) == (2, 1)
-    assert {case.case_id for case in ask(engine, seller_cases, "s1")} == {1, 2}
+    assert {case.case_id for case in ask(engine, list_cases, state=None, seller_id="s1")} == {1, 2}
     assert ask(engine, history, 2)[0].payload["exemplar"] == 1
     alone = [make_copy(name, title="Silk scarf") for name in ("L3", "L4")]
     enqueue(engine, alone, joins_alike=False)  # an operator can have each listing reviewed by itself
@@ -90,7 +91,7 @@ def test_clusters_do_not_depend_on_the_order_of_a_file(engine: Engine, make_copy
         seller = f"s{number}"
         copies = [make_copy(f"{name}{number}", score, seller_id=seller, price=price) for name, score, price in order]
         enqueue(engine, copies)
-        some = {case.case_id: case for case in ask(engine, seller_cases, seller)}
+        some = {case.case_id: case for case in ask(engine, list_cases, state=None, seller_id=seller)}
         names = {case_id: case.scored.listing.listing_id[0] for case_id, case in some.items()}
         exemplars = {names[case.case_id]: names.get(case.exemplar) for case in some.values()}
         assert exemplars == {"a": None, "b": "a", "c": "a", "d": None}, order
@@ -102,8 +103,8 @@ def test_those_who_wait_for_a_decided_case_wait_for_one_of_them(engine: Engine, 
         seller, first = {"seller_id": f"s{place}"}, 5 * place + 1
         enqueue(engine, [make_copy(f"L{place}{number}", 0.9 - number / 100, **seller) for number in range(4)])
         if at_once:
-            preview = ask(engine, preview_bulk, [first], "ana", verdict)
-            act(engine, decide_bulk, [first], "ana", verdict, token=preview.digest)
+            preview = ask(engine, preview_bulk, BulkRequest([first], "ana", verdict))
+            act(engine, decide_bulk, BulkRequest([first], "ana", verdict), token=preview.digest)
         else:
             judge(engine, first, verdict)
         enqueue(engine, [make_copy(f"L{place}4", 0.8, **seller)])

@@ -18,7 +18,7 @@ from ipml.review.cases import StoredCase, find_case
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.near_duplicates.relistings import find_relistings
 from ipml.review.near_duplicates.same_pictures import mark_same_pictures
-from ipml.review.queue import claim, decide, enqueue, get_case
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue, get_case
 from ipml.review.ranking.policy import MatchKind, load_policy
 from ipml.storage.database import writing
 from ipml.storage.tables import cases
@@ -164,7 +164,7 @@ def test_a_removed_picture_that_comes_again_is_marked(engine: Engine, show):
     """Whoever sells it, if it came after the verdict."""
     before, first = show("L1", 1, seller_id="cem"), show("L2", 1)
     claimed = act(engine, claim, "ana", first, now=SHOWN)
-    act(engine, decide, claimed, Verdict.COUNTERFEIT, ground="declared_replica", now=SHOWN)
+    act(engine, decide, DecisionRequest(claimed, Verdict.COUNTERFEIT, "declared_replica"), now=SHOWN)
     again = show("L3", 1, seller_id="ben", now=LATER)
     assert read(engine, again).relisting_of == first
     assert read(engine, before).relisting_of is None

@@ -19,11 +19,17 @@ from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, rescore_changed, take_in
 from ipml.review.pictures.copies import make_copies
 from ipml.review.pictures.hashes import HashIndex, group_pictures
-from ipml.review.pictures.reference import list_references, remove_reference
-from ipml.review.pictures.reference_intake import AddedPictures, KnownGoods, add_references, find_files
+from ipml.review.pictures.reference import (
+    AddedPictures,
+    KnownGoods,
+    add_references,
+    find_files,
+    list_references,
+    remove_reference,
+)
 from ipml.review.pictures.same_picture import SamePicture, add_picture_matches, find_same_pictures, measure_reference
 from ipml.review.pictures.stored import path_of, store_files, sweep_files
-from ipml.review.queue import claim, decide, get_case
+from ipml.review.queue import DecisionRequest, claim, decide, get_case
 from ipml.review.undo import undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import pictures
@@ -188,7 +194,7 @@ def test_a_listing_is_scored_again_once_its_picture_is_known(engine: Engine, fet
     later = NOON + timedelta(hours=1)
     assert rescore_changed(engine, as_model(score), later) == 0
     claimed = act(engine, claim, "ana", first, now=later)
-    act(engine, decide, claimed, Verdict.COUNTERFEIT, ground="declared_replica", now=later)
+    act(engine, decide, DecisionRequest(claimed, Verdict.COUNTERFEIT, "declared_replica"), now=later)
     second = submit(engine, "L2", later)
     fetch(second, later)
     assert rescore_changed(engine, as_model(score), later) == 1

@@ -20,7 +20,7 @@ from ipml.review.pictures.addresses import PictureSources, parse_picture_network
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.fetching import FetchLimits
 from ipml.review.pictures.hashes import HashIndex, group_pictures
-from ipml.review.pictures.reference_intake import KnownGoods, add_references
+from ipml.review.pictures.reference import KnownGoods, add_references
 from ipml.review.pictures.screened import read_screening
 from ipml.review.pictures.screening import ScreeningTally, screen_due
 from ipml.review.pictures.stored import path_of, read_pictures, sweep_files

@@ -17,7 +17,7 @@ from ipml.records import Verdict
 from ipml.review.quality import assessment
 from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.rates import cohen_kappa, fleiss_kappa, krippendorff_alpha
-from ipml.review.queue import decide_bulk, enqueue, preview_bulk
+from ipml.review.queue import BulkRequest, ReviewContext, decide_bulk, enqueue, preview_bulk
 from ipml.settings import Settings
 
 FAKE, REAL, UNSURE = Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL
@@ -32,9 +32,9 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
     enqueue(engine, [make_scored(f"L{number}", brand=brands[number % 2 == 0]) for number in range(1, N_CASES + 1)])
     for verdict, ground in ((FAKE, "known_goods"), (REAL, "")):
         some = [case for case, said in _like_ana(*range(1, N_CASES + 1)).items() if said is verdict]
-        token = ask(engine, preview_bulk, some, "ana", verdict, settings=SETTINGS, now=NOON).digest
-        said = {"ground": ground, "token": token, "settings": SETTINGS, "now": NOON}
-        act(engine, decide_bulk, some, "ana", verdict, **said)
+        request = BulkRequest(some, "ana", verdict, ground)
+        token = ask(engine, preview_bulk, request, settings=SETTINGS, now=NOON).digest
+        act(engine, decide_bulk, request, token=token, now=NOON, context=ReviewContext(SETTINGS))
     return engine
 
 

@@ -17,7 +17,7 @@ from ipml.review import claims, decisions, group_decisions
 from ipml.review.claims import show_case
 from ipml.review.exports import export_labels
 from ipml.review.quality import second_person
-from ipml.review.queue import enqueue, get_case, history, list_decisions
+from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext, enqueue, get_case, history, list_decisions
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.tables import users
@@ -27,7 +27,7 @@ DEAR = SecondPersonRule(least_price=500, currency="EUR")
 PRICE = st.none() | st.floats(0, 1e6)
 SETTINGS = Settings(second_person=(DEAR,), audit_share=0, repeat_share=0, control_share=0)
 claim = partial(claims.claim, settings=SETTINGS)
-decide = partial(decisions.decide, settings=SETTINGS)
+decide = partial(decisions.decide, context=ReviewContext(SETTINGS))
 preview_bulk = partial(group_decisions.preview_bulk, settings=SETTINGS)
 
 
@@ -58,7 +58,7 @@ def test_the_first_verdict_decides_nothing(queue: Engine):
         act(queue, claim, "ana", 1, now=SOON)
     assert act(queue, claim, "ana", now=SOON).case_id == 2
     with pytest.raises(Overtaken, match="Claim it again"):
-        act(queue, decide, taken, Verdict.COUNTERFEIT, ground="known_goods", now=SOON)
+        act(queue, decide, DecisionRequest(taken, Verdict.COUNTERFEIT, "known_goods"), now=SOON)
     assert ask(queue, list_decisions, 1) == []
 
 
@@ -94,11 +94,13 @@ def test_a_first_verdict_can_be_taken_back_until_the_second(queue: Engine):
 
 def test_many_at_once_are_never_a_second_person(queue: Engine):
     """What needs two, or waits for the second, is left out of a group and says why."""
-    (refused,) = ask(queue, preview_bulk, [1, 2], "ana", Verdict.COUNTERFEIT, now=SOON).refused
+    (refused,) = ask(queue, preview_bulk, BulkRequest([1, 2], "ana", Verdict.COUNTERFEIT), now=SOON).refused
     assert refused == (1, "it needs two persons, who review it alone")
     _say(queue, "ana")
-    assert ask(queue, preview_bulk, [1, 2], "ana", Verdict.GENUINE, now=SOON).refused == ((1, "another must judge it"),)
-    assert ask(queue, preview_bulk, [1, 2], "ben", Verdict.GENUINE, now=SOON).refused == (refused,)
+    assert ask(queue, preview_bulk, BulkRequest([1, 2], "ana", Verdict.GENUINE), now=SOON).refused == (
+        (1, "another must judge it"),
+    )
+    assert ask(queue, preview_bulk, BulkRequest([1, 2], "ben", Verdict.GENUINE), now=SOON).refused == (refused,)
 
 
 @given(PRICE, PRICE, st.sampled_from(["EUR", "USD", None]))
@@ -137,7 +139,7 @@ def test_the_next_case_is_never_ones_own(of_two: Engine):
     taken = act(of_two, claim, "ana", 1, now=NOON)
     act(of_two, second_person.add_own_seller, "ana", "s1")
     with pytest.raises(OwnListing):  # a claim from before decides nothing
-        act(of_two, decide, taken, Verdict.GENUINE, now=NOON)
+        act(of_two, decide, DecisionRequest(taken, Verdict.GENUINE), now=NOON)
     assert ask(of_two, list_decisions, 1) == []
     assert [taken and taken.case_id for taken in (act(of_two, claim, "ana") for _ in range(2))] == [2, None]
     with pytest.raises(OwnListing, match="ana's own"):

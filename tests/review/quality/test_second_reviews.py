@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, Engine, func, select
 from support import reviewing
 from support.databases import on_both
-from support.reviewing import NOON, Make
+from support.reviewing import NOON, Make, list_second_verdicts
 from support.transactions import act, ask
 
 from ipml.errors import Conflict, KeyReused, NotFound, Overtaken, UnstorableValue
@@ -21,8 +21,7 @@ from ipml.review import claims
 from ipml.review import decisions as verdicts
 from ipml.review.claims import show_case, shown_history
 from ipml.review.quality import blind_reviews
-from ipml.review.quality.second_person import list_second_verdicts
-from ipml.review.queue import enqueue, get_case, history, list_decisions, release
+from ipml.review.queue import DecisionRequest, ReviewContext, enqueue, get_case, history, list_decisions, release
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading
@@ -32,7 +31,7 @@ SOON, LATER = NOON + timedelta(minutes=5), NOON + timedelta(minutes=30)
 # At these shares a second review is wanted of every decision, and is due after one or two ordinary cases.
 SETTINGS = Settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25, repeat_days=1)
 claim = partial(claims.claim, settings=SETTINGS)
-decide = partial(verdicts.decide, settings=SETTINGS)
+decide = partial(verdicts.decide, context=ReviewContext(SETTINGS))
 judge = partial(reviewing.judge, settings=SETTINGS)
 
 
@@ -63,7 +62,7 @@ def test_a_look_comes_as_an_open_case_to_whom_it_is_given(audited: Engine, secon
     events = [(event.action, event.actor) for event in ask(audited, shown_history, "ben", mine)]
     assert events == [("enqueued", "ipml"), ("claimed", "ben")]
     assert ask(audited, shown_history, "cleo", others) == ask(audited, history, 1)
-    act(audited, decide, second_review, Verdict.GENUINE, now=SOON)
+    act(audited, decide, DecisionRequest(second_review, Verdict.GENUINE), now=SOON)
     assert ask(audited, show_case, "ben", 1, now=SOON).case.state == "decided"
 
 
@@ -72,7 +71,7 @@ def test_a_verdict_in_a_look_changes_no_case(audited: Engine, second_review: Cla
     """The second verdict, given under the token alone, is kept beside the case; what was drawn keeps its odds."""
     before = [ask(audited, read, 1) for read in (get_case, list_decisions, history)]
     shown = replace(second_review, review_id=None)
-    decision = act(audited, decide, shown, Verdict.GENUINE, note="encrypted", now=SOON)
+    decision = act(audited, decide, DecisionRequest(shown, Verdict.GENUINE, note="encrypted"), now=SOON)
     assert [ask(audited, read, 1) for read in (get_case, list_decisions, history)] == before
     assert (decision.decision_id, decision.reviewer, decision.verdict) == (0, "ben", Verdict.GENUINE)
     (second,) = ask(audited, list_second_verdicts, 1)
@@ -85,12 +84,12 @@ def test_a_look_can_be_opened_again_by_number_by_its_reviewer_only(audited: Engi
     """A reload gives the same claim; a new one after the lease ran out, when the old one is void."""
     assert act(audited, claim, "ben", 1, now=NOON).token == second_review.token
     with pytest.raises(Overtaken, match="ran out"):
-        act(audited, decide, second_review, Verdict.GENUINE, now=LATER)
+        act(audited, decide, DecisionRequest(second_review, Verdict.GENUINE), now=LATER)
     again = act(audited, claim, "ben", 1, now=LATER)
     assert again.review_id == second_review.review_id
     assert again.token > second_review.token
     with pytest.raises(Overtaken, match="no longer the one"):
-        act(audited, decide, second_review, Verdict.GENUINE, now=LATER)
+        act(audited, decide, DecisionRequest(second_review, Verdict.GENUINE), now=LATER)
     with pytest.raises(Overtaken, match="has been decided"):
         act(audited, claim, "cleo", 1, now=LATER)
     assert ask(audited, list_second_verdicts, 1) == []
@@ -103,7 +102,7 @@ def test_a_look_is_held_by_one(audited: Engine, second_review: Claim):
     assert act(audited, claim, "cleo", now=SOON).review_id != second_review.review_id
     assert act(audited, claim, "cleo", now=LATER).review_id == second_review.review_id
     with pytest.raises(Overtaken, match="has been decided"):
-        act(audited, decide, second_review, Verdict.GENUINE, now=LATER)
+        act(audited, decide, DecisionRequest(second_review, Verdict.GENUINE), now=LATER)
 
 
 def test_of_two_looks_at_a_case_the_last_one_taken_counts(audited: Engine, second_review: Claim):
@@ -121,18 +120,25 @@ def test_a_look_given_back_is_free_and_still_shown_as_open(audited: Engine, seco
     act(audited, release, second_review, now=SOON)
     assert ask(audited, show_case, "ben", 1, now=SOON).case.state == "open"
     with pytest.raises(Overtaken, match="given back"):
-        act(audited, decide, second_review, Verdict.GENUINE, now=SOON)
+        act(audited, decide, DecisionRequest(second_review, Verdict.GENUINE), now=SOON)
     assert act(audited, claim, "ben", now=SOON).review_id == second_review.review_id
 
 
 def test_a_look_is_answered_once(audited: Engine, second_review: Claim):
     """Sent again with its key the answer is the same; without it, or with another content or case, it is refused."""
-    first, again = (act(audited, decide, second_review, Verdict.GENUINE, key="k", now=now) for now in (SOON, LATER))
+    first, again = (
+        act(audited, decide, DecisionRequest(second_review, Verdict.GENUINE, key="k"), now=now) for now in (SOON, LATER)
+    )
     assert first == again
     with pytest.raises(Overtaken, match="has been decided"):
-        act(audited, decide, second_review, Verdict.GENUINE, now=SOON)
+        act(audited, decide, DecisionRequest(second_review, Verdict.GENUINE), now=SOON)
     with pytest.raises(KeyReused):
-        act(audited, decide, second_review, Verdict.COUNTERFEIT, ground="known_goods", key="k", now=SOON)
+        act(
+            audited,
+            decide,
+            DecisionRequest(second_review, Verdict.COUNTERFEIT, "known_goods", key="k"),
+            now=SOON,
+        )
     with pytest.raises(KeyReused):
         judge(audited, 7, by="ben", key="k", now=SOON)
     with reading(audited) as connection:
@@ -151,11 +157,11 @@ def test_nobody_audits_what_they_decided(audited: Engine):
 
 def test_a_repeat_is_the_same_reviewers_and_later(audited: Engine, second_review: Claim):
     """Not before the set number of days, and then unseen like any other."""
-    act(audited, decide, second_review, Verdict.GENUINE, now=SOON)
+    act(audited, decide, DecisionRequest(second_review, Verdict.GENUINE), now=SOON)
     for case_id in (4, 5, 6):
         judge(audited, case_id, by="ben", now=SOON)
     taken = act(audited, claim, "ben", now=NOON + timedelta(days=1))
-    act(audited, decide, taken, Verdict.GENUINE, now=NOON + timedelta(days=1))
+    act(audited, decide, DecisionRequest(taken, Verdict.GENUINE), now=NOON + timedelta(days=1))
     assert taken.case_id in (2, 3)
     assert [one.kind for one in ask(audited, list_second_verdicts, taken.case_id)] == ["repeat"]
 
@@ -171,7 +177,13 @@ def test_six_at_once_share_cases_and_looks(engine: Engine, make_scored: Make):
         for number in range(16):
             now = NOON + timedelta(seconds=number)
             if taken := act(engine, claims.claim, name, settings=some, now=now):
-                act(engine, verdicts.decide, taken, Verdict.GENUINE, settings=some, now=now)
+                act(
+                    engine,
+                    verdicts.decide,
+                    DecisionRequest(taken, Verdict.GENUINE),
+                    now=now,
+                    context=ReviewContext(some),
+                )
                 done.append((taken.case_id, taken.review_id))
         return done
 

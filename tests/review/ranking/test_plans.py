@@ -15,7 +15,17 @@ from support.transactions import act, ask
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case
 from ipml.review.decisions import Origin, record_all
-from ipml.review.queue import claim, decide, decide_bulk, enqueue, list_cases, preview_bulk, release
+from ipml.review.queue import (
+    BulkRequest,
+    DecisionRequest,
+    claim,
+    decide,
+    decide_bulk,
+    enqueue,
+    list_cases,
+    preview_bulk,
+    release,
+)
 from ipml.review.ranking.plans import (
     Measured,
     PlannedReview,
@@ -103,7 +113,7 @@ def reviewed(engine: Engine, make_scored: Make) -> Engine:
         claimed_at = NOON + timedelta(hours=case_id)
         taken = act(engine, claim, "ana", case_id, now=claimed_at)
         verdict, minutes = (Verdict.CANNOT_TELL, 3) if case_id <= 20 else (Verdict.GENUINE, 1)
-        act(engine, decide, taken, verdict, now=claimed_at + timedelta(minutes=minutes))
+        act(engine, decide, DecisionRequest(taken, verdict), now=claimed_at + timedelta(minutes=minutes))
     return engine
 
 
@@ -129,12 +139,12 @@ def test_what_nobody_claimed_to_decide_takes_no_minutes(engine: Engine, make_sco
     for number in range(1, 6):
         act(engine, release, act(engine, claim, "ana", number, now=NOON), now=NOON)
     later = NOON + timedelta(days=4)
-    seen = ask(engine, preview_bulk, range(1, 4), "ben", Verdict.GENUINE, now=later)
-    act(engine, decide_bulk, range(1, 4), "ben", Verdict.GENUINE, token=seen.digest, now=later)
+    seen = ask(engine, preview_bulk, BulkRequest(range(1, 4), "ben", Verdict.GENUINE), now=later)
+    act(engine, decide_bulk, BulkRequest(range(1, 4), "ben", Verdict.GENUINE), token=seen.digest, now=later)
     for number, origin in ((4, "appeal"), (5, "spread")):
         row = ask(engine, find_case, number)
         made = Decision(0, number, row.listing_id, Verdict.GENUINE, "", "", "lea", later)
-        act(engine, record_all, [(row, made)], None, None, Origin(origin), consequences=None)
+        act(engine, record_all, [(row, made)], Origin(origin))
     assert ask(engine, measure_minutes) == []
 
 

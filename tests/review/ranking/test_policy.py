@@ -12,7 +12,15 @@ from pydantic import ValidationError
 
 from ipml.errors import UnusableSetting
 from ipml.records import Listing
-from ipml.review.ranking.policy import FARTHEST, Policy, Usual, WorkingHours, load_policy, read_expected_value, weigh
+from ipml.review.ranking.policy import (
+    FARTHEST,
+    Policy,
+    Usual,
+    WorkingHours,
+    compute_expected_value,
+    load_policy,
+    read_expected_value,
+)
 from ipml.review.ranking.queue_order import MedianCounter
 
 POLICY = load_policy()
@@ -43,7 +51,7 @@ def make_listing(**fields: object) -> Listing:
 @given(listings, st.none() | scores)
 def test_a_value_is_finite_bounded_and_adds_up(listing: Listing, score: float | None):
     """Whatever a listing says: at most what the caps allow, never nothing of a number, and the same from its text."""
-    expected_value = weigh(listing, score, POLICY)
+    expected_value = compute_expected_value(listing, score, POLICY)
     assert 0 <= expected_value.harm <= POLICY.most_price * POLICY.most_sales * 3
     mistakes = (1 - expected_value.probability) * POLICY.wrongful_removal_share * POLICY.wrongful_removal_cost
     gain = expected_value.probability * expected_value.harm
@@ -56,35 +64,37 @@ def test_a_value_is_finite_bounded_and_adds_up(listing: Listing, score: float | 
 @given(listings, st.tuples(scores, scores), st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)))
 def test_likelier_dearer_and_better_sold_is_worth_more(listing: Listing, some: tuple, known: tuple):
     """Neither a higher score nor a higher price nor more sales lower the value."""
-    values = [weigh(listing, number, POLICY).value for number in sorted(some)]
+    values = [compute_expected_value(listing, number, POLICY).value for number in sorted(some)]
     assert values[0] <= values[1] + 1e-9
     for name in ("price", "seller_sales"):
-        values = [weigh(make_listing(**{name: number}), some[0], POLICY).value for number in sorted(known)]
+        values = [
+            compute_expected_value(make_listing(**{name: number}), some[0], POLICY).value for number in sorted(known)
+        ]
         assert values[0] <= values[1] + 1e-9
 
 
 def test_a_price_that_is_a_slip_of_the_pen_does_not_own_the_queue():
     """1e308 counts as the most a price may, and a likelier listing at half of that stands above it."""
-    slip = weigh(make_listing(price=1e308), 0.1, POLICY)
+    slip = compute_expected_value(make_listing(price=1e308), 0.1, POLICY)
     assert slip.price == POLICY.most_price
-    assert weigh(make_listing(price=POLICY.most_price / 2), 0.9, POLICY).value > slip.value
+    assert compute_expected_value(make_listing(price=POLICY.most_price / 2), 0.9, POLICY).value > slip.value
 
 
 def test_sales_are_the_listings_own_where_known():
     """Ten in ten days are about twenty in thirty more, drawn to the usual; a seller's are shared by the listings."""
     own = make_listing(listing_sales=10, listed_at=LISTED, observed_at=SEEN, seller_sales=900)
     expected = (10 + POLICY.usual_sales_a_day * 30) / (10 + 30) * POLICY.days_until_next_review
-    assert weigh(own, 0.5, POLICY).sales == pytest.approx(expected)
-    one, ten = (weigh(make_listing(seller_listings=number), 0.5, POLICY).sales for number in (1, 10))
+    assert compute_expected_value(own, 0.5, POLICY).sales == pytest.approx(expected)
+    one, ten = (compute_expected_value(make_listing(seller_listings=number), 0.5, POLICY).sales for number in (1, 10))
     assert one > ten > 0
 
 
 def test_what_is_missing_is_assumed():
     """A price without a rate takes the usual one, an abstained score the prevalence, and the parts say so."""
     for currency in ("XXX", None):
-        expected_value = weigh(make_listing(currency=currency), 0.5, POLICY)
+        expected_value = compute_expected_value(make_listing(currency=currency), 0.5, POLICY)
         assert (expected_value.price, expected_value.assumed) == (POLICY.usual_price, ("price",))
-    expected_value = weigh(make_listing(), None, POLICY)
+    expected_value = compute_expected_value(make_listing(), None, POLICY)
     assert (expected_value.probability, expected_value.assumed) == (POLICY.prevalence, ("probability",))
 
 
@@ -92,7 +102,7 @@ def test_what_is_unknown_is_the_median_of_the_brand_then_of_the_category():
     """The policy's own figure comes last; four prices of a brand make no median, five do."""
     usual = Usual({"brand:acme": 70.0, "category:bags": 30.0}, {"category:bags": 2.0})
     known = ({"brand": "ACME", "category": "Bags"}, {"brand": "Other", "category": "Bags"}, {})
-    seen = [weigh(Listing("A7", "s1", "Bag", **fields), 0.5, POLICY, usual) for fields in known]
+    seen = [compute_expected_value(Listing("A7", "s1", "Bag", **fields), 0.5, POLICY, usual) for fields in known]
     assert [one.price for one in seen] == [70.0, 30.0, POLICY.usual_price]
     assert [one.sales for one in seen] == pytest.approx([60.0, 60.0, POLICY.usual_sales_a_day * 30])
     counting = MedianCounter(POLICY)

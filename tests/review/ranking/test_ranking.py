@@ -10,10 +10,10 @@ from support.transactions import act, ask
 
 from ipml.records import Verdict
 from ipml.review.cases import find_case
-from ipml.review.queue import claim, decide, enqueue, history, list_cases, release
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue, history, list_cases, release
 from ipml.review.ranking import queue_order
 from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.queue_order import QueueOrder, current_ranking, explain_value, rank_again, rerank, sort_column
+from ipml.review.ranking.queue_order import QueueOrder, current_ranking, explain_value, rank_again, rerank
 from ipml.storage.audit_trail.audit import list_rows, verify
 from ipml.storage.database import writing
 from ipml.storage.tables import cases, rankings
@@ -86,7 +86,7 @@ def test_a_claim_outlives_a_new_order(queue: Engine):
     """Who holds a case decides it; decided it keeps its place, until it comes back."""
     taken = act(queue, claim, "ana", 1, now=NOON)
     rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="lea")
-    assert act(queue, decide, taken, Verdict.GENUINE, now=NOON).reviewer == "ana"
+    assert act(queue, decide, DecisionRequest(taken, Verdict.GENUINE), now=NOON).reviewer == "ana"
     before = ask(queue, find_case, 1)
     assert rerank(queue, QueueOrder.FIFO, POLICY, now=NOON, actor="lea") == 2
     assert ask(queue, find_case, 1).rank == before.rank < 0
@@ -104,9 +104,16 @@ def test_ranking_goes_on_over_many_batches(engine: Engine, make_scored: Make):
     assert names(engine)[:3] == ["L0", "L1", "L2"]
 
 
+COLUMNS = {
+    QueueOrder.SCORE: cases.c.score_rank,
+    QueueOrder.VALUE: cases.c.value_rank,
+    QueueOrder.FIFO: cases.c.enqueued_at,
+}
+
+
 def listed(engine: Engine, order: QueueOrder) -> list[str]:
     """Return the listings of the open cases as an order sorts them."""
-    query = select(cases.c.listing_id).where(cases.c.state == "open").order_by(sort_column(order), cases.c.case_id)
+    query = select(cases.c.listing_id).where(cases.c.state == "open").order_by(COLUMNS[order], cases.c.case_id)
     return ask(engine, Connection.scalars, query)
 
 

@@ -16,7 +16,17 @@ from ipml.review.arrivals.intake import IntakeResult, enqueue_batch, enqueue_pla
 from ipml.review.arrivals.snapshot import make_key
 from ipml.review.claims import is_turn
 from ipml.review.exports import export_labels
-from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, release
+from ipml.review.queue import (
+    DecisionRequest,
+    Enqueued,
+    claim,
+    count_cases,
+    decide,
+    enqueue,
+    history,
+    list_cases,
+    release,
+)
 from ipml.review.sampling.exploration import make_sampling_hash
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify
@@ -71,7 +81,7 @@ def test_every_case_carries_its_odds(engine: Engine, file: list[ScoredListing]):
     send(engine, file)
     with writing(engine) as connection:
         while taken := claim(connection, "ana"):
-            decide(connection, taken, Verdict.GENUINE)
+            decide(connection, DecisionRequest(taken, Verdict.GENUINE))
     with reading(engine) as connection:
         odds = [(table.c.lane, table.c.sampling_probability) for table in (cases, decisions)]
         query = select(cases.c.listing_id, *odds[0], *odds[1])
@@ -133,7 +143,7 @@ def queue(seeded: Engine, file: list[ScoredListing]) -> Engine:
 def take(engine: Engine, settings: Settings = QUARTER) -> tuple[str, float]:
     """Decide the next case; return its lane and lot."""
     taken = act(engine, claim, "ana", settings=settings, now=NOON)
-    act(engine, decide, taken, Verdict.GENUINE, now=NOON)
+    act(engine, decide, DecisionRequest(taken, Verdict.GENUINE), now=NOON)
     with reading(engine) as connection:
         query = select(cases.c.lane, cases.c.random_order).where(cases.c.case_id == taken.case_id)
         return tuple(connection.execute(query).one())

@@ -14,7 +14,7 @@ from support.transactions import ask
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
-from ipml.review.queue import claim, decide, enqueue, get_case, list_cases
+from ipml.review.queue import DecisionRequest, claim, decide, enqueue, get_case, list_cases
 from ipml.review.sampling.estimates import (
     LEAST_DRAWS,
     Cell,
@@ -53,7 +53,7 @@ def judge(engine: Engine, case_id: int | None = None, verdict: Verdict | None = 
         scored = get_case(connection, taken.case_id).scored
         verdict = verdict or (Verdict.COUNTERFEIT if is_counterfeit(scored) else Verdict.GENUINE)
         ground = "known_goods" if verdict is Verdict.COUNTERFEIT else ""
-        decide(connection, taken, verdict, ground=ground, now=NOON)
+        decide(connection, DecisionRequest(taken, verdict, ground), now=NOON)
         return True
 
 

@@ -8,14 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
-from support.consequences import COOPERATION
+from support.consequences import COOPERATING
 from support.transactions import ask, read_rows, read_scalars
 
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import claim, count_cases, decide, decide_bulk, enqueue, list_cases, preview_bulk
+from ipml.review.queue import (
+    BulkRequest,
+    DecisionRequest,
+    ReviewContext,
+    claim,
+    count_cases,
+    decide,
+    decide_bulk,
+    enqueue,
+    list_cases,
+    preview_bulk,
+)
 from ipml.review.queue_metrics import time_reviews
 from ipml.simulation.year.people import (
     Appeals,
@@ -105,7 +116,7 @@ def test_a_case_takes_its_time(engine: Engine, make_scored: Callable[..., Scored
     """From opening a case to its verdict passes what the staff takes for it."""
     enqueue(engine, [make_scored("listing-0000000")], now=NOON)
     with writing(engine) as connection:
-        decide(connection, claim(connection, "ana", now=NOON), Verdict.ESCALATE, now=NOON)
+        decide(connection, DecisionRequest(claim(connection, "ana", now=NOON), Verdict.ESCALATE), now=NOON)
     people = SimulatedStaff(engine, load_enforcement_policy(), staff=Staff(time_a_case=timedelta(minutes=4)))
     people.truth.add(np.array([True]))
     assert people.decide_escalated(NOON + timedelta(hours=1), np.random.default_rng(0)) == 1
@@ -118,8 +129,8 @@ def test_another_lead_hears_what_the_lead_decided(engine: Engine, make_scored, d
     rng, consequences = np.random.default_rng(0), Enforcement(load_enforcement_policy())
     enqueue(engine, [make_scored("listing-0000000", 0.9)], now=NOON)
     with writing(engine) as connection:
-        case, options = claim(connection, decider, now=NOON), {"now": NOON, "consequences": consequences}
-        decide(connection, case, Verdict.COUNTERFEIT, ground="declared_replica", **options)
+        request = DecisionRequest(claim(connection, decider, now=NOON), Verdict.COUNTERFEIT, "declared_replica")
+        decide(connection, request, now=NOON, context=ReviewContext(consequences=consequences))
     people = SimulatedStaff(engine, load_enforcement_policy(), consequences=consequences)
     people.truth.add(np.array([False]))
     appeals = Appeals(people, ComplaintRates(wronged=1.0))
@@ -160,8 +171,10 @@ def send_in_vain(engine, first: int, now: datetime) -> None:
     later = now + timedelta(hours=2)
     with writing(engine) as connection:
         numbers = [case.case_id for case in list_cases(connection, limit=200, now=later)]
-        token = preview_bulk(connection, numbers, "ana", Verdict.GENUINE, now=later).digest
-        decide_bulk(connection, numbers, "ana", Verdict.GENUINE, token=token, now=later, consequences=COOPERATION)
+        token = preview_bulk(connection, BulkRequest(numbers, "ana", Verdict.GENUINE), now=later).digest
+        decide_bulk(
+            connection, BulkRequest(numbers, "ana", Verdict.GENUINE), token=token, now=later, context=COOPERATING
+        )
 
 
 def test_who_misuses_notices_is_warned_and_then_suspended(engine):
