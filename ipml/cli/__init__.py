@@ -24,6 +24,7 @@ from ipml.cli.model.labels import labels, leakage_audit, select
 from ipml.cli.model.models import compare, drift, promote, robustness, rollback, shadow
 from ipml.cli.model.questions import app as analyse_app
 from ipml.cli.options import make_group
+from ipml.cli.removed import find_removed
 from ipml.cli.score import portfolios, score
 from ipml.cli.serve import serve
 from ipml.cli.terminal import OPENED
@@ -125,7 +126,7 @@ _enforce.add_typer(takedown.automatic_app, name="automatic")
 _add_commands(_enforce, takedown.ledger)
 
 _outbox = _add_group("outbox", _CASES, "Deliver messages to platform, sellers and rights holders.", "deliver --follow")
-_add_commands(_outbox, outbox.deliver, outbox.answer, outbox.dead, outbox.retry, outbox.drop, outbox.secret)
+_add_commands(_outbox, outbox.deliver, outbox.answer, outbox.dead, outbox.retry, outbox.secret)
 _outbox.command("test")(outbox.try_receiver)
 
 app.add_typer(evidence.evidence_app, name="evidence", rich_help_panel=_CASES)
@@ -133,7 +134,7 @@ app.add_typer(evidence.audit_app, name="audit", rich_help_panel=_CASES)
 app.add_typer(seller.seller_app, name="seller", rich_help_panel=_CASES)
 
 _cooperate = _add_group(
-    "cooperate", _OTHERS, "Notices and who gives them, complaints, networks of sellers, referrals.", "notice waiting"
+    "cooperate", _OTHERS, "Notices and who gives them, complaints, networks of sellers, referrals.", "network list"
 )
 _cooperate.add_typer(notice.notice_app, name="notice")
 _cooperate.add_typer(notifier.app, name="notifier")
@@ -178,6 +179,8 @@ def make_commands() -> Any:
 
 def main() -> NoReturn:
     """Run one command; errors of users or the machine print one line and exit with code 2."""
+    if answer := find_removed(sys.argv[1:]):
+        _complain(answer)
     try:
         make_commands()()
     except IpmlError as error:

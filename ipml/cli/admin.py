@@ -81,50 +81,6 @@ def list_(database: Database = None) -> None:
 
 
 @user_app.command()
-def disable(name: UserName, by: By = None, database: Database = None) -> None:
-    """Block a user's login at once; their decisions stay.
-
-    Example: ipml admin user disable ana
-    """
-    from ipml.web.accounts.users import disable_user
-
-    with _managing(database, by) as (connection, actor):
-        disable_user(connection, name, actor)
-    typer.echo(f"{name} can no longer log in.")
-
-
-@user_app.command()
-def enable(name: UserName, by: By = None, database: Database = None) -> None:
-    """Unblock a user's login.
-
-    Example: ipml admin user enable ana
-    """
-    from ipml.web.accounts.users import enable_user
-
-    with _managing(database, by) as (connection, actor):
-        enable_user(connection, name, actor)
-    typer.echo(f"{name} can log in again.")
-
-
-@user_app.command()
-def role(
-    name: UserName,
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="one of brand, viewer, reviewer, lead and admin.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Change a user's role; they are logged out, and the role applies from the next login.
-
-    Example: ipml admin user role ana lead
-    """
-    from ipml.web.accounts.users import set_role
-
-    with _managing(database, by) as (connection, actor):
-        set_role(connection, name, parse_role(role), actor)
-    typer.echo(f"{name} is a {role} from the next login on.")
-
-
-@user_app.command()
 def password(
     name: UserName, password_stdin: PasswordFromStdin = False, by: By = None, database: Database = None
 ) -> None:
@@ -140,32 +96,6 @@ def password(
     with writing_to(database) as connection:
         set_password(connection, name, new, actor=actor)
     typer.echo(f"{name} has another password, and is logged out everywhere.")
-
-
-@user_app.command()
-def sessions(
-    name: UserName,
-    end: Annotated[bool, typer.Option("--end", help="End them all, as after a laptop was lost.")] = False,
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """List a user's sessions, or end all of them.
-
-    Example: ipml admin user sessions ana --end
-    """
-    from ipml.web.accounts.sessions import list_sessions, log_out_everywhere
-
-    if end:
-        with _managing(database, by) as (connection, actor):
-            n_ended = log_out_everywhere(connection, name, actor)
-        typer.echo(f"{n_ended} sessions of {name} have ended.")
-        return
-    with reading_from(database) as connection:
-        rows = [
-            [f"{moment:%Y-%m-%d %H:%M}" for moment in (one.created_at, one.seen_at, one.expires_at)]
-            for one in list_sessions(connection, name)
-        ]
-    show_table(("since (UTC)", "last used", "ends at the latest"), rows)
 
 
 @user_app.command()
@@ -212,43 +142,6 @@ def sells(
     with _managing(database, by) as (connection, actor):
         change(connection, name, seller, by=actor)
     typer.echo(f"{name} {what} listings of {seller}{' again' if no_longer else ''}.")
-
-
-@user_app.command()
-def bind(
-    name: UserName,
-    brand: Annotated[str, typer.Argument(metavar="BRAND", help="As listings have it.")],
-    notifier: Annotated[str, typer.Option(help="E-mail of the notifier in whose name they give notice.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Let a brand account act for a brand in the portal; bind each spelling of the brand.
-
-    Example: ipml admin user bind ann Vellmar --notifier ann@vellmar.example
-    """
-    from ipml.web.accounts.brand_accounts import bind_brand
-
-    with _managing(database, by) as (connection, actor):
-        bound = bind_brand(connection, name, brand, notifier, by=actor, now=datetime.now(UTC))
-    typer.echo(f"{name} acts for {bound.brand} in the name of {bound.address}.")
-
-
-@user_app.command()
-def unbind(
-    name: UserName,
-    brand: Annotated[str, typer.Argument(metavar="BRAND", help="As it was bound.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Stop an account from acting for a brand; its actions so far stay.
-
-    Example: ipml admin user unbind ann Vellmar
-    """
-    from ipml.web.accounts.brand_accounts import unbind_brand
-
-    with _managing(database, by) as (connection, actor):
-        unbind_brand(connection, name, brand, by=actor, now=datetime.now(UTC))
-    typer.echo(f"{name} no longer acts for {brand}.")
 
 
 @contextmanager

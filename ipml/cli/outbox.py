@@ -154,23 +154,6 @@ def retry(
         typer.echo(f"{len(keys) - overtaken:,} messages wait again{stay}.")
 
 
-def drop(
-    key: Key,
-    why: Annotated[str, typer.Option(help="Why it need not be delivered.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Mark a dead letter as not to be delivered; it stays on record with your name.
-
-    Example: ipml outbox drop measure-12-imposed-3f9a1c2e --why "done by phone"
-    """
-    from ipml.storage import outbox
-
-    with acting_in(database, Action.SETTLE_MESSAGES, by) as (connection, name):
-        outbox.drop_dead(connection, key, name, why, datetime.now(UTC))
-    typer.echo(f"Message {key} is dropped.")
-
-
 def make_sink(settings: Settings, out: Path | None = None, channels: list[str] | None = None) -> WebhookSink | FileSink:
     """Return the destination of messages: a file, or by default the addresses of the settings."""
     from ipml.enforcement.takedown.delivery import CHANNELS

@@ -123,7 +123,7 @@ def put_into_queue(
     if counts.still_offered:
         yield f"{counts.still_offered:,} found counterfeit before are still on offer: `ipml enforce measure list`."
     if matched := match_notices(engine, now=now).found:
-        yield f"{matched:,} of them notices had come of: `ipml cooperate notice waiting`."
+        yield f"{matched:,} of them were reported in notices before: see the page Notices."
     policy = load_enforcement_policy()
     if policy.automatic.is_on:
         acted = act(engine, policy, settings, consequences=Cooperation(policy))

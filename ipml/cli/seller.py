@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.options import DAY, By, Database, NewList, Seller, Yes, make_group
-from ipml.cli.terminal import acting, acting_in, open_for_command, printable, reading_from, show_minute
+from ipml.cli.terminal import acting, acting_in, open_for_command, printable, reading_from
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ipml.enforcement.privacy.erasure import Erased
     from ipml.enforcement.privacy.legal_holds import Hold
     from ipml.listings.brands import Brands
-    from ipml.review.sellers.seller_lists import ListedSeller, ListEntry, ListKind
+    from ipml.review.sellers.seller_lists import ListedSeller
 
 
 seller_app = make_group("Show what is stored of a seller, erase it, or hold what a claim needs.", "seller show s-1207")
@@ -236,85 +236,8 @@ def expire_records(
     typer.echo(f"{expired.total:>8,}  {'due' if dry_run else 'expired'}")
 
 
-lists_app = make_group(
-    "Lists of sellers: authorised, denied, watched. They hold at once, beside the score.", "seller lists show"
-)
+lists_app = make_group("Load lists of sellers: authorised, denied, watched.", "seller lists load brands.toml")
 seller_app.add_typer(lists_app, name="lists")
-_KINDS = "authorised, denied or watched"
-
-
-@lists_app.command("show")
-def show_lists(
-    seller: Annotated[str | None, typer.Argument(metavar="[SELLER]", help="Only of this seller.")] = None,
-    kind: Annotated[str | None, typer.Option(help=f"Only one list: {_KINDS}.")] = None,
-    ended: Annotated[bool, typer.Option("--ended", help="Also what was removed or has expired.")] = False,
-    database: Database = None,
-) -> None:
-    """Show the list entries in force, with reason, source and author.
-
-    Example: ipml seller lists show --kind denied
-    """
-    from ipml.review.sellers.seller_lists import list_entries
-
-    now = datetime.now(UTC)
-    wanted = None if kind is None else _read_kind(kind)
-    with reading_from(database) as connection:
-        found = list_entries(connection, now=now, kind=wanted, seller_id=seller, with_ended=ended)
-    for one in found:
-        until = _say_end(one, now)
-        who = f"{one.seller_id or one.pseudonym}: {one.kind} for {one.scope}{until}"
-        said = f"{one.why} ({one.source}; {one.added_by}, {one.added_at:%Y-%m-%d}, {one.origin})"
-        typer.echo(printable(f"entry {one.entry_id}: {who}: {said}"))
-    typer.echo(f"{len(found):,} entries.")
-
-
-@lists_app.command("add")
-def add_to_list(
-    kind: Annotated[str, typer.Argument(metavar="LIST", help=f"One of {_KINDS}.")],
-    seller: Seller,
-    why: Annotated[str, typer.Option(help="The reason; encrypted with the seller's key.")],
-    source: Annotated[str, typer.Option(help="Where it is known from: a contract, a judgment, a notice.")],
-    brand: Annotated[str | None, typer.Option(help="Only for listings of this brand; by default of all.")] = None,
-    until: Annotated[
-        datetime | None, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds (UTC).")
-    ] = None,
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Put a seller on a list: in force at once, also for open cases, until the end of that day.
-
-    It replaces an entry of the same list, seller and brand. It changes no score.
-
-    Example: ipml seller lists add denied s-1207 --why "sold counterfeits" --source "judgment 4 O 12/26"
-    """
-    from ipml.review.sellers.seller_lists import ListedSeller, add_entry
-
-    end = None if until is None else _end_of(until)
-    listed = ListedSeller(_read_kind(kind), seller, why, source, brand, (), end)
-    with acting_in(database, Action.CHANGE_LISTS, by) as (connection, name):
-        entry, is_new = add_entry(connection, listed, by=name, now=datetime.now(UTC))
-    said = "is in force" if is_new else "said so already"
-    typer.echo(printable(f"Entry {entry.entry_id} {said}: {seller} is {entry.kind} for {entry.scope}."))
-
-
-@lists_app.command("remove")
-def remove_from_list(
-    entry: Annotated[int, typer.Argument(metavar="ENTRY", help="Number of the entry.")],
-    why: Annotated[str, typer.Option(help="The reason; encrypted with the seller's key.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Remove an entry from its list; it has no effect from now on.
-
-    Example: ipml seller lists remove 12 --why "the judgment was reversed"
-    """
-    from ipml.review.sellers.seller_lists import remove_entry
-
-    now = datetime.now(UTC)
-    with acting_in(database, Action.CHANGE_LISTS, by) as (connection, name):
-        removed = remove_entry(connection, entry, why=why, by=name, now=now)
-    said = "is off its list" if removed.removed_at == now else "had ended"
-    typer.echo(f"Entry {entry} {said}.")
 
 
 @lists_app.command("load")
@@ -389,21 +312,3 @@ def _end_of(day: date) -> datetime:
     if day.year == MAXYEAR:
         raise UnusableSetting("until", f"{day:%Y-%m-%d}", f"a day before {MAXYEAR}, or none")
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
-
-
-def _say_end(entry: ListEntry, now: datetime) -> str:
-    """Return the expiry of an entry as a phrase."""
-    if entry.removed_at:
-        why = f": {entry.why_removed}" if entry.why_removed else ""
-        return f", removed {show_minute(entry.removed_at)} by {entry.removed_by}{why}"
-    if entry.until is None:
-        return ""
-    return f", {'ended' if entry.until <= now else 'until'} {show_minute(entry.until)}"
-
-
-def _read_kind(word: str) -> ListKind:
-    from ipml.review.sellers.seller_lists import ListKind
-
-    if word not in list(ListKind):
-        raise UnusableSetting("list", repr(word), f"one of {_KINDS}")
-    return ListKind(word)

@@ -9,23 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.evidence import as_folder, read_given_anchors, show_verdict
 from ipml.cli.options import (
-    Anchors,
     AsZip,
     By,
     Database,
     Force,
     Networks,
     NetworkSales,
-    Package,
-    PublicKey,
     make_group,
     out_option,
 )
 from ipml.cli.terminal import (
     acting,
-    acting_in,
     check_outputs,
     choose_networks,
     open_for_command,
@@ -193,62 +188,7 @@ def show(
             typer.echo(f"  {one.n_listings:,} listings in {one.currency}: {rate}")
 
 
-ReferralNumber = Annotated[int, typer.Argument(metavar="REFERRAL", help="Number of a referral.")]
-
-
-def receipt(
-    referral: ReferralNumber,
-    signed_by: Annotated[str, typer.Option(help="Person at the recipient who signed for it.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Record the recipient's receipt of a referral.
-
-    Example: ipml cooperate referral receipt 3 --signed-by "KHK Weber, file 12 Js 4/26"
-    """
-    from ipml.cooperation.referrals.handover import sign_receipt
-
-    with acting_in(database, Action.HAND_ON_NETWORKS, by) as (connection, name):
-        signed = sign_receipt(connection, referral, signed_by, by=name)
-    typer.echo(f"Referral {referral} ({signed.reference}), content {signed.content_digest}: received.")
-
-
-def outcome(
-    referral: ReferralNumber,
-    opened: Annotated[bool, typer.Option("--opened", help="An investigation was opened.")] = False,
-    arrests: Annotated[int | None, typer.Option(min=1, help="How many were arrested.")] = None,
-    seized: Annotated[float | None, typer.Option(help="Value of what was seized, in --currency.")] = None,
-    currency: Annotated[
-        str | None, typer.Option(help="Currency of that value, such as USD; by default that of the referral.")
-    ] = None,
-    dropped: Annotated[
-        str | None, typer.Option(metavar="WHY", help="It was dropped: a word of the policy's list.")
-    ] = None,
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Record the outcome of a referral; `ipml cooperate referral rank` learns from it.
-
-    Example: ipml cooperate referral outcome 3 --arrests 4
-    """
-    from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.cooperation.referrals.handover import note_outcome
-
-    amounts = {"opened": opened or None, "arrests": arrests, "seized": seized, "dropped": dropped}
-    kinds = [kind for kind, told in amounts.items() if told is not None]
-    if len(kinds) != 1:
-        raise UnusableSetting("outcome", ", ".join(kinds) or "none", "one of --opened, --arrests, --seized, --dropped")
-    amount, rules = arrests if seized is None else seized, load_cooperation_policy().referrals
-    with acting_in(database, Action.HAND_ON_NETWORKS, by) as (connection, name):
-        note_outcome(connection, referral, kinds[0], rules, by=name, amount=amount, currency=currency, why=dropped)
-    typer.echo(f"Referral {referral}: {kinds[0]}.")
-
-
-referral_app = make_group(
-    "Refer networks of sellers to authorities and rights holders, and record the outcomes.", "cooperate referral rank"
-)
-referral_app.command()(receipt)
-referral_app.command()(outcome)
+referral_app = make_group("Refer networks of sellers to authorities and rights holders.", "cooperate referral rank")
 
 
 @referral_app.command()
@@ -317,29 +257,6 @@ def build(
         typer.echo(f"Key      {built.anchor.key}")
 
 
-@referral_app.command("list")
-def list_handed_on(database: Database = None) -> None:
-    """List the referrals, the newest first, with receipts and outcomes.
-
-    Example: ipml cooperate referral list
-    """
-    from ipml.cooperation.referrals.handover import find_outcomes, list_referrals
-    from ipml.money import say_amount
-
-    with reading_from(database) as connection:
-        referrals, outcomes = list_referrals(connection), find_outcomes(connection)
-    head = ("referral", "reference", "network", "recipient", "built", "counterfeits", "value", "receipt", "outcome")
-    rows = []
-    for one in referrals:
-        recipient = one.recipient + (f" ({one.brand})" if one.brand else "")
-        value = "" if one.value is None else say_amount(one.value, one.currency)
-        receipt = f"{one.received_at:%Y-%m-%d} {one.received_by}" if one.received_at else ""
-        became = ", ".join(map(str, outcomes.get(one.referral_id, ())))
-        built = (one.referral_id, one.reference, one.network, recipient, f"{one.built_at:%Y-%m-%d}", one.n_confirmed)
-        rows.append((*built, value, receipt, became))
-    show_table(head, rows)
-
-
 @referral_app.command()
 def rank(
     top: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
@@ -381,40 +298,6 @@ def rank(
         rows.append((*counts, likely, f"{one.effort:.0f}", an_hour, signs))
     show_table(head, rows)
     typer.echo(f"Solvability was learnt from {n_outcomes} outcomes, beside the policy's judgement.")
-
-
-@referral_app.command()
-def profiles() -> None:
-    """Show the recipients of referrals, the fields each receives, and the terms.
-
-    Example: ipml cooperate referral profiles
-    """
-    for name, profile in _load_rules().profiles.items():
-        typer.echo(f"{name}: {profile.title}\n  {profile.purpose}\n  {profile.legal_basis}")
-        typer.echo(f"  receives: {', '.join(sorted(profile.fields))}")
-        who = "all members" if profile.names_unconfirmed else "members with a listing found counterfeit"
-        of = "of one brand" if profile.needs_brand else "of all brands"
-        typer.echo(
-            f"  names {who}; {of}; from {profile.least_members} members and {profile.least_confirmed} counterfeits on"
-        )
-        typer.echo(f"  kept: {profile.retention}")
-        may = "may hear of it" if profile.tells_sellers else "do not hear of it"
-        typer.echo(f"  sellers who ask {may}; records held for {profile.hold_days} days\n")
-
-
-@referral_app.command()
-def verify(package: Package, key: PublicKey = None, anchor: Anchors = None) -> None:
-    """Verify that a referral is unchanged; exit code 1, with every faulty file and line, if it is not.
-
-    The file verify.py in it does the same without ipml.
-
-    Example: ipml cooperate referral verify referral-12-police-criminal.zip
-    """
-    from ipml.enforcement.evidence.verify import check_package
-
-    with as_folder(package) as folder:
-        report = check_package(folder, key, read_given_anchors(anchor or ()))
-    show_verdict(map(str, report.findings), report.notes)
 
 
 def _load_rules() -> ReferralRules:

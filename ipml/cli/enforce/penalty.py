@@ -15,7 +15,6 @@ from ipml.cli.options import (
     EnforcementPolicyFile,
     Force,
     KnownBy,
-    Seller,
     make_group,
     moment_option,
     out_option,
@@ -24,7 +23,6 @@ from ipml.cli.terminal import (
     acting_in,
     check_outputs,
     open_for_command,
-    printable,
     reading_from,
     show_day,
     show_steps,
@@ -182,7 +180,7 @@ def link(
     typer.echo(f"Link {number}: {outcome}.")
 
 
-app = make_group("Look after strikes and penalties of sellers.", "enforce penalty list --state proposed")
+app = make_group("List and simulate penalties of sellers, and judge linked accounts.", "enforce penalty list")
 
 Number = Annotated[int, typer.Argument(metavar="PENALTY", help="Its number, as listed.")]
 Why = Annotated[str, typer.Option(help="The reason, for the record.")]
@@ -210,71 +208,6 @@ def list_(
         found = find_penalties(connection, state=None if state == "all" else state, at=now)
         sellers = {one.pseudonym: find_seller(connection, one.pseudonym) for one in found}
     _show_penalties(found, now, sellers)
-
-
-@app.command()
-def show(seller: Seller, policy: EnforcementPolicyFile = None, database: Database = None) -> None:
-    """Show a seller's strikes and penalties with reasons, and the present total.
-
-    Example: ipml enforce penalty show s-1029
-    """
-    from ipml.enforcement.penalties.ladder import find_penalties
-    from ipml.enforcement.penalties.penalties import explain_penalty
-    from ipml.enforcement.penalties.strikes import list_strikes, weigh
-    from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.pseudonyms import find_pseudonym
-
-    now, rules = datetime.now(UTC), load_enforcement_policy(policy)
-    with reading_from(database) as connection:
-        pseudonym = find_pseudonym(connection, seller)
-        if pseudonym is None:
-            typer.echo(f"Nothing is kept of seller {printable(seller)}.")
-            return
-        found = find_penalties(connection, pseudonym=pseudonym)
-        standing = weigh(connection, pseudonym, now, rules)
-        reasons = {one.penalty_id: explain_penalty(connection, one.penalty_id) for one in found}
-        rows = []
-        for strike in list_strikes(connection, seller):
-            days = (f"{strike.struck_at:%Y-%m-%d}", f"{strike.expires_at:%Y-%m-%d}", show_day(strike.taken_back_at))
-            rows.append((strike.decision_id, strike.case_id, strike.ground, f"{strike.weight:.2f}", *days))
-    show_table(("decision", "case", "ground", "weight", "on", "expires", "taken back"), rows, title="Strikes")
-    _show_penalties(found, now, {pseudonym: seller})
-    for number, reason in reasons.items():
-        if reason is None:
-            typer.echo(f"{number}: its seller was erased")
-            continue
-        confirmed = f" Confirmed: {printable(reason.why_confirmed)}" if reason.why_confirmed else ""
-        ended = f" Ended: {printable(reason.why_ended)}" if reason.why_ended else ""
-        typer.echo(f"{number}: {' '.join(reason.sentences)}{confirmed}{ended}")
-    typer.echo(f"Their strikes weigh {standing.weight:.2f} now.")
-
-
-@app.command()
-def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = None) -> None:
-    """Impose a proposed penalty; the person who decided its case cannot.
-
-    Example: ipml enforce penalty confirm 12 --why "third sweep in a month"
-    """
-    from ipml.enforcement.actions import confirm_penalty
-    from ipml.enforcement.policy import load_enforcement_policy
-
-    with acting_in(database, Action.CHANGE_PENALTIES, by) as (connection, name):
-        made = confirm_penalty(connection, penalty, name, why, load_enforcement_policy())
-    typer.echo(f"Penalty {penalty} ({made.kind}) is in force{_until(made)}.")
-
-
-@app.command()
-def lift(penalty: Number, why: Why, by: By = None, database: Database = None) -> None:
-    """End a penalty early, or dismiss a proposed one.
-
-    Example: ipml enforce penalty lift 12 --why "the goods were authorised"
-    """
-    from ipml.enforcement.actions import lift_penalty
-    from ipml.enforcement.policy import load_enforcement_policy
-
-    with acting_in(database, Action.CHANGE_PENALTIES, by) as (connection, name):
-        ended = lift_penalty(connection, penalty, name, why, load_enforcement_policy())
-    typer.echo(f"Penalty {penalty} ({ended.kind}) is {ended.ended_as}.")
 
 
 app.command()(simulate)
@@ -327,7 +260,3 @@ def _show_penalties(found: list[Penalty], now: datetime, sellers: Mapping[str, s
         seller = sellers.get(one.pseudonym) or "erased"
         rows.append((one.penalty_id, seller, one.kind.value, one.state(now), since, until, f"{one.weight:.2f}"))
     show_table(("penalty", "seller", "kind", "state", "since", "until", "weight"), rows, title="Penalties")
-
-
-def _until(penalty: Penalty) -> str:
-    return f" until {penalty.until:%Y-%m-%d}" if penalty.until else " until it is lifted"

@@ -114,4 +114,4 @@ def _show(
 
 
 _RESTART = "restart `ipml serve` and `ipml worker` to put it in force."
-_REMEDIES = {"Review": "`ipml queue rank` puts it in force."}
+_REMEDIES = {"Review": "`ipml queue rerank` puts it in force."}
