@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import AsOf, Database, FirstDay, Force, LastDay, Year, out_option
+from ipml.cli.options import AsOf, Database, FirstDay, Force, LastDay, Year, out_option, take_records
 from ipml.cli.terminal import check_outputs, printable, reading_from, show_table
 from ipml.errors import UnusableSetting
 
@@ -32,15 +33,46 @@ KnownNetworks = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """The options that reports on a period share."""
+
+    year: Year = None
+    since: FirstDay = None
+    until: LastDay = None
+    as_of: AsOf = None
+    networks: KnownNetworks = None
+    force: Force = False
+    database: Database = None
+
+    @property
+    def period(self) -> Period:
+        """The period of the report; raises UnusableSetting if none or two are given."""
+        return choose_period(self.year, self.since, self.until)
+
+    def write(self, write_report: Callable[..., ReportDocument], folder: Path) -> None:
+        """Write a report, and print its main figures."""
+        from ipml.cooperation.policy import load_cooperation_policy
+        from ipml.cooperation.reports.document import show, show_interval
+        from ipml.settings import get_settings
+
+        period, rules = self.period, load_cooperation_policy().reports
+        check_outputs(folder, force=self.force)
+        networks = self.networks or get_settings().networks
+        with reading_from(self.database) as connection:
+            written = write_report(
+                connection, period=period, folder=folder, rules=rules, now=self.as_of, networks=networks
+            )
+        for figure in written.headline:
+            interval = f" ({show_interval(figure)})" if show_interval(figure) else ""
+            typer.echo(f"{figure.name}: {show(figure.value, figure.unit)}{interval}")
+
+
+@take_records
 def report_transparency(
-    year: Year = None,
-    since: FirstDay = None,
-    until: LastDay = None,
     out: Annotated[Path | None, out_option("Folder to write; by default transparency-YEAR.", "FOLDER")] = None,
-    force: Force = False,
-    as_of: AsOf = None,
-    networks: KnownNetworks = None,
-    database: Database = None,
+    *,
+    options: ReportOptions,
 ) -> None:
     """Write the transparency report of a year: a page, tables as CSV, and the files of the EU's template.
 
@@ -50,22 +82,18 @@ def report_transparency(
     """
     from ipml.cooperation.reports.transparency import write_transparency_report
 
-    period = choose_period(year, since, until)
-    folder = out or Path(f"transparency-{year or str(period).replace('/', '-')}")
-    _write(write_transparency_report, period, folder, as_of=as_of, networks=networks, force=force, database=database)
+    period = options.period
+    folder = out or Path(f"transparency-{options.year or str(period).replace('/', '-')}")
+    options.write(write_transparency_report, folder)
     typer.echo(f"Report of {period} written to {folder}")
 
 
+@take_records
 def report_brand(
     brand: Annotated[str, typer.Argument(metavar="BRAND", help="The brand, as listings have it.")],
-    year: Year = None,
-    since: FirstDay = None,
-    until: LastDay = None,
     out: Annotated[Path, out_option("Folder to write.", "FOLDER")] = Path("brand-report"),
-    force: Force = False,
-    as_of: AsOf = None,
-    networks: KnownNetworks = None,
-    database: Database = None,
+    *,
+    options: ReportOptions,
 ) -> None:
     """Write a report on a brand for its owner: a page, and tables as CSV.
 
@@ -76,9 +104,8 @@ def report_brand(
     """
     from ipml.cooperation.reports.brand import write_brand_report
 
-    period, of_brand = choose_period(year, since, until), partial(write_brand_report, brand=brand)
-    _write(of_brand, period, out, as_of=as_of, networks=networks, force=force, database=database)
-    typer.echo(f"Report on {printable(brand)}, {period}, written to {out}")
+    options.write(partial(write_brand_report, brand=brand), out)
+    typer.echo(f"Report on {printable(brand)}, {options.period}, written to {out}")
 
 
 def choose_period(year: int | None, first: datetime | None, last: datetime | None) -> Period:
@@ -90,30 +117,6 @@ def choose_period(year: int | None, first: datetime | None, last: datetime | Non
     if year is None and first is not None and last is not None:
         return Period.between(first.date(), last.date())
     raise UnusableSetting("period", "none, or parts of several", "--year, or both --since and --until")
-
-
-def _write(
-    write_report: Callable[..., ReportDocument],
-    period: Period,
-    folder: Path,
-    *,
-    as_of: datetime | None,
-    networks: Path | None,
-    force: bool,
-    database: str | None,
-) -> None:
-    """Write a report, and print its main figures."""
-    from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.cooperation.reports.document import show, show_interval
-    from ipml.settings import get_settings
-
-    check_outputs(folder, force=force)
-    rules, known = load_cooperation_policy().reports, networks or get_settings().networks
-    with reading_from(database) as connection:
-        written = write_report(connection, period=period, folder=folder, rules=rules, now=as_of, networks=known)
-    for one in written.headline:
-        interval = f" ({show_interval(one)})" if show_interval(one) else ""
-        typer.echo(f"{one.name}: {show(one.value, one.unit)}{interval}")
 
 
 def report_traders(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import DAY, By, Database, NewList, Seller, Yes, make_group
-from ipml.cli.terminal import acting, acting_in, open_for_command, printable, reading_from
+from ipml.cli.options import DAY, Database, NewList, Seller, Yes, make_group, take_records
+from ipml.cli.terminal import ActingUser, open_for_command, printable, reading_from
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
@@ -57,6 +57,7 @@ def show(seller: Seller, database: Database = None) -> None:
 
 
 @seller_app.command()
+@take_records
 def erase(
     seller: Annotated[list[str] | None, typer.Argument(metavar="SELLER…", help="Ids of sellers.")] = None,
     why: Annotated[str | None, typer.Option(help="Such as the number of the request; no name, as it is kept.")] = None,
@@ -65,8 +66,8 @@ def erase(
         bool, typer.Option("--again", help="Erase sellers of the file IPML_ERASED who came back with a backup.")
     ] = False,
     new_list: NewList = False,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Erase sellers: no data on them remains in the database or its files. It cannot be undone.
 
@@ -79,18 +80,15 @@ def erase(
     from ipml.enforcement.privacy.erasure import erase_again, erase_sellers
     from ipml.review.pictures.stored import sweep_files
     from ipml.settings import get_settings
-    from ipml.storage.database import reading
 
     listed_in = get_settings().erased
-    engine = open_for_command(database)
-    with reading(engine) as connection:
-        by = acting(connection, Action.ERASE_PEOPLE, by)
+    engine, name = user.open(Action.ERASE_PEOPLE)
     if new_list and listed_in is not None:
         begin_list(listed_in)
     if again:
         if seller or listed_in is None:
             raise UnusableSetting("--again", "a seller, or no file in IPML_ERASED", "the file, and no seller")
-        tell_erased(erase_again(engine, listed_in, by=by))
+        tell_erased(erase_again(engine, listed_in, by=name))
         sweep_files(engine, get_settings().pictures)
         return
     if not seller or not why:
@@ -98,7 +96,7 @@ def erase(
     _warn_of_referrals(engine, seller)
     if not yes:
         typer.confirm(f"Erase {len(seller):,} seller(s) for good?", abort=True)
-    tell_erased(erase_sellers(engine, seller, why=why, by=by, listed_in=listed_in))
+    tell_erased(erase_sellers(engine, seller, why=why, by=name, listed_in=listed_in))
     sweep_files(engine, get_settings().pictures)
     if listed_in is None:
         words = "a backup that is restored brings them back: name a file outside the database in IPML_ERASED"
@@ -124,13 +122,14 @@ def sweep(database: Database = None) -> None:
 
 
 @seller_app.command()
+@take_records
 def hold(
     seller: Seller,
     why: Annotated[str, typer.Option(help="For which claim, court or authority.")],
     until: Annotated[datetime, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds (UTC).")],
     case: Annotated[int | None, typer.Option(help="Only what belongs to this case; by default everything.")] = None,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Place a legal hold on a seller's records: until that day they are neither erased nor expire.
 
@@ -139,7 +138,7 @@ def hold(
     from ipml.enforcement.privacy.legal_holds import place_hold
 
     end = until.replace(tzinfo=UTC) + timedelta(days=1)
-    with acting_in(database, Action.HOLD_RECORDS, by) as (connection, name):
+    with user.acting(Action.HOLD_RECORDS) as (connection, name):
         placed = place_hold(connection, seller, why=why, until=end, by=name, case_id=case)
     typer.echo(f"Hold {placed.hold_id} is in force to the end of {until:%Y-%m-%d} (UTC).")
 
@@ -162,11 +161,12 @@ def holds(database: Database = None) -> None:
 
 
 @seller_app.command()
+@take_records
 def release(
     seller: Seller,
     number: Annotated[int | None, typer.Option("--hold", help="Number of one hold; by default all of them.")] = None,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """End the legal holds on a seller.
 
@@ -174,7 +174,7 @@ def release(
     """
     from ipml.enforcement.privacy.legal_holds import release_holds
 
-    with acting_in(database, Action.HOLD_RECORDS, by) as (connection, name):
+    with user.acting(Action.HOLD_RECORDS) as (connection, name):
         count = release_holds(connection, seller, by=name, hold_id=number)
     typer.echo(f"{count:,} hold(s) ended.")
 
@@ -241,12 +241,13 @@ seller_app.add_typer(lists_app, name="lists")
 
 
 @lists_app.command("load")
+@take_records
 def load_brand_file(
     file: Annotated[
         Path | None, typer.Argument(metavar="[BRANDS]", help="Brand file (TOML); by default IPML_BRANDS.")
     ] = None,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Load a brand file into the lists: its authorised sellers, and each [[seller]] in it.
 
@@ -266,7 +267,7 @@ def load_brand_file(
     brands = load_brands(path)
     listed = list(_list_sellers(brands, path.name))
     in_force = [one for one in listed if one.until is None or one.until > now]
-    with acting_in(database, Action.CHANGE_LISTS, by) as (connection, name):
+    with user.acting(Action.CHANGE_LISTS) as (connection, name):
         added, removed, kept = load_entries(connection, in_force, by=name, now=now, version=brands.version)
     typer.echo(f"{added:,} entries added, {removed:,} removed, {kept:,} as before.")
     if expired := len(listed) - len(in_force):

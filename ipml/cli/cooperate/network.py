@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,19 +12,18 @@ import typer
 
 from ipml.cli.options import (
     AsZip,
-    By,
     Database,
     Force,
     Networks,
     NetworkSales,
     make_group,
     out_option,
+    take_records,
 )
 from ipml.cli.terminal import (
-    acting,
+    ActingUser,
     check_outputs,
     choose_networks,
-    open_for_command,
     printable,
     reading_from,
     show_table,
@@ -37,6 +37,26 @@ if TYPE_CHECKING:
     from ipml.cooperation.networks.detection import Networks as FoundNetworks
     from ipml.cooperation.networks.ties import Newcomer
     from ipml.cooperation.policy import ReferralRules
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFiles:
+    """The options of networks that were found before, and of sales known from elsewhere."""
+
+    networks: Networks = None
+    sales: NetworkSales = None
+
+    def load(self) -> FoundNetworks:
+        """Read the networks."""
+        from ipml.cooperation.networks.store import load_networks
+
+        return load_networks(choose_networks(self.networks))
+
+    def read_sales(self) -> pd.DataFrame | None:
+        """Read the sales; None without a file."""
+        from ipml.cooperation.networks.sales import read_sales
+
+        return read_sales(self.sales) if self.sales else None
 
 
 network_app = make_group(
@@ -161,11 +181,12 @@ def list_found(networks: Networks = None, top: Annotated[int, typer.Option(min=1
 
 
 @network_app.command()
+@take_records
 def show(
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="Number of a network.")],
-    networks: Networks = None,
-    sales: NetworkSales = None,
     top: Annotated[int, typer.Option(min=1, help="How many members, links and events.")] = 20,
+    *,
+    files: NetworkFiles,
 ) -> None:
     """Show a network: members, roles, links with their evidence, timeline, and what it sold.
 
@@ -173,11 +194,9 @@ def show(
     """
     from ipml.cooperation.networks.roles import describe_network
     from ipml.cooperation.networks.sales import estimate_sales
-    from ipml.cooperation.networks.store import load_networks
     from ipml.review.ranking.policy import load_policy
 
-    found = load_networks(choose_networks(networks))
-    known = _read_sales(sales)
+    found, known = files.load(), files.read_sales()
     for line in describe_network(found, number, top):
         typer.echo("\n".join(map(printable, line.split("\n"))))
     if known is not None:
@@ -191,24 +210,31 @@ def show(
 referral_app = make_group("Refer networks of sellers to authorities and rights holders.", "cooperate referral rank")
 
 
+@dataclass(frozen=True, slots=True)
+class ReferralContent:
+    """The options of a referral's recipient and content."""
+
+    recipient: Annotated[str, typer.Option(help="Recipient: a profile of the policy.")] = "police-criminal"
+    brand: Annotated[str | None, typer.Option(help="Only listings of this brand, for rights holders.")] = None
+    warc: Annotated[
+        list[Path] | None, typer.Option(help="A capture of a page to put in.", exists=True, dir_okay=False)
+    ] = None
+    again: Annotated[bool, typer.Option("--again", help="Though nothing is new since the last one.")] = False
+
+
 @referral_app.command()
+@take_records
 def build(
     network: Annotated[int, typer.Argument(metavar="NETWORK", help="Number of a network.")],
-    recipient: Annotated[str, typer.Option(help="Recipient: a profile of the policy.")] = "police-criminal",
-    brand: Annotated[str | None, typer.Option(help="Only listings of this brand, for rights holders.")] = None,
     out: Annotated[
         Path | None,
         out_option("A new folder; by default referral-NETWORK-RECIPIENT here. It is never written over.", "FOLDER"),
     ] = None,
     as_zip: AsZip = False,
-    sales: NetworkSales = None,
-    warc: Annotated[
-        list[Path] | None, typer.Option(help="A capture of a page to put in.", exists=True, dir_okay=False)
-    ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Though nothing is new since the last one.")] = False,
-    by: By = None,
-    networks: Networks = None,
-    database: Database = None,
+    *,
+    content: ReferralContent,
+    files: NetworkFiles,
+    user: ActingUser,
 ) -> None:
     """Write a network's referral for one recipient as a BagIt folder that is read in a minute.
 
@@ -217,24 +243,21 @@ def build(
 
     Example: ipml cooperate referral build 12 --recipient rights-holder --brand Nordvik --zip
     """
-    from ipml.cooperation.networks.store import load_networks
     from ipml.cooperation.referrals.package import ReferralRequest, build_referral
     from ipml.enforcement.privacy.erased_list import read_erased
     from ipml.settings import get_settings
     from ipml.storage.audit_trail.anchors import store_anchor
-    from ipml.storage.database import reading
 
     settings = get_settings()
-    request = ReferralRequest(network, recipient, brand, _read_sales(sales), tuple(warc or ()), again)
-    engine = open_for_command(database)
-    with reading(engine) as connection:
-        name = acting(connection, Action.HAND_ON_NETWORKS, by)
+    sales, captures = files.read_sales(), tuple(content.warc or ())
+    request = ReferralRequest(network, content.recipient, content.brand, sales, captures, content.again)
+    engine, name = user.open(Action.HAND_ON_NETWORKS)
     built = build_referral(
         engine,
-        load_networks(choose_networks(networks)),
+        files.load(),
         request,
         _load_rules(),
-        out or Path(f"referral-{network}-{printable(recipient)}{'.zip' if as_zip else ''}"),
+        out or Path(f"referral-{network}-{printable(content.recipient)}{'.zip' if as_zip else ''}"),
         by=name,
         key_file=settings.anchor_key,
         erased=read_erased(settings.erased) if settings.erased and settings.erased.exists() else None,
@@ -258,10 +281,11 @@ def build(
 
 
 @referral_app.command()
+@take_records
 def rank(
     top: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
-    sales: NetworkSales = None,
-    networks: Networks = None,
+    *,
+    files: NetworkFiles,
     database: Database = None,
 ) -> None:
     """Rank networks for referral by value x solvability / effort. Networks without a counterfeit are excluded.
@@ -270,14 +294,13 @@ def rank(
 
     Example: ipml cooperate referral rank --sales sales.parquet
     """
-    from ipml.cooperation.networks.store import load_networks
     from ipml.cooperation.referrals.ranking import judge_candidates
 
     rules = _load_rules()
     with reading_from(database) as connection:
-        found = load_networks(choose_networks(networks))
+        found, sales = files.load(), files.read_sales()
         pairs = [(found, number) for number in found.numbers]
-        candidates, n_outcomes = judge_candidates(connection, pairs, rules, datetime.now(UTC), _read_sales(sales))
+        candidates, n_outcomes = judge_candidates(connection, pairs, rules, datetime.now(UTC), sales)
     head = (
         "network",
         "members",
@@ -304,9 +327,3 @@ def _load_rules() -> ReferralRules:
     from ipml.cooperation.policy import load_cooperation_policy
 
     return load_cooperation_policy().referrals
-
-
-def _read_sales(path: Path | None) -> pd.DataFrame | None:
-    from ipml.cooperation.networks.sales import read_sales
-
-    return read_sales(path) if path else None

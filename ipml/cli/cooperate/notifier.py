@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import DAY, By, Database, Yes, make_group
-from ipml.cli.terminal import acting, acting_in, open_for_command, printable
+from ipml.cli.options import DAY, Yes, make_group, take_records
+from ipml.cli.terminal import ActingUser, printable
 from ipml.errors import NotFound
 from ipml.web.accounts.permissions import Action
 
@@ -23,6 +23,7 @@ _KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
 
 
 @app.command()
+@take_records
 def appoint(
     notifier: Annotated[
         str,
@@ -35,8 +36,8 @@ def appoint(
     until: Annotated[
         datetime | None, typer.Option(metavar="DATE", formats=DAY, help="Last day (UTC), if it ends.")
     ] = None,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Record that a notifier is a trusted flagger, an authority or another kind; their next notices get its tier.
 
@@ -49,7 +50,7 @@ def appoint(
     from ipml.storage.pseudonyms import note_notifier_added, notifier_of
 
     now, end = datetime.now(UTC), appointments.end_of_day(until.date()) if until else None
-    with acting_in(database, Action.JUDGE_NOTIFIERS, by) as (connection, name):
+    with user.acting(Action.JUDGE_NOTIFIERS) as (connection, name):
         try:
             number = find_notifier(connection, notifier).notifier_id
         except NotFound:
@@ -65,7 +66,8 @@ def appoint(
 
 
 @app.command()
-def erase(notifier: Name, yes: Yes = False, by: By = None, database: Database = None) -> None:
+@take_records
+def erase(notifier: Name, yes: Yes = False, *, user: ActingUser) -> None:
     """Erase a notifier and all data on them. It cannot be undone.
 
     Example: ipml cooperate notifier erase 7
@@ -74,9 +76,8 @@ def erase(notifier: Name, yes: Yes = False, by: By = None, database: Database = 
     from ipml.cooperation.notifiers.tiers import erase_notifier
     from ipml.storage.database import reading
 
-    engine = open_for_command(database)
+    engine, name = user.open(Action.ERASE_PEOPLE)
     with reading(engine) as connection:
-        name = acting(connection, Action.ERASE_PEOPLE, by)
         found = find_notifier(connection, notifier)
     if not yes:
         typer.confirm(f"Erase notifier {found.notifier_id} ({_who(found)})? It cannot be undone", abort=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from ipml.cli.options import By, Database, make_group
-from ipml.cli.terminal import acting_in, show_minute, writing_to
+from ipml.cli.options import Database, make_group, take_records
+from ipml.cli.terminal import ActingUser, show_minute, writing_to
 from ipml.errors import UnreadableFile, UnusableSetting
 from ipml.web.accounts.permissions import Action
 
@@ -56,11 +56,12 @@ def file_(
 
 
 @app.command()
+@take_records
 def withdraw(
     appeal: Number,
     seller: Annotated[str, typer.Option(help="Id of the seller who gives it up.")],
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Record that a seller withdraws an appeal; they may file another until its deadline.
 
@@ -68,11 +69,12 @@ def withdraw(
     """
     from ipml.enforcement.appeals.filings import withdraw_appeal
 
-    with acting_in(database, Action.DECIDE_APPEALS, by) as (connection, _):
+    with user.acting(Action.DECIDE_APPEALS) as (connection, _):
         typer.echo(f"Appeal {appeal} is {withdraw_appeal(connection, appeal, seller).state}; the seller is notified.")
 
 
 @app.command("holder-acted")
+@take_records
 def holder_acted(
     appeal: Number,
     reference: Annotated[
@@ -82,8 +84,8 @@ def holder_acted(
     extend: Annotated[
         bool, typer.Option("--extend", help="The rights holder gets the longer time of the rules.")
     ] = False,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Record the rights holder's answer to a counter-notice.
 
@@ -94,7 +96,7 @@ def holder_acted(
 
     if [bool(reference), withdrew, extend].count(True) != 1:
         raise UnusableSetting("options", "none or several", "one of --reference, --withdrew and --extend")
-    with acting_in(database, Action.DECIDE_APPEALS, by) as (connection, name):
+    with user.acting(Action.DECIDE_APPEALS) as (connection, name):
         if extend:
             deadline = resolution.change_term(connection, appeal, "extend", name)
             said = f"Appeal {appeal}: the rights holder has until {show_minute(deadline.due_at)}."

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ipml.cli.options import (
-    By,
     Database,
     EnforcementPolicyFile,
     Force,
@@ -18,9 +17,10 @@ from ipml.cli.options import (
     make_group,
     moment_option,
     out_option,
+    take_records,
 )
 from ipml.cli.terminal import (
-    acting_in,
+    ActingUser,
     check_outputs,
     open_for_command,
     reading_from,
@@ -159,12 +159,13 @@ def _read_networks(connection: Connection, source: Path, policy: EnforcementPoli
     return found
 
 
+@take_records
 def link(
     number: Annotated[int, typer.Argument(metavar="LINK", help="Its number, as listed.")],
     outcome: Annotated[str, typer.Argument(metavar="OUTCOME", help="review (the account's listings) or nothing.")],
     why: Annotated[str, typer.Option(help="The reason, for the record.")] = "",
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Record your decision on a linked account.
 
@@ -175,7 +176,7 @@ def link(
     if outcome not in ("review", "nothing"):
         raise UnusableSetting("outcome", repr(outcome[:40]), "look or nothing")
     decided: Literal["review", "nothing"] = "review" if outcome == "review" else "nothing"
-    with acting_in(database, Action.CHANGE_PENALTIES, by) as (connection, name):
+    with user.acting(Action.CHANGE_PENALTIES) as (connection, name):
         decide_link(connection, number, name, decided, why)
     typer.echo(f"Link {number}: {outcome}.")
 

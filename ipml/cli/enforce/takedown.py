@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, EnforcementPolicyFile, Force, make_group, out_option
+from ipml.cli.options import Database, EnforcementPolicyFile, Force, make_group, out_option, take_records
 from ipml.cli.terminal import (
-    acting_in,
+    ActingUser,
     check_outputs,
     printable,
     reading_from,
@@ -69,14 +69,15 @@ def list_(
 
 
 @measure_app.command()
+@take_records
 def impose(
     case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a counterfeit case.")],
     kind: Kind,
     why: Why,
     countries: Countries = "",
     days: Days = None,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Impose a measure on a listing decided counterfeit, in addition to those in force.
 
@@ -86,7 +87,7 @@ def impose(
     from ipml.enforcement.policy import load_enforcement_policy
 
     order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
-    with acting_in(database, Action.CHANGE_MEASURES, by) as (connection, name):
+    with user.acting(Action.CHANGE_MEASURES) as (connection, name):
         measure = impose_measure(connection, case, order, name, policy)
     typer.echo(f"Measure {measure.measure_id}: {_describe(measure)}.")
 
@@ -185,7 +186,8 @@ def status(database: Database = None) -> None:
 
 
 @automatic_app.command()
-def withdraw(brand: Brand = None, why: Reason = "", by: By = None, database: Database = None) -> None:
+@take_records
+def withdraw(brand: Brand = None, why: Reason = "", *, user: ActingUser) -> None:
     """Stop acting on a brand without review, at once, until a person allows it again.
 
     Example: ipml enforce automatic withdraw Acme --why "Parallel imports since Monday"
@@ -193,13 +195,14 @@ def withdraw(brand: Brand = None, why: Reason = "", by: By = None, database: Dat
     from ipml.enforcement.automation.promises import withdraw as withdraw_promise
     from ipml.enforcement.policy import load_enforcement_policy
 
-    with acting_in(database, Action.CHANGE_AUTOMATION, by) as (connection, name):
+    with user.acting(Action.CHANGE_AUTOMATION) as (connection, name):
         withdraw_promise(connection, load_enforcement_policy(), brand, name, why)
     typer.echo(f"Nothing more is done without review to {brand or 'any brand'}.")
 
 
 @automatic_app.command()
-def allow(brand: Brand = None, why: Reason = "", by: By = None, database: Database = None) -> None:
+@take_records
+def allow(brand: Brand = None, why: Reason = "", *, user: ActingUser) -> None:
     """Take back a person's withdrawal; newly drawn cases must show the guaranteed precision first.
 
     Example: ipml enforce automatic allow Acme
@@ -207,7 +210,7 @@ def allow(brand: Brand = None, why: Reason = "", by: By = None, database: Databa
     from ipml.enforcement.automation.promises import allow as allow_again
     from ipml.enforcement.policy import load_enforcement_policy
 
-    with acting_in(database, Action.CHANGE_AUTOMATION, by) as (connection, name):
+    with user.acting(Action.CHANGE_AUTOMATION) as (connection, name):
         allow_again(connection, load_enforcement_policy(), brand, name, why)
     typer.echo(f"{brand or 'All brands'}: allowed again once newly drawn cases show the promise.")
 
