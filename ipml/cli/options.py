@@ -182,7 +182,8 @@ def take_records(command: Callable[..., None]) -> Callable[..., None]:
     def run(**values: Any) -> None:
         for name, record in records.items():
             made: Any = record
-            values[name] = made(**{field: values.pop(field) for field in inspect.signature(made).parameters})
+            given = values.keys() & inspect.signature(made).parameters
+            values[name] = made(**{field: values.pop(field) for field in given})
         command(**values)
 
     run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
