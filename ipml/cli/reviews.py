@@ -147,7 +147,7 @@ def reviewers(
         ]
         show_table(("reviewer", "brand", "missed", "wronged"), rows)
     if quality.alpha is None:
-        typer.echo("No case was judged by two people yet; second reviews at decided ones come by themselves.")
+        typer.echo("No case was judged by two people yet; second reviews of decided cases are assigned automatically.")
     else:
         typer.echo(f"All together agree beyond chance by {_coefficient(quality.alpha)} (Krippendorff's alpha).")
 

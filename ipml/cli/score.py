@@ -176,7 +176,7 @@ def _score_here(
                 scorer, source, out, on_rows=lambda step, rows, total: show(rows, total, step), **options
             )
     except KeyboardInterrupt:
-        is_stored = f"what is finished stands in {stored}: give the same command again to go on"
+        is_stored = f"finished parts are in {stored}: give the same command again to go on"
         typer.echo(f"ipml: stopped; {is_stored if stored.exists() else 'nothing was finished'}", err=True)
         raise typer.Exit(130) from None
 

@@ -49,11 +49,12 @@ def show(seller: Seller, database: Database = None) -> None:
     for hold in kept.holds:
         typer.echo(printable(_describe(hold)))
     with reading(engine) as connection:
-        told = find_disclosures(connection, kept.pseudonym) if kept.pseudonym else []
-    for one in told:
-        mark = "" if one.tells_sellers else " [the seller may NOT hear of this]"
-        said = f"{one.disclosed_at:%Y-%m-%d} to {one.recipient}, as {one.name}, for: {one.purpose}{mark}"
-        typer.echo(printable(f"referral {one.referral_id}: named on {said}"))
+        disclosures = find_disclosures(connection, kept.pseudonym) if kept.pseudonym else []
+    for disclosure in disclosures:
+        mark = "" if disclosure.tells_sellers else " [the seller may NOT hear of this]"
+        recipient = f"{disclosure.recipient}, as {disclosure.name}, for: {disclosure.purpose}{mark}"
+        line = f"referral {disclosure.referral_id}: named on {disclosure.disclosed_at:%Y-%m-%d} to {recipient}"
+        typer.echo(printable(line))
 
 
 @seller_app.command()

@@ -74,18 +74,18 @@ def open_patiently(url: str | None, stop: Event) -> Engine | None:
     """
     from ipml.errors import DatabaseBusy, UnreachableDatabase
 
-    pause, told = _FIRST_PAUSE_SECONDS, ""
+    pause, reason = _FIRST_PAUSE_SECONDS, ""
     while not stop.is_set():
         try:
             engine = open_up_to_date(url)
         except (UnreachableDatabase, DatabaseBusy) as error:
-            if str(error) != told:
-                told = str(error)
-                say_when(f"Waiting for the database: {told}")
+            if str(error) != reason:
+                reason = str(error)
+                say_when(f"Waiting for the database: {reason}")
             stop.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         else:
-            if told:
+            if reason:
                 say_when("The database answers.")
             return engine
     return None

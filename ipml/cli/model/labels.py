@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 
 from ipml.cli.listing_files import read_good_listings
-from ipml.cli.options import Columns, Database, Force, KnownBy, Listings, Model, OutTable
+from ipml.cli.options import Columns, Database, Force, KnownBy, Listings, Model, OutTable, take_records
 from ipml.cli.terminal import check_outputs, reading_from, show_steps, show_table
 from ipml.errors import InvalidListings, MissingColumns
 
@@ -64,18 +65,27 @@ def write_labels(connection: Connection, out: Path, known_by: datetime | None = 
     return f"{counts.total():,} labels, {counts[True]:,} of them counterfeit, into {out}."
 
 
+@dataclass(frozen=True, slots=True)
+class SelectionOptions:
+    """The options of a selection for review."""
+
+    budget: Annotated[int, typer.Option(min=1, help="How many listings people can review.")] = 500
+    strategy: Annotated[
+        Literal["uncertain and different", "highest score", "random"], typer.Option(help="How they are chosen.")
+    ] = "uncertain and different"
+    exploration: Annotated[float, typer.Option(min=0, max=1, help="Share of them that is drawn at random.")] = 0.1
+    seed: Annotated[int, typer.Option(min=0, help="The same seed selects the same listings.")] = 0
+
+
+@take_records
 def select(
     source: Listings,
     out: OutTable,
-    budget: Annotated[int, typer.Option(min=1, help="How many listings people can review.")] = 500,
     model: Model = None,
     columns: Columns = None,
-    strategy: Annotated[
-        Literal["uncertain and different", "highest score", "random"], typer.Option(help="How they are chosen.")
-    ] = "uncertain and different",
-    exploration: Annotated[float, typer.Option(min=0, max=1, help="Share of them that is drawn at random.")] = 0.1,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed selects the same listings.")] = 0,
     force: Force = False,
+    *,
+    options: SelectionOptions,
 ) -> None:
     """Select the listings from whose review the model learns most: those it is unsure of, and unlike each other.
 
@@ -99,11 +109,8 @@ def select(
         selection = select_for_review(
             listings,
             score,
-            budget=budget,
             known=listings["is_counterfeit"].notna(),
-            seed=seed,
-            strategy=strategy,
-            exploration=exploration,
+            **asdict(options),
         )
     selected = listings.iloc[selection.positions].assign(
         score=score.iloc[selection.positions], selection_probability=selection.probability, is_drawn=selection.is_drawn
