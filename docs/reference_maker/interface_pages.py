@@ -56,11 +56,11 @@ CONVENTIONS = """
 - What is there is written over with `--force` only; without it the command stops before it does any work. Keys,
   secrets, backups and packages for others are never written over; networks, portfolios, anchors and delivered messages
   are added to; a folder of models holds the newest of each name, and one that `ipml score` wrote is brought up to date.
-- An option means the same wherever it stands: `--database` is the review database, `--by` the user who acts, `--model`
+- An option means the same in every command: `--database` is the review database, `--by` the user who acts, `--model`
   a model, `--columns` a column map, `--policy` a policy file, `--since` and `--until` a period, `--as-of` and
   `--known-by` a moment, `--top` how many, `--why` a reason, `--jobs` how many processes.
 - A day stands for its first moment, and UTC is meant where no zone is given.
-- Exit codes: 0 done, 1 a check found something, 2 a mistake in what was given or a lack of the machine, told in one
+- Exit codes: 0 done, 1 a check found something, 2 a mistake in what was given or a lack of the machine, reported in one
   line on standard error.
 """
 

@@ -20,7 +20,7 @@ from ipml.cli.doctor import doctor
 from ipml.cli.enforce import appeal, penalty, takedown
 from ipml.cli.listing_files import guess, validate
 from ipml.cli.model.experiments import label_errors, record, register_external, report, reproduce, sweep, train
-from ipml.cli.model.labels import labels, leakage_audit, select
+from ipml.cli.model.labels import labels, leakage_audit, select, seller_events
 from ipml.cli.model.models import compare, drift, promote, robustness, rollback, shadow
 from ipml.cli.model.questions import app as analyse_app
 from ipml.cli.options import make_group
@@ -100,9 +100,9 @@ def docs() -> None:
 
 _add_commands(app, demo, serve, worker, score, queue.enqueue, doctor, docs, panel=_OFTEN)
 
-_data = _add_group("data", _MODELS, "Files of listings, labels and portfolios: check, map, make.", "validate shop.csv")
+_data = _add_group("data", _MODELS, "Files of listings, labels and events: check, map, make.", "validate shop.csv")
 _data.command("guess-columns")(guess)
-_add_commands(_data, validate, labels, portfolios, simulate)
+_add_commands(_data, validate, labels, seller_events, portfolios, simulate)
 
 _model = _add_group("model", _MODELS, "Train, judge, compare and promote models.", "train experiments/shoes.toml")
 _add_commands(_model, train, register_external, record, sweep, report, reproduce)
@@ -134,11 +134,10 @@ app.add_typer(evidence.audit_app, name="audit", rich_help_panel=_CASES)
 app.add_typer(seller.seller_app, name="seller", rich_help_panel=_CASES)
 
 _cooperate = _add_group(
-    "cooperate", _OTHERS, "Notices and who gives them, complaints, networks of sellers, referrals.", "network list"
+    "cooperate", _OTHERS, "Notices and who gives them, networks of sellers, referrals.", "network list"
 )
 _cooperate.add_typer(notice.notice_app, name="notice")
 _cooperate.add_typer(notifier.app, name="notifier")
-_add_commands(_cooperate, notice.complaints)
 _cooperate.add_typer(network.network_app, name="network")
 _cooperate.add_typer(network.referral_app, name="referral")
 

@@ -74,8 +74,8 @@ def test_complaints_are_written_as_seller_events(ipml, queue, tmp_path):
     complaint = SAID | {"kind": "complaint", "brand": None, "rights": None}
     (tmp_path / "c.jsonl").write_text(json.dumps(complaint), encoding="utf-8")
     assert "1 notices taken in" in ipml("cooperate notice import c.jsonl").out
-    written = ipml("cooperate complaints --out c.parquet")
-    assert written.out == "1 complaints into c.parquet.\n", written.err
+    written = ipml("data seller-events --out c.parquet")
+    assert written.out == "1 events into c.parquet.\n", written.err
     events = pd.read_parquet(tmp_path / "c.parquet")
     assert events[["seller_id", "kind", "amount"]].to_numpy().tolist() == [["s1", "complained", 1.0]]
 

@@ -139,7 +139,7 @@ def test_links_are_looked_at_and_decided(ipml, database, tmp_path):
 
 def test_strikes_and_complaints_are_read_beside_sales(ipml, database, saved_model, tmp_path):
     """As they are written, one for each strike, by scoring and by training, though nobody has complained yet."""
-    assert ipml("enforce penalty events --out struck.csv").out.startswith("9 events")
+    assert ipml("data seller-events --kind struck --out struck.csv").out.startswith("9 events")
     assert (tmp_path / "struck.csv").read_text(encoding="utf-8").splitlines()[0] == EVENTS_HEAD
     now = pd.Timestamp.now("UTC")
     bag = Listing("L", "\x1b[2Jann", "Bag", price=100.0, currency="EUR", observed_at=now.to_pydatetime())
@@ -148,8 +148,8 @@ def test_strikes_and_complaints_are_read_beside_sales(ipml, database, saved_mode
         {"seller_id": [bag.seller_id], "kind": "sold", "occurred_at": now, "known_at": now, "amount": 5}
     ).to_csv(tmp_path / "sales.csv", index=False)
     files = ["sales.csv", "struck.parquet", "complaints.jsonl"]
-    assert ipml("enforce penalty events --out", files[1]).exit_code == 0
-    assert ipml("cooperate complaints --out", files[2]).exit_code == 0
+    assert ipml("data seller-events --kind struck --out", files[1]).exit_code == 0
+    assert ipml("data seller-events --kind complained --out", files[2]).exit_code == 0
     given = [word for file in files for word in ("--events", file)]
     told = ipml("score shop.parquet --out scored.parquet --model", saved_model, *given)
     assert told.exit_code == 0, told.err

@@ -11,19 +11,16 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipml.cli.options import Database, Force, KnownBy, OutTable, make_group
+from ipml.cli.options import Database, make_group
 from ipml.cli.terminal import (
-    check_outputs,
     open_for_command,
     printable,
-    reading_from,
     show_rows,
 )
 from ipml.errors import InvalidNotice, KeyReused, UnreadableFile
@@ -206,26 +203,3 @@ def _complain(problems: list[Problem]) -> None:
         typer.echo(printable(str(problem)), err=True)
     if len(problems) > _MOST_SHOWN:
         typer.echo(f"and {len(problems) - _MOST_SHOWN:,} more", err=True)
-
-
-def complaints(out: OutTable, known_by: KnownBy = None, force: Force = False, database: Database = None) -> None:
-    """Write complaints as seller events "complained": one per consumer and listing, as seller history reads them.
-
-    Complaints of consumers suspended at the time, and those on erased sellers, are left out.
-
-    Example: ipml cooperate complaints --out complaints.parquet --known-by 2026-05-01
-    """
-    import pandas as pd
-
-    from ipml.listings.writers import write_listings
-    from ipml.review.sellers.seller_record import list_record
-
-    check_outputs(out, force=force)
-    with reading_from(database) as connection:
-        found = list(list_record(connection, "complained", known_by or datetime.now(UTC)))
-    names = ("seller_id", "kind", "occurred_at", "known_at")
-    events = pd.DataFrame({name: [getattr(event, name) for event in found] for name in names}).assign(amount=1.0)
-    for name in ("occurred_at", "known_at"):
-        events[name] = pd.to_datetime(events[name], utc=True)
-    write_listings(events, out)
-    typer.echo(f"{len(events):,} complaints into {out}.")

@@ -12,22 +12,17 @@ import typer
 from ipml.cli.options import (
     Database,
     EnforcementPolicyFile,
-    Force,
-    KnownBy,
     make_group,
     moment_option,
-    out_option,
     take_records,
 )
 from ipml.cli.terminal import (
     ActingUser,
-    check_outputs,
     open_for_command,
     reading_from,
     show_day,
     show_steps,
     show_table,
-    write_text,
 )
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
@@ -214,44 +209,6 @@ def list_(
 app.command()(simulate)
 app.command()(links)
 app.command()(link)
-
-
-@app.command()
-def events(
-    out: Annotated[
-        Path,
-        out_option(
-            "JSON lines or Parquet for programs, by suffix; CSV is for people: texts that a spreadsheet takes "
-            "for formulae get an apostrophe."
-        ),
-    ],
-    known_by: KnownBy = None,
-    force: Force = False,
-    database: Database = None,
-) -> None:
-    """Write each strike as a seller event, as seller history reads it; strikes taken back are left out.
-
-    Example: ipml enforce penalty events --out struck.parquet --known-by 2026-05-01
-    """
-    import pandas as pd
-
-    from ipml.kit.moments import write_moment
-    from ipml.kit.spreadsheet import write_csv
-    from ipml.listings.writers import write_listings
-    from ipml.review.sellers.seller_record import list_record
-
-    check_outputs(out, force=force)
-    with reading_from(database) as connection:
-        rows = [
-            (event.seller_id, event.kind, write_moment(event.occurred_at), write_moment(event.known_at), 1.0)
-            for event in list_record(connection, "struck", known_by or datetime.now(UTC))
-        ]
-    names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
-    if out.suffix == ".csv":
-        write_text([write_csv(names, rows)], out)
-    else:
-        write_listings(pd.DataFrame(rows, columns=list(names)), out)
-    typer.echo(f"{len(rows):,} events into {out}.")
 
 
 def _show_penalties(found: list[Penalty], now: datetime, sellers: Mapping[str, str | None]) -> None:

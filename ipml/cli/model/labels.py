@@ -1,4 +1,4 @@
-"""Labelled listings: `ipml data labels`, `select` and `leakage-audit`.
+"""Labelled listings and seller events: `ipml data labels`, `seller-events`, `select` and `leakage-audit`.
 
 They write reviewers' decisions as a file of labels, choose the listings to review next, and find columns of a labelled
 table that reveal the label.
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
 
 import typer
 
@@ -21,8 +22,6 @@ from ipml.cli.terminal import check_outputs, reading_from, show_steps, show_tabl
 from ipml.errors import InvalidListings, MissingColumns
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import pandas as pd
     from sqlalchemy import Connection
 
@@ -63,6 +62,40 @@ def write_labels(connection: Connection, out: Path, known_by: datetime | None = 
 
     write_listings(give_frames(), out)
     return f"{counts.total():,} labels, {counts[True]:,} of them counterfeit, into {out}."
+
+
+EventKind = Literal["struck", "complained"]
+
+
+def seller_events(
+    out: OutTable,
+    kind: Annotated[EventKind | None, typer.Option(help="Only of this kind; by default all.")] = None,
+    known_by: KnownBy = None,
+    force: Force = False,
+    database: Database = None,
+) -> None:
+    """Write strikes and complaints as seller events, as seller history reads them.
+
+    Left out are strikes that were taken back, complaints of consumers suspended at the time, and events of erased
+    sellers.
+
+    Example: ipml data seller-events --out events.parquet --known-by 2026-05-01
+    """
+    import pandas as pd
+
+    from ipml.listings.writers import write_listings
+    from ipml.review.sellers.seller_record import list_record
+
+    check_outputs(out, force=force)
+    moment, kinds = known_by or datetime.now(UTC), [kind] if kind else get_args(EventKind)
+    with reading_from(database) as connection:
+        events = [event for name in kinds for event in list_record(connection, name, moment)]
+    names = ("seller_id", "kind", "occurred_at", "known_at")
+    table = pd.DataFrame({name: [getattr(event, name) for event in events] for name in names}).assign(amount=1.0)
+    for name in ("occurred_at", "known_at"):
+        table[name] = pd.to_datetime(table[name], utc=True)
+    write_listings(table, out)
+    typer.echo(f"{len(events):,} events into {out}.")
 
 
 @dataclass(frozen=True, slots=True)
