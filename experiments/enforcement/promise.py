@@ -146,7 +146,7 @@ def simulate(plan: Plan, seed: int) -> Outcome:
     programme, looked_at = Programme(people), set()
     for number in range(int(plan.months * MONTH / DAY)):
         morning = START + number * DAY
-        programme.live_day(morning, bring(plan, drift, morning, people.truth, rng), rng)
+        programme.run_day(morning, bring(plan, drift, morning, people.truth, rng), rng)
         look_at_sample(people, looked_at, morning + timedelta(hours=18), rng)
     acted = np.zeros((plan.months, 2), int)  # of each month, genuine and counterfeit
     with reading(engine) as connection:

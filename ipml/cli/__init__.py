@@ -20,10 +20,11 @@ from ipml.cli.doctor import doctor
 from ipml.cli.enforce import appeal, penalty, takedown
 from ipml.cli.listing_files import guess, validate
 from ipml.cli.model.experiments import label_errors, record, register_external, report, reproduce, sweep, train
-from ipml.cli.model.labels import labels, leakage_audit, select
+from ipml.cli.model.labels import labels, leakage_audit, select, seller_events
 from ipml.cli.model.models import compare, drift, promote, robustness, rollback, shadow
 from ipml.cli.model.questions import app as analyse_app
 from ipml.cli.options import make_group
+from ipml.cli.removed import find_removed
 from ipml.cli.score import portfolios, score
 from ipml.cli.serve import serve
 from ipml.cli.terminal import OPENED
@@ -99,9 +100,9 @@ def docs() -> None:
 
 _add_commands(app, demo, serve, worker, score, queue.enqueue, doctor, docs, panel=_OFTEN)
 
-_data = _add_group("data", _MODELS, "Files of listings, labels and portfolios: check, map, make.", "validate shop.csv")
+_data = _add_group("data", _MODELS, "Files of listings, labels and events: check, map, make.", "validate shop.csv")
 _data.command("guess-columns")(guess)
-_add_commands(_data, validate, labels, portfolios, simulate)
+_add_commands(_data, validate, labels, seller_events, portfolios, simulate)
 
 _model = _add_group("model", _MODELS, "Train, judge, compare and promote models.", "train experiments/shoes.toml")
 _add_commands(_model, train, register_external, record, sweep, report, reproduce)
@@ -125,7 +126,7 @@ _enforce.add_typer(takedown.automatic_app, name="automatic")
 _add_commands(_enforce, takedown.ledger)
 
 _outbox = _add_group("outbox", _CASES, "Deliver messages to platform, sellers and rights holders.", "deliver --follow")
-_add_commands(_outbox, outbox.deliver, outbox.answer, outbox.dead, outbox.retry, outbox.drop, outbox.secret)
+_add_commands(_outbox, outbox.deliver, outbox.answer, outbox.dead, outbox.retry, outbox.secret)
 _outbox.command("test")(outbox.try_receiver)
 
 app.add_typer(evidence.evidence_app, name="evidence", rich_help_panel=_CASES)
@@ -133,11 +134,10 @@ app.add_typer(evidence.audit_app, name="audit", rich_help_panel=_CASES)
 app.add_typer(seller.seller_app, name="seller", rich_help_panel=_CASES)
 
 _cooperate = _add_group(
-    "cooperate", _OTHERS, "Notices and who gives them, complaints, networks of sellers, referrals.", "notice waiting"
+    "cooperate", _OTHERS, "Notices and who gives them, networks of sellers, referrals.", "network list"
 )
 _cooperate.add_typer(notice.notice_app, name="notice")
 _cooperate.add_typer(notifier.app, name="notifier")
-_add_commands(_cooperate, notice.complaints)
 _cooperate.add_typer(network.network_app, name="network")
 _cooperate.add_typer(network.referral_app, name="referral")
 
@@ -178,6 +178,8 @@ def make_commands() -> Any:
 
 def main() -> NoReturn:
     """Run one command; errors of users or the machine print one line and exit with code 2."""
+    if answer := find_removed(sys.argv[1:]):
+        _complain(answer)
     try:
         make_commands()()
     except IpmlError as error:

@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, NewList, TrailAnchor, UserName, make_group, out_option
+from ipml.cli.options import Database, NewList, TrailAnchor, UserName, make_group, out_option, take_records
 from ipml.cli.seller import tell_erased
-from ipml.cli.terminal import acting, open_for_command, open_up_to_date, reading_from, show_day, show_table, writing_to
+from ipml.cli.terminal import (
+    ActingUser,
+    acting,
+    open_for_command,
+    open_up_to_date,
+    reading_from,
+    show_day,
+    show_table,
+    writing_to,
+)
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action, parse_role
 
@@ -34,6 +43,7 @@ PasswordFromStdin = Annotated[
 
 
 @user_app.command()
+@take_records
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits and . _ @ -")],
     role: Annotated[str, typer.Option(help="one of brand, viewer, reviewer, lead and admin.")] = "reviewer",
@@ -41,8 +51,8 @@ def add(
     no_password: Annotated[
         bool, typer.Option("--no-password", help="They log in by a provider or a proxy, and by no password.")
     ] = False,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Let a person log in; the password is asked for, and only its argon2 hash is stored.
 
@@ -52,13 +62,13 @@ def add(
     from ipml.web.accounts.users import add_user
 
     least = parse_role(role)
-    engine = open_up_to_date(database)
+    engine = open_up_to_date(user.database)
     with reading(engine) as connection:
-        actor = _name_admin(connection, by)
+        actor = _name_admin(connection, user.by)
     secret = None if no_password else _ask_password(password_stdin)
     with writing(engine) as connection:
-        user = add_user(connection, name, secret, least, actor=actor)
-    typer.echo(f"{user.name} may log in as {user.role}.")
+        added = add_user(connection, name, secret, least, actor=actor)
+    typer.echo(f"{added.name} may log in as {added.role}.")
 
 
 @user_app.command("list")
@@ -81,94 +91,24 @@ def list_(database: Database = None) -> None:
 
 
 @user_app.command()
-def disable(name: UserName, by: By = None, database: Database = None) -> None:
-    """Block a user's login at once; their decisions stay.
-
-    Example: ipml admin user disable ana
-    """
-    from ipml.web.accounts.users import disable_user
-
-    with _managing(database, by) as (connection, actor):
-        disable_user(connection, name, actor)
-    typer.echo(f"{name} can no longer log in.")
-
-
-@user_app.command()
-def enable(name: UserName, by: By = None, database: Database = None) -> None:
-    """Unblock a user's login.
-
-    Example: ipml admin user enable ana
-    """
-    from ipml.web.accounts.users import enable_user
-
-    with _managing(database, by) as (connection, actor):
-        enable_user(connection, name, actor)
-    typer.echo(f"{name} can log in again.")
-
-
-@user_app.command()
-def role(
-    name: UserName,
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="one of brand, viewer, reviewer, lead and admin.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Change a user's role; they are logged out, and the role applies from the next login.
-
-    Example: ipml admin user role ana lead
-    """
-    from ipml.web.accounts.users import set_role
-
-    with _managing(database, by) as (connection, actor):
-        set_role(connection, name, parse_role(role), actor)
-    typer.echo(f"{name} is a {role} from the next login on.")
-
-
-@user_app.command()
-def password(
-    name: UserName, password_stdin: PasswordFromStdin = False, by: By = None, database: Database = None
-) -> None:
+@take_records
+def password(name: UserName, password_stdin: PasswordFromStdin = False, *, user: ActingUser) -> None:
     """Set a user's password; they are logged out everywhere.
 
     Example: ipml admin user password ana
     """
     from ipml.web.accounts.users import set_password
 
-    with reading_from(database) as connection:
-        actor = _name_admin(connection, by)
+    with reading_from(user.database) as connection:
+        actor = _name_admin(connection, user.by)
     new = _ask_password(password_stdin)
-    with writing_to(database) as connection:
+    with writing_to(user.database) as connection:
         set_password(connection, name, new, actor=actor)
     typer.echo(f"{name} has another password, and is logged out everywhere.")
 
 
 @user_app.command()
-def sessions(
-    name: UserName,
-    end: Annotated[bool, typer.Option("--end", help="End them all, as after a laptop was lost.")] = False,
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """List a user's sessions, or end all of them.
-
-    Example: ipml admin user sessions ana --end
-    """
-    from ipml.web.accounts.sessions import list_sessions, log_out_everywhere
-
-    if end:
-        with _managing(database, by) as (connection, actor):
-            n_ended = log_out_everywhere(connection, name, actor)
-        typer.echo(f"{n_ended} sessions of {name} have ended.")
-        return
-    with reading_from(database) as connection:
-        rows = [
-            [f"{moment:%Y-%m-%d %H:%M}" for moment in (one.created_at, one.seen_at, one.expires_at)]
-            for one in list_sessions(connection, name)
-        ]
-    show_table(("since (UTC)", "last used", "ends at the latest"), rows)
-
-
-@user_app.command()
+@take_records
 def link(
     name: UserName,
     subject: Annotated[
@@ -176,8 +116,8 @@ def link(
         typer.Argument(metavar="SUBJECT", help="Provider's id of the user: the claim `sub`, not an e-mail address."),
     ],
     issuer: Annotated[str | None, typer.Option(help="The provider; by default IPML_OIDC_ISSUER.")] = None,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Let a user log in with an OpenID Connect provider.
 
@@ -189,18 +129,19 @@ def link(
     issuer = issuer or get_settings().oidc_issuer
     if issuer is None:
         raise UnusableSetting("--issuer", "none", "the provider, here or in IPML_OIDC_ISSUER")
-    with _managing(database, by) as (connection, actor):
+    with _managing(user) as (connection, actor):
         link_user(connection, name, Identity(issuer, subject), actor=actor)
     typer.echo(f"{name} can log in by {issuer}.")
 
 
 @user_app.command()
+@take_records
 def sells(
     name: UserName,
     seller: Annotated[str, typer.Argument(metavar="SELLER", help="Under which seller's id.")],
     no_longer: Annotated[bool, typer.Option("--no-longer", help="They do not any more.")] = False,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Record the seller under which a user sells; the user never gets that seller's cases.
 
@@ -209,53 +150,16 @@ def sells(
     from ipml.review.quality.second_person import add_own_seller, remove_own_seller
 
     change, what = (remove_own_seller, "may judge") if no_longer else (add_own_seller, "will not judge")
-    with _managing(database, by) as (connection, actor):
+    with _managing(user) as (connection, actor):
         change(connection, name, seller, by=actor)
     typer.echo(f"{name} {what} listings of {seller}{' again' if no_longer else ''}.")
 
 
-@user_app.command()
-def bind(
-    name: UserName,
-    brand: Annotated[str, typer.Argument(metavar="BRAND", help="As listings have it.")],
-    notifier: Annotated[str, typer.Option(help="E-mail of the notifier in whose name they give notice.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Let a brand account act for a brand in the portal; bind each spelling of the brand.
-
-    Example: ipml admin user bind ann Vellmar --notifier ann@vellmar.example
-    """
-    from ipml.web.accounts.brand_accounts import bind_brand
-
-    with _managing(database, by) as (connection, actor):
-        bound = bind_brand(connection, name, brand, notifier, by=actor)
-    typer.echo(f"{name} acts for {bound.brand} in the name of {bound.address}.")
-
-
-@user_app.command()
-def unbind(
-    name: UserName,
-    brand: Annotated[str, typer.Argument(metavar="BRAND", help="As it was bound.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Stop an account from acting for a brand; its actions so far stay.
-
-    Example: ipml admin user unbind ann Vellmar
-    """
-    from ipml.web.accounts.brand_accounts import unbind_brand
-
-    with _managing(database, by) as (connection, actor):
-        unbind_brand(connection, name, brand, by=actor, now=datetime.now(UTC))
-    typer.echo(f"{name} no longer acts for {brand}.")
-
-
 @contextmanager
-def _managing(database: str | None, by: str | None) -> Iterator[tuple[Connection, str]]:
+def _managing(user: ActingUser) -> Iterator[tuple[Connection, str]]:
     """Open a transaction, and give the name of the user who makes the change."""
-    with writing_to(database) as connection:
-        yield connection, _name_admin(connection, by)
+    with writing_to(user.database) as connection:
+        yield connection, _name_admin(connection, user.by)
 
 
 def _name_admin(connection: Connection, by: str | None) -> str:

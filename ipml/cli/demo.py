@@ -100,14 +100,14 @@ def _make_step_printer(console: Console, status: Status) -> Say:
 
 def describe_year(account: Account) -> str:
     """Return the account of a year for printing."""
-    from ipml.simulation.year.run import write_stations, write_table
+    from ipml.simulation.year.run import write_table, write_timings
 
     learnt = account.learnt
     head = YEAR_HEAD.format(
         scale=account.plan.scale, threshold=learnt.threshold, precision=learnt.precision, recall=learnt.recall
     )
-    lived = account.lived
-    return f"{head}\n{write_table(account.figures)}\n\n{write_stations(lived.stations, lived)}\n"
+    result = account.result
+    return f"{head}\n{write_table(account.figures)}\n\n{write_timings(result.timings, result)}\n"
 
 
 NEWEST = 10_000
@@ -127,7 +127,7 @@ def demo(
     listings: Annotated[int, typer.Option(min=2_000, help="Listings on the simulated marketplace.")] = 50_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same marketplace.")] = 0,
     difficulty: Annotated[float, typer.Option(min=0, max=1, help="How well counterfeiters imitate.")] = 0.5,
-    year: Annotated[bool, typer.Option("--year", help="Live through the historical year instead.")] = False,
+    year: Annotated[bool, typer.Option("--year", help="Run the historical year instead.")] = False,
     scale: Annotated[float, typer.Option(help="With --year: the part of the historical figures.")] = 0.001,
     days: Annotated[int, typer.Option(help="With --year: how many days of it, in whole weeks.")] = 365,
 ) -> None:

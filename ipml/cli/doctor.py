@@ -317,11 +317,7 @@ def _check_appeals(engine: Engine) -> Check:
             overdue = count_overdue(connection, load_enforcement_policy().appeals, datetime.now(UTC))
     except UnusableSetting as error:
         return Check("appeals", "problem", str(error))
-    words = (
-        f"{overdue:,} overdue; `ipml enforce appeal list` shows them, `ipml worker` must run"
-        if overdue
-        else "none overdue"
-    )
+    words = f"{overdue:,} overdue; the page Appeals shows them, `ipml worker` must run" if overdue else "none overdue"
     return Check("appeals", "warning" if overdue else "ok", words)
 
 

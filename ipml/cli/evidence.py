@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,6 @@ import typer
 from ipml.cli.options import (
     Anchors,
     AsZip,
-    By,
     Database,
     DecidedCase,
     Force,
@@ -22,8 +22,9 @@ from ipml.cli.options import (
     PublicKey,
     make_group,
     out_option,
+    take_records,
 )
-from ipml.cli.terminal import acting, check_outputs, open_for_command, printable, reading_from, show_rows
+from ipml.cli.terminal import ActingUser, check_outputs, open_for_command, printable, reading_from, show_rows
 from ipml.errors import UnreadableFile, UnusableSetting
 from ipml.web.accounts.permissions import Action
 
@@ -53,6 +54,7 @@ Roots = Annotated[
 
 
 @evidence_app.command()
+@take_records
 def export(
     case: DecidedCase,
     out: Annotated[
@@ -67,8 +69,8 @@ def export(
     names: Annotated[
         bool, typer.Option("--names", help="With the login names of those who acted on the case.")
     ] = False,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Write a case's evidence as a BagIt folder with its part of the audit trail and a program that verifies it.
 
@@ -82,16 +84,13 @@ def export(
     from ipml.enforcement.evidence.package import export_package
     from ipml.settings import get_settings
     from ipml.storage.audit_trail.anchors import store_anchor
-    from ipml.storage.database import reading
 
     def stamp(content: bytes) -> Stamp:
         return ask_for_stamp(timestamp_url or "", content, timestamp_roots)
 
     settings = get_settings()
     place = out or Path(f"evidence-case-{case}{'.zip' if as_zip else ''}")
-    engine = open_for_command(database)
-    with reading(engine) as connection:
-        name = acting(connection, Action.EXPORT_EVIDENCE, by)
+    engine, name = user.open(Action.EXPORT_EVIDENCE)
     exported = export_package(
         engine,
         case,
@@ -152,19 +151,28 @@ def stamp(
     typer.echo(f"Stamped at {made.at:%Y-%m-%d %H:%M:%S} UTC.")
 
 
-@evidence_app.command()
-def verify(
-    package: Package,
-    key: PublicKey = None,
-    anchor: Anchors = None,
+@dataclass(frozen=True, slots=True)
+class KnownFacts:
+    """The options of facts, known from elsewhere, that a package must agree with."""
+
+    key: PublicKey = None
+    anchor: Anchors = None
     person: Annotated[
         list[str] | None, typer.Option(metavar="CODE=LOGIN", help="The name behind a code, where you know it.")
-    ] = None,
-    timestamp_roots: Roots = None,
+    ] = None
+    timestamp_roots: Roots = None
+
+
+@evidence_app.command()
+@take_records
+def verify(
+    package: Package,
     rescore: Annotated[bool, typer.Option("--rescore", help="Also score the listings again with the model.")] = False,
     model: Model = None,
     trail: Annotated[bool, typer.Option("--trail", help="Also compare its rows with those of the database.")] = False,
     database: Database = None,
+    *,
+    facts: KnownFacts,
 ) -> None:
     """Verify that a package is unchanged; exit code 1, with every faulty file and line, if it is not.
 
@@ -176,13 +184,13 @@ def verify(
     from ipml.enforcement.evidence.bag import check_stamp_of
     from ipml.enforcement.evidence.verify import check_package
 
-    names = dict(one.split("=", 1) for one in person or () if "=" in one)
-    with as_folder(package) as folder:
-        report = check_package(folder, key, read_given_anchors(anchor or ()), names)
+    names = dict(one.split("=", 1) for one in facts.person or () if "=" in one)
+    with _as_folder(package) as folder:
+        report = check_package(folder, facts.key, _read_given_anchors(facts.anchor or ()), names)
         problems = [str(finding) for finding in report.findings]
         notes = list(report.notes)
-        if timestamp_roots and not problems:
-            notes.append(check_stamp_of(folder, timestamp_roots))
+        if facts.timestamp_roots and not problems:
+            notes.append(check_stamp_of(folder, facts.timestamp_roots))
         if trail and not problems:
             problems += _compare(folder, database)
             notes.append("all rows were compared with the audit trail")
@@ -190,10 +198,10 @@ def verify(
             differences, note = _rescore(folder, model)
             problems += differences
             notes.append(note)
-    show_verdict(problems, notes)
+    _show_verdict(problems, notes)
 
 
-def show_verdict(problems: Iterable[str], notes: Iterable[str]) -> None:
+def _show_verdict(problems: Iterable[str], notes: Iterable[str]) -> None:
     """Print the problems and notes on a package; exit with 1 if there are problems."""
     lines = [f"problem  {printable(problem)}" for problem in problems]
     verdict = "The package is NOT as it was made." if lines else "The package is whole."
@@ -203,7 +211,7 @@ def show_verdict(problems: Iterable[str], notes: Iterable[str]) -> None:
 
 
 @contextmanager
-def as_folder(package: Path) -> Iterator[Path]:
+def _as_folder(package: Path) -> Iterator[Path]:
     """Give a package's folder, unpacked if it is one file."""
     from tempfile import TemporaryDirectory
 
@@ -219,7 +227,7 @@ def as_folder(package: Path) -> Iterator[Path]:
         yield lay_out(files, package, Path(place) / "package")
 
 
-def read_given_anchors(given: Sequence[str]) -> tuple[str, ...]:
+def _read_given_anchors(given: Sequence[str]) -> tuple[str, ...]:
     """Return the anchors of a command line, including those in files, as COUNT:HASH."""
     from ipml.storage.audit_trail.anchors import read_anchors
     from ipml.storage.audit_trail.audit import Anchor

@@ -6,10 +6,13 @@ in `docs/reference_maker/interface_pages.py`; `tests/cli/test_conventions.py` en
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Callable
+from dataclasses import is_dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -148,3 +151,42 @@ def count_jobs(jobs: str) -> int:
     if not (jobs.isascii() and jobs.isdecimal() and int(jobs) <= 1_000):
         raise UnusableSetting("--jobs", repr(jobs), "a number up to 1,000, or all")
     return int(jobs)
+
+
+def take_records(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take options that belong together as one record: each dataclass parameter becomes its fields.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Page:
+    ...     size: int = 50
+    >>> @take_records
+    ... def show(name: str, *, page: Page) -> None:
+    ...     print(name, page.size)
+    >>> str(inspect.signature(show))
+    '(*, name: str, size: int = 50) -> None'
+    >>> show(name="sellers", size=10)
+    sellers 10
+    """
+    hints = get_type_hints(command, include_extras=True)
+    records = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    options: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        source: Any = records.get(name)
+        given = inspect.signature(source).parameters.values() if source else [parameter]
+        types = get_type_hints(source, include_extras=True) if source else hints
+        options += [one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[one.name]) for one in given]
+
+    def run(**values: Any) -> None:
+        for name, record in records.items():
+            made: Any = record
+            given = values.keys() & inspect.signature(made).parameters
+            values[name] = made(**{field: values.pop(field) for field in given})
+        command(**values)
+
+    run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
+    run.__annotations__ = {one.name: one.annotation for one in options}
+    run.__signature__ = inspect.Signature(options, return_annotation=None)  # type: ignore[attr-defined]
+    return run

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, Force, make_group, out_option
+from ipml.cli.options import Database, Force, make_group, out_option, take_records
 from ipml.cli.terminal import (
-    acting,
-    acting_in,
+    ActingUser,
     check_outputs,
     open_for_command,
     printable,
@@ -73,12 +72,13 @@ def deliver(
     typer.echo(describe_tally(total))
 
 
+@take_records
 def answer(
     key: Key,
     status: Annotated[str, typer.Argument(metavar="STATUS", help="accepted, done or refused.")],
     why: Annotated[str, typer.Option(help="Why it was refused.")] = "",
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Record the platform's answer to a message, if the platform cannot send it.
 
@@ -88,7 +88,7 @@ def answer(
 
     if status not in SAID:
         raise UnusableSetting("status", repr(status[:80]), f"one of {', '.join(SAID)}")
-    with acting_in(database, Action.SETTLE_MESSAGES, by) as (connection, name):
+    with user.acting(Action.SETTLE_MESSAGES) as (connection, name):
         noted = note_answer(connection, key, status, name, datetime.now(UTC), why=why)
     typer.echo(f"Message {key}: {status}." if noted.is_new else f"Message {key}: {status}, as was known.")
 
@@ -112,6 +112,7 @@ def dead(
     show_table(("key", "to", "about", "attempts", "given up", "why"), rows)
 
 
+@take_records
 def retry(
     key: Annotated[str | None, typer.Argument(metavar="KEY", help="Key of a message.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that were given up and not dropped.")] = False,
@@ -121,8 +122,8 @@ def retry(
     out_of_order: Annotated[
         bool, typer.Option("--out-of-order", help="Even where a later one on the same subject may have gone out.")
     ] = False,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Retry dead letters, or at once the messages that wait for another attempt.
 
@@ -133,9 +134,8 @@ def retry(
 
     if bool(key) + (every or waiting) != 1:
         raise UnusableSetting("messages", "neither or both", "a KEY, or --all or --waiting")
-    engine = open_for_command(database)
+    engine, name = user.open(Action.SETTLE_MESSAGES)
     with reading(engine) as connection:
-        name = acting(connection, Action.SETTLE_MESSAGES, by)
         keys = [key] if key else [message.key for message in outbox.list_dead(connection)] if every else []
     overtaken = 0
     if waiting:
@@ -152,23 +152,6 @@ def retry(
     if keys or every:
         stay = f"; {overtaken:,} stay, as later ones may have gone out" if overtaken else ""
         typer.echo(f"{len(keys) - overtaken:,} messages wait again{stay}.")
-
-
-def drop(
-    key: Key,
-    why: Annotated[str, typer.Option(help="Why it need not be delivered.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Mark a dead letter as not to be delivered; it stays on record with your name.
-
-    Example: ipml outbox drop measure-12-imposed-3f9a1c2e --why "done by phone"
-    """
-    from ipml.storage import outbox
-
-    with acting_in(database, Action.SETTLE_MESSAGES, by) as (connection, name):
-        outbox.drop_dead(connection, key, name, why, datetime.now(UTC))
-    typer.echo(f"Message {key} is dropped.")
 
 
 def make_sink(settings: Settings, out: Path | None = None, channels: list[str] | None = None) -> WebhookSink | FileSink:

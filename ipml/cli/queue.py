@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, make_group
-from ipml.cli.terminal import acting, open_up_to_date, printable, reading_from, show_steps, show_table
+from ipml.cli.options import Database, make_group, take_records
+from ipml.cli.terminal import ActingUser, open_up_to_date, printable, reading_from, show_steps, show_table
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
@@ -123,7 +123,7 @@ def put_into_queue(
     if counts.still_offered:
         yield f"{counts.still_offered:,} found counterfeit before are still on offer: `ipml enforce measure list`."
     if matched := match_notices(engine, now=now).found:
-        yield f"{matched:,} of them notices had come of: `ipml cooperate notice waiting`."
+        yield f"{matched:,} of them were reported in notices before: see the page Notices."
     policy = load_enforcement_policy()
     if policy.automatic.is_on:
         acted = act(engine, policy, settings, consequences=Cooperation(policy))
@@ -139,19 +139,17 @@ _SHOWN = 10
 
 
 @app.command()
-def rerank(order: OrderName = "value", policy: PolicyFile = None, by: By = None, database: Database = None) -> None:
+@take_records
+def rerank(order: OrderName = "value", policy: PolicyFile = None, *, user: ActingUser) -> None:
     """Put an order and a policy in force, and rank every undecided case by them.
 
     Example: ipml queue rerank --order value --policy policy.toml
     """
     from ipml.review.ranking.policy import load_policy
     from ipml.review.ranking.queue_order import rerank as rerank_cases
-    from ipml.storage.database import reading
 
     chosen, weights = _parse_order(order), load_policy(policy)
-    engine = open_up_to_date(database)
-    with reading(engine) as connection:
-        name = acting(connection, Action.RANK_QUEUE, by)
+    engine, name = user.open(Action.RANK_QUEUE, is_upgrading=True)
     with _counting("Ranking") as count:
         ranked = rerank_cases(engine, chosen, weights, now=datetime.now(UTC), actor=name, progress=count)
     typer.echo(f"{ranked:,} cases ranked by {chosen} under policy {weights.digest[:12]}.")
@@ -273,7 +271,8 @@ def relistings(database: Database = None) -> None:
 
 
 @app.command()
-def remember(by: By = None, database: Database = None) -> None:
+@take_records
+def remember(*, user: ActingUser) -> None:
     """Index all confirmed counterfeits, including those of older releases, so that relistings are recognised.
 
     Newer ones are indexed when they are decided, so once is enough; repeating it changes nothing.
@@ -281,11 +280,8 @@ def remember(by: By = None, database: Database = None) -> None:
     Example: ipml queue remember
     """
     from ipml.review.near_duplicates.confirmed import remember_all
-    from ipml.storage.database import reading
 
-    engine = open_up_to_date(database)
-    with reading(engine) as connection:
-        acting(connection, Action.RANK_QUEUE, by)
+    engine, _ = user.open(Action.RANK_QUEUE, is_upgrading=True)
     with _counting("Remembering") as count:
         remembered = remember_all(engine, count)
     typer.echo(f"{remembered:,} confirmed counterfeits are recognised when they are listed again.")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import AsOf, Database, FirstDay, Force, LastDay, Year, out_option
+from ipml.cli.options import AsOf, Database, FirstDay, Force, LastDay, Year, out_option, take_records
 from ipml.cli.terminal import check_outputs, printable, reading_from, show_table
 from ipml.errors import UnusableSetting
 
@@ -33,15 +33,41 @@ KnownNetworks = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """The options that reports on a period share."""
+
+    year: Year = None
+    since: FirstDay = None
+    until: LastDay = None
+    as_of: AsOf = None
+    networks: KnownNetworks = None
+    force: Force = False
+    database: Database = None
+
+    @property
+    def period(self) -> Period:
+        """The period of the report; raises UnusableSetting if none or two are given."""
+        return choose_period(self.year, self.since, self.until)
+
+    @contextmanager
+    def open_scope(self, folder: Path) -> Iterator[ReportScope]:
+        """Yield the scope of a report into a folder, by default as of now and with the networks of the settings."""
+        from ipml.cooperation.reports.period import ReportScope
+        from ipml.settings import get_settings
+
+        period = self.period
+        check_outputs(folder, force=self.force)
+        with reading_from(self.database) as connection:
+            now = self.as_of or datetime.now(UTC)
+            yield ReportScope(connection, period, now, networks=self.networks or get_settings().networks)
+
+
+@take_records
 def report_transparency(
-    year: Year = None,
-    since: FirstDay = None,
-    until: LastDay = None,
     out: Annotated[Path | None, out_option("Folder to write; by default transparency-YEAR.", "FOLDER")] = None,
-    force: Force = False,
-    as_of: AsOf = None,
-    networks: KnownNetworks = None,
-    database: Database = None,
+    *,
+    options: ReportOptions,
 ) -> None:
     """Write the transparency report of a year: a page, tables as CSV, and the files of the EU's template.
 
@@ -51,24 +77,19 @@ def report_transparency(
     """
     from ipml.cooperation.reports.transparency import write_transparency_report
 
-    period = choose_period(year, since, until)
-    folder = out or Path(f"transparency-{year or str(period).replace('/', '-')}")
-    check_outputs(folder, force=force)
-    with _open_scope(database, period, as_of, networks) as scope:
+    period = options.period
+    folder = out or Path(f"transparency-{options.year or str(period).replace('/', '-')}")
+    with options.open_scope(folder) as scope:
         _show_headline(write_transparency_report(scope, folder, _read_rules()))
     typer.echo(f"Report of {period} written to {folder}")
 
 
+@take_records
 def report_brand(
     brand: Annotated[str, typer.Argument(metavar="BRAND", help="The brand, as listings have it.")],
-    year: Year = None,
-    since: FirstDay = None,
-    until: LastDay = None,
     out: Annotated[Path, out_option("Folder to write.", "FOLDER")] = Path("brand-report"),
-    force: Force = False,
-    as_of: AsOf = None,
-    networks: KnownNetworks = None,
-    database: Database = None,
+    *,
+    options: ReportOptions,
 ) -> None:
     """Write a report on a brand for its owner: a page, and tables as CSV.
 
@@ -79,11 +100,9 @@ def report_brand(
     """
     from ipml.cooperation.reports.brand import write_brand_report
 
-    period = choose_period(year, since, until)
-    check_outputs(out, force=force)
-    with _open_scope(database, period, as_of, networks) as scope:
+    with options.open_scope(out) as scope:
         _show_headline(write_brand_report(replace(scope, brand=brand), out, _read_rules()))
-    typer.echo(f"Report on {printable(brand)}, {period}, written to {out}")
+    typer.echo(f"Report on {printable(brand)}, {options.period}, written to {out}")
 
 
 def choose_period(year: int | None, first: datetime | None, last: datetime | None) -> Period:
@@ -95,19 +114,6 @@ def choose_period(year: int | None, first: datetime | None, last: datetime | Non
     if year is None and first is not None and last is not None:
         return Period.between(first.date(), last.date())
     raise UnusableSetting("period", "none, or parts of several", "--year, or both --since and --until")
-
-
-@contextmanager
-def _open_scope(
-    database: str | None, period: Period, as_of: datetime | None, networks: Path | None
-) -> Iterator[ReportScope]:
-    """Yield the scope of a report, by default as of now and with the networks of the settings."""
-    from ipml.cooperation.reports.period import ReportScope
-    from ipml.settings import get_settings
-
-    with reading_from(database) as connection:
-        now = as_of or datetime.now(UTC)
-        yield ReportScope(connection, period, now, networks=networks or get_settings().networks)
 
 
 def _read_rules() -> ReportRules:

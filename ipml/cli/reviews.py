@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, DecidedCase, make_group, moment_option
-from ipml.cli.terminal import acting_in, printable, reading_from, show_day, show_table
+from ipml.cli.options import Database, DecidedCase, make_group, moment_option, take_records
+from ipml.cli.terminal import ActingUser, printable, reading_from, show_day, show_table
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
@@ -147,7 +147,7 @@ def reviewers(
         ]
         show_table(("reviewer", "brand", "missed", "wronged"), rows)
     if quality.alpha is None:
-        typer.echo("No case was judged by two people yet; second reviews at decided ones come by themselves.")
+        typer.echo("No case was judged by two people yet; second reviews of decided cases are assigned automatically.")
     else:
         typer.echo(f"All together agree beyond chance by {_coefficient(quality.alpha)} (Krippendorff's alpha).")
 
@@ -182,12 +182,13 @@ control_app = make_group("Keep the cases whose truth is known; reviewers meet th
 
 
 @control_app.command()
+@take_records
 def add(
     case: DecidedCase,
     truth: Annotated[str, typer.Option(help="counterfeit or genuine.")],
     source: Annotated[str, typer.Option(help="How that is known; shown after the verdict.")],
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Record the known truth of a decided case; you never get it for review.
 
@@ -198,7 +199,7 @@ def add(
 
     if truth not in (Verdict.COUNTERFEIT, Verdict.GENUINE):
         raise UnusableSetting("truth", repr(truth), "counterfeit or genuine")
-    with acting_in(database, Action.KEEP_CONTROL_CASES, by) as (connection, name):
+    with user.acting(Action.KEEP_CONTROL_CASES) as (connection, name):
         control = add_control_case(connection, case, Verdict(truth), source, name)
     typer.echo(f"Case {case} is known to be {control.truth}; each reviewer will meet it once.")
 
@@ -220,14 +221,15 @@ def list_(database: Database = None) -> None:
 
 
 @control_app.command()
-def remove(case: DecidedCase, by: By = None, database: Database = None) -> None:
+@take_records
+def remove(case: DecidedCase, *, user: ActingUser) -> None:
     """Remove a control case; verdicts on it stay.
 
     Example: ipml queue control remove 12
     """
     from ipml.review.quality.blind_reviews import remove_control_case
 
-    with acting_in(database, Action.KEEP_CONTROL_CASES, by) as (connection, name):
+    with user.acting(Action.KEEP_CONTROL_CASES) as (connection, name):
         remove_control_case(connection, case, name)
     typer.echo(f"Case {case} is no longer on the list.")
 
@@ -236,13 +238,14 @@ picture_app = make_group("Keep pictures of known goods; cases say where they are
 
 
 @picture_app.command("add")
+@take_records
 def add_pictures(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of pictures, or one of them.")],
     kind: Annotated[str, typer.Option(help="Known kind of the goods: counterfeit or genuine.")],
     brand: Annotated[str, typer.Option(help="Brand of the goods.")],
     source: Annotated[str, typer.Option(help="Supplier of the pictures.")],
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Add pictures of known goods, for example from a rights holder; repeating it changes nothing.
 
@@ -258,7 +261,7 @@ def add_pictures(
         raise UnusableSetting("IPML_PICTURES", "none", "the folder in which pictures are kept")
     if kind not in KINDS:
         raise UnusableSetting("kind", repr(kind), "counterfeit or genuine")
-    with acting_in(database, Action.KEEP_PICTURES, by) as (connection, name):
+    with user.acting(Action.KEEP_PICTURES) as (connection, name):
         engine = connection.engine
     goods = KnownGoods(Verdict(kind), brand, source)
     tally = add_references(engine, place, find_files(folder), goods, name)
@@ -295,10 +298,11 @@ def _describe_use(found: SamePicture | None) -> tuple[str, str, str]:
 
 
 @picture_app.command("remove")
+@take_records
 def remove_picture(
     picture: Annotated[int, typer.Argument(metavar="PICTURE", help="Its number in the list.")],
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Remove a picture of known goods; the next sweep of the folder deletes its file.
 
@@ -306,6 +310,6 @@ def remove_picture(
     """
     from ipml.review.pictures.reference import remove_reference
 
-    with acting_in(database, Action.KEEP_PICTURES, by) as (connection, name):
+    with user.acting(Action.KEEP_PICTURES) as (connection, name):
         remove_reference(connection, picture, name)
     typer.echo(f"Picture {picture} is no longer compared with.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ipml.cli.listing_files import load_map, tell_rejected
-from ipml.cli.options import Columns, Force, Jobs, Listings, Model, Rejects, count_jobs, out_option
+from ipml.cli.options import Columns, Force, Jobs, Listings, Model, Rejects, count_jobs, out_option, take_records
 from ipml.cli.terminal import check_outputs, show_rows
 from ipml.errors import UnusableSetting
 
@@ -31,6 +32,44 @@ class Engine(StrEnum):
     SPARK = "spark"
 
 
+@dataclass(frozen=True, slots=True)
+class ScoringInputs:
+    """The options of the model and of facts on listings and sellers."""
+
+    model: Model = None
+    columns: Columns = None
+    portfolios: Annotated[
+        Path | None,
+        typer.Option(
+            help="What is known of sellers, from `ipml data portfolios`; by default only those the model "
+            "was trained on."
+        ),
+    ] = None
+    events: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Seller events: each seller's history is then what was known when the listing was observed. May be"
+            " given several times.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringRun:
+    """The options of a run on this machine."""
+
+    explain_top: Annotated[int, typer.Option(min=0, help="How many of the highest scores get reasons.")] = 100
+    jobs: Jobs = "1"
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew, even where another run was stopped in between.")
+    ] = False
+    require_familiar: Annotated[
+        bool, typer.Option("--require-familiar", help="Write nothing where listings are unlike those of the training.")
+    ] = False
+
+
+@take_records
 def score(
     source: Annotated[
         Path, typer.Argument(metavar="IN", help="CSV, JSON lines or Parquet, by suffix; or a folder of Parquet files.")
@@ -43,36 +82,14 @@ def score(
             metavar="FILE|FOLDER",
         ),
     ],
-    model: Model = None,
-    columns: Columns = None,
     rejects: Rejects = None,
-    portfolios: Annotated[
-        Path | None,
-        typer.Option(
-            help="What is known of sellers, from `ipml data portfolios`; by default only those the model "
-            "was trained on."
-        ),
-    ] = None,
-    explain_top: Annotated[int, typer.Option(min=0, help="How many of the highest scores get reasons.")] = 100,
-    jobs: Jobs = "1",
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew, even where another run was stopped in between.")
-    ] = False,
     engine: Annotated[
         Engine, typer.Option(help="Score on this machine, or as a Spark job, which needs ipml[spark].")
     ] = Engine.HERE,
-    events: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Seller events: each seller's history is then what was known when the listing was observed. May be"
-            " given several times.",
-        ),
-    ] = None,
-    require_familiar: Annotated[
-        bool, typer.Option("--require-familiar", help="Write nothing where listings are unlike those of the training.")
-    ] = False,
     force: Force = False,
+    *,
+    inputs: ScoringInputs,
+    run: ScoringRun,
 ) -> None:
     """Score every listing of a file: the probability that it is counterfeit, and why for the most suspicious.
 
@@ -95,36 +112,36 @@ def score(
 
     Example: ipml score listings.csv.gz --out scored.parquet --columns ozon-ecup --model models/shoes --jobs all
     """
-    known, column_map = tuple(events or ()), load_map(columns)
-    read = (source, portfolios, *known)
+    known, column_map = tuple(inputs.events or ()), load_map(inputs.columns)
+    read = (source, inputs.portfolios, *known)
     if engine is Engine.SPARK:
-        if require_familiar:
+        if run.require_familiar:
             raise UnusableSetting("--require-familiar", "--engine spark", "--engine here, which looks at the words")
         from ipml.scoring.spark import score_on_spark
 
         check_outputs(out, rejects, read=read, force=force or out.is_dir())
         counts = score_on_spark(
-            source, out, model, columns=column_map, portfolios=portfolios, events=known, rejects=rejects
+            source, out, inputs.model, columns=column_map, portfolios=inputs.portfolios, events=known, rejects=rejects
         )
         _tell(counts, f"on Spark into {out}", rejects)
         return
     from ipml.scoring.batch.worker_pool import start_early
 
-    with closing(start_early(source, count_jobs(jobs))) as workers:
+    with closing(start_early(source, count_jobs(run.jobs))) as workers:
         scorer, counts = _score_here(
             source,
             out,
-            model,
+            inputs.model,
             read=read,
             force=force,
-            sellers=portfolios,
+            sellers=inputs.portfolios,
             columns=column_map,
             events=known,
             rejects=rejects,
-            explain_top=explain_top,
-            jobs=workers if workers.n > 1 else count_jobs(jobs),
-            restart=restart,
-            require_familiar=require_familiar,
+            explain_top=run.explain_top,
+            jobs=workers if workers.n > 1 else count_jobs(run.jobs),
+            restart=run.restart,
+            require_familiar=run.require_familiar,
         )
     for unlike in counts.unlike:
         typer.echo(f"ipml: unlike the listings {scorer.version} was trained on: {unlike.sentence}", err=True)
@@ -159,7 +176,7 @@ def _score_here(
                 scorer, source, out, BatchOptions(**options), on_rows=lambda step, rows, total: show(rows, total, step)
             )
     except KeyboardInterrupt:
-        is_stored = f"what is finished stands in {stored}: give the same command again to go on"
+        is_stored = f"finished parts are in {stored}: give the same command again to go on"
         typer.echo(f"ipml: stopped; {is_stored if stored.exists() else 'nothing was finished'}", err=True)
         raise typer.Exit(130) from None
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import DAY, By, Database, NewList, Seller, Yes, make_group
-from ipml.cli.terminal import acting, acting_in, open_for_command, printable, reading_from, show_minute
+from ipml.cli.options import DAY, Database, NewList, Seller, Yes, make_group, take_records
+from ipml.cli.terminal import ActingUser, open_for_command, printable, reading_from
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ipml.enforcement.privacy.erasure import Erased
     from ipml.enforcement.privacy.legal_holds import Hold
     from ipml.listings.brands import Brands
-    from ipml.review.sellers.seller_lists import ListedSeller, ListEntry, ListKind
+    from ipml.review.sellers.seller_lists import ListedSeller
 
 
 seller_app = make_group("Show what is stored of a seller, erase it, or hold what a claim needs.", "seller show s-1207")
@@ -49,14 +49,16 @@ def show(seller: Seller, database: Database = None) -> None:
     for hold in kept.holds:
         typer.echo(printable(_describe(hold)))
     with reading(engine) as connection:
-        told = find_disclosures(connection, kept.pseudonym) if kept.pseudonym else []
-    for one in told:
-        mark = "" if one.tells_sellers else " [the seller may NOT hear of this]"
-        said = f"{one.disclosed_at:%Y-%m-%d} to {one.recipient}, as {one.name}, for: {one.purpose}{mark}"
-        typer.echo(printable(f"referral {one.referral_id}: named on {said}"))
+        disclosures = find_disclosures(connection, kept.pseudonym) if kept.pseudonym else []
+    for disclosure in disclosures:
+        mark = "" if disclosure.tells_sellers else " [the seller may NOT hear of this]"
+        recipient = f"{disclosure.recipient}, as {disclosure.name}, for: {disclosure.purpose}{mark}"
+        line = f"referral {disclosure.referral_id}: named on {disclosure.disclosed_at:%Y-%m-%d} to {recipient}"
+        typer.echo(printable(line))
 
 
 @seller_app.command()
+@take_records
 def erase(
     seller: Annotated[list[str] | None, typer.Argument(metavar="SELLER…", help="Ids of sellers.")] = None,
     why: Annotated[str | None, typer.Option(help="Such as the number of the request; no name, as it is kept.")] = None,
@@ -65,8 +67,8 @@ def erase(
         bool, typer.Option("--again", help="Erase sellers of the file IPML_ERASED who came back with a backup.")
     ] = False,
     new_list: NewList = False,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Erase sellers: no data on them remains in the database or its files. It cannot be undone.
 
@@ -79,18 +81,15 @@ def erase(
     from ipml.enforcement.privacy.erasure import erase_again, erase_sellers
     from ipml.review.pictures.stored import sweep_files
     from ipml.settings import get_settings
-    from ipml.storage.database import reading
 
     listed_in = get_settings().erased
-    engine = open_for_command(database)
-    with reading(engine) as connection:
-        by = acting(connection, Action.ERASE_PEOPLE, by)
+    engine, name = user.open(Action.ERASE_PEOPLE)
     if new_list and listed_in is not None:
         begin_list(listed_in)
     if again:
         if seller or listed_in is None:
             raise UnusableSetting("--again", "a seller, or no file in IPML_ERASED", "the file, and no seller")
-        tell_erased(erase_again(engine, listed_in, by=by))
+        tell_erased(erase_again(engine, listed_in, by=name))
         sweep_files(engine, get_settings().pictures)
         return
     if not seller or not why:
@@ -98,7 +97,7 @@ def erase(
     _warn_of_referrals(engine, seller)
     if not yes:
         typer.confirm(f"Erase {len(seller):,} seller(s) for good?", abort=True)
-    tell_erased(erase_sellers(engine, seller, why=why, by=by, listed_in=listed_in))
+    tell_erased(erase_sellers(engine, seller, why=why, by=name, listed_in=listed_in))
     sweep_files(engine, get_settings().pictures)
     if listed_in is None:
         words = "a backup that is restored brings them back: name a file outside the database in IPML_ERASED"
@@ -124,13 +123,14 @@ def sweep(database: Database = None) -> None:
 
 
 @seller_app.command()
+@take_records
 def hold(
     seller: Seller,
     why: Annotated[str, typer.Option(help="For which claim, court or authority.")],
     until: Annotated[datetime, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds (UTC).")],
     case: Annotated[int | None, typer.Option(help="Only what belongs to this case; by default everything.")] = None,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Place a legal hold on a seller's records: until that day they are neither erased nor expire.
 
@@ -139,7 +139,7 @@ def hold(
     from ipml.enforcement.privacy.legal_holds import place_hold
 
     end = until.replace(tzinfo=UTC) + timedelta(days=1)
-    with acting_in(database, Action.HOLD_RECORDS, by) as (connection, name):
+    with user.acting(Action.HOLD_RECORDS) as (connection, name):
         placed = place_hold(connection, seller, why=why, until=end, by=name, case_id=case)
     typer.echo(f"Hold {placed.hold_id} is in force to the end of {until:%Y-%m-%d} (UTC).")
 
@@ -162,11 +162,12 @@ def holds(database: Database = None) -> None:
 
 
 @seller_app.command()
+@take_records
 def release(
     seller: Seller,
     number: Annotated[int | None, typer.Option("--hold", help="Number of one hold; by default all of them.")] = None,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """End the legal holds on a seller.
 
@@ -174,7 +175,7 @@ def release(
     """
     from ipml.enforcement.privacy.legal_holds import release_holds
 
-    with acting_in(database, Action.HOLD_RECORDS, by) as (connection, name):
+    with user.acting(Action.HOLD_RECORDS) as (connection, name):
         count = release_holds(connection, seller, by=name, hold_id=number)
     typer.echo(f"{count:,} hold(s) ended.")
 
@@ -236,94 +237,18 @@ def expire_records(
     typer.echo(f"{expired.total:>8,}  {'due' if dry_run else 'expired'}")
 
 
-lists_app = make_group(
-    "Lists of sellers: authorised, denied, watched. They hold at once, beside the score.", "seller lists show"
-)
+lists_app = make_group("Load lists of sellers: authorised, denied, watched.", "seller lists load brands.toml")
 seller_app.add_typer(lists_app, name="lists")
-_KINDS = "authorised, denied or watched"
-
-
-@lists_app.command("show")
-def show_lists(
-    seller: Annotated[str | None, typer.Argument(metavar="[SELLER]", help="Only of this seller.")] = None,
-    kind: Annotated[str | None, typer.Option(help=f"Only one list: {_KINDS}.")] = None,
-    ended: Annotated[bool, typer.Option("--ended", help="Also what was removed or has expired.")] = False,
-    database: Database = None,
-) -> None:
-    """Show the list entries in force, with reason, source and author.
-
-    Example: ipml seller lists show --kind denied
-    """
-    from ipml.review.sellers.seller_lists import list_entries
-
-    now = datetime.now(UTC)
-    wanted = None if kind is None else _read_kind(kind)
-    with reading_from(database) as connection:
-        found = list_entries(connection, now=now, kind=wanted, seller_id=seller, with_ended=ended)
-    for one in found:
-        until = _say_end(one, now)
-        who = f"{one.seller_id or one.pseudonym}: {one.kind} for {one.scope}{until}"
-        said = f"{one.why} ({one.source}; {one.added_by}, {one.added_at:%Y-%m-%d}, {one.origin})"
-        typer.echo(printable(f"entry {one.entry_id}: {who}: {said}"))
-    typer.echo(f"{len(found):,} entries.")
-
-
-@lists_app.command("add")
-def add_to_list(
-    kind: Annotated[str, typer.Argument(metavar="LIST", help=f"One of {_KINDS}.")],
-    seller: Seller,
-    why: Annotated[str, typer.Option(help="The reason; encrypted with the seller's key.")],
-    source: Annotated[str, typer.Option(help="Where it is known from: a contract, a judgment, a notice.")],
-    brand: Annotated[str | None, typer.Option(help="Only for listings of this brand; by default of all.")] = None,
-    until: Annotated[
-        datetime | None, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds (UTC).")
-    ] = None,
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Put a seller on a list: in force at once, also for open cases, until the end of that day.
-
-    It replaces an entry of the same list, seller and brand. It changes no score.
-
-    Example: ipml seller lists add denied s-1207 --why "sold counterfeits" --source "judgment 4 O 12/26"
-    """
-    from ipml.review.sellers.seller_lists import ListedSeller, add_entry
-
-    end = None if until is None else _end_of(until)
-    listed = ListedSeller(_read_kind(kind), seller, why, source, brand, (), end)
-    with acting_in(database, Action.CHANGE_LISTS, by) as (connection, name):
-        entry, is_new = add_entry(connection, listed, by=name, now=datetime.now(UTC))
-    said = "is in force" if is_new else "said so already"
-    typer.echo(printable(f"Entry {entry.entry_id} {said}: {seller} is {entry.kind} for {entry.scope}."))
-
-
-@lists_app.command("remove")
-def remove_from_list(
-    entry: Annotated[int, typer.Argument(metavar="ENTRY", help="Number of the entry.")],
-    why: Annotated[str, typer.Option(help="The reason; encrypted with the seller's key.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Remove an entry from its list; it has no effect from now on.
-
-    Example: ipml seller lists remove 12 --why "the judgment was reversed"
-    """
-    from ipml.review.sellers.seller_lists import remove_entry
-
-    now = datetime.now(UTC)
-    with acting_in(database, Action.CHANGE_LISTS, by) as (connection, name):
-        removed = remove_entry(connection, entry, why=why, by=name, now=now)
-    said = "is off its list" if removed.removed_at == now else "had ended"
-    typer.echo(f"Entry {entry} {said}.")
 
 
 @lists_app.command("load")
+@take_records
 def load_brand_file(
     file: Annotated[
         Path | None, typer.Argument(metavar="[BRANDS]", help="Brand file (TOML); by default IPML_BRANDS.")
     ] = None,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Load a brand file into the lists: its authorised sellers, and each [[seller]] in it.
 
@@ -343,7 +268,7 @@ def load_brand_file(
     brands = load_brands(path)
     listed = list(_list_sellers(brands, path.name))
     in_force = [one for one in listed if one.until is None or one.until > now]
-    with acting_in(database, Action.CHANGE_LISTS, by) as (connection, name):
+    with user.acting(Action.CHANGE_LISTS) as (connection, name):
         added, removed, kept = load_entries(connection, in_force, by=name, now=now, version=brands.version)
     typer.echo(f"{added:,} entries added, {removed:,} removed, {kept:,} as before.")
     if expired := len(listed) - len(in_force):
@@ -389,21 +314,3 @@ def _end_of(day: date) -> datetime:
     if day.year == MAXYEAR:
         raise UnusableSetting("until", f"{day:%Y-%m-%d}", f"a day before {MAXYEAR}, or none")
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
-
-
-def _say_end(entry: ListEntry, now: datetime) -> str:
-    """Return the expiry of an entry as a phrase."""
-    if entry.removed_at:
-        why = f": {entry.why_removed}" if entry.why_removed else ""
-        return f", removed {show_minute(entry.removed_at)} by {entry.removed_by}{why}"
-    if entry.until is None:
-        return ""
-    return f", {'ended' if entry.until <= now else 'until'} {show_minute(entry.until)}"
-
-
-def _read_kind(word: str) -> ListKind:
-    from ipml.review.sellers.seller_lists import ListKind
-
-    if word not in list(ListKind):
-        raise UnusableSetting("list", repr(word), f"one of {_KINDS}")
-    return ListKind(word)

@@ -10,12 +10,13 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import Database, take_records
 from ipml.cli.terminal import open_patiently, until_told_to_stop
 from ipml.cli.worker.commands import worker_beside
 from ipml.errors import Failed, UnreadableFile, UnusableSetting
@@ -33,25 +34,19 @@ _IDLE_SECONDS = 75  # longer than load balancers keep a connection, so that they
 _SWITCH_SECONDS = 0.001  # with Python's 5 ms, a small request would wait several times behind a large one
 
 
-def serve(
-    database: Database = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on; by default this machine only.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = None,
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """The options of the scoring API."""
+
     model: Annotated[
         str | None, typer.Option(help="Serve the scoring API as well, with this model folder or registry URI.")
-    ] = None,
+    ] = None
     api_only: Annotated[
         bool, typer.Option("--api-only", help="Serve the API alone, by default with IPML_MODEL; needs no database.")
-    ] = False,
+    ] = False
     open_api: Annotated[
         bool, typer.Option("--open-api", help="Let the API answer anybody who can reach it, without a key.")
-    ] = False,
-    with_worker: Annotated[
-        bool, typer.Option("--with-worker", help="Do all timed jobs as well, in a process beside; see `ipml worker`.")
-    ] = False,
-    pictures: Annotated[
-        Path | None, typer.Option(help="Folder of the pictures that pages show; IPML_PICTURES by default.")
-    ] = None,
+    ] = False
     portfolios: Annotated[
         Path | None,
         typer.Option(
@@ -59,7 +54,27 @@ def serve(
             exists=True,
             dir_okay=False,
         ),
+    ] = None
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the API is served at all."""
+        return self.api_only or self.model is not None
+
+
+@take_records
+def serve(
+    database: Database = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; by default this machine only.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = None,
+    with_worker: Annotated[
+        bool, typer.Option("--with-worker", help="Do all timed jobs as well, in a process beside; see `ipml worker`.")
+    ] = False,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder of the pictures that pages show; IPML_PICTURES by default.")
     ] = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """Serve the reviewer's page, the scoring API, or both, until Ctrl-C or SIGTERM.
 
@@ -81,16 +96,16 @@ def serve(
     from ipml.web.server import parse_networks, set_up_log
 
     set_up_log()
-    if portfolios and not api_only:
-        raise UnusableSetting("--portfolios", str(portfolios), "it with --api-only: else the database knows sellers")
-    if with_worker and api_only:
+    if api.portfolios and not api.api_only:
+        raise UnusableSetting("--portfolios", str(api.portfolios), "--api-only too: else the database knows sellers")
+    if with_worker and api.api_only:
         raise UnusableSetting("--with-worker", "--api-only, which has no database", "one of them")
     settings = get_settings()
     settings = settings.model_copy(update={"pictures": pictures or settings.pictures})
-    _check_configuration(settings, api_only=api_only, has_api=api_only or model is not None, with_worker=with_worker)
+    _check_configuration(settings, api, with_worker=with_worker)
     host = host or settings.host
-    access = _make_access(settings, host, open_api) if api_only or model is not None else None
-    engine = None if api_only else _open_database(database or settings.database)
+    access = _make_access(settings, host, api.open_api) if api.is_served else None
+    engine = None if api.api_only else _open_database(database or settings.database)
     listener = listen(host, settings.port if port is None else port)
     _warn_of_listeners(settings, host)
     with ExitStack() as until_end:
@@ -98,18 +113,18 @@ def serve(
         if access is None:
             app = _make_page(engine, settings)
         else:
-            app = _make_api(_start_model(model, portfolios, settings, until_end), access, engine, settings)
+            app = _make_api(_start_model(api.model, api.portfolios, settings, until_end), access, engine, settings)
         if with_worker:
-            until_end.enter_context(worker_beside(database or settings.database, model))
+            until_end.enter_context(worker_beside(database or settings.database, api.model))
         name = f"[{host}]" if ":" in host else host
         typer.echo(f"Listening on http://{name}:{listener.getsockname()[1]} (Ctrl-C ends it)")
         _run(app, listener, parse_networks(settings.trusted_proxies), settings.shutdown_seconds)
 
 
-def _check_configuration(settings: Settings, *, api_only: bool, has_api: bool, with_worker: bool) -> None:
+def _check_configuration(settings: Settings, api: ApiOptions, *, with_worker: bool) -> None:
     from ipml.cli.configuration import Process, check_at_start
 
-    parts: dict[Process, bool] = {"page": not api_only, "API": has_api, "worker": with_worker}
+    parts: dict[Process, bool] = {"page": not api.api_only, "API": api.is_served, "worker": with_worker}
     check_at_start(settings, [part for part, is_there in parts.items() if is_there], os.environ)
 
 

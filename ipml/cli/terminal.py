@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from getpass import getuser
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import typer
 
+from ipml.cli.options import By, Database
 from ipml.errors import UnusableSetting, UnwritableFile
 
 if TYPE_CHECKING:
@@ -72,18 +74,18 @@ def open_patiently(url: str | None, stop: Event) -> Engine | None:
     """
     from ipml.errors import DatabaseBusy, UnreachableDatabase
 
-    pause, told = _FIRST_PAUSE_SECONDS, ""
+    pause, reason = _FIRST_PAUSE_SECONDS, ""
     while not stop.is_set():
         try:
             engine = open_up_to_date(url)
         except (UnreachableDatabase, DatabaseBusy) as error:
-            if str(error) != told:
-                told = str(error)
-                say_when(f"Waiting for the database: {told}")
+            if str(error) != reason:
+                reason = str(error)
+                say_when(f"Waiting for the database: {reason}")
             stop.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         else:
-            if told:
+            if reason:
                 say_when("The database answers.")
             return engine
     return None
@@ -112,11 +114,26 @@ def writing_to(url: str | None) -> Iterator[Connection]:
         yield connection
 
 
-@contextmanager
-def acting_in(database: str | None, action: Action, by: str | None) -> Iterator[tuple[Connection, str]]:
-    """Open the review database for one change, and give the acting user's name; see `acting`."""
-    with writing_to(database) as connection:
-        yield connection, acting(connection, action, by)
+@dataclass(frozen=True, slots=True)
+class ActingUser:
+    """The options of a command that a user with a role gives."""
+
+    by: By = None
+    database: Database = None
+
+    @contextmanager
+    def acting(self, action: Action) -> Iterator[tuple[Connection, str]]:
+        """Open the review database for one change, and give the user's name; see `acting`."""
+        with writing_to(self.database) as connection:
+            yield connection, acting(connection, action, self.by)
+
+    def open(self, action: Action, *, is_upgrading: bool = False) -> tuple[Engine, str]:
+        """Open the review database, upgraded if asked, and return it with the user's name; see `acting`."""
+        from ipml.storage.database import reading
+
+        engine = open_up_to_date(self.database) if is_upgrading else open_for_command(self.database)
+        with reading(engine) as connection:
+            return engine, acting(connection, action, self.by)
 
 
 def acting(connection: Connection, action: Action, by: str | None) -> str:

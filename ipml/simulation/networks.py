@@ -89,6 +89,16 @@ CURRENCY = "EUR"  # of what they sell
 CAREFUL = {"payout": 0.3, "device": 0.4}  # share of accounts with one of their own
 
 
+@dataclass(frozen=True, slots=True)
+class _NetworkAccounts:
+    """Accounts of a network by place: seller, role (position in `ROLES`), cell (-1: the source) and day of opening."""
+
+    members: Codes
+    roles: Codes
+    cell: Codes
+    start: Days
+
+
 def plant_network(rows: Rows, members: Codes, joined: Days, rng: np.random.Generator) -> tuple[Codes, pd.DataFrame]:
     """Add the attributes of a network's members; return their roles (positions in `ROLES`) and their listings.
 
@@ -101,9 +111,10 @@ def plant_network(rows: Rows, members: Codes, joined: Days, rng: np.random.Gener
     roles[0], roles[1 : 1 + n_cells] = ROLES.index("source"), ROLES.index("distributor")
     cell = np.concatenate([[-1], np.arange(n_cells), rng.integers(0, n_cells, size - 1 - n_cells)])
     start = _open_accounts(members, roles, joined, rng)
-    _add_accounts(rows, members, cell, start, rng)
-    _add_places(rows, members, roles, cell, start, rng)
-    _add_goods(rows, members, roles, cell, start, rng)
+    accounts = _NetworkAccounts(members, roles, cell, start)
+    _add_accounts(rows, accounts, rng)
+    _add_places(rows, accounts, rng)
+    _add_goods(rows, accounts, rng)
     return roles, _sell(members, roles, start, rng)
 
 
@@ -118,11 +129,11 @@ def _open_accounts(members: Codes, roles: Codes, joined: Days, rng: np.random.Ge
     return start
 
 
-def _add_accounts(rows: Rows, members: Codes, cell: Codes, start: Days, rng: np.random.Generator) -> None:
+def _add_accounts(rows: Rows, accounts: _NetworkAccounts, rng: np.random.Generator) -> None:
     """Add payouts and devices, shared by batches of accounts of a cell, and burner phones, some used twice."""
-    for one in np.unique(cell):
-        mine = members[cell == one]
-        since = start[cell == one]
+    for number in np.unique(accounts.cell):
+        mine = accounts.members[accounts.cell == number]
+        since = accounts.start[accounts.cell == number]
         for kind, (least, most) in (("payout", ACCOUNTS_TO_A_PAYOUT), ("device", ACCOUNTS_TO_A_DEVICE)):
             batch = new_values(len(mine), rng)[_batches(len(mine), least, most, rng)]
             is_careful = rng.random(len(mine)) < CAREFUL[kind]
@@ -133,8 +144,9 @@ def _add_accounts(rows: Rows, members: Codes, cell: Codes, start: Days, rng: np.
         rows.add("timing", mine, new_values(len(mine), rng)[burst], since + 1 + rng.exponential(3, len(mine)))
 
 
-def _add_places(rows: Rows, members: Codes, roles: Codes, cell: Codes, start: Days, rng: np.random.Generator) -> None:
+def _add_places(rows: Rows, accounts: _NetworkAccounts, rng: np.random.Generator) -> None:
     """Add addresses, invented or the cell's; goods ship from the cell's store, which the workshop supplies."""
+    members, roles, cell, start = accounts.members, accounts.roles, accounts.cell, accounts.start
     store, workshop = new_values(int(cell.max()) + 1, rng), new_values(1, rng)
     home = np.where(rng.random(len(members)) < 0.4, store[cell], new_values(len(members), rng))
     rows.add("address", members[1:], home[1:], start[1:])
@@ -145,8 +157,9 @@ def _add_places(rows: Rows, members: Codes, roles: Codes, cell: Codes, start: Da
     rows.add("address", members[:1], workshop + 1, start[:1])
 
 
-def _add_goods(rows: Rows, members: Codes, roles: Codes, cell: Codes, start: Days, rng: np.random.Generator) -> None:
+def _add_goods(rows: Rows, accounts: _NetworkAccounts, rng: np.random.Generator) -> None:
     """Add pictures, which spread from the source through the cells, and phrases and a template of the whole network."""
+    members, roles, cell, start = accounts.members, accounts.roles, accounts.cell, accounts.start
     n_cells = int(cell.max()) + 1
     made = new_values(IMAGES_TO_A_CELL * (1 + n_cells // 3), rng)
     out = start.min() + rng.exponential(20.0, len(made))  # when the source makes each
@@ -196,23 +209,32 @@ COPIES_IMAGES = 0.01
 IN_FIRM = 0.02
 
 
-def add_strangers(
-    rows: Rows, planted: Rows, strangers: Codes, network: Codes, joined: Days, rng: np.random.Generator
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Strangers:
+    """Sellers outside the networks, and by seller number the network (0: none) and the day of joining of everybody."""
+
+    sellers: Codes
+    network: Codes
+    joined: Days
+
+
+def _add_strangers(rows: Rows, planted: Rows, strangers: _Strangers, rng: np.random.Generator) -> None:
     """Give every stranger the attributes of honest sellers, and every network member the common ones."""
-    n = len(strangers)
-    since = joined[strangers]
-    rows.add("payout", strangers, new_values(n, rng), since)
-    rows.add("phone", strangers, _mostly_own(n, WITH_AGENTS_PHONE, 120, rng), since)
-    rows.add("address", strangers, _mostly_own(n, IN_BUSINESS_CENTRE, 80, rng), since)
-    rows.add("device", strangers, new_values(n, rng), since)
-    rows.add("ship_from", strangers, _mostly_own(n, BY_COURIER, 1_500, rng), since)
-    everybody = np.concatenate([strangers, np.flatnonzero(network > 0)])
+    sellers, joined = strangers.sellers, strangers.joined
+    n, since = len(sellers), joined[sellers]
+    rows.add("payout", sellers, new_values(n, rng), since)
+    rows.add("phone", sellers, _mostly_own(n, WITH_AGENTS_PHONE, 120, rng), since)
+    rows.add("address", sellers, _mostly_own(n, IN_BUSINESS_CENTRE, 80, rng), since)
+    rows.add("device", sellers, new_values(n, rng), since)
+    rows.add("ship_from", sellers, _mostly_own(n, BY_COURIER, 1_500, rng), since)
+    everybody = np.concatenate([sellers, np.flatnonzero(strangers.network > 0)])
     start = np.maximum(joined[everybody], 0.0)
     _add_common(rows, everybody, start, rng)
     for kind, share in (("phone", RECYCLED_PHONE), ("device", SOLD_DEVICE), ("address", MOVED_HOUSE)):
-        _hand_on(rows, planted, kind, strangers, share, joined, rng)
-    _copy_images(rows, planted, strangers, joined, rng)
+        to = sellers[rng.random(n) < share]  # a recycled number, a used device, a flat
+        values = np.concatenate([rows.of_kind(kind)[1], planted.of_kind(kind)[1]])
+        rows.add(kind, to, rng.choice(values, len(to)), joined[to] + 2)
+    _copy_images(rows, planted, sellers, joined, rng)
 
 
 def add_firms(rows: Rows, strangers: Codes, joined: Days, rng: np.random.Generator) -> Codes:
@@ -255,15 +277,6 @@ def _add_common(rows: Rows, everybody: Codes, start: Days, rng: np.random.Genera
     some = rng.random(n) < WITH_TEMPLATE
     rows.add("template", everybody[some], _draw_common(int(some.sum()), 400, rng), start[some])
     rows.add("timing", everybody, _draw_common(n, 25, rng), start + rng.exponential(60, n))
-
-
-def _hand_on(
-    rows: Rows, planted: Rows, kind: str, strangers: Codes, share: float, joined: Days, rng: np.random.Generator
-) -> None:
-    """Pass on values of others to some strangers: a recycled number, a used device, a flat."""
-    to = strangers[rng.random(len(strangers)) < share]
-    values = np.concatenate([rows.of_kind(kind)[1], planted.of_kind(kind)[1]])
-    rows.add(kind, to, rng.choice(values, len(to)), joined[to] + 2)
 
 
 def _copy_images(rows: Rows, planted: Rows, strangers: Codes, joined: Days, rng: np.random.Generator) -> None:
@@ -397,7 +410,7 @@ def simulate_networks(
     add_crossings(planted, network, place[start:], joined, rng)
     planted = planted.without(missing, rng)
     strangers = Rows()
-    add_strangers(strangers, planted, place[start:], network, joined, rng)
+    _add_strangers(strangers, planted, _Strangers(place[start:], network, joined), rng)
     firm[place[start:]] = add_firms(strangers, place[start:], joined, rng)
     names = _name_sellers(n_sellers, rng)
     truth = pd.DataFrame({"seller_id": names, "network": network, "firm": firm, "role": role.astype(str)})

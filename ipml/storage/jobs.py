@@ -30,14 +30,13 @@ _GLANCE_SECONDS = 0.2  # longer than a check of `has_leader` takes
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A repeated job: `command` does it once by hand, `usual` is the default schedule.
+    """A repeated job; `usual` is the default schedule.
 
     `needs` are settings of which one must be set; otherwise the job is off.
     """
 
     name: str
     about: str
-    command: str
     usual: str
     needs: tuple[str, ...] = ()
 
@@ -46,64 +45,41 @@ JOBS = (
     Job(
         "deliver",
         "Deliver what platform, sellers and rights holders must know.",
-        "ipml outbox deliver",
         "5s",
         ("webhook_url", "webhook_urls"),
     ),
-    Job("deadlines", "Let legal and agreed deadlines begin and run out.", "ipml enforce appeal run", "1m"),
-    Job("notices", "Join notices to the listings that have come since.", "ipml cooperate notice match", "1m"),
-    Job("ends", "End the measures and penalties whose time is over.", "ipml enforce measure end", "15m"),
+    Job("deadlines", "Let legal and agreed deadlines begin and run out.", "1m"),
+    Job("notices", "Join notices to the listings that have come since.", "1m"),
+    Job("ends", "End the measures and penalties whose time is over.", "15m"),
     Job(
         "score",
         "Score the files that came into the folder of incoming listings, and put them into the queue.",
-        "ipml score and enqueue",
         "1m",
         ("incoming",),
     ),
     Job(
         "rescore",
         "Score listings again that came over HTTP, where more is known of their seller or the model is another.",
-        "ipml worker --start rescore",
         "1h",
     ),
-    Job(
-        "pictures",
-        "Fetch the pictures of cases that wait for people, and keep them.",
-        "ipml worker --start pictures",
-        "15s",
-        ("pictures",),
-    ),
+    Job("pictures", "Fetch the pictures of cases that wait for people, and keep them.", "15s", ("pictures",)),
     Job(
         "screening",
         "Fetch and hash pictures of listings below the threshold, as the policy says, and compare them.",
-        "ipml worker --start screening",
         "1m",
         ("pictures",),
     ),
-    Job("automatic", "Act without review on what the policy allows.", "ipml enforce automatic run", "1h"),
-    Job(
-        "statements",
-        "Send statements of reasons to the transparency database.",
-        "ipml enforce statement send",
-        "1h",
-        ("transparency_url",),
-    ),
-    Job("anchor", "Add an anchor of the audit trail to its file.", "ipml audit anchor", "00:30", ("anchors",)),
-    Job("backup", "Write the whole database into a file.", "ipml admin backup", "01:30", ("backups",)),
-    Job("retention", "Delete what was kept as long as the policy says.", "ipml seller retention", "02:30"),
-    Job("notifiers", "Look for misuse of notices; a lead decides on it.", "ipml cooperate notifier check", "03:00"),
-    Job(
-        "networks",
-        "Add what sellers share to the networks found before.",
-        "ipml cooperate network find",
-        "03:30",
-        ("network_attributes",),
-    ),
-    Job("labels", "Write what reviewers decided into a file to train from.", "ipml data labels", "04:30", ("labels",)),
+    Job("automatic", "Act without review on what the policy allows.", "1h"),
+    Job("statements", "Send statements of reasons to the transparency database.", "1h", ("transparency_url",)),
+    Job("anchor", "Add an anchor of the audit trail to its file.", "00:30", ("anchors",)),
+    Job("backup", "Write the whole database into a file.", "01:30", ("backups",)),
+    Job("retention", "Delete what was kept as long as the policy says.", "02:30"),
+    Job("notifiers", "Look for misuse of notices; a lead decides on it.", "03:00"),
+    Job("networks", "Add what sellers share to the networks found before.", "03:30", ("network_attributes",)),
+    Job("labels", "Write what reviewers decided into a file to train from.", "04:30", ("labels",)),
     Job(
         "drift",
         "Compare the listings of the last days with those of the model's training.",
-        "ipml model drift",
         "05:00",
         ("drift_reference",),
     ),

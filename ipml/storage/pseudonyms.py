@@ -331,7 +331,7 @@ def get_notifier(
     query = query.with_for_update(of=notifiers) if lock else query
     row = connection.execute(query).first() if 0 < notifier_id <= _LARGEST_NUMBER else None
     if row is None:
-        raise NotFound("notifier", notifier_id, "`ipml cooperate notifier list` shows those there are.")
+        raise NotFound("notifier", notifier_id, "The page Reporters lists them.")
     return make_notifier(row)
 
 

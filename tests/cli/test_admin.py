@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 from support.databases import copy_sqlite, read_tables
 from support.planted_seller import MARKERS, NAME, SELLER, find_clear, find_markers, plant
-from support.staff import OPERATOR, add_staff
+from support.staff import add_staff
 from support.transactions import act, ask
 from typer.testing import CliRunner
 
@@ -26,11 +26,10 @@ from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.anchors import find_public_key, read_anchors
 from ipml.storage.backup import back_up
 from ipml.storage.backup import restore as restore_into
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import migrate, open_database
 from ipml.storage.tables import cases
 from ipml.web.accounts.permissions import Role
-from ipml.web.accounts.sessions import open_session
-from ipml.web.accounts.users import check_password, list_users
+from ipml.web.accounts.users import check_password
 
 PASSWORD = "correct horse battery"
 
@@ -51,28 +50,16 @@ def run(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_user_is_added_listed_and_changed(run, tmp_path):
-    """What one command did, the next one shows; passwords are asked for twice and never shown; sessions end."""
+def test_a_user_is_added_listed_and_given_a_password(run, tmp_path):
+    """What one command did, the next one shows; passwords are asked for twice and never shown."""
     told = run("add ana --role lead", typed=f"{PASSWORD}\n{PASSWORD}\n")
     assert "ana may log in as lead." in told
     assert PASSWORD not in told
     assert "lead" in run("list")
-    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
-    with writing(engine) as connection:
-        (ana,) = list_users(connection)
-        open_session(connection, ana, hours=12)
-    assert "since" in run("sessions ana")
-    assert "1 sessions of ana have ended." in run("sessions ana --end")
-    assert "ana is a reviewer" in run("role ana reviewer")
     assert "another long one" not in run("password ana", typed="another long one\nanother long one\n")
-    run("disable ana")
-    with reading(engine) as connection:
-        (ana,) = list_users(connection)
-        assert (ana.name, ana.role, ana.is_active) == ("ana", Role.REVIEWER, False)
-        assert check_password(connection, "ana", "another long one") is None
-    run("enable ana")
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
     assert ask(engine, check_password, "ana", PASSWORD) is None
-    assert ask(engine, check_password, "ana", "another long one").role is Role.REVIEWER
+    assert ask(engine, check_password, "ana", "another long one").role is Role.LEAD
     engine.dispose()
 
 
@@ -87,7 +74,6 @@ def test_mistakes_are_named(run, subtests, monkeypatch):
     wrong = {"add eve --role root": "role: found", "add eve --password-stdin": "password: found"}
     wrong |= {"add ana --no-password": "exists already", "link ana 7": "--issuer"}
     wrong |= {f"link ben 7 {issuer}": "another user", f"link nobody 8 {issuer}": "No user"}
-    wrong |= dict.fromkeys(("enable nobody", "disable nobody", "sessions nobody", "role nobody lead"), "No user")
     for line, words in wrong.items():
         with subtests.test(line=line), pytest.raises(IpmlError, match=words):
             run(line, typed="short\n")
@@ -274,7 +260,7 @@ def test_the_doctor_finds_an_erasure_that_was_interrupted(ipml, planted, monkeyp
 def test_a_hold_is_placed_shown_and_released(ipml, accepted, planted):
     """While it is in force erasing is refused; nobody is erased by a slip."""
     lines = [f"seller erase --yes {line}" for line in ("", SELLER, "--why x", f"--again {SELLER}")]
-    assert accepted(dict.fromkeys([*lines, "seller lists show --kind banned"], "")) == {}
+    assert accepted(dict.fromkeys(lines, "")) == {}
     placed = ipml("seller hold --until 2999-12-31 --by lea --why", "claim\x1b[2J 12", SELLER)
     assert placed.out == "Hold 1 is in force to the end of 2999-12-31 (UTC).\n"
     shown = ipml("seller show", SELLER).out
@@ -313,17 +299,8 @@ seller = [
 """
 
 
-def test_a_seller_is_put_on_a_list_and_taken_off(ipml, planted, tmp_path, monkeypatch):
-    """By hand, with reason, source and who put it there; or by the brand file, which is loaded as it stands."""
-    line = "seller lists add denied s-9 --why fakes --source letter --until 2099-12-31"
-    assert ipml(line).out == "Entry 1 is in force: s-9 is denied for all brands.\n"
-    assert ipml(line).out == "Entry 1 said so already: s-9 is denied for all brands.\n"
-    shown = ipml("seller lists show s-9 --kind denied").out
-    assert all(word in shown for word in ("denied", "s-9", "fakes", "letter", OPERATOR, "2100-01-01"))
-    assert ipml("seller lists remove 1 --why 'a mistake'").out == "Entry 1 is off its list.\n"
-    assert ipml("seller lists remove 1 --why 'a mistake'").out == "Entry 1 had ended.\n"
-    assert "s-9" not in ipml("seller lists show").out
-    assert "s-9" in ipml("seller lists show --ended").out
+def test_a_brand_file_is_loaded_into_the_lists(ipml, planted, tmp_path, monkeypatch):
+    """As it stands: entries that it lacks are removed, and expired ones are counted."""
     file = tmp_path / "brands.toml"
     file.write_text(LISTS, encoding="utf-8")
     monkeypatch.setenv("IPML_BRANDS", str(file))

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import ipml.cli
 from ipml.cli import make_commands
+from ipml.cli.removed import REMOVED
 from ipml.cli.terminal import open_for_command
 
 OTHER_OUTPUTS = {"--rejects", "--high-volume"}
@@ -166,3 +167,12 @@ def test_every_command_opens_its_database_so() -> None:
         for name in node.names
     }
     assert not {name for name, imports in imported if imports == "open_database"}
+
+
+def test_a_removed_command_names_the_place_of_its_work(ipml) -> None:
+    """In one line; none is a command still, and each command that a line names is one."""
+    assert ipml("enforce penalty lift 12 --why x").is_refusal("`ipml enforce penalty lift` was removed: lift a penalty")
+    assert not {f"ipml {name}" for name in REMOVED} & COMMANDS.keys()
+    named = [name for place in REMOVED.values() for name in re.findall(r"`(ipml [a-z -]+?)(?: --.*)?`", place)]
+    assert named
+    assert set(named) <= COMMANDS.keys()

@@ -2,14 +2,13 @@
 
 import csv
 import json
-import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine
 from support.databases import copy_sqlite
 from support.given_notices import NOON, SAID, offer
 from support.notice_desk import Desk
@@ -17,17 +16,16 @@ from support.staff import add_staff
 
 from experiments.cooperation.referral_market import ReferralMarket, fill_market
 from ipml.cooperation.networks.store import store_networks
-from ipml.enforcement.appeals.filings import file_appeal
+from ipml.cooperation.notices.status import get_notice_file
+from ipml.cooperation.notifiers.notifier import list_notifiers
 from ipml.records import Listing, Verdict
 from ipml.review.queue import enqueue
-from ipml.storage.database import open_database, reading, writing
-from ipml.storage.pseudonyms import encrypt
-from ipml.storage.tables import notices, notifiers, rights_documents
+from ipml.storage.database import open_database, reading
 
 HEAD = "notice,name,email,good_faith,brand,rights,explanation,listing_id\n"
 ROW = "Ann,ann@acme.test,true,Acme,EUTM 1,We sell no bags in this colour at all and the logo is printed backwards.,"
 TABLE = f"{HEAD}n1,{ROW}L1\nn1,{ROW}L2\nn2,{ROW}L3\n"
-WRONG = ("show 99", f"show {'9' * 40}", "show x", "list --state lost", "import n.txt", "import n.csv", "import b.jsonl")
+WRONG = ("import n.txt", "import n.csv", "import b.jsonl")
 
 
 @pytest.fixture
@@ -38,21 +36,16 @@ def queue(make_queue) -> Engine:
     return engine
 
 
-def test_a_table_is_taken_in_once_and_looked_through(ipml, queue: Engine, tmp_path):
-    """A row for each listing; the same file again is known; what is unknown is matched once it is there."""
+def test_a_table_is_taken_in_once(ipml, queue: Engine, tmp_path):
+    """A row for each listing; the same file again is known; each notice names its listings."""
     (tmp_path / "n.csv").write_text(TABLE, encoding="utf-8")
     taken = ipml("cooperate notice import n.csv")
     assert taken.out == "2 notices taken in, 0 known before, 0 refused.\n", taken.err
     assert ipml("cooperate notice import n.csv").out == "0 notices taken in, 2 known before, 0 refused.\n"
-    assert "Acme" in ipml("cooperate notice list").out
-    shown = ipml("cooperate notice show 1").out
-    assert "1. L1: waits for a person to look at it, case 1" in shown
-    assert "We sell no bags in this colour at all and the logo" in shown
-    reference = next(line.split()[1] for line in shown.splitlines() if line.startswith("reference"))
-    assert ipml("cooperate notice show", reference).out == shown
-    enqueue(queue, [offer("L3")], now=NOON)
-    assert ipml("cooperate notice match").out == "1 listings of notices found, 1 unknown still.\n"
-    assert "standard" in ipml("cooperate notice waiting").out
+    with reading(queue) as connection:
+        file = get_notice_file(connection, 1)
+    assert (file.row.brand, [one.location for one in file.receipt.listings]) == ("Acme", ["L1", "L2"])
+    assert file.explanation == "We sell no bags in this colour at all and the logo is printed backwards."
 
 
 def test_bad_rows_are_named_and_the_good_ones_taken_when_told_so(ipml, accepted, queue, tmp_path):
@@ -81,91 +74,40 @@ def test_complaints_are_written_as_seller_events(ipml, queue, tmp_path):
     complaint = SAID | {"kind": "complaint", "brand": None, "rights": None}
     (tmp_path / "c.jsonl").write_text(json.dumps(complaint), encoding="utf-8")
     assert "1 notices taken in" in ipml("cooperate notice import c.jsonl").out
-    written = ipml("cooperate complaints --out c.parquet")
-    assert written.out == "1 complaints into c.parquet.\n", written.err
+    written = ipml("data seller-events --out c.parquet")
+    assert written.out == "1 events into c.parquet.\n", written.err
     events = pd.read_parquet(tmp_path / "c.parquet")
     assert events[["seller_id", "kind", "amount"]].to_numpy().tolist() == [["s1", "complained", 1.0]]
 
 
-# `ipml cooperate notifier` and `ipml cooperate notice answer`: who gives notice, from the command line
-HOSTILE_RIGHT = "EUTM\x1b[2J 018"
-
-
+# `ipml cooperate notifier`: who gives notice, from the command line
 @pytest.fixture
 def desk(ipml, engine, database_url, make_scored, monkeypatch) -> Desk:
-    """Return a desk of today at which a notifier has filed a document, and was right once."""
+    """Return a desk of today at which a notifier was right once."""
     monkeypatch.setenv("IPML_DATABASE", database_url)
     add_staff(engine)
     desk = Desk(engine, make_scored, datetime.now(UTC) - timedelta(hours=1))
     desk.give_notice([desk.add_case("L1", country="CN")])
     desk.decide(1, Verdict.COUNTERFEIT)
-    with writing(engine) as connection:
-        whose = connection.scalars(select(notifiers.c.pseudonym)).one()
-        connection.execute(update(rights_documents).values(reference=encrypt(connection, whose, HOSTILE_RIGHT)))
     return desk
 
 
-def test_a_notifier_is_listed_shown_and_dealt_with(ipml, desk: Desk):
-    """Whatever they write, the terminal obeys nobody; nobody is suspended without a warning and time."""
-    assert "brand@example.com" in ipml("cooperate notifier list").out
-    assert "standard" in ipml("cooperate notifier tiers").out
-    assert ipml("cooperate notifier check").out.startswith("Nobody misuses notices")
-    assert ipml("cooperate notifier document accept 1").out == "Document 1 of notifier 1 is accepted.\n"
-    refused = ipml("cooperate notifier suspend brand@example.com --why 'too many'")
-    assert (refused.exit_code, refused.err.count("\n")) == (2, 1)
-    assert "is warned" in ipml("cooperate notifier warn 1 --why 'Unfounded\x1b[2J.'").out
-    shown = ipml("cooperate notifier show brand@example.com").out
-    assert "1 upheld, 0 rejected" in shown
-    assert "accepted" in shown
-    assert "warn until" in shown
-    assert "\x1b" not in shown
-    assert ipml("cooperate notifier lift 1 --why mistaken").exit_code == 0
-    assert ipml("cooperate notifier list --kind nobody").exit_code == 2
-    assert ipml("cooperate notifier erase 1 --yes").out.endswith("Notifier 1 is erased.\n")
-    assert "erased" in ipml("cooperate notifier show 1").out
-
-
-def test_as_of_a_moment_nothing_later_is_told(ipml, desk: Desk):
-    """Whoever wrote later is not there, and what was looked at, appointed or done later is not yet."""
-    asked, moment = ("show 1", "list"), f"--as-of {datetime.now(UTC):%Y-%m-%dT%H:%M:%S%z}"
-    told = [ipml(f"cooperate notifier {line}").out for line in asked]
-    lines = ("document accept 1", "warn 1 --why Unfounded.", "appoint 1 --kind 'trusted flagger' --ground 'The list.'")
-    for line in lines:
-        assert ipml(f"cooperate notifier {line}").exit_code == 0
-    assert ipml("cooperate notifier show 1").out != told[0]
-    assert [ipml(f"cooperate notifier {line} {moment}").out for line in asked] == told
-    assert ipml("cooperate notifier show 1 --as-of 2020-01-01").exit_code == 2
-    assert "brand@example.com" not in ipml("cooperate notifier list --as-of 2020-01-01").out
-
-
-def test_a_notifier_answers_a_counter_notice(ipml, desk: Desk):
-    """Told by the tick, giving up puts the listing back."""
-    with writing(desk.engine) as connection:
-        file_appeal(connection, "case:1", "s1", "It is genuine.", kind="counter-notice", profile="china")
-    assert ipml("enforce appeal run").exit_code == 0
-    assert len(desk.told("counter-notice:1:notifier:1")) == 1
-    with reading(desk.engine) as connection:
-        reference = connection.scalars(select(notices.c.reference)).one()
-    assert ipml("cooperate notice answer", reference).exit_code == 2
-    assert ipml("cooperate notice answer", reference, "--withdrawn").out == "Appeal 1 is restored.\n"
+def test_a_notifier_is_erased_for_good(ipml, desk: Desk):
+    """By address or number; the second time nobody of that address is known."""
+    assert ipml("cooperate notifier erase brand@example.com --yes").out.endswith("Notifier 1 is erased.\n")
+    assert ipml("cooperate notifier erase brand@example.com --yes").is_refusal()
 
 
 def test_a_lead_appoints_whom_others_gave_a_status(ipml, desk: Desk):
-    """By address, also before the first notice; what ended is listed."""
+    """By address, also before the first notice; without a ground or an address nobody is appointed."""
     ground = ("--ground", "Coordinator of Ireland\x1b[2J, no. 12")
     made = ipml("cooperate notifier appoint flags@ngo.test --until 2199-12-31", *ground)
     assert made.out.startswith("Notifier 2 is trusted flagger until 2199-12-31: tier trusted,")
     assert ipml("cooperate notifier appoint brand@example.com --kind authority", *ground).exit_code == 0
-    listed = ipml("cooperate notifier list --kind authority").out
-    assert "brand@example.com" in listed
-    assert "flags@ngo.test" not in listed
-    shown = ipml("cooperate notifier show 2").out
-    assert "trusted flagger until 2199-12-31 by olga: Coordinator of Ireland" in shown
-    assert "\x1b" not in shown
+    with reading(desk.engine) as connection:
+        assert [one.kind for one in list_notifiers(connection)] == ["authority", "trusted flagger"]
     assert ipml("cooperate notifier appoint 2").exit_code == 2
     assert ipml("cooperate notifier appoint nobody", *ground).exit_code == 2
-    assert ipml("cooperate notifier revoke 2", *ground).out == "Notifier 2 is rights holder again.\n"
-    assert ipml("cooperate notifier revoke 2", *ground).exit_code == 2
 
 
 # `ipml cooperate network`: from raw values to a network that can be read
@@ -199,7 +141,7 @@ def test_networks_are_found_added_to_and_shown(ipml, tmp_path, monkeypatch):
     assert "1 listings in XAU: not counted: no rate" in shown
 
 
-# `ipml cooperate referral`: from a folder of networks to a package, a receipt, an outcome
+# `ipml cooperate referral`: from a folder of networks to a package
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory) -> tuple[Path, ReferralMarket]:
     """Fill a database and a folder of networks once."""
@@ -221,7 +163,7 @@ def market(filled, ipml, tmp_path, monkeypatch) -> ReferralMarket:
     return market
 
 
-def test_a_referral_is_ranked_built_verified_signed_for_and_learnt_from(ipml, market, tmp_path):
+def test_a_referral_is_ranked_built_and_verified(ipml, market, tmp_path):
     """The whole way, as somebody would go it."""
     number = market.numbers[0]
     assert "learnt from 0 outcomes" in ipml("cooperate referral rank").out
@@ -229,20 +171,8 @@ def test_a_referral_is_ranked_built_verified_signed_for_and_learnt_from(ipml, ma
     assert built.exit_code == 0, built.err
     assert "Referral 1 (C-" in built.out
     assert "are on hold for it" in built.out
-    assert "The package is whole." in ipml("cooperate referral verify referral.zip --anchor anchors").out
+    assert "The package is whole." in ipml("evidence verify referral.zip --anchor anchors").out
     assert "nothing is new since referral C-" in ipml("cooperate referral build", number, "--out", "again").err
-    assert ipml("cooperate referral receipt 1 --signed-by 'KHK Weber'").exit_code == 0
-    assert ipml("cooperate referral outcome 1 --arrests 4").exit_code == 0
-    assert re.search(r"[1-9][\d,]* EUR", ipml("cooperate referral rank").out)
-    assert ipml("cooperate referral outcome 1 --seized 41000 --currency USD").exit_code == 0
-    assert "three capital letters" in ipml("cooperate referral outcome 1 --seized 41000 --currency dollar").err
-    assert "one of --opened" in ipml("cooperate referral outcome 1").err
-    assert "one of too little" in ipml("cooperate referral outcome 1 --dropped Ann").err
-    listed = ipml("cooperate referral list").out
-    assert "KHK Weber" in listed
-    assert "arrests 4, seized" in listed
-    assert "41,000 USD" in listed
-    assert "learnt from 1 outcomes" in ipml("cooperate referral rank").out
 
 
 def test_a_seller_s_file_says_to_whom_they_were_named(ipml, market, tmp_path):
@@ -257,11 +187,8 @@ def test_a_seller_s_file_says_to_whom_they_were_named(ipml, market, tmp_path):
     refused = ipml("seller erase", seller, "--why", "request 1", "--yes")
     assert (refused.exit_code, "named in referral 2 to customs" in refused.err) == (2, True)
     (tmp_path / "customs/data/value.json").write_text("{}")
-    answer = ipml("cooperate referral verify customs")
+    answer = ipml("evidence verify customs")
     assert (answer.exit_code, "data/value.json: was changed" in answer.out) == (1, True)
-    shown = ipml("cooperate referral profiles").out
-    assert "police-criminal: Criminal police" in shown
-    assert "do not hear of it" in shown
 
 
 def test_a_brand_is_reported_on(ipml, make_queue, tmp_path):

@@ -248,7 +248,7 @@ def test_a_run_of_another_model_is_refused_until_restarted(ipml, priced_shop, tm
         patched.setattr("ipml.scoring.batch.file_scoring.join_file", stop)
         stopped = ipml("score shop.csv --out scored.csv")
     assert (stopped.exit_code, stopped.out) == (130, "")
-    assert stopped.err.strip().endswith("stands in .scored.csv.chunks: give the same command again to go on")
+    assert stopped.err.strip().endswith("are in .scored.csv.chunks: give the same command again to go on")
     refused = ipml("score shop.csv --out scored.csv --explain-top 1")
     assert refused.is_refusal("with another number of listings to explain: 100; expected 1.")
     assert ipml("score shop.csv --out scored.csv --explain-top 1 --restart").exit_code == 0

@@ -19,9 +19,9 @@ from ipml.review.queue import count_cases, list_cases
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import load_model
 from ipml.simulation.year.population import Plan
-from ipml.simulation.year.programme import Lived, TrainedModel
+from ipml.simulation.year.programme import TrainedModel, YearResult
 from ipml.simulation.year.run import Account, YearFigure
-from ipml.simulation.year.weekly_scores import Stations
+from ipml.simulation.year.weekly_scores import Timings
 from ipml.storage.database import open_database, reading
 from ipml.storage.tables import pictures
 from ipml.web.accounts.users import list_users
@@ -137,14 +137,14 @@ def test_a_second_demonstration_adds_a_challenger_and_no_user(home, first):
         assert [user.name for user in list_users(connection)] == [USER]
 
 
-# `ipml demo --year` shows the account of a year, and refuses one that cannot be lived through
+# `ipml demo --year` shows the account of a year, and refuses one that cannot be run
 def test_the_account_names_each_figure_beside_history_and_where_the_time_went():
     """With a line on what the simulation does not show."""
-    stations = Stations()
-    stations.add("review", 12.0, 15.0)
-    lived = Lived(stations=stations, peak=2**30, peak_beside=2**29, seconds=20.0)
+    timings = Timings()
+    timings.add("review", 12.0, 15.0)
+    result = YearResult(timings=timings, peak=2**30, peak_beside=2**29, seconds=20.0)
     figures = [YearFigure("gangs", "41", "F1 0.95", "43", "43")]
-    told = describe_year(Account(Plan(0.001), TrainedModel(Path("model"), 0.25, 0.7, 0.8), lived, figures))
+    told = describe_year(Account(Plan(0.001), TrainedModel(Path("model"), 0.25, 0.7, 0.8), result, figures))
     lines = told.splitlines()
     assert "not how good it is on your listings" in told
     assert "gangs   43       43             41         F1 0.95" in lines

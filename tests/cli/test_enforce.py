@@ -15,6 +15,7 @@ from support.staff import add_staff
 from support.transactions import act, execute
 
 from ipml.enforcement import policy as policy_module
+from ipml.enforcement.actions import confirm_penalty
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, Restriction
 from ipml.enforcement.statements.statements import issue
@@ -34,8 +35,6 @@ from ipml.storage.tables import seller_keys
 HOSTILE = "Genuine.\x1b[2J\n[red]=HYPERLINK(1)[/red]\n\u202ereversed\n"
 FILE = "enforce appeal file case:1 --seller s1 --text letter.txt"
 WRONG_APPEALS = {
-    **{"list --state lost": "lost", "show 99": "99", "decide 99 granted --why x": "99"},
-    **{"decide 99 granted --why x --measure burn": "burn", "decide 99 granted --why x --near-duplicates burn": "burn"},
     **{"holder-acted 99": "", "holder-acted 99 --reference x": "99", "file case:1 --seller s2 --text letter.txt": ""},
     "file case:1 --seller s1 --text letter.txt --kind prayer": "prayer",
     "file case:1 --seller s1 --text letter.txt --profile atlantis": "atlantis",
@@ -51,33 +50,21 @@ def decided(make_queue, tmp_path):
     (tmp_path / "letter.txt").write_text(HOSTILE, encoding="utf-8")
 
 
-def test_an_appeal_is_filed_shown_decided_and_withdrawn(ipml, accepted, decided):
-    """What the seller wrote is shown inert; the first reviewer may not decide, nor another seller withdraw it."""
+def test_an_appeal_is_filed_and_withdrawn(ipml, accepted, decided):
+    """By the rules of the listing's country; no other seller may withdraw it; a mistake is one line."""
     assert accepted({f"enforce appeal {line}": words for line, words in WRONG_APPEALS.items()}) == {}
     assert "is open, by the rules of china" in ipml(FILE).out
-    assert "complaint" in ipml("enforce appeal list").out
-    shown = ipml("enforce appeal show 1").out
-    assert "[red]=HYPERLINK(1)[/red]" in shown
-    assert not {"\x1b", "\u202e"} & set(shown)
-    assert "not to be decided by: ana" in shown
     assert ipml("enforce appeal withdraw 1 --seller s2").is_refusal()
     assert ipml("enforce appeal withdraw 1 --seller s1").out == "Appeal 1 is withdrawn; the seller is notified.\n"
     assert "Appeal 2" in ipml(FILE).out
-    assert ipml("enforce appeal decide 2 granted --by ana --why 'See the invoice.'").is_refusal()
-    assert ipml("enforce appeal decide 2 'measure lifted' --by lea --why 'See the invoice.'").is_refusal()
-    granted = ipml("enforce appeal decide 2 granted --by lea --why 'See the invoice.'")
-    assert granted.out.startswith("Appeal 2: granted; the seller is notified.")
-    assert "granted by lea: See the invoice." in ipml("enforce appeal show 2").out
 
 
 def test_a_rights_holder_acts(ipml, decided):
     """Sent to the holder, extended is refused before the term began, then the suit is recorded."""
     assert "is with holder" in ipml(f"{FILE} --kind counter-notice").out
-    assert ipml("enforce appeal run").out == "0 terms ran out, 0 marked, 0 marks withdrawn.\n"
     assert ipml("enforce appeal holder-acted 1 --extend").exit_code == 2
     acted = ipml("enforce appeal holder-acted 1 --reference 'LG Hamburg 312 O 5/26'")
     assert acted.out == "Appeal 1: holder acted; the measure stays.\n"
-    assert "LG Hamburg" in ipml("enforce appeal show 1").out
     assert ipml("enforce appeal holder-acted 1 --withdrew").out == "Appeal 1 is restored.\n"
 
 
@@ -110,21 +97,13 @@ def database(tmp_path, struck: bytes) -> None:
     (tmp_path / "ipml.db").write_bytes(struck)
 
 
-def test_a_lead_sees_what_is_proposed_and_confirms_it(ipml, accepted, database):
-    """Not who decided the case; whatever sellers call themselves, the terminal obeys nobody."""
-    lines = ("lift 99 --why x", "list --state odd", "link 7 review")
-    assert accepted({f"enforce penalty {line}": "" for line in lines}) == {}
-    assert "close" in ipml("enforce penalty list --state proposed").out
-    told = ipml("enforce penalty show '\x1b[2Jann'")
-    assert "8 strikes for 8 offences weigh 8.00." in told.out
-    assert "Their strikes weigh 9.00 now." in told.out
-    assert "\x1b[2J" not in ipml("enforce penalty show '\x1b[2Jben'").out
-    refused = ipml("enforce penalty confirm 2 --by lea")
-    assert (refused.exit_code, "another must confirm it" in refused.err) == (2, True)
-    told = ipml("enforce penalty confirm 2 --by cleo")
-    assert told.out == "Penalty 2 (close) is in force until it is lifted.\n"
-    assert ipml("enforce penalty lift 2 --why appealed --by cleo").exit_code == 0
-    assert "lifted" in ipml("enforce penalty list --state all").out
+def test_a_lead_sees_what_is_proposed(ipml, accepted, database):
+    """By state; whatever sellers call themselves, the terminal obeys nobody."""
+    assert accepted({f"enforce penalty {line}": "" for line in ("list --state odd", "link 7 review")}) == {}
+    proposed = ipml("enforce penalty list --state proposed").out
+    assert "close" in proposed
+    assert "\x1b[2J" not in proposed
+    assert "close" not in ipml("enforce penalty list").out
 
 
 def test_another_policy_is_simulated(ipml, database, tmp_path):
@@ -143,7 +122,7 @@ def test_another_policy_is_simulated(ipml, database, tmp_path):
 def test_links_are_looked_at_and_decided(ipml, database, tmp_path):
     """From a file or from found networks, of which only links of penalised sellers count, to a lead."""
     (tmp_path / "links.csv").write_text("seller,other,kind,weight,evidence\n\x1b[2Jann,eve,payout,0.9,=one account\n")
-    ipml("enforce penalty confirm 2 --by cleo")
+    act(open_database(f"sqlite:///{tmp_path}/ipml.db"), confirm_penalty, 2, "cleo", "", load_enforcement_policy())
     told = ipml("enforce penalty links links.csv")
     assert "1 links, 1 accounts newly recommended." in told.out
     assert "=one account" in told.out
@@ -161,7 +140,7 @@ def test_links_are_looked_at_and_decided(ipml, database, tmp_path):
 
 def test_strikes_and_complaints_are_read_beside_sales(ipml, database, saved_model, tmp_path):
     """As they are written, one for each strike, by scoring and by training, though nobody has complained yet."""
-    assert ipml("enforce penalty events --out struck.csv").out.startswith("9 events")
+    assert ipml("data seller-events --kind struck --out struck.csv").out.startswith("9 events")
     assert (tmp_path / "struck.csv").read_text(encoding="utf-8").splitlines()[0] == EVENTS_HEAD
     now = pd.Timestamp.now("UTC")
     bag = Listing("L", "\x1b[2Jann", "Bag", price=100.0, currency="EUR", observed_at=now.to_pydatetime())
@@ -170,8 +149,8 @@ def test_strikes_and_complaints_are_read_beside_sales(ipml, database, saved_mode
         {"seller_id": [bag.seller_id], "kind": "sold", "occurred_at": now, "known_at": now, "amount": 5}
     ).to_csv(tmp_path / "sales.csv", index=False)
     files = ["sales.csv", "struck.parquet", "complaints.jsonl"]
-    assert ipml("enforce penalty events --out", files[1]).exit_code == 0
-    assert ipml("cooperate complaints --out", files[2]).exit_code == 0
+    assert ipml("data seller-events --kind struck --out", files[1]).exit_code == 0
+    assert ipml("data seller-events --kind complained --out", files[2]).exit_code == 0
     given = [word for file in files for word in ("--events", file)]
     told = ipml("score shop.parquet --out scored.parquet --model", saved_model, *given)
     assert told.exit_code == 0, told.err
@@ -244,16 +223,14 @@ def policy(make_queue, tmp_path, monkeypatch):
     make_queue(Listing("A7", "s1", "Bag", brand="Acme"), score=0.99)
 
 
-def test_without_such_a_policy_nothing_is_done(ipml):
+def test_without_such_a_policy_nothing_is_done(ipml, make_queue):
     """The bundled policy says no."""
-    said = "The policy acts on nothing without review: is_on is false in its section [automatic].\n"
-    answer = ipml("enforce automatic run")
-    assert (answer.exit_code, answer.out) == (0, said)
+    make_queue()
+    assert "automatic action off: nothing is done." in ipml("enforce automatic status").out
 
 
 def test_what_was_done_and_why_not_is_said_and_a_person_withdraws(ipml, policy, tmp_path):
     """Nothing is acted on without evidence; what a person said is shown, and can be taken back."""
-    assert ipml("enforce automatic run").out.startswith("0 listings acted on")
     row = {"listing_id": "L1", "seller_id": "s1", "title": "Bag", "brand": "Acme", "score": 0.99, "log_odds": 4.0}
     said = json.dumps(row | {"model_version": "m1", "abstained": None, "reasons": "[]"})
     (tmp_path / "scored.jsonl").write_text(f"{said}\n")

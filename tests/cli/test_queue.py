@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine
 from support.picture_host import draw_goods, write_picture
 from support.reviewing import judge, tell_place
-from support.transactions import ask
+from support.staff import OPERATOR
+from support.transactions import act, ask
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
@@ -17,6 +18,7 @@ from ipml.review.quality.second_person import list_own_sellers
 from ipml.review.queue import DecisionRequest, claim, decide, enqueue, list_cases
 from ipml.review.ranking.policy import MatchKind
 from ipml.review.ranking.queue_order import current_ranking
+from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.storage.database import open_database, writing
 
 NONE = "0 changed, 0 returned because their score rose, 0 rescored,"
@@ -125,7 +127,8 @@ def test_a_policy_is_simulated_and_changes_nothing(ipml, engine, tmp_path):
     asked = "queue plan 2", "queue simulate-policy --policy new.toml"
     assert ipml("queue plan 2").out[:26] == "1 reviews in 2 minutes, wo"
     assert not any("Lists of sellers" in ipml(line).out for line in asked)
-    ipml("seller lists add denied s9 --why 'sold fakes' --source 'a letter'")
+    listed = ListedSeller(ListKind.DENIED, "s9", "sold fakes", "a letter")
+    act(engine, add_entry, listed, by=OPERATOR, now=datetime.now(UTC))
     said = "Lists of sellers are left out: in the queue cases of denied sellers come before all others."
     assert [ipml(line).out.splitlines()[-1] for line in asked] == [said, said]
     assert ipml("queue minutes").out.splitlines()[-1] == "Too few decisions yet to propose minutes."

@@ -70,7 +70,7 @@ def replaced_model(saved_model: Path, tmp_path: Path, classifier: Any) -> tuple[
 def test_an_address_in_use_is_named(tmp_path: Path) -> None:
     """Where another program listens the command says so instead of starting."""
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Failed, match="in use"):
-        serve(f"sqlite:///{tmp_path}/queue.db", "127.0.0.1", taken.getsockname()[1])
+        serve(database=f"sqlite:///{tmp_path}/queue.db", host="127.0.0.1", port=taken.getsockname()[1])
 
 
 def test_the_body_of_an_answer_does_not_wait() -> None:

@@ -20,9 +20,8 @@ from ipml.storage.message_kinds import MESSAGES, find_fault
 WRONG = dict.fromkeys(
     (
         *("enforce measure impose 1 --kind burn --why x", "enforce measure impose 2 --kind label --why x"),
-        *("enforce measure change 9 --kind label --why x", "enforce measure lift 9 --why x", "enforce measure show 9"),
         *("enforce measure list --state lost", "enforce measure times --group-by moon"),
-        *("outbox answer k done", "outbox answer k eaten", "outbox retry", "outbox retry k", "outbox drop k --why x"),
+        *("outbox answer k done", "outbox answer k eaten", "outbox retry", "outbox retry k"),
         *("outbox deliver", "outbox deliver --channel press --out f"),
     ),
     "",
@@ -46,18 +45,14 @@ def secret(tmp_path, monkeypatch) -> Path:
     return path
 
 
-def test_measures_are_imposed_changed_lifted_and_listed(ipml, accepted, database: str):
-    """What one command did the next one shows; the policy is explained in words; a mistake is one line."""
-    ipml("enforce measure impose 1 --kind price-hold --why '[b]court order'")
-    changed = ipml("enforce measure change 1 --kind remove-in --in 'de, fr' --days 30 --why 'genuine elsewhere'")
-    assert "Measure 3 takes the place of 1" in changed.out
-    assert ipml("enforce measure lift 2 --why 'order is void'").exit_code == 0
+def test_measures_are_imposed_and_listed(ipml, accepted, database: str):
+    """What one command did the next one shows, with its countries and end; a mistake is one line."""
+    imposed = ipml("enforce measure impose 1 --kind remove-in --in 'de, fr' --days 30 --why '[b]court order'")
+    assert imposed.exit_code == 0
     shown = ipml("enforce measure list").out
     assert "remove-in DE,FR until" in shown
-    assert "order is void" in shown
-    assert "[b]court order" not in ipml("enforce measure list --state asked").out
-    assert ipml("enforce measure end").out == "0 measures and 0 penalties ended.\n"
-    assert "test_purchase: remove, the standard measure\n" in ipml("enforce measure explain 1").out
+    assert "[b]court order" in shown
+    assert "[b]court order" not in ipml("enforce measure list --state done").out
     assert accepted(WRONG) == {}
 
 
@@ -84,15 +79,9 @@ def test_messages_go_into_a_file_and_are_answered_by_hand(ipml, database: str, t
     assert "as was known" in ipml("outbox answer", keys[0], "done").out
     assert "done" in ipml("enforce measure list").out
     assert "[red]Acme" in ipml("enforce measure times --group-by brand").out
-    shown = ipml("enforce measure show 1").out.splitlines()
-    assert shown[0] == "Measure 1 on case 1: remove, done"
-    assert "by ana: " in shown[1]
-    assert shown[2].startswith(f"message {keys[0]}, put down ")
-    assert shown[2].endswith(": delivered")
-    assert shown[3].startswith("  done ")
 
 
-def test_dead_messages_are_listed_retried_and_dropped(ipml, database: str, secret: Path, monkeypatch):
+def test_dead_messages_are_listed_and_retried(ipml, database: str, secret: Path, monkeypatch):
     """A platform that refuses for good is seen, by `ipml doctor` as well, until a person has looked after it."""
     with listening(Receiver(lambda *_: "400")) as receiver:
         monkeypatch.setenv("IPML_WEBHOOK_URL", receiver.url)
@@ -104,12 +93,6 @@ def test_dead_messages_are_listed_retried_and_dropped(ipml, database: str, secre
         assert ipml("outbox retry --all").out.startswith("2 messages wait again")
         assert ipml("outbox retry --waiting").out.startswith("0 messages that waited")
         assert ipml("outbox deliver --channel platform").out.startswith("1 delivered")
-        receiver.plan = lambda *_: "400"
-        ipml("outbox deliver")
-        (key,) = {key for key in receiver.attempts if "holder" in key}
-    assert ipml("outbox drop", key, "--why", "by phone").exit_code == 0
-    assert key not in ipml("outbox dead").out
-    assert "dropped by" in ipml("outbox dead --dropped").out
 
 
 @pytest.mark.slow

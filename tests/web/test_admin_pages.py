@@ -157,7 +157,7 @@ def test_page_and_monitor_show_how_each_job_stands(failed: Engine, visitor: Call
     shown = visitor("lea").get("/jobs").text
     for words in ("3 ended", "done in 2.5 s", "2026-05-01 12:00", "due now", "0 of 1", "1 of 1", "No worker leads"):
         assert words in shown
-    for words in ("set IPML_BACKUPS to turn it on.", "1 job failed last time", "ipml seller retention"):
+    for words in ("set IPML_BACKUPS to turn it on.", "1 job failed last time", "ipml worker --once --start retention"):
         assert words in shown
     assert "<b>no space" not in shown
     off = visitor("lea").post("/jobs", data={"name": "backup"}).text

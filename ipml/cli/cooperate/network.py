@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.evidence import as_folder, read_given_anchors, show_verdict
 from ipml.cli.options import (
-    Anchors,
     AsZip,
-    By,
     Database,
     Force,
     Networks,
     NetworkSales,
-    Package,
-    PublicKey,
     make_group,
     out_option,
+    take_records,
 )
 from ipml.cli.terminal import (
-    acting,
-    acting_in,
+    ActingUser,
     check_outputs,
     choose_networks,
-    open_for_command,
     printable,
     reading_from,
     show_table,
@@ -42,6 +37,26 @@ if TYPE_CHECKING:
     from ipml.cooperation.networks.detection import Networks as FoundNetworks
     from ipml.cooperation.networks.ties import Newcomer
     from ipml.cooperation.policy import ReferralRules
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFiles:
+    """The options of networks that were found before, and of sales known from elsewhere."""
+
+    networks: Networks = None
+    sales: NetworkSales = None
+
+    def load(self) -> FoundNetworks:
+        """Read the networks."""
+        from ipml.cooperation.networks.store import load_networks
+
+        return load_networks(choose_networks(self.networks))
+
+    def read_sales(self) -> pd.DataFrame | None:
+        """Read the sales; None without a file."""
+        from ipml.cooperation.networks.sales import read_sales
+
+        return read_sales(self.sales) if self.sales else None
 
 
 network_app = make_group(
@@ -166,11 +181,12 @@ def list_found(networks: Networks = None, top: Annotated[int, typer.Option(min=1
 
 
 @network_app.command()
+@take_records
 def show(
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="Number of a network.")],
-    networks: Networks = None,
-    sales: NetworkSales = None,
     top: Annotated[int, typer.Option(min=1, help="How many members, links and events.")] = 20,
+    *,
+    files: NetworkFiles,
 ) -> None:
     """Show a network: members, roles, links with their evidence, timeline, and what it sold.
 
@@ -178,11 +194,9 @@ def show(
     """
     from ipml.cooperation.networks.roles import describe_network
     from ipml.cooperation.networks.sales import estimate_sales
-    from ipml.cooperation.networks.store import load_networks
     from ipml.review.ranking.policy import load_policy
 
-    found = load_networks(choose_networks(networks))
-    known = _read_sales(sales)
+    found, known = files.load(), files.read_sales()
     for line in describe_network(found, number, top):
         typer.echo("\n".join(map(printable, line.split("\n"))))
     if known is not None:
@@ -193,83 +207,34 @@ def show(
             typer.echo(f"  {one.n_listings:,} listings in {one.currency}: {rate}")
 
 
-ReferralNumber = Annotated[int, typer.Argument(metavar="REFERRAL", help="Number of a referral.")]
+referral_app = make_group("Refer networks of sellers to authorities and rights holders.", "cooperate referral rank")
 
 
-def receipt(
-    referral: ReferralNumber,
-    signed_by: Annotated[str, typer.Option(help="Person at the recipient who signed for it.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Record the recipient's receipt of a referral.
+@dataclass(frozen=True, slots=True)
+class ReferralContent:
+    """The options of a referral's recipient and content."""
 
-    Example: ipml cooperate referral receipt 3 --signed-by "KHK Weber, file 12 Js 4/26"
-    """
-    from ipml.cooperation.referrals.handover import sign_receipt
-
-    with acting_in(database, Action.HAND_ON_NETWORKS, by) as (connection, name):
-        signed = sign_receipt(connection, referral, signed_by, by=name)
-    typer.echo(f"Referral {referral} ({signed.reference}), content {signed.content_digest}: received.")
-
-
-def outcome(
-    referral: ReferralNumber,
-    opened: Annotated[bool, typer.Option("--opened", help="An investigation was opened.")] = False,
-    arrests: Annotated[int | None, typer.Option(min=1, help="How many were arrested.")] = None,
-    seized: Annotated[float | None, typer.Option(help="Value of what was seized, in --currency.")] = None,
-    currency: Annotated[
-        str | None, typer.Option(help="Currency of that value, such as USD; by default that of the referral.")
-    ] = None,
-    dropped: Annotated[
-        str | None, typer.Option(metavar="WHY", help="It was dropped: a word of the policy's list.")
-    ] = None,
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Record the outcome of a referral; `ipml cooperate referral rank` learns from it.
-
-    Example: ipml cooperate referral outcome 3 --arrests 4
-    """
-    from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.cooperation.referrals.handover import OutcomeReport, note_outcome
-
-    amounts = {"opened": opened or None, "arrests": arrests, "seized": seized, "dropped": dropped}
-    kinds = [kind for kind, told in amounts.items() if told is not None]
-    if len(kinds) != 1:
-        raise UnusableSetting("outcome", ", ".join(kinds) or "none", "one of --opened, --arrests, --seized, --dropped")
-    amount, rules = arrests if seized is None else seized, load_cooperation_policy().referrals
-    with acting_in(database, Action.HAND_ON_NETWORKS, by) as (connection, name):
-        report = OutcomeReport(kinds[0], amount, currency, dropped)
-        note_outcome(connection, referral, report, rules, by=name, now=datetime.now(UTC))
-    typer.echo(f"Referral {referral}: {kinds[0]}.")
-
-
-referral_app = make_group(
-    "Refer networks of sellers to authorities and rights holders, and record the outcomes.", "cooperate referral rank"
-)
-referral_app.command()(receipt)
-referral_app.command()(outcome)
+    recipient: Annotated[str, typer.Option(help="Recipient: a profile of the policy.")] = "police-criminal"
+    brand: Annotated[str | None, typer.Option(help="Only listings of this brand, for rights holders.")] = None
+    warc: Annotated[
+        list[Path] | None, typer.Option(help="A capture of a page to put in.", exists=True, dir_okay=False)
+    ] = None
+    again: Annotated[bool, typer.Option("--again", help="Though nothing is new since the last one.")] = False
 
 
 @referral_app.command()
+@take_records
 def build(
     network: Annotated[int, typer.Argument(metavar="NETWORK", help="Number of a network.")],
-    recipient: Annotated[str, typer.Option(help="Recipient: a profile of the policy.")] = "police-criminal",
-    brand: Annotated[str | None, typer.Option(help="Only listings of this brand, for rights holders.")] = None,
     out: Annotated[
         Path | None,
         out_option("A new folder; by default referral-NETWORK-RECIPIENT here. It is never written over.", "FOLDER"),
     ] = None,
     as_zip: AsZip = False,
-    sales: NetworkSales = None,
-    warc: Annotated[
-        list[Path] | None, typer.Option(help="A capture of a page to put in.", exists=True, dir_okay=False)
-    ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Though nothing is new since the last one.")] = False,
-    by: By = None,
-    networks: Networks = None,
-    database: Database = None,
+    *,
+    content: ReferralContent,
+    files: NetworkFiles,
+    user: ActingUser,
 ) -> None:
     """Write a network's referral for one recipient as a BagIt folder that is read in a minute.
 
@@ -278,22 +243,19 @@ def build(
 
     Example: ipml cooperate referral build 12 --recipient rights-holder --brand Nordvik --zip
     """
-    from ipml.cooperation.networks.store import load_networks
     from ipml.cooperation.referrals.package import PackageOutput, ReferralRequest, build_referral
     from ipml.enforcement.privacy.erased_list import read_erased
     from ipml.settings import get_settings
     from ipml.storage.audit_trail.anchors import store_anchor
-    from ipml.storage.database import reading
 
     settings = get_settings()
-    request = ReferralRequest(network, recipient, brand, _read_sales(sales), tuple(warc or ()), again)
-    engine = open_for_command(database)
-    with reading(engine) as connection:
-        name = acting(connection, Action.HAND_ON_NETWORKS, by)
-    path = out or Path(f"referral-{network}-{printable(recipient)}{'.zip' if as_zip else ''}")
+    sales, captures = files.read_sales(), tuple(content.warc or ())
+    request = ReferralRequest(network, content.recipient, content.brand, sales, captures, content.again)
+    engine, name = user.open(Action.HAND_ON_NETWORKS)
+    path = out or Path(f"referral-{network}-{printable(content.recipient)}{'.zip' if as_zip else ''}")
     built = build_referral(
         engine,
-        load_networks(choose_networks(networks)),
+        files.load(),
         request,
         _load_rules(),
         PackageOutput(path, name, settings.anchor_key, is_zipped=as_zip),
@@ -316,34 +278,12 @@ def build(
         typer.echo(f"Key      {built.anchor.key}")
 
 
-@referral_app.command("list")
-def list_handed_on(database: Database = None) -> None:
-    """List the referrals, the newest first, with receipts and outcomes.
-
-    Example: ipml cooperate referral list
-    """
-    from ipml.cooperation.referrals.handover import find_outcomes, list_referrals
-    from ipml.money import say_amount
-
-    with reading_from(database) as connection:
-        referrals, outcomes = list_referrals(connection), find_outcomes(connection)
-    head = ("referral", "reference", "network", "recipient", "built", "counterfeits", "value", "receipt", "outcome")
-    rows = []
-    for one in referrals:
-        recipient = one.recipient + (f" ({one.brand})" if one.brand else "")
-        value = "" if one.value is None else say_amount(one.value, one.currency)
-        receipt = f"{one.received_at:%Y-%m-%d} {one.received_by}" if one.received_at else ""
-        became = ", ".join(map(str, outcomes.get(one.referral_id, ())))
-        built = (one.referral_id, one.reference, one.network, recipient, f"{one.built_at:%Y-%m-%d}", one.n_confirmed)
-        rows.append((*built, value, receipt, became))
-    show_table(head, rows)
-
-
 @referral_app.command()
+@take_records
 def rank(
     top: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
-    sales: NetworkSales = None,
-    networks: Networks = None,
+    *,
+    files: NetworkFiles,
     database: Database = None,
 ) -> None:
     """Rank networks for referral by value x solvability / effort. Networks without a counterfeit are excluded.
@@ -352,14 +292,13 @@ def rank(
 
     Example: ipml cooperate referral rank --sales sales.parquet
     """
-    from ipml.cooperation.networks.store import load_networks
     from ipml.cooperation.referrals.ranking import judge_candidates
 
     rules = _load_rules()
     with reading_from(database) as connection:
-        found = load_networks(choose_networks(networks))
+        found, sales = files.load(), files.read_sales()
         pairs = [(found, number) for number in found.numbers]
-        candidates, n_outcomes = judge_candidates(connection, pairs, rules, datetime.now(UTC), _read_sales(sales))
+        candidates, n_outcomes = judge_candidates(connection, pairs, rules, datetime.now(UTC), sales)
     head = (
         "network",
         "members",
@@ -382,47 +321,7 @@ def rank(
     typer.echo(f"Solvability was learnt from {n_outcomes} outcomes, beside the policy's judgement.")
 
 
-@referral_app.command()
-def profiles() -> None:
-    """Show the recipients of referrals, the fields each receives, and the terms.
-
-    Example: ipml cooperate referral profiles
-    """
-    for name, profile in _load_rules().profiles.items():
-        typer.echo(f"{name}: {profile.title}\n  {profile.purpose}\n  {profile.legal_basis}")
-        typer.echo(f"  receives: {', '.join(sorted(profile.fields))}")
-        who = "all members" if profile.names_unconfirmed else "members with a listing found counterfeit"
-        of = "of one brand" if profile.needs_brand else "of all brands"
-        typer.echo(
-            f"  names {who}; {of}; from {profile.least_members} members and {profile.least_confirmed} counterfeits on"
-        )
-        typer.echo(f"  kept: {profile.retention}")
-        may = "may hear of it" if profile.tells_sellers else "do not hear of it"
-        typer.echo(f"  sellers who ask {may}; records held for {profile.hold_days} days\n")
-
-
-@referral_app.command()
-def verify(package: Package, key: PublicKey = None, anchor: Anchors = None) -> None:
-    """Verify that a referral is unchanged; exit code 1, with every faulty file and line, if it is not.
-
-    The file verify.py in it does the same without ipml.
-
-    Example: ipml cooperate referral verify referral-12-police-criminal.zip
-    """
-    from ipml.enforcement.evidence.verify import check_package
-
-    with as_folder(package) as folder:
-        report = check_package(folder, key, read_given_anchors(anchor or ()))
-    show_verdict(map(str, report.findings), report.notes)
-
-
 def _load_rules() -> ReferralRules:
     from ipml.cooperation.policy import load_cooperation_policy
 
     return load_cooperation_policy().referrals
-
-
-def _read_sales(path: Path | None) -> pd.DataFrame | None:
-    from ipml.cooperation.networks.sales import read_sales
-
-    return read_sales(path) if path else None

@@ -11,31 +11,23 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipml.cli.options import By, Database, Force, KnownBy, OutTable, make_group
+from ipml.cli.options import Database, make_group
 from ipml.cli.terminal import (
-    acting_in,
-    check_outputs,
     open_for_command,
     printable,
-    reading_from,
-    show_minute,
     show_rows,
-    show_table,
 )
-from ipml.errors import InvalidNotice, KeyReused, UnreadableFile, UnusableSetting
+from ipml.errors import InvalidNotice, KeyReused, UnreadableFile
 from ipml.records import Problem
-from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
     from ipml.cooperation.notices.notice import Notice
-    from ipml.cooperation.notices.status import NoticeFile
 
 
 _MOST_BYTES = 4 << 20  # per line, as per request
@@ -134,37 +126,9 @@ def _make_content(rows: list[dict[str, str]]) -> dict[str, Any]:
     return content
 
 
-def answer(
-    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="Of the notice.")],
-    acted: Annotated[
-        str | None, typer.Option(help="They sued or complained: where, and its number. The measure stays.")
-    ] = None,
-    withdrawn: Annotated[
-        bool, typer.Option("--withdrawn", help="They give up: the listing is reinstated at once.")
-    ] = False,
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Record a notifier's answer to counter-notices against their notice.
-
-    Example: ipml cooperate notice answer 7f3a91c2 --acted "LG Hamburg 312 O 5/26"
-    """
-    from ipml.cooperation.consequences import Cooperation
-    from ipml.cooperation.notices.counter_notices import answer_counter_notice as take_answer
-
-    with acting_in(database, Action.DECIDE_APPEALS, by) as (connection, name):
-        for appeal in take_answer(
-            connection, reference, by=name, acted=acted, has_withdrawn=withdrawn, consequences=Cooperation()
-        ):
-            typer.echo(f"Appeal {appeal.appeal_id} is {appeal.state}.")
-
-
 _MOST_SHOWN = 1_000
 
-notice_app = make_group(
-    "Take in notices of counterfeits and complaints, and see how they stand.", "cooperate notice waiting"
-)
-notice_app.command()(answer)
+notice_app = make_group("Import notices of counterfeits and complaints.", "cooperate notice import vellmar.csv")
 
 
 @notice_app.command("import")
@@ -218,75 +182,6 @@ def import_(
         raise typer.Exit(1)
 
 
-@notice_app.command("list")
-def list_(
-    state: Annotated[str, typer.Option(help="waiting, settled or all.")] = "waiting",
-    top: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 100,
-    database: Database = None,
-) -> None:
-    """List notices: waiting ones by deadline, others with the newest first.
-
-    Example: ipml cooperate notice list --state settled
-    """
-    from ipml.cooperation.notices.status import STATES, NoticeSearch, list_notices
-
-    if state not in STATES:
-        raise UnusableSetting("state", repr(state[:80]), " or ".join(STATES))
-    rows = []
-    with reading_from(database) as connection:
-        for one in list_notices(connection, NoticeSearch(state), top):
-            tier = f"{one.tier}, suspended" if one.is_suspended else one.tier
-            numbers = (f"{number:,}" for number in (one.listings, one.waiting, one.unknown))
-            who = (one.notice_id, show_minute(one.received_at), one.kind, one.brand or "", tier)
-            rows.append((*who, *numbers, show_minute(one.due_at)))
-    show_table(("notice", "received", "kind", "brand", "tier", "listings", "waiting", "unknown", "due"), rows)
-
-
-@notice_app.command()
-def show(
-    notice: Annotated[str, typer.Argument(metavar="NOTICE", help="Number or reference of a notice.")],
-    database: Database = None,
-) -> None:
-    """Show a notice, and the state of each of its listings.
-
-    Example: ipml cooperate notice show 12
-    """
-    from ipml.cooperation.notices.status import get_notice_file
-
-    with reading_from(database) as connection:
-        for line in _describe(get_notice_file(connection, notice)):
-            typer.echo(line)
-
-
-@notice_app.command()
-def match(database: Database = None) -> None:
-    """Match notices of unknown listings with listings that arrived since; `ipml worker` and `enqueue` do it too.
-
-    Example: ipml cooperate notice match
-    """
-    from ipml.cooperation.notices.intake import match_notices
-
-    with show_rows() as show_progress:
-        matched = match_notices(open_for_command(database), show=show_progress)
-    typer.echo(f"{matched.found:,} listings of notices found, {matched.unknown:,} unknown still.")
-
-
-@notice_app.command()
-def waiting(database: Database = None) -> None:
-    """Show how many noticed listings wait in each tier, since when, and how many are overdue.
-
-    Example: ipml cooperate notice waiting
-    """
-    from ipml.cooperation.notices.status import count_waiting_by_tier
-
-    with reading_from(database) as connection:
-        rows = [
-            (one.tier, one.kind, f"{one.listings:,}", f"{one.overdue:,}", f"{one.unknown:,}", show_minute(one.oldest))
-            for one in count_waiting_by_tier(connection)
-        ]
-    show_table(("tier", "kind", "waiting", "overdue", "unknown", "oldest"), rows)
-
-
 def _check_all(file: Path) -> Iterator[tuple[int, tuple[Notice] | list[Problem]]]:
     """Yield each notice of a file with its row: the notice, or all its problems."""
     from ipml.cooperation.notices.notice import check_notice
@@ -308,42 +203,3 @@ def _complain(problems: list[Problem]) -> None:
         typer.echo(printable(str(problem)), err=True)
     if len(problems) > _MOST_SHOWN:
         typer.echo(f"and {len(problems) - _MOST_SHOWN:,} more", err=True)
-
-
-def _describe(file: NoticeFile) -> list[str]:
-    row, receipt = file.row, file.receipt
-    lines = [
-        f"Notice {row.notice_id}: {row.kind}, {printable(row.brand or 'no brand')}, on {show_minute(row.received_at)}",
-        f"of notifier {file.notifier[:8]}, {file.notifier_kind}, tier {row.tier}" + (", suspended" * row.is_suspended),
-        f"reference {receipt.reference}",
-    ]
-    for one, case_id in zip(receipt.listings, file.case_ids, strict=True):
-        where = "erased" if one.location is None else printable(one.location)
-        again = ", noted before" if one.is_repeated else ""
-        case = f", case {case_id}" if case_id else ""
-        lines.append(f"{one.position}. {where[:200]}: {one.outcome}{again}{case}")
-    lines += ["", "The notifier says:" if file.explanation is not None else "The notifier's explanation was erased."]
-    return lines + [f"  {printable(line)}" for line in (file.explanation or "").splitlines()]
-
-
-def complaints(out: OutTable, known_by: KnownBy = None, force: Force = False, database: Database = None) -> None:
-    """Write complaints as seller events "complained": one per consumer and listing, as seller history reads them.
-
-    Complaints of consumers suspended at the time, and those on erased sellers, are left out.
-
-    Example: ipml cooperate complaints --out complaints.parquet --known-by 2026-05-01
-    """
-    import pandas as pd
-
-    from ipml.listings.writers import write_listings
-    from ipml.review.sellers.seller_record import list_record
-
-    check_outputs(out, force=force)
-    with reading_from(database) as connection:
-        found = list(list_record(connection, "complained", known_by or datetime.now(UTC)))
-    names = ("seller_id", "kind", "occurred_at", "known_at")
-    events = pd.DataFrame({name: [getattr(event, name) for event in found] for name in names}).assign(amount=1.0)
-    for name in ("occurred_at", "known_at"):
-        events[name] = pd.to_datetime(events[name], utc=True)
-    write_listings(events, out)
-    typer.echo(f"{len(events):,} complaints into {out}.")

@@ -10,26 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ipml.cli.options import (
-    By,
     Database,
     EnforcementPolicyFile,
-    Force,
-    KnownBy,
-    Seller,
     make_group,
     moment_option,
-    out_option,
+    take_records,
 )
 from ipml.cli.terminal import (
-    acting_in,
-    check_outputs,
+    ActingUser,
     open_for_command,
-    printable,
     reading_from,
     show_day,
     show_steps,
     show_table,
-    write_text,
 )
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
@@ -161,12 +154,13 @@ def _read_networks(connection: Connection, source: Path, policy: EnforcementPoli
     return found
 
 
+@take_records
 def link(
     number: Annotated[int, typer.Argument(metavar="LINK", help="Its number, as listed.")],
     outcome: Annotated[str, typer.Argument(metavar="OUTCOME", help="review (the account's listings) or nothing.")],
     why: Annotated[str, typer.Option(help="The reason, for the record.")] = "",
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Record your decision on a linked account.
 
@@ -177,12 +171,12 @@ def link(
     if outcome not in ("review", "nothing"):
         raise UnusableSetting("outcome", repr(outcome[:40]), "look or nothing")
     decided: Literal["review", "nothing"] = "review" if outcome == "review" else "nothing"
-    with acting_in(database, Action.CHANGE_PENALTIES, by) as (connection, name):
+    with user.acting(Action.CHANGE_PENALTIES) as (connection, name):
         decide_link(connection, number, name, decided, why)
     typer.echo(f"Link {number}: {outcome}.")
 
 
-app = make_group("Look after strikes and penalties of sellers.", "enforce penalty list --state proposed")
+app = make_group("List and simulate penalties of sellers, and judge linked accounts.", "enforce penalty list")
 
 Number = Annotated[int, typer.Argument(metavar="PENALTY", help="Its number, as listed.")]
 Why = Annotated[str, typer.Option(help="The reason, for the record.")]
@@ -212,112 +206,9 @@ def list_(
     _show_penalties(found, now, sellers)
 
 
-@app.command()
-def show(seller: Seller, policy: EnforcementPolicyFile = None, database: Database = None) -> None:
-    """Show a seller's strikes and penalties with reasons, and the present total.
-
-    Example: ipml enforce penalty show s-1029
-    """
-    from ipml.enforcement.penalties.ladder import find_penalties
-    from ipml.enforcement.penalties.penalties import explain_penalty
-    from ipml.enforcement.penalties.strikes import list_strikes, weigh
-    from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.pseudonyms import find_pseudonym
-
-    now, rules = datetime.now(UTC), load_enforcement_policy(policy)
-    with reading_from(database) as connection:
-        pseudonym = find_pseudonym(connection, seller)
-        if pseudonym is None:
-            typer.echo(f"Nothing is kept of seller {printable(seller)}.")
-            return
-        found = find_penalties(connection, pseudonym=pseudonym)
-        standing = weigh(connection, pseudonym, now, rules)
-        reasons = {one.penalty_id: explain_penalty(connection, one.penalty_id) for one in found}
-        rows = []
-        for strike in list_strikes(connection, seller):
-            days = (f"{strike.struck_at:%Y-%m-%d}", f"{strike.expires_at:%Y-%m-%d}", show_day(strike.taken_back_at))
-            rows.append((strike.decision_id, strike.case_id, strike.ground, f"{strike.weight:.2f}", *days))
-    show_table(("decision", "case", "ground", "weight", "on", "expires", "taken back"), rows, title="Strikes")
-    _show_penalties(found, now, {pseudonym: seller})
-    for number, reason in reasons.items():
-        if reason is None:
-            typer.echo(f"{number}: its seller was erased")
-            continue
-        confirmed = f" Confirmed: {printable(reason.why_confirmed)}" if reason.why_confirmed else ""
-        ended = f" Ended: {printable(reason.why_ended)}" if reason.why_ended else ""
-        typer.echo(f"{number}: {' '.join(reason.sentences)}{confirmed}{ended}")
-    typer.echo(f"Their strikes weigh {standing.weight:.2f} now.")
-
-
-@app.command()
-def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = None) -> None:
-    """Impose a proposed penalty; the person who decided its case cannot.
-
-    Example: ipml enforce penalty confirm 12 --why "third sweep in a month"
-    """
-    from ipml.enforcement.actions import confirm_penalty
-    from ipml.enforcement.policy import load_enforcement_policy
-
-    with acting_in(database, Action.CHANGE_PENALTIES, by) as (connection, name):
-        made = confirm_penalty(connection, penalty, name, why, load_enforcement_policy())
-    typer.echo(f"Penalty {penalty} ({made.kind}) is in force{_until(made)}.")
-
-
-@app.command()
-def lift(penalty: Number, why: Why, by: By = None, database: Database = None) -> None:
-    """End a penalty early, or dismiss a proposed one.
-
-    Example: ipml enforce penalty lift 12 --why "the goods were authorised"
-    """
-    from ipml.enforcement.actions import lift_penalty
-    from ipml.enforcement.policy import load_enforcement_policy
-
-    with acting_in(database, Action.CHANGE_PENALTIES, by) as (connection, name):
-        ended = lift_penalty(connection, penalty, name, why, load_enforcement_policy())
-    typer.echo(f"Penalty {penalty} ({ended.kind}) is {ended.ended_as}.")
-
-
 app.command()(simulate)
 app.command()(links)
 app.command()(link)
-
-
-@app.command()
-def events(
-    out: Annotated[
-        Path,
-        out_option(
-            "JSON lines or Parquet for programs, by suffix; CSV is for people: texts that a spreadsheet takes "
-            "for formulae get an apostrophe."
-        ),
-    ],
-    known_by: KnownBy = None,
-    force: Force = False,
-    database: Database = None,
-) -> None:
-    """Write each strike as a seller event, as seller history reads it; strikes taken back are left out.
-
-    Example: ipml enforce penalty events --out struck.parquet --known-by 2026-05-01
-    """
-    import pandas as pd
-
-    from ipml.kit.moments import write_moment
-    from ipml.kit.spreadsheet import write_csv
-    from ipml.listings.writers import write_listings
-    from ipml.review.sellers.seller_record import list_record
-
-    check_outputs(out, force=force)
-    with reading_from(database) as connection:
-        rows = [
-            (event.seller_id, event.kind, write_moment(event.occurred_at), write_moment(event.known_at), 1.0)
-            for event in list_record(connection, "struck", known_by or datetime.now(UTC))
-        ]
-    names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
-    if out.suffix == ".csv":
-        write_text([write_csv(names, rows)], out)
-    else:
-        write_listings(pd.DataFrame(rows, columns=list(names)), out)
-    typer.echo(f"{len(rows):,} events into {out}.")
 
 
 def _show_penalties(found: list[Penalty], now: datetime, sellers: Mapping[str, str | None]) -> None:
@@ -327,7 +218,3 @@ def _show_penalties(found: list[Penalty], now: datetime, sellers: Mapping[str, s
         seller = sellers.get(one.pseudonym) or "erased"
         rows.append((one.penalty_id, seller, one.kind.value, one.state(now), since, until, f"{one.weight:.2f}"))
     show_table(("penalty", "seller", "kind", "state", "since", "until", "weight"), rows, title="Penalties")
-
-
-def _until(penalty: Penalty) -> str:
-    return f" until {penalty.until:%Y-%m-%d}" if penalty.until else " until it is lifted"

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, EnforcementPolicyFile, Force, make_group, out_option
+from ipml.cli.options import Database, EnforcementPolicyFile, Force, make_group, out_option, take_records
 from ipml.cli.terminal import (
-    acting_in,
+    ActingUser,
     check_outputs,
-    open_for_command,
     printable,
     reading_from,
-    show_minute,
-    show_steps,
     show_table,
 )
 from ipml.errors import UnusableSetting
@@ -28,9 +25,7 @@ if TYPE_CHECKING:
     from ipml.enforcement.takedown.measures import Measure, Span
 
 
-measure_app = make_group(
-    "Take listings down, put them back, and see that the platform does it.", "enforce measure list"
-)
+measure_app = make_group("List measures and the platform's progress, and impose more.", "enforce measure list")
 
 Number = Annotated[int, typer.Argument(metavar="MEASURE", help="Number of a measure.")]
 Kind = Annotated[str, typer.Option(help="label, demote, pause, price-hold, remove-in or remove.")]
@@ -74,39 +69,15 @@ def list_(
 
 
 @measure_app.command()
-def show(measure: Number, database: Database = None) -> None:
-    """Show a measure, its messages to the platform, and the platform's answers.
-
-    Example: ipml enforce measure show 7
-    """
-    from ipml.enforcement.takedown.delivery import list_answers, list_messages
-    from ipml.enforcement.takedown.measures import get_measure, read_whys
-
-    with reading_from(database) as connection:
-        found = get_measure(connection, measure)
-        whys = read_whys(connection, found)
-        told = [(one, list_answers(connection, one.key)) for one in list_messages(connection, measure)]
-    typer.echo(f"Measure {measure} on case {found.case_id}: {_describe(found)}, {found.state}")
-    typer.echo(printable(f"imposed {show_minute(found.imposed_at)} by {found.imposed_by}: {whys['why'] or ''}"))
-    if found.lifted_at is not None:
-        typer.echo(printable(f"lifted {show_minute(found.lifted_at)} by {found.lifted_by}: {whys['why_lifted'] or ''}"))
-    for message, answers in told:
-        typer.echo(f"message {printable(message.key)}, put down {show_minute(message.put_at)}: {message.state}")
-        for answer in answers:
-            typer.echo(printable(f"  {answer.status} {show_minute(answer.said_at)}, reported by {answer.told_by}"))
-    if whys["why_refused"]:
-        typer.echo(printable(f"refused: {whys['why_refused']}"))
-
-
-@measure_app.command()
+@take_records
 def impose(
     case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a counterfeit case.")],
     kind: Kind,
     why: Why,
     countries: Countries = "",
     days: Days = None,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Impose a measure on a listing decided counterfeit, in addition to those in force.
 
@@ -116,78 +87,9 @@ def impose(
     from ipml.enforcement.policy import load_enforcement_policy
 
     order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
-    with acting_in(database, Action.CHANGE_MEASURES, by) as (connection, name):
+    with user.acting(Action.CHANGE_MEASURES) as (connection, name):
         measure = impose_measure(connection, case, order, name, policy)
     typer.echo(f"Measure {measure.measure_id}: {_describe(measure)}.")
-
-
-@measure_app.command()
-def change(
-    measure: Number,
-    kind: Kind,
-    why: Why,
-    countries: Countries = "",
-    days: Days = None,
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Replace a measure by a milder or harder one.
-
-    Example: ipml enforce measure change 7 --kind remove-in --in DE,FR --why "genuine elsewhere"
-    """
-    from ipml.enforcement.actions import change_measure
-    from ipml.enforcement.policy import load_enforcement_policy
-
-    order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
-    with acting_in(database, Action.CHANGE_MEASURES, by) as (connection, name):
-        new = change_measure(connection, measure, order, name, policy)
-    typer.echo(f"Measure {new.measure_id} takes the place of {measure}: {_describe(new)}.")
-
-
-@measure_app.command()
-def lift(measure: Number, why: Why, by: By = None, database: Database = None) -> None:
-    """Lift a measure; the decision stays. The listing is reinstated if no other measure is in force.
-
-    Example: ipml enforce measure lift 7 --why "licence shown"
-    """
-    from ipml.enforcement.actions import lift_measure
-    from ipml.enforcement.policy import load_enforcement_policy
-
-    with acting_in(database, Action.CHANGE_MEASURES, by) as (connection, name):
-        lift_measure(connection, measure, name, why, load_enforcement_policy())
-    typer.echo(f"Measure {measure} is lifted.")
-
-
-@measure_app.command()
-def end(database: Database = None) -> None:
-    """End expired measures and penalties, and notify platform and sellers; run it every hour or day.
-
-    Example: ipml enforce measure end
-    """
-    from ipml.enforcement.actions import end_due
-    from ipml.enforcement.policy import load_enforcement_policy
-
-    ended = end_due(open_for_command(database), load_enforcement_policy())
-    typer.echo(f"{ended.measures:,} measures and {ended.penalties:,} penalties ended.")
-
-
-@measure_app.command()
-def explain(
-    case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a case.")], database: Database = None
-) -> None:
-    """Show the measure that the policy in force takes on each ground, with the reason; nothing is done.
-
-    Example: ipml enforce measure explain 12
-    """
-    from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.review.cases import get_case
-    from ipml.review.decisions import GROUNDS
-
-    rules = load_enforcement_policy().measures
-    with reading_from(database) as connection:
-        scored = get_case(connection, case).scored
-    for ground in GROUNDS:
-        typer.echo(f"{ground}: {printable(rules.choose(scored.listing, scored.score, ground).why)}")
 
 
 @measure_app.command()
@@ -243,39 +145,10 @@ def _read_order(kind: str, why: str, countries: str, days: float | None) -> Meas
 
 
 automatic_app = make_group(
-    "Act on listings without review, as far as a promise of precision is shown to hold.", "enforce automatic status"
+    "Show and stop action without review, which needs a precision guarantee.", "enforce automatic status"
 )
 Brand = Annotated[str | None, typer.Argument(metavar="[BRAND]", help="One brand; without it all of them.")]
 Reason = Annotated[str, typer.Option(help="Why; it goes on record.")]
-
-
-@automatic_app.command()
-def run(database: Database = None) -> None:
-    """Act on what the policy (IPML_POLICY_ENFORCEMENT) allows now, and draw the cases that monitor it.
-
-    Example: ipml enforce automatic run
-    """
-    from ipml.cooperation.consequences import Cooperation
-    from ipml.enforcement.automation.automatic_decisions import act
-    from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.settings import get_settings
-
-    policy = load_enforcement_policy()
-    if not policy.automatic.is_on:
-        typer.echo("The policy acts on nothing without review: is_on is false in its section [automatic].")
-        return
-    engine, consequences = open_for_command(database), Cooperation(policy)
-    with show_steps("Looking at cases") as say:
-        acted = act(
-            engine,
-            policy,
-            get_settings(),
-            progress=lambda seen: say(f"looking at cases: {seen:,}"),
-            consequences=consequences,
-        )
-    typer.echo(f"{acted.decided:,} listings acted on, {acted.drawn:,} drawn for people.")
-    for why, number in sorted(acted.left.items(), key=lambda one: -one[1]):
-        typer.echo(f"{number:,} left: {why}.")
 
 
 @automatic_app.command()
@@ -313,7 +186,8 @@ def status(database: Database = None) -> None:
 
 
 @automatic_app.command()
-def withdraw(brand: Brand = None, why: Reason = "", by: By = None, database: Database = None) -> None:
+@take_records
+def withdraw(brand: Brand = None, why: Reason = "", *, user: ActingUser) -> None:
     """Stop acting on a brand without review, at once, until a person allows it again.
 
     Example: ipml enforce automatic withdraw Acme --why "Parallel imports since Monday"
@@ -321,13 +195,14 @@ def withdraw(brand: Brand = None, why: Reason = "", by: By = None, database: Dat
     from ipml.enforcement.automation.promises import withdraw as withdraw_promise
     from ipml.enforcement.policy import load_enforcement_policy
 
-    with acting_in(database, Action.CHANGE_AUTOMATION, by) as (connection, name):
+    with user.acting(Action.CHANGE_AUTOMATION) as (connection, name):
         withdraw_promise(connection, load_enforcement_policy(), brand, name, why)
     typer.echo(f"Nothing more is done without review to {brand or 'any brand'}.")
 
 
 @automatic_app.command()
-def allow(brand: Brand = None, why: Reason = "", by: By = None, database: Database = None) -> None:
+@take_records
+def allow(brand: Brand = None, why: Reason = "", *, user: ActingUser) -> None:
     """Take back a person's withdrawal; newly drawn cases must show the guaranteed precision first.
 
     Example: ipml enforce automatic allow Acme
@@ -335,7 +210,7 @@ def allow(brand: Brand = None, why: Reason = "", by: By = None, database: Databa
     from ipml.enforcement.automation.promises import allow as allow_again
     from ipml.enforcement.policy import load_enforcement_policy
 
-    with acting_in(database, Action.CHANGE_AUTOMATION, by) as (connection, name):
+    with user.acting(Action.CHANGE_AUTOMATION) as (connection, name):
         allow_again(connection, load_enforcement_policy(), brand, name, why)
     typer.echo(f"{brand or 'All brands'}: allowed again once newly drawn cases show the promise.")
 

@@ -1,4 +1,4 @@
-"""Labelled listings: `ipml data labels`, `select` and `leakage-audit`.
+"""Labelled listings and seller events: `ipml data labels`, `seller-events`, `select` and `leakage-audit`.
 
 They write reviewers' decisions as a file of labels, choose the listings to review next, and find columns of a labelled
 table that reveal the label.
@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
 
 import typer
 
 from ipml.cli.listing_files import read_good_listings
-from ipml.cli.options import Columns, Database, Force, KnownBy, Listings, Model, OutTable
+from ipml.cli.options import Columns, Database, Force, KnownBy, Listings, Model, OutTable, take_records
 from ipml.cli.terminal import check_outputs, reading_from, show_steps, show_table
 from ipml.errors import InvalidListings, MissingColumns
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import pandas as pd
     from sqlalchemy import Connection
 
@@ -64,18 +64,61 @@ def write_labels(connection: Connection, out: Path, known_by: datetime | None = 
     return f"{counts.total():,} labels, {counts[True]:,} of them counterfeit, into {out}."
 
 
+EventKind = Literal["struck", "complained"]
+
+
+def seller_events(
+    out: OutTable,
+    kind: Annotated[EventKind | None, typer.Option(help="Only of this kind; by default all.")] = None,
+    known_by: KnownBy = None,
+    force: Force = False,
+    database: Database = None,
+) -> None:
+    """Write strikes and complaints as seller events, as seller history reads them.
+
+    Left out are strikes that were taken back, complaints of consumers suspended at the time, and events of erased
+    sellers.
+
+    Example: ipml data seller-events --out events.parquet --known-by 2026-05-01
+    """
+    import pandas as pd
+
+    from ipml.listings.writers import write_listings
+    from ipml.review.sellers.seller_record import list_record
+
+    check_outputs(out, force=force)
+    moment, kinds = known_by or datetime.now(UTC), [kind] if kind else get_args(EventKind)
+    with reading_from(database) as connection:
+        events = [event for name in kinds for event in list_record(connection, name, moment)]
+    names = ("seller_id", "kind", "occurred_at", "known_at")
+    table = pd.DataFrame({name: [getattr(event, name) for event in events] for name in names}).assign(amount=1.0)
+    for name in ("occurred_at", "known_at"):
+        table[name] = pd.to_datetime(table[name], utc=True)
+    write_listings(table, out)
+    typer.echo(f"{len(events):,} events into {out}.")
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionOptions:
+    """The options of a selection for review."""
+
+    budget: Annotated[int, typer.Option(min=1, help="How many listings people can review.")] = 500
+    strategy: Annotated[
+        Literal["uncertain and different", "highest score", "random"], typer.Option(help="How they are chosen.")
+    ] = "uncertain and different"
+    exploration: Annotated[float, typer.Option(min=0, max=1, help="Share of them that is drawn at random.")] = 0.1
+    seed: Annotated[int, typer.Option(min=0, help="The same seed selects the same listings.")] = 0
+
+
+@take_records
 def select(
     source: Listings,
     out: OutTable,
-    budget: Annotated[int, typer.Option(min=1, help="How many listings people can review.")] = 500,
     model: Model = None,
     columns: Columns = None,
-    strategy: Annotated[
-        Literal["uncertain and different", "highest score", "random"], typer.Option(help="How they are chosen.")
-    ] = "uncertain and different",
-    exploration: Annotated[float, typer.Option(min=0, max=1, help="Share of them that is drawn at random.")] = 0.1,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed selects the same listings.")] = 0,
     force: Force = False,
+    *,
+    options: SelectionOptions,
 ) -> None:
     """Select the listings from whose review the model learns most: those it is unsure of, and unlike each other.
 
@@ -99,11 +142,8 @@ def select(
         selection = select_for_review(
             listings,
             score,
-            budget=budget,
             known=listings["is_counterfeit"].notna(),
-            seed=seed,
-            strategy=strategy,
-            exploration=exploration,
+            **asdict(options),
         )
     selected = listings.iloc[selection.positions].assign(
         score=score.iloc[selection.positions], selection_probability=selection.probability, is_drawn=selection.is_drawn

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -16,7 +17,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ipml.cli.listing_files import load_map, read_good_listings, tell_rejected
-from ipml.cli.options import Columns, Force, Labelled, Listings, ModelName, OutTable, Rejects, Tracking, out_option
+from ipml.cli.options import (
+    Columns,
+    Force,
+    Labelled,
+    Listings,
+    ModelName,
+    OutTable,
+    Rejects,
+    Tracking,
+    out_option,
+    take_records,
+)
 from ipml.cli.terminal import check_outputs, make_uri, printable, show_rows, show_steps, show_table, write_text
 from ipml.errors import NotFound, UnusableSetting, UnwritableFile
 
@@ -361,22 +373,31 @@ class Targets(StrEnum):
     TRADE_WORDS = "trade words"
 
 
+@dataclass(frozen=True, slots=True)
+class AttackOptions:
+    """The options of attacks on a model."""
+
+    precision: Annotated[
+        float, typer.Option(min=0.01, max=1.0, help="Found means: above the threshold with this precision.")
+    ] = 0.8
+    families: Annotated[
+        list[str] | None, typer.Option(help="An attack or a kind of attack, such as styled; may be repeated.")
+    ] = None
+    targets: Annotated[Targets, typer.Option(help="Rewrite all words, or only brand names and replica words.")] = (
+        Targets.ALL
+    )
+    seed: Annotated[int, typer.Option(min=0, help="Of the attacks and the intervals.")] = 0
+
+
+@take_records
 def robustness(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model folder or registry URI.")],
     listings: Listings,
     columns: Columns = None,
-    precision: Annotated[
-        float, typer.Option(min=0.01, max=1.0, help="Found means: above the threshold with this precision.")
-    ] = 0.8,
-    families: Annotated[
-        list[str] | None, typer.Option(help="An attack or a kind of attack, such as styled; may be repeated.")
-    ] = None,
-    targets: Annotated[
-        Targets, typer.Option(help="Rewrite all words, or only brand names and replica words.")
-    ] = Targets.ALL,
-    seed: Annotated[int, typer.Option(min=0, help="Of the attacks and the intervals.")] = 0,
     out: Annotated[Path | None, out_option("The figures as JSON.")] = None,
     force: Force = False,
+    *,
+    options: AttackOptions,
 ) -> None:
     """Attack the counterfeits among some listings in every known way, and show what each attack costs, worst first.
 
@@ -396,7 +417,7 @@ def robustness(
     check_outputs(out, read=[listings], force=force)
     if out and not out.resolve().parent.is_dir():
         raise UnwritableFile(out, "no such folder", "a file in a folder that is there")
-    attacks = find_attacks(families or ())
+    attacks, seed = find_attacks(options.families or ()), options.seed
     classifier = load_model(model).classifier
     frame = read_good_listings(listings, columns)
     labelled = frame[frame["is_counterfeit"].notna()]
@@ -409,8 +430,8 @@ def robustness(
             labelled,
             labelled["is_counterfeit"].to_numpy(dtype=bool),
             families=attacks,
-            targets=targets.value,
-            precision=precision,
+            targets=options.targets.value,
+            precision=options.precision,
             resampling=Resampling(seed=seed),
             say=lambda name: progress.update(task, advance=1, description=name),
         )

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from ipml.cli.options import By, Database
+from ipml.cli.options import take_records
 from ipml.cli.terminal import (
     OPENED,
-    acting_in,
+    ActingUser,
     open_for_command,
     open_patiently,
     open_up_to_date,
@@ -39,14 +39,15 @@ if TYPE_CHECKING:
 _PAUSE_SECONDS = 5.0
 
 
+@take_records
 def worker(
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Do nothing, but show each job and its state.")] = False,
     start: Annotated[
         str | None, typer.Option(metavar="JOB", help="Have a job done now, by the worker that leads, and end.")
     ] = None,
-    by: By = None,
-    database: Database = None,
+    *,
+    user: ActingUser,
 ) -> None:
     """Do all timed jobs, each when it is due, until Ctrl-C or SIGTERM.
 
@@ -63,29 +64,29 @@ def worker(
     from ipml.web.server import set_up_log
 
     if status:
-        _show_status(database)
+        _show_status(user.database)
     if start:
-        _start_job(start, by, database)
+        _start_job(start, user)
         if not once:
             raise typer.Exit
     set_up_log()
     check_at_start(get_settings(), ["worker"], os.environ)
     with until_told_to_stop() as stop:
         if not once:
-            _work(database, stop)
+            _work(user.database, stop)
             raise typer.Exit
-        made = _make_worker(open_up_to_date(database), stop)
+        made = _make_worker(open_up_to_date(user.database), stop)
         if not made.run_once():
             typer.echo("Another worker leads; nothing was done here.")
     raise typer.Exit(1 if made.n_failed else 0)
 
 
-def _start_job(name: str, by: str | None, database: str | None) -> None:
+def _start_job(name: str, user: ActingUser) -> None:
     from ipml.settings import get_settings
     from ipml.storage.jobs import has_leader, start_job
 
-    with acting_in(database, Action.START_JOBS, by) as (connection, user):
-        start_job(connection, name, get_settings(), user, datetime.now(UTC))
+    with user.acting(Action.START_JOBS) as (connection, actor):
+        start_job(connection, name, get_settings(), actor, datetime.now(UTC))
         is_led = has_leader(connection.engine)
     remedy = "the worker that leads begins it within seconds" if is_led else "no worker leads: start `ipml worker`"
     typer.echo(f"{name} is due now; {remedy}.")

@@ -1,7 +1,8 @@
-"""Tasks: each job does what its command does, once."""
+"""Tasks: the work of each job, done once."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ from ipml.errors import Failed
 
 if TYPE_CHECKING:
     from ipml.review.pictures.hashes import HashIndex
+
+_log = logging.getLogger(__name__)
 
 _LEASE = timedelta(minutes=1)  # longest wait of messages that a killed worker was sending
 
@@ -35,14 +38,20 @@ def deliver(run: JobRun) -> str:
 
 
 def run_deadlines(run: JobRun) -> str:
-    """Start and expire deadlines."""
-    from ipml.cli.enforce.appeal import describe_deadlines
-    from ipml.cli.enforce.appeal import run_deadlines as run_all
+    """Start and expire the deadlines of notices and appeals; the log names each that failed."""
+    from ipml.cooperation.consequences import Cooperation
+    from ipml.cooperation.notices.outcomes import run_notice_deadlines
+    from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 
-    done = run_all(run.engine)
+    run_notice_deadlines(run.engine)  # first: a deadline starts once the notifier has been notified too
+    done = run_appeal_deadlines(run.engine, consequences=Cooperation())
+    for failure in done.failed:
+        _log.warning("%s", failure)
     if done.failed:
-        raise Failed("deadlines", "; ".join(done.failed[:3]), "`ipml enforce appeal run` names all of them.")
-    return describe_deadlines(done) if any((done.marked, done.unmarked, done.expired)) else ""
+        raise Failed("deadlines", "; ".join(done.failed[:3]), "The log names all; the next run tries them again.")
+    if not any((done.marked, done.unmarked, done.expired)):
+        return ""
+    return f"{done.expired} deadlines expired, {done.marked} marked, {done.unmarked} marks withdrawn."
 
 
 def end_measures(run: JobRun) -> str:
@@ -208,7 +217,7 @@ def find_misuse(run: JobRun) -> str:
     rules = load_cooperation_policy(run.settings.policy_cooperation).notifiers
     with reading(run.engine) as connection:
         found = propose_steps(connection, rules, datetime.now(UTC))
-    return f"{len(found):,} notifiers to be judged by a lead: `ipml cooperate notifier check`." if found else ""
+    return f"{len(found):,} notifiers to be judged by a lead: see the page Reporters." if found else ""
 
 
 def find_networks(run: JobRun) -> str:

@@ -150,6 +150,6 @@ def _find_appeals(connection: Connection, reference: str, *, has_withdrawn: bool
     elif any(row.notifier_id != found[row.appeal_id] for row in others):
         against = "found other notifiers of the same listing, who have not given up"
     if against:
-        remedy = "`ipml enforce appeal list` shows the counter-notices that wait."
+        remedy = "The page Appeals shows the counter-notices that wait."
         raise Conflict(f"notice {reference[:80]}", against, remedy)
     return sorted(found)

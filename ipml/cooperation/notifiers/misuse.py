@@ -121,7 +121,7 @@ def refuse_suspended(connection: Connection, notifier_id: int, now: datetime) ->
     """Raise Conflict if a suspension of the notifier is in force."""
     if (running := find_suspension(connection, notifier_id, now)) is not None:
         found = f"is suspended until {running.until or now:%Y-%m-%d %H:%M} UTC"
-        raise Conflict(f"notifier {notifier_id}", found, "End that first with `ipml cooperate notifier lift`.")
+        raise Conflict(f"notifier {notifier_id}", found, "End that first, on the page of the notifier.")
 
 
 def find_warning(connection: Connection, notifier_id: int, now: datetime) -> MisuseStep | None:
@@ -175,7 +175,7 @@ def _require_warning(connection: Connection, notifier_id: int, rules: MisuseRule
     raise Conflict(
         f"notifier {notifier_id}",
         f"found {found}; expected an earlier warning that was not heeded",
-        "Warn with `ipml cooperate notifier warn`, and see what comes then.",
+        "Warn first, and see which notices come then.",
     )
 
 

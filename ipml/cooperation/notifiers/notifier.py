@@ -42,7 +42,7 @@ def find_notifier(connection: Connection, name: str) -> Notifier:
     is_it = notifiers.c.address == name.lower() if "@" in name else notifiers.c.pseudonym == name
     row = connection.execute(select_notifiers().where(is_it)).first()
     if row is None:
-        raise NotFound("notifier", name, "`ipml cooperate notifier list` shows those there are.")
+        raise NotFound("notifier", name, "The page Reporters lists them.")
     return make_notifier(row)
 
 
@@ -148,7 +148,7 @@ def _find(connection: Connection, document_id: int) -> Row[Any]:
     query = select(rights_documents).where(rights_documents.c.document_id == document_id)
     row = connection.execute(query).first() if 0 < document_id <= LARGEST_NUMBER else None
     if row is None:
-        raise NotFound("document", document_id, "`ipml cooperate notifier show NOTIFIER` lists those of a notifier.")
+        raise NotFound("document", document_id, "The page of a notifier lists theirs.")
     return row
 
 

@@ -189,7 +189,7 @@ def get_referral(connection: Connection, referral_id: int) -> Referral:
     """Return a referral; raises NotFound."""
     row = connection.execute(select(referrals).where(referrals.c.referral_id == referral_id)).first()
     if row is None:
-        raise NotFound("referral", referral_id, "`ipml cooperate referral list` shows those there are.")
+        raise NotFound("referral", referral_id, "The page Referrals lists them.")
     return Referral(**row._asdict())
 
 

@@ -153,7 +153,7 @@ def withdraw_appeal(
     running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
     appeal = find_appeal(connection, appeal_id, lock=True)
     if appeal.pseudonym != find_pseudonym(connection, seller_id):
-        raise NotFound("appeal", appeal_id, "`ipml enforce appeal list` shows which there are.")
+        raise NotFound("appeal", appeal_id, "The page Appeals lists them.")
     appeal = move(connection, appeal, AppealEvent.WITHDRAWN)
     stop_all(connection, running, _SELLER, now)
     store_outcome(connection, appeal, _SELLER, "", now)

@@ -286,7 +286,7 @@ def refuse(connection: Connection, pseudonym: str, now: datetime, so_far: str = 
     theirs = exists().where(cases.c.case_id == appeals.c.case_id, cases.c.seller_id == seller)
     pending = appeals.c.state.in_(PENDING_APPEALS), or_(appeals.c.pseudonym == pseudonym, theirs)
     if (appeal_id := connection.scalar(select(func.min(appeals.c.appeal_id)).where(*pending))) is not None:
-        remedy = "Decide it with `ipml enforce appeal decide`, and try again."
+        remedy = "Decide it on the page Appeals, and try again."
         raise Conflict(subject, f"found appeal {appeal_id} undecided; {so_far}", remedy)
     waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
     if count := connection.scalar(select(func.count()).select_from(outbox).where(*waiting)):

@@ -177,7 +177,7 @@ def load_entries(
 def get_entry(connection: Connection, entry_id: int) -> ListEntry:
     """Return an entry by number; NotFound if there is none."""
     if not (found := get_entries(connection, [entry_id])):
-        raise NotFound("list entry", entry_id, "`ipml seller lists show` lists those in force.")
+        raise NotFound("list entry", entry_id, "The page Lists and GET /v1/lists show those in force.")
     return found[0]
 
 

@@ -291,7 +291,7 @@ class Appeals:
 
 
 @dataclass(slots=True)
-class Post:
+class NoticeSource:
     """Notices to come, delivered to the programme when due."""
 
     engine: Engine

@@ -43,14 +43,14 @@ from ipml.simulation.sellers import YEAR_DAYS
 from ipml.simulation.year.people import (
     Appeals,
     ComplaintRates,
-    Post,
+    NoticeSource,
     SimulatedStaff,
     Staff,
     Truth,
     look_after_notices,
 )
 from ipml.simulation.year.population import Plan, recruit_population
-from ipml.simulation.year.weekly_scores import Stations, Watched, held_bytes, peak_bytes, watching
+from ipml.simulation.year.weekly_scores import Timings, Watched, held_bytes, peak_bytes, watching
 from ipml.simulation.year.weeks import write_weeks
 from ipml.storage.outbox import Message
 
@@ -138,7 +138,7 @@ def _write_market(plan: Plan, folder: Path, n_listings: int) -> None:
     known.to_parquet(folder / _NAMES["truth"], index=False)
 
 
-class ObedientPlatform:
+class StubPlatform:
     """File sink with one file per week in `folder`, whose reader confirms every message at once."""
 
     channels: Collection[str] = CHANNELS
@@ -175,7 +175,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(slots=True)
-class Lived:
+class YearResult:
     """Results of a year besides the database: the truth, timings, memory, and counterfeits below the threshold.
 
     Notices reported a part of the `unfound` counterfeits. Memory is the peak in bytes: of this process during the
@@ -184,7 +184,7 @@ class Lived:
     """
 
     truth: Truth = field(default_factory=Truth)
-    stations: Stations = field(default_factory=Stations)
+    timings: Timings = field(default_factory=Timings)
     n_sellers: int = 0
     n_offenders: int = 0
     unfound: int = 0
@@ -203,17 +203,17 @@ class Programme:
 
     people: SimulatedStaff
     complaints: ComplaintRates = field(default_factory=ComplaintRates)
-    post: Post | None = None
-    stations: Stations = field(default_factory=Stations)
+    post: NoticeSource | None = None
+    timings: Timings = field(default_factory=Timings)
     _appeals: Appeals = field(init=False)
 
     def __post_init__(self) -> None:
         """Set up appeals against the people's decisions."""
         self._appeals = Appeals(self.people, self.complaints)
 
-    def live_day(self, morning: datetime, arrived: Sequence[ScoredListing], rng: np.random.Generator) -> int:
+    def run_day(self, morning: datetime, arrived: Sequence[ScoredListing], rng: np.random.Generator) -> int:
         """Run a day that begins with `arrived` listings, and return how many cases people decided."""
-        people, at = self.people, self.stations.at
+        people, at = self.people, self.timings.at
         with at("queue"):
             enqueue(people.engine, arrived, joins_alike=False, now=morning)
         if self.post:
@@ -250,36 +250,36 @@ class Year:
     learnt: TrainedModel
     folder: Path
     say: Say = lambda _: None
-    lived: Lived = field(default_factory=Lived)
-    _platform: ObedientPlatform = field(init=False)
-    _post: Post = field(init=False)
+    result: YearResult = field(default_factory=YearResult)
+    _platform: StubPlatform = field(init=False)
+    _post: NoticeSource = field(init=False)
     _programme: Programme = field(init=False)
 
     def __post_init__(self) -> None:
         """Connect platform, notices and staff."""
-        self._platform = ObedientPlatform(self.folder)
-        self._post = Post(self.engine, self.cooperation)
+        self._platform = StubPlatform(self.folder)
+        self._post = NoticeSource(self.engine, self.cooperation)
         consequences = Cooperation(self.policy, self.cooperation)
-        people = SimulatedStaff(self.engine, self.policy, self.lived.truth, STAFF, consequences)
-        self._programme = Programme(people, post=self._post, stations=self.lived.stations)
+        people = SimulatedStaff(self.engine, self.policy, self.result.truth, STAFF, consequences)
+        self._programme = Programme(people, post=self._post, timings=self.result.timings)
 
-    def live(self) -> Lived:
+    def run(self) -> YearResult:
         """Run the days of the plan, and return the results that are not in the database."""
         with watching(self.plan, self.folder, self.learnt.folder, self.learnt.threshold) as weeks:
             while True:
                 with self._at("waiting for listings"):
                     week = next(weeks, None)
                 if week is None:
-                    return self.lived
+                    return self.result
                 self._live_week(week)
 
     def _live_week(self, week: Watched) -> None:
         began = time.perf_counter()
-        self.lived.truth.add(week.truth)
-        self.lived.n_sellers, self.lived.n_offenders = week.n_sellers, week.n_offenders
-        self.lived.unfound += int((week.truth & ~week.is_found).sum())
-        self.lived.stations.add("making listings", week.making)
-        self.lived.stations.add("scoring", week.scoring)
+        self.result.truth.add(week.truth)
+        self.result.n_sellers, self.result.n_offenders = week.n_sellers, week.n_offenders
+        self.result.unfound += int((week.truth & ~week.is_found).sum())
+        self.result.timings.add("making listings", week.making)
+        self.result.timings.add("scoring", week.scoring)
         with self._at("reading scored files"):
             by_row = {int(one.listing.listing_id[8:]) - week.first: one for one in read_scored(week.path)}
         self._post.add(week.notices, by_row)
@@ -290,10 +290,10 @@ class Year:
                 arrived[min(max(self._day_of(one), first), last)].append(one)
         for day, come in arrived.items():  # each is worked on the day after the one on which it was observed
             morning = (self.plan.first_morning + timedelta(days=day + 1)).to_pydatetime()
-            self._programme.live_day(morning, come, np.random.default_rng([self.plan.seed, 5, day]))
+            self._programme.run_day(morning, come, np.random.default_rng([self.plan.seed, 5, day]))
             self._send(day, morning + timedelta(hours=18))
         week.path.unlink()
-        self.lived.peak, self.lived.peak_beside = peak_bytes(), week.peak
+        self.result.peak, self.result.peak_beside = peak_bytes(), week.peak
         memory = (held_bytes() + week.held) / 2**20
         self.say(
             f"week {week.number + 1} of {self.plan.n_weeks}: {len(week.truth):,} listings, {sum(week.is_found):,} for "
@@ -321,4 +321,4 @@ class Year:
         return (observed - self.plan.first_morning).days
 
     def _at(self, name: str) -> AbstractContextManager[None]:
-        return self.lived.stations.at(name)
+        return self.result.timings.at(name)

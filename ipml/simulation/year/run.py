@@ -26,8 +26,8 @@ from ipml.simulation.year.account import (
 )
 from ipml.simulation.year.handover import Gangs, count_brands, find_gangs, hand_over, tell_public
 from ipml.simulation.year.population import HISTORY, N_DAYS, Plan
-from ipml.simulation.year.programme import LISTINGS, STAFF, Lived, Say, TrainedModel, Year, learn_model
-from ipml.simulation.year.weekly_scores import Stations, peak_bytes, seldom_collecting
+from ipml.simulation.year.programme import LISTINGS, STAFF, Say, TrainedModel, Year, YearResult, learn_model
+from ipml.simulation.year.weekly_scores import Timings, peak_bytes, seldom_collecting
 from ipml.storage.database import migrate, open_database, reading
 
 
@@ -59,14 +59,14 @@ def write_table(figures: Sequence[YearFigure]) -> str:
     )
 
 
-def write_stations(stations: Stations, lived: Lived) -> str:
+def write_timings(timings: Timings, result: YearResult) -> str:
     """Return time by stage and peak memory as text; making and scoring listings runs in parallel to the rest."""
-    spent = sorted(stations.spent.items(), key=lambda one: -one[1].processor)
-    lines = ["station                       processor s    wall s"]
+    spent = sorted(timings.spent.items(), key=lambda one: -one[1].processor)
+    lines = ["stage                         processor s    wall s"]
     lines += [f"{name:<30}{one.processor:>10.1f}{one.wall:>10.1f}" for name, one in spent]
     total = sum(one.processor for _, one in spent)
-    lines.append(f"{'all':<30}{total:>10.1f}{lived.seconds:>10.1f}")
-    own, beside, alone = (peak / 2**20 for peak in (lived.peak, lived.peak_beside, lived.peak_alone))
+    lines.append(f"{'all':<30}{total:>10.1f}{result.seconds:>10.1f}")
+    own, beside, alone = (peak / 2**20 for peak in (result.peak, result.peak_beside, result.peak_alone))
     lines.append(
         f"\nMemory at most: {own:,.0f} MiB for the programme and {beside:,.0f} MiB beside it for making and scoring "
         f"listings, together {own + beside:,.0f} MiB; {alone:,.0f} MiB for networks and reports after that."
@@ -74,10 +74,10 @@ def write_stations(stations: Stations, lived: Lived) -> str:
     return "\n".join(lines)
 
 
-def _list_found(plan: Plan, lived: Lived, taken: TakedownCounts, work: WorkCounts) -> Iterator[YearFigure]:
-    n_listings, n_fakes = len(lived.truth), lived.truth.n_fakes
+def _list_found(plan: Plan, result: YearResult, taken: TakedownCounts, work: WorkCounts) -> Iterator[YearFigure]:
+    n_listings, n_fakes = len(result.truth), result.truth.n_fakes
     n_days = plan.last_day + 1
-    days = f"of {lived.n_sellers:,} sellers" + ("" if n_days == N_DAYS else f", in {n_days} of {N_DAYS} days")
+    days = f"of {result.n_sellers:,} sellers" + ("" if n_days == N_DAYS else f", in {n_days} of {N_DAYS} days")
     yield YearFigure("listings that went past the model", f"{n_listings:,}", days, scaled=f"{plan.n_listings:,}")
     yield YearFigure("counterfeit among them", f"{n_fakes:,}", "the truth", scaled=f"{plan.n_fakes:,}")
     share = f"{_share(taken.right, n_fakes)} of the counterfeit ones"
@@ -85,9 +85,9 @@ def _list_found(plan: Plan, lived: Lived, taken: TakedownCounts, work: WorkCount
     done = _share(taken.done, taken.right + taken.wrong)
     yield YearFigure("of them deleted", done, "the platform said that it was done", "all", "all")
     yield YearFigure("put back though counterfeit", f"{taken.right_lifted:,}", "on appeal, or in error")
-    passed = f"the model passed over {lived.unfound:,} at first; reviewers found {work.missed:,} genuine"
+    passed = f"the model passed over {result.unfound:,} at first; reviewers found {work.missed:,} genuine"
     yield YearFigure("counterfeit and never taken down", f"{n_fakes - taken.right:,}", passed)
-    who = f"of {lived.n_offenders:,} who offer counterfeits; {_spell(work.penalties)}"
+    who = f"of {result.n_offenders:,} who offer counterfeits; {_spell(work.penalties)}"
     yield YearFigure("members penalised", f"{work.penalised:,}", who, *_scale("penalised", plan))
     yield YearFigure("brands among the takedowns", f"{taken.brands}")
 
@@ -162,7 +162,7 @@ class Account:
 
     plan: Plan
     learnt: TrainedModel
-    lived: Lived
+    result: YearResult
     figures: list[YearFigure]
 
 
@@ -196,40 +196,40 @@ def run_year(
     folder.mkdir(parents=True, exist_ok=True)
     engine = open_database(f"sqlite:///{folder / DATABASE}", survives_power_cut=False)
     migrate(engine)
-    lived = Lived()
+    result = YearResult()
     say("learning")
-    with lived.stations.at("learning"):
+    with result.timings.at("learning"):
         learnt = learn_model(plan, folder, n_listings=learn_from)
     policy, cooperation = load_enforcement_policy(), load_cooperation_policy()
     with seldom_collecting():
-        Year(plan, engine, policy, cooperation, learnt, folder, say, lived).live()
-        figures = close_year(plan, engine, folder, lived, cooperation, say)
-    lived.peak_alone, lived.seconds = peak_bytes(), time.perf_counter() - began
-    return Account(plan, learnt, lived, figures)
+        Year(plan, engine, policy, cooperation, learnt, folder, say, result).run()
+        figures = close_year(plan, engine, folder, result, cooperation, say)
+    result.peak_alone, result.seconds = peak_bytes(), time.perf_counter() - began
+    return Account(plan, learnt, result, figures)
 
 
 def close_year(
-    plan: Plan, engine: Engine, folder: Path, lived: Lived, policy: CooperationPolicy, say: Say = lambda _: None
+    plan: Plan, engine: Engine, folder: Path, result: YearResult, policy: CooperationPolicy, say: Say = lambda _: None
 ) -> list[YearFigure]:
     """Build referrals, write the transparency report, and return the figures counted from the database."""
     now = plan.closed_at
     say("finding networks")
-    with lived.stations.at("networks"), reading(engine) as connection:
+    with result.timings.at("networks"), reading(engine) as connection:
         networks, gangs = find_gangs(connection, folder, list_struck_sellers(connection))
     say("building referrals")
-    with lived.stations.at("referrals"):
+    with result.timings.at("referrals"):
         n_referrals = hand_over(engine, folder, networks, gangs, policy, STAFF.lead, now)
         with reading(engine) as connection:
             n_brands = count_brands(connection, networks, gangs)
     say("writing the transparency report")
-    with lived.stations.at("transparency report"), reading(engine) as connection:
+    with result.timings.at("transparency report"), reading(engine) as connection:
         tell_public(connection, folder, plan, policy, now)
     say("counting")
-    with lived.stations.at("counting"), reading(engine) as connection:
-        taken, work = count_takedowns(connection, lived.truth), count_work(connection, lived.truth)
-        noted = count_notices(connection, lived.truth)
+    with result.timings.at("counting"), reading(engine) as connection:
+        taken, work = count_takedowns(connection, result.truth), count_work(connection, result.truth)
+        noted = count_notices(connection, result.truth)
     return [
-        *_list_found(plan, lived, taken, work),
+        *_list_found(plan, result, taken, work),
         *_list_taken_down(taken, work),
         *_list_notices(noted),
         *_list_referred(gangs, n_referrals, n_brands),

@@ -74,7 +74,7 @@ class Spent:
 
 
 @dataclass(slots=True)
-class Stations:
+class Timings:
     """Time spent by stage."""
 
     spent: dict[str, Spent] = field(default_factory=dict)

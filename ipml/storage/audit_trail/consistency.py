@@ -119,7 +119,7 @@ def _measures_without_decision(connection: Connection) -> Iterator[str]:
     """Yield measures in force whose decision was reversed."""
     query = select(measures.c.measure_id).join(reversals, reversals.c.decision_id == measures.c.decision_id)
     for number in connection.scalars(query.where(measures.c.lifted_at.is_(None)).order_by(measures.c.measure_id)):
-        yield f"measure {number}: is in force, but its decision was reversed; lift it with `ipml enforce measure lift`"
+        yield f"measure {number}: is in force, but its decision was reversed; lift it on the page of its case"
 
 
 def _evidence_without_record(connection: Connection) -> Iterator[str]:
@@ -176,7 +176,7 @@ def _logins_without_record(connection: Connection) -> Iterator[str]:
             row.created_at < first_login and row.expires_at < first_login + _LONGEST_SESSION
         )  # of an older release
         if not is_older and (f"user:{row.user_id}", digest_session(row.token_hash)) not in noted:
-            remedy = f"`ipml admin user sessions {row.name} --end`"
+            remedy = f"end the sessions of {row.name} on the page Users"
             yield f"sessions: {row.name} has one without a login in the audit trail; {remedy}"
     for row in connection.execute(select(identities).order_by(identities.c.user_id, identities.c.subject)):
         if (f"user:{row.user_id}", digest_identity(row.issuer, row.subject)) not in noted:

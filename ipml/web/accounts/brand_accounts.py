@@ -53,7 +53,7 @@ def bind_brand(connection: Connection, name: str, brand: str, address: str, *, b
         problem = faults.found[0]
         raise Refused(problem.column, repr(problem.value), problem.expected)
     if connection.scalar(select(users.c.role).where(users.c.user_id == user_id)) != Role.BRAND:
-        raise Conflict(f"user {name}", "is no brand account", f"Make it one: `ipml admin user role {name} brand`.")
+        raise Conflict(f"user {name}", "is no brand account", "Give it the role brand on the page Users.")
     serialise(connection, Lock.ADD_USER)
     notifier = notifier_of(connection, read_address, "rights holder", now)
     known = next((one for one in list_bindings(connection, user_id) if one.brand == read_brand), None)
@@ -66,15 +66,6 @@ def bind_brand(connection: Connection, name: str, brand: str, address: str, *, b
     (number,) = append_rows(connection, user_brands, [{**row, "bound_by": by, "bound_at": now}])
     audit.append(connection, by, "brand bound", f"binding:{number}", {"user": user_id}, at=now)
     return next(one for one in list_bindings(connection, user_id) if one.binding_id == number)
-
-
-def unbind_brand(connection: Connection, name: str, brand: str, *, by: str, now: datetime) -> None:
-    """End the binding of an account to a brand; its past actions stay. Raises NotFound."""
-    user_id = find_user_id(connection, name)
-    found = next((one for one in list_bindings(connection, user_id) if one.brand == brand), None)
-    if found is None:
-        raise NotFound("brand of the account", brand, "`ipml admin user list` shows those that are bound.")
-    _end(connection, found.binding_id, by, now)
 
 
 def end_binding(connection: Connection, binding_id: int, *, by: str, now: datetime) -> None:

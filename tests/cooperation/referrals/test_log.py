@@ -61,7 +61,7 @@ def test_a_receipt_is_signed_once(engine, hand_out):
     assert (referral.received_by, referral.received_at) == ("KHK Weber", NOON)
     with pytest.raises(Conflict, match="KHK Weber signed for it on 2026-03-02"), writing(engine) as connection:
         sign_receipt(connection, referral.referral_id, "somebody", by="lea")
-    with pytest.raises(NotFound, match="ipml cooperate referral list"), writing(engine) as connection:
+    with pytest.raises(NotFound, match="page Referrals"), writing(engine) as connection:
         sign_receipt(connection, 99, "somebody", by="lea")
     assert ask(engine, audit.verify).is_intact
 

@@ -208,7 +208,7 @@ def test_doctor_sees_measures_that_disagree_with_trail_and_decisions(engine, jud
     found = list(ask(engine, find_disagreements))
     assert found == [
         "measure:2: the audit trail lacks it",
-        "measure 1: is in force, but its decision was reversed; lift it with `ipml enforce measure lift`",
+        "measure 1: is in force, but its decision was reversed; lift it on the page of its case",
     ]
 
 

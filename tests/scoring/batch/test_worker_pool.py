@@ -238,7 +238,7 @@ def test_ctrl_c_says_how_to_go_on(night, jobs):
     os.killpg(process.pid, signal.SIGINT)  # a terminal interrupts all of them
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
-    assert err.startswith("ipml: stopped; what is finished stands in .scored.csv.chunks: give the same command again")
+    assert err.startswith("ipml: stopped; finished parts are in .scored.csv.chunks: give the same command again")
     assert err.count("\n") == 1
     assert find_processes_in(night) == []
     assert "rows had been done by an earlier run" in finish(start(night, "scored.csv", "--jobs", jobs))

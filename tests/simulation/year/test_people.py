@@ -31,7 +31,7 @@ from ipml.review.queue_metrics import time_reviews
 from ipml.simulation.year.people import (
     Appeals,
     ComplaintRates,
-    Post,
+    NoticeSource,
     SimulatedStaff,
     Staff,
     Truth,
@@ -58,7 +58,7 @@ def live(engine: Engine, n_days: int, staff: Staff, policy: EnforcementPolicy) -
         people.truth.add(rng.random(8) > 0.1)
         listings = [Listing(name, f"s{name}", "Bag", brand="Acme", price=9.0) for name in names]
         arrived = [ScoredListing(one, 0.95, None, (), (), None, "m1") for one in listings]
-        decided += programme.live_day(START + timedelta(days=day), arrived, rng)
+        decided += programme.run_day(START + timedelta(days=day), arrived, rng)
     return decided, people.truth
 
 
@@ -141,7 +141,7 @@ def test_another_lead_hears_what_the_lead_decided(engine: Engine, make_scored, d
 
 def test_a_notice_is_given_once_and_not_before_its_time(engine):
     """Its listings come into the queue with it, whatever the model made of them."""
-    post = Post(engine, POLICY)
+    post = NoticeSource(engine, POLICY)
     late = DrawnNotice("buyer", "buyer-1", None, MONDAY + timedelta(days=3), (2,))
     post.add([late, DrawnNotice("holder", "holder-01", "Acme", MONDAY, (0, 1))], BAGS)
     given = []
@@ -165,7 +165,7 @@ def send_in_vain(engine, first: int, now: datetime) -> None:
     """Let the rival note forty good listings, and people find all of them genuine."""
     ids = [f"A{first + number}" for number in range(40)]
     bags = [ScoredListing(Listing(name, f"s{name}", "Bag"), 0.01, -4.6, (), (), None, "m1") for name in ids]
-    post = Post(engine, POLICY)
+    post = NoticeSource(engine, POLICY)
     post.add([DrawnNotice("bad faith", "rival", None, now, tuple(range(40)))], dict(enumerate(bags)))
     post.deliver(now)
     later = now + timedelta(hours=2)

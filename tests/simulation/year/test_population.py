@@ -1,6 +1,8 @@
 """Who sells in a simulated year, what is listed week by week, and who gives notice of which."""
 
+import ast
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ipml
 from ipml.errors import UnusableSetting
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import check_listings
@@ -151,3 +154,18 @@ def test_the_more_diligent_note_more_and_who_never_errs_notes_no_genuine_listing
     assert rows == np.flatnonzero(week.is_counterfeit).tolist()
     idle = notices_of(drawn, [Holder(brand.name, 0.0, 1.0) for brand in load_brands()])
     assert not [one for one in idle if one.kind == "holder"]
+
+
+def test_nothing_else_imports_the_year_or_the_networks() -> None:
+    """They are an optional part: no other module loads them on import."""
+    package = Path(ipml.__path__[0])
+    others = [path for path in package.rglob("*.py") if path.parent.name != "year"]
+    optional = ("ipml.simulation.year", "ipml.simulation.networks")
+    loaded = {
+        (path.name, node.module)
+        for path in others
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(optional)
+    }
+    assert len(others) > 100
+    assert loaded == set()

@@ -44,7 +44,7 @@ def year(folder, account):
 @pytest.mark.slow
 def test_every_figure_adds_up_from_the_database(year, account):
     """Counterfeits are taken down, or not; cases are decided, or wait; and each figure is what its rows say."""
-    truth, shown = account.lived.truth, {one.name: one.simulated for one in account.figures}
+    truth, shown = account.result.truth, {one.name: one.simulated for one in account.figures}
     with reading(year) as connection:
         taken, work = count_takedowns(connection, truth), count_work(connection, truth)
         listings = select(decisions.c.listing_id).join(measures, measures.c.decision_id == decisions.c.decision_id)

@@ -61,7 +61,7 @@ _REVIEW = PolicyKind(
     review.BUNDLED,
     review.load_policy,
     "queue ranked by it",
-    "`ipml queue rank` puts it in force.",
+    "`ipml queue rerank` puts it in force.",
 )
 _ENFORCEMENT = PolicyKind(
     "Enforcement",
