@@ -15,9 +15,9 @@ from ipml.features.columns import ListingColumns
 from ipml.features.lexicon import TradeWords
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import check_listings
-from ipml.model import learner
 from ipml.model.evaluation.metrics import average_precision, measure
 from ipml.model.evaluation.ranking import Resampling
+from ipml.model.learner import problem
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.robustness import FAMILIES, attack_listings, attack_text, evasions, find_attacks, score_attacks
 from ipml.model.robustness.evasions import ALPHABETS, LAWFUL_PHRASES, harmless_title
@@ -417,8 +417,8 @@ def test_the_draft_of_many_listings_needs_few_of_them(monkeypatch):
     titles = [" ".join([*rng.choice(words, 12), *middle, *rng.choice(words, 12)]) for middle in said]
     listings = pd.DataFrame({"seller_id": (np.arange(120) // 4).astype(str), "title": titles})
     of_all = CounterfeitClassifier(C=1.0, n_folds=2).fit(listings, y).decision_function(listings)
-    monkeypatch.setattr(learner, "MOST_LISTINGS", 40)
-    monkeypatch.setattr(learner, "FEWEST_COUNTERFEITS", 8)
+    monkeypatch.setattr(problem, "MOST_LISTINGS", 40)
+    monkeypatch.setattr(problem, "FEWEST_COUNTERFEITS", 8)
     of_some = CounterfeitClassifier(C=1.0, n_folds=2).fit(listings, y).decision_function(listings)
     assert np.corrcoef(of_all, of_some)[0, 1] > 0.95
     assert of_some[y].min() > of_some[~y].max()
