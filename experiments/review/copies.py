@@ -19,7 +19,7 @@ import numpy as np
 from sqlalchemy import Column, Connection, Engine, Table, select, text
 
 from experiments.review.filled import REVIEWERS, make_cases
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.policy import load_cooperation_policy
@@ -127,7 +127,7 @@ def _give_notices(engine: Engine, listings: Sequence[Listing], at: datetime) -> 
 
 
 def _decide(engine: Engine, n: int, at: datetime) -> None:
-    consequences, rng = Cooperation(), np.random.default_rng(2)
+    actions, rng = Cooperation(), np.random.default_rng(2)
     for number in range(n):
         moment = at + timedelta(days=2) * (number / n)
         with writing(engine) as connection:
@@ -141,7 +141,7 @@ def _decide(engine: Engine, n: int, at: datetime) -> None:
                 connection,
                 DecisionRequest(taken, verdict, ground),
                 now=moment,
-                context=ReviewContext(consequences=consequences),
+                context=ReviewContext(actions=actions),
             )
 
 

@@ -37,7 +37,7 @@ from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.review.translations import Translator, find_translation, store_translation
 from ipml.settings import Settings
 from ipml.storage.database import writing
-from ipml.web.accounts.login import authorised, get_consequences, get_engine, get_policy, settings_of
+from ipml.web.accounts.login import authorised, get_actions, get_engine, get_policy, settings_of
 from ipml.web.accounts.permissions import Action
 from ipml.web.console.case_content import CaseReader
 from ipml.web.console.case_list import (
@@ -246,7 +246,7 @@ def _is_just_claimed(claim: Claim | None, settings: Settings) -> bool:
 
 
 def _make_context(request: Request) -> ReviewContext:
-    return ReviewContext(settings_of(request), get_consequences(request))
+    return ReviewContext(settings_of(request), get_actions(request))
 
 
 def undo(request: Request, form: Annotated[UndoForm, Form()]) -> Response:

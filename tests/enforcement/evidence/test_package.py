@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
-from support.consequences import KEEPING_EVIDENCE
+from support.actions import KEEPING_EVIDENCE
 from support.databases import invented_messages, on_both
 from support.picture_host import serve_pictures
 from support.transactions import act, ask, execute
