@@ -22,7 +22,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 from standardwebhooks import Webhook
-from support.consequences import MEASURES
+from support.actions import MEASURES
 from support.receiver import SECRET, wait_until
 
 from ipml.enforcement.takedown.delivery import Tally, deliver_due, list_messages
@@ -102,7 +102,7 @@ def decided(engine: Engine) -> list[Decision]:
             taken = claim(connection, "ana", number)
             assert taken
             verdict, ground = Verdict.COUNTERFEIT, "declared_replica"
-            made.append(decide(connection, taken, verdict, ground=ground, consequences=MEASURES))
+            made.append(decide(connection, taken, verdict, ground=ground, actions=MEASURES))
     return made
 
 
@@ -121,7 +121,7 @@ def test_the_shop_does_what_was_decided_and_says_so(engine: Engine, shop: Shop, 
     assert first.done_at
     assert (last.done_at, bool(last.refused_at)) == (None, True)
     with writing(engine) as connection:
-        undo(connection, decided[0].decision_id, "ana", consequences=MEASURES)
+        undo(connection, decided[0].decision_id, "ana", actions=MEASURES)
     deliver(engine, shop)
     assert shop.ask("SELECT is_shown FROM offers") == [(1,)]
     with reading(engine) as connection:

@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Engine
 
 from experiments.enforcement.identities import Identity, give_identities, write_contact
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.networks.detection import Networks, find_networks
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
@@ -68,7 +68,7 @@ def decide_all(engine: Engine, rng: np.random.Generator, *, genuine: float = 0.1
         while held := claim(connection, STAFF, now=at):
             verdict = Verdict.GENUINE if rng.random() < genuine else Verdict.COUNTERFEIT
             ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-            decide(connection, held, verdict, ground=ground, now=at, consequences=COOPERATION)
+            decide(connection, held, verdict, ground=ground, now=at, actions=COOPERATION)
             at += timedelta(minutes=2)
 
 

@@ -63,12 +63,12 @@ def make_package(engine: Engine, place: Path) -> Path:
     reasons = (Reason("words.replica", "Says it is a replica", 2.5),)
     enqueue(engine, [ScoredListing(listing, 0.97, 3.4, reasons, (), None, "m/1", model_digest="ab" * 32)])
     for note in ("as the photo shows", "seen again"):
-        said = {"ground": "declared_replica", "note": note, "consequences": Enforcement()}
+        said = {"ground": "declared_replica", "note": note, "actions": Enforcement()}
         with writing(engine) as connection:
             decision = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, **said)
         if decision.decision_id == 1:
             with writing(engine) as connection:
-                undo(connection, 1, "ana", consequences=Enforcement())
+                undo(connection, 1, "ana", actions=Enforcement())
     make_key(place / "anchor.pem")
     capture = place / "page.warc"
     head = "WARC/1.0\r\nWARC-Type: resource\r\nWARC-Record-ID: <urn:uuid:0>\r\nWARC-Target-URI: urn:x\r\n"

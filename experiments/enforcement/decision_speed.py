@@ -99,7 +99,7 @@ def _decide_together(engine: Engine, at_once: int) -> int:
             if not numbers:
                 return decided
             token = preview_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT).digest
-            said = {"ground": _GROUND, "token": token, "consequences": ENFORCEMENT}
+            said = {"ground": _GROUND, "token": token, "actions": ENFORCEMENT}
             decided += len(decide_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT, **said).decisions)
 
 
@@ -111,7 +111,7 @@ def _decide_singly(engine: Engine, _: int) -> int:
         if taken is None:
             return decided
         with writing(engine) as connection:
-            said = {"ground": _GROUND, "consequences": ENFORCEMENT}
+            said = {"ground": _GROUND, "actions": ENFORCEMENT}
             decided += decide(connection, taken, Verdict.COUNTERFEIT, **said).decision_id > 0
 
 

@@ -91,7 +91,7 @@ def decide_all(engine: Engine, folder: Path, n_decisions: int) -> None:
     for number in range(n_decisions):
         verdict, ground = (Verdict.COUNTERFEIT, "declared_replica") if number % 10 < 7 else (Verdict.GENUINE, "")
         with writing(engine) as connection:
-            decide(connection, claim(connection, "ana"), verdict, ground=ground, consequences=Enforcement())
+            decide(connection, claim(connection, "ana"), verdict, ground=ground, actions=Enforcement())
 
 
 def read_archived(engine: Engine) -> list[ScoredListing]:

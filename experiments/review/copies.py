@@ -19,7 +19,7 @@ import numpy as np
 from sqlalchemy import Column, Connection, Engine, Table, select, text
 
 from experiments.review.filled import REVIEWERS, make_cases
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.policy import load_cooperation_policy
@@ -127,7 +127,7 @@ def _give_notices(engine: Engine, listings: Sequence[Listing], at: datetime) -> 
 
 
 def _decide(engine: Engine, n: int, at: datetime) -> None:
-    consequences, rng = Cooperation(), np.random.default_rng(2)
+    actions, rng = Cooperation(), np.random.default_rng(2)
     for number in range(n):
         moment = at + timedelta(days=2) * (number / n)
         with writing(engine) as connection:
@@ -137,7 +137,7 @@ def _decide(engine: Engine, n: int, at: datetime) -> None:
         verdict = Verdict(rng.choice([Verdict.COUNTERFEIT, Verdict.GENUINE], p=[0.8, 0.2]))
         ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
         with writing(engine) as connection:
-            decide(connection, taken, verdict, ground=ground, consequences=consequences, now=moment)
+            decide(connection, taken, verdict, ground=ground, actions=actions, now=moment)
 
 
 def _end_later(engine: Engine, policy: Any, at: datetime) -> None:

@@ -1,7 +1,7 @@
 """Actions: applies the consequences of decisions, changes by a lead, and expiry of measures and penalties.
 
 Consequences are written in the decision's own transaction: all or none. All callers (single, bulk, spread, automatic,
-appeal) pass an `Enforcement` as `consequences`. Leads may not act on sellers for whom they sell. A change sent twice is
+appeal) pass an `Enforcement` as `actions`. Leads may not act on sellers for whom they sell. A change sent twice is
 made once. The platform and the seller are notified when a measure or penalty ends on its date.
 """
 
@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine, select
 
 from ipml.enforcement.appeals.resolution import why_lifted
+from ipml.enforcement.context import DecidedCase, EnforcementContext, find_firsts, open_context, read_decided
 from ipml.enforcement.evidence.pieces import store_evidence
 from ipml.enforcement.ledger import store_stakes
 from ipml.enforcement.penalties import ladder
-from ipml.enforcement.penalties.ladder import climb
+from ipml.enforcement.penalties.ladder import escalate
 from ipml.enforcement.penalties.penalties import Penalty, get_penalty
 from ipml.enforcement.penalties.strikes import add_strikes, take_back
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
-from ipml.enforcement.proceedings import DecidedCase, Proceedings, find_firsts, open_proceedings, read_decided
 from ipml.enforcement.restrictions import MeasureKind, ReportSource
 from ipml.enforcement.statements.statements import Background, issue, issue_all, tell_lifted, tell_taken_back
 from ipml.enforcement.takedown import changes
@@ -32,7 +32,7 @@ from ipml.records import Reversal, Verdict
 from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.cases import find_case
 from ipml.review.quality.second_person import refuse_own
-from ipml.review.reversals import Made
+from ipml.review.reversals import CaseDecision
 from ipml.storage.database import reading
 from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import strikes
@@ -46,7 +46,7 @@ def _nobody(_connection: Connection, _case_ids: Sequence[int]) -> Mapping[int, R
 
 
 class Enforcement:
-    """Consequences of decisions under a policy; see `ipml.review.reversals.Consequences`.
+    """Consequences of decisions under a policy; see `ipml.review.reversals.DecisionActions`.
 
     Without a policy, the setting `policy_enforcement` applies.
 
@@ -60,7 +60,7 @@ class Enforcement:
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
     >>> with writing(engine) as connection:
-    ...     held, said = claim(connection, "ana"), {"ground": "declared_replica", "consequences": enforcement}
+    ...     held, said = claim(connection, "ana"), {"ground": "declared_replica", "actions": enforcement}
     ...     decision = decide(connection, held, Verdict.COUNTERFEIT, **said)
     ...     [measure.kind.value for measure in find_measures(connection, decision_id=decision.decision_id)]
     ['remove']
@@ -69,7 +69,7 @@ class Enforcement:
     def __init__(self, policy: EnforcementPolicy | None = None, sources: Sources = _nobody) -> None:
         self.policy, self.sources = policy or load_enforcement_policy(), sources
 
-    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
+    def apply_decisions(self, connection: Connection, made: Sequence[CaseDecision], origin: str) -> None:
         """Store the evidence; for counterfeit listings also impose measures, issue statements and count strikes.
 
         The result for several decisions equals applying them one after the other.
@@ -79,12 +79,12 @@ class Enforcement:
             return
         found = [case.case_id for case, decision in closing if decision.verdict is Verdict.COUNTERFEIT]
         decided, keys = read_decided(connection, closing, origin, self.sources(connection, found))
-        with open_proceedings(connection, self.policy, keys, closing[0][1].decided_at) as acts:
-            store_evidence(acts, decided)
+        with open_context(connection, self.policy, keys, closing[0][1].decided_at) as context:
+            store_evidence(context, decided)
             if against := [one for one in decided if one.decision.verdict is Verdict.COUNTERFEIT]:
-                _enforce(acts, against)
+                _enforce(context, against)
 
-    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
+    def apply_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Lift the measures, take back the strike and penalties based on it, and notify the seller.
 
         The seller is notified of the reversal even if the measures had ended before.
@@ -107,16 +107,16 @@ class Enforcement:
             tell_taken_back(connection, restriction, last.lifted_at or at, why, at, self.policy)
 
 
-def _enforce(acts: Proceedings, found: Sequence[DecidedCase]) -> None:
-    firsts = find_firsts(acts.connection, [one.decision for one in found])
-    imposed = list(zip(impose(acts, found, firsts), found, strict=True))
-    store_stakes(acts.connection, [(measure, one.case, one.listing) for measure, one in imposed], acts.policy)
-    strikes = add_strikes(acts, found, firsts)
-    penalties = climb(acts, strikes)
+def _enforce(context: EnforcementContext, found: Sequence[DecidedCase]) -> None:
+    firsts = find_firsts(context.connection, [one.decision for one in found])
+    imposed = list(zip(impose(context, found, firsts), found, strict=True))
+    store_stakes(context.connection, [(measure, one.case, one.listing) for measure, one in imposed], context.policy)
+    strikes = add_strikes(context, found, firsts)
+    penalties = escalate(context, strikes)
     struck = {strike.strike_id: one for strike, one in zip(strikes, found, strict=True)}
     stated = [measure.restrict(one.listing, one.decision.ground) for measure, one in imposed]
-    stated += ladder.restrictions_of(acts.connection, penalties, struck)
-    issue_all(acts, stated, {one.decision.decision_id: Background.of(one.origin, one.scored) for one in found})
+    stated += ladder.restrictions_of(context.connection, penalties, struck)
+    issue_all(context, stated, {one.decision.decision_id: Background.of(one.origin, one.scored) for one in found})
 
 
 LONGEST_WHY = 2000

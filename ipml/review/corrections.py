@@ -17,7 +17,7 @@ from ipml.errors import Conflict
 from ipml.records import Decision, Reversal, Verdict
 from ipml.review.cases import find_case, find_cases
 from ipml.review.decisions import Origin, record_all
-from ipml.review.reversals import Consequences, StoredDecision, find_decisions, find_reversible
+from ipml.review.reversals import DecisionActions, StoredDecision, find_decisions, find_reversible
 from ipml.review.undo import reverse
 from ipml.storage.tables import decisions
 
@@ -56,7 +56,7 @@ def correct(
     *,
     origin: str,
     near_duplicates: NearDuplicates,
-    consequences: Consequences | None,
+    actions: DecisionActions | None,
 ) -> Correction:
     """Take a decision back and decide its case anew; treat its near-duplicates as `near_duplicates` says.
 
@@ -75,8 +75,8 @@ def correct(
         raise Conflict(f"decision {decision_id}", "it cannot be undone: it is no longer in force")
     n_corrected = 1 if near_duplicates is NearDuplicates.QUEUE else len(standing)
     corrected, queued = standing[:n_corrected], standing[n_corrected:]
-    taken_back = reverse(connection, corrected, locked, by, why, at, consequences, decides_anew=True)
-    taken_back += reverse(connection, queued, locked, by, f"{why} for a near-duplicate", at, consequences)
+    taken_back = reverse(connection, corrected, locked, by, why, at, actions, decides_anew=True)
+    taken_back += reverse(connection, queued, locked, by, f"{why} for a near-duplicate", at, actions)
     made: list[Decision] = []
     for row in corrected:
         case = find_case(connection, row.case_id)
@@ -84,7 +84,7 @@ def correct(
         first = made[0].decision_id if made else None
         decision = Decision(0, row.case_id, case.listing_id, *content)
         how = Origin(origin, None, first)
-        made += record_all(connection, [(case, decision)], None, None, how, consequences=consequences)
+        made += record_all(connection, [(case, decision)], None, None, how, actions=actions)
     return Correction(taken_back, tuple(made))
 
 

@@ -37,7 +37,7 @@ from ipml.review.quality.second_person import (
     refuse_conflicts,
     withdraw_second_verdict,
 )
-from ipml.review.reversals import BY_APPEAL, Consequences, Made, stands
+from ipml.review.reversals import BY_APPEAL, CaseDecision, DecisionActions, stands
 from ipml.review.undo import undo
 from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage.audit_trail import audit
@@ -93,13 +93,13 @@ def decide(
     key: str | None = None,
     now: datetime | None = None,
     settings: Settings = DEFAULT_SETTINGS,
-    consequences: Consequences | None = None,
+    actions: DecisionActions | None = None,
 ) -> Decision:
     """Decide the case held under a claim, or escalate it to a lead.
 
     `note` has at most 2,000 characters. `key` identifies the request, at most 255 characters; sent again it returns the
     same decision, and an empty key is ignored. `settings` say which verdicts need a second person and how many get a
-    second review. `consequences` act in the same transaction; without it there are no actions. The number of the
+    second review. `actions` act in the same transaction; without it there are no actions. The number of the
     decision is 0 if it closes no case: in a second review, or as the first of two verdicts.
 
     Raises Overtaken or NotFound if the claim does not hold the case, or no longer; Forbidden if the case is not for
@@ -110,7 +110,7 @@ def decide(
     now = now or datetime.now(UTC)
     row = lock_cluster(connection, claim.case_id)
     decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
-    return decide_claimed(connection, row, claim, decision, key, settings, consequences=consequences)
+    return decide_claimed(connection, row, claim, decision, key, settings, actions=actions)
 
 
 def check_decision(verdict: Verdict, ground: str, note: str, key: str | None) -> None:
@@ -129,7 +129,7 @@ def decide_claimed(
     settings: Settings,
     origin: Origin = _REVIEW,
     *,
-    consequences: Consequences | None,
+    actions: DecisionActions | None,
     spreads: bool = False,
 ) -> Decision:
     """Record a decision on a case held under a claim; a repeated key returns the earlier decision."""
@@ -147,7 +147,7 @@ def decide_claimed(
         )
     with _one_use_of(key):
         (kept,) = record_all(
-            connection, [(row, decision)], key or None, settings, origin, consequences=consequences, spreads=spreads
+            connection, [(row, decision)], key or None, settings, origin, actions=actions, spreads=spreads
         )
     return kept
 
@@ -185,12 +185,12 @@ def _content(decision: Decision) -> Decision:
 
 def record_all(
     connection: Connection,
-    wanted: Sequence[Made],
+    wanted: Sequence[CaseDecision],
     key: str | None,
     settings: Settings | None,
     origin: Origin = _REVIEW,
     *,
-    consequences: Consequences | None,
+    actions: DecisionActions | None,
     spreads: bool = False,
 ) -> list[Decision]:
     """Close or escalate cases, all as if decided one after another; those that need a second person stay open.
@@ -221,7 +221,7 @@ def record_all(
         passed_on = {row.case_id for row, final in closing if final.verdict is Verdict.ESCALATE}
         hand_over(connection, [row.case_id for row, _ in closing], passed_on)
     is_own = [decision is final for (_, decision), final in zip(wanted, finals, strict=True)]
-    kept = _append(connection, closing, key if is_own[0] else None, origin, consequences)
+    kept = _append(connection, closing, key if is_own[0] else None, origin, actions)
     if not is_final and settings is not None:
         want_second_reviews(connection, kept, settings)
     if confirmed := [row for row, made in kept if made.verdict is Verdict.COUNTERFEIT]:
@@ -236,11 +236,11 @@ def record_all(
 
 def _append(
     connection: Connection,
-    closing: Sequence[Made],
+    closing: Sequence[CaseDecision],
     key: str | None,
     origin: Origin,
-    consequences: Consequences | None,
-) -> list[Made]:
+    actions: DecisionActions | None,
+) -> list[CaseDecision]:
     """Append decisions, close or escalate the cases, record audit events, and apply the actions."""
     if not closing:
         return []
@@ -253,8 +253,8 @@ def _append(
         close_cases(connection, [row.case_id for row, decision in made if _state_after(decision) == state], state)
     with audit.together(connection):
         audit.append_events(connection, [_make_audit_event(row, decision, origin) for row, decision in made])
-        if consequences is not None:
-            consequences.follow_decisions(connection, made, origin.origin)
+        if actions is not None:
+            actions.apply_decisions(connection, made, origin.origin)
     return made
 
 
@@ -388,7 +388,7 @@ def take_back(
     *,
     now: datetime | None = None,
     undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
-    consequences: Consequences | None = None,
+    actions: DecisionActions | None = None,
 ) -> None:
     """Undo the verdict that a reviewer gave on a case under a claim.
 
@@ -404,7 +404,7 @@ def take_back(
     decision_id = connection.scalar(latest.limit(1))
     kind = connection.scalar(select(second_verdicts.c.kind).where(*said, second_verdicts.c.withdrawn_at.is_(None)))
     if decision_id is not None:
-        undo(connection, decision_id, reviewer, now=now, undo_minutes=undo_minutes, consequences=consequences)
+        undo(connection, decision_id, reviewer, now=now, undo_minutes=undo_minutes, actions=actions)
     elif kind == "control":
         raise Conflict(f"decision on case {case_id}", "it cannot be undone: its truth has been shown")
     elif kind is not None:

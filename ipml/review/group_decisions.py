@@ -24,7 +24,7 @@ from ipml.review.near_duplicates.clusters import hand_over, is_same_offer, lock_
 from ipml.review.quality.precision import is_confirmed, is_last_word
 from ipml.review.quality.rates import count_rate
 from ipml.review.quality.second_person import find_halves, find_scruples
-from ipml.review.reversals import Consequences, find_decisions, stands
+from ipml.review.reversals import DecisionActions, find_decisions, stands
 from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.tables import cases, decisions, reversals, spread_audits
@@ -87,11 +87,11 @@ def decide_bulk(
     token: str,
     now: datetime | None = None,
     settings: Settings = DEFAULT_SETTINGS,
-    consequences: Consequences | None = None,
+    actions: DecisionActions | None = None,
 ) -> BulkDecision:
     """Decide the cases of a preview in one transaction: all of them, or none.
 
-    `ground`, `note`, `key`, `settings` and `consequences` are as for `decide` and equal for all; a repeated key returns
+    `ground`, `note`, `key`, `settings` and `actions` are as for `decide` and equal for all; a repeated key returns
     the same result and decides nothing. `token` is the `digest` of the preview.
 
     Raises Overtaken if one of the cases is no longer as previewed; Refused, UnstorableValue or KeyReused as `decide`.
@@ -112,7 +112,7 @@ def decide_bulk(
         raise Overtaken("preview", f"{changed} changed since; nothing was decided", "Look at the preview again.")
     said = (verdict, ground, note, reviewer, now)
     asked = [(row, Decision(0, row.case_id, row.listing_id, *said)) for row in shown]
-    made = record_all(connection, asked, key or None, settings, Origin("bulk", group_key), consequences=consequences)
+    made = record_all(connection, asked, key or None, settings, Origin("bulk", group_key), actions=actions)
     return BulkDecision(group_key, tuple(made), refused)
 
 
@@ -275,12 +275,12 @@ def decide_and_spread(
     key: str | None = None,
     now: datetime | None = None,
     settings: Settings = DEFAULT_SETTINGS,
-    consequences: Consequences | None = None,
+    actions: DecisionActions | None = None,
 ) -> GroupDecision:
     """Decide the case held under a claim, and its near-duplicates with it, in one transaction.
 
     `spread_to` names cases of the preview; others that wait for the case then wait for one of them. `ground`, `note`,
-    `key`, `now`, `settings` and `consequences` are as for `decide`; near-duplicates get the same ground and note.
+    `key`, `now`, `settings` and `actions` are as for `decide`; near-duplicates get the same ground and note.
 
     Raises Refused if the verdict is neither counterfeit nor genuine; otherwise as `decide`.
 
@@ -307,13 +307,11 @@ def decide_and_spread(
     row = lock_cluster(connection, claim.case_id)
     decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
     group = Origin(group_key=f"spread:{uuid4().hex}")
-    decision = decide_claimed(
-        connection, row, claim, decision, key, settings, group, consequences=consequences, spreads=True
-    )
+    decision = decide_claimed(connection, row, claim, decision, key, settings, group, actions=actions, spreads=True)
     if not (standing := find_decisions(connection, (decisions.c.decision_id == decision.decision_id) & stands())):
         return GroupDecision(decision, (), (), ())  # a request repeated after its decision was undone
     origin = Origin("spread", standing[0].group_key, decision.decision_id)
-    return _spread(connection, row, decision, set(spread_to), now, settings, origin, consequences)
+    return _spread(connection, row, decision, set(spread_to), now, settings, origin, actions)
 
 
 def _spread(
@@ -324,7 +322,7 @@ def _spread(
     now: datetime,
     settings: Settings,
     origin: Origin,
-    consequences: Consequences | None,
+    actions: DecisionActions | None,
 ) -> GroupDecision:
     wanted = [member for member in _find_waiting(connection, row.case_id) if member.case_id in spread_to]
     obstacles = _find_obstacles_to_spread(connection, row, wanted, decision.reviewer, now)
@@ -339,7 +337,7 @@ def _spread(
         for member in free
         if member.case_id not in drawn
     ]
-    made = record_all(connection, asked, None, settings, origin, consequences=consequences)
+    made = record_all(connection, asked, None, settings, origin, actions=actions)
     hand_over(connection, [row.case_id])
     return GroupDecision(decision, tuple(made), tuple(drawn), left_out)
 

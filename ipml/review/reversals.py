@@ -18,7 +18,7 @@ from ipml.records import Decision, Reversal, Verdict
 from ipml.review.cases import LARGEST_NUMBER, StoredCase
 from ipml.storage.tables import decisions, reversals
 
-Made = tuple[StoredCase, Decision]
+CaseDecision = tuple[StoredCase, Decision]
 """A decision with its case as it was before."""
 
 
@@ -31,7 +31,7 @@ class StoredDecision(Decision):
     spread_from: int | None
 
 
-class Consequences(Protocol):
+class DecisionActions(Protocol):
     """Actions on decisions and reversals, in the same transaction; an exception undoes both.
 
     The queue does not know the actions. Entry points for people who decide pass them to every path to a decision.
@@ -41,22 +41,22 @@ class Consequences(Protocol):
     >>> from ipml.records import Listing, ScoredListing, Verdict
     >>> from ipml.review.queue import claim, decide, enqueue
     >>> from ipml.storage.database import migrate, open_database, writing
-    >>> class PrintedConsequences:
-    ...     def follow_decisions(self, connection, made, origin):
+    >>> class PrintedActions:
+    ...     def apply_decisions(self, connection, made, origin):
     ...         for case, decision in made:
     ...             print(case.listing_id, decision.verdict, origin)
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
     >>> with writing(engine) as connection:
-    ...     _ = decide(connection, claim(connection, "ana"), Verdict.GENUINE, consequences=PrintedConsequences())
+    ...     _ = decide(connection, claim(connection, "ana"), Verdict.GENUINE, actions=PrintedActions())
     A7 genuine review
     """
 
-    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
+    def apply_decisions(self, connection: Connection, made: Sequence[CaseDecision], origin: str) -> None:
         """Act on decisions just appended together; `origin` is that of `Origin`."""
 
-    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
+    def apply_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Undo the actions of a decision just taken back."""
 
 

@@ -16,7 +16,7 @@ from ipml.review.near_duplicates.clusters import hand_over, lock_clusters
 from ipml.review.near_duplicates.relistings import match_again
 from ipml.review.pictures.stored import fetch_left
 from ipml.review.ranking.queue_order import rank_again
-from ipml.review.reversals import BY_APPEAL, Consequences, StoredDecision, find_decisions, find_reversible, stands
+from ipml.review.reversals import BY_APPEAL, DecisionActions, StoredDecision, find_decisions, find_reversible, stands
 from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.tables import cases, decisions, reversals
 
@@ -32,12 +32,12 @@ def undo(
     why: str = "",
     now: datetime | None = None,
     undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
-    consequences: Consequences | None = None,
+    actions: DecisionActions | None = None,
 ) -> Reversal:
     """Take a decision back, with the decisions spread from it to near-duplicates.
 
     Reviewers can take back their own decision for `undo_minutes`; with `may_undo_others`, as for leads, any decision at
-    any time. `why` has at most 2,000 characters. `consequences` undo the actions in the same transaction.
+    any time. `why` has at most 2,000 characters. `actions` undo the actions in the same transaction.
 
     Raises Conflict if there is no such decision, it was taken back before, it is another's or too old, or the case was
     decided anew.
@@ -55,7 +55,7 @@ def undo(
         anew = f"case {first.case_id} was decided anew since" if is_standing else "it has been undone already"
         raise Conflict(f"decision {decision_id}", f"it cannot be undone: {anew}")
     _refuse_others(first, reviewer, may_undo_others, now, undo_minutes)
-    return reverse(connection, reversible, locked, reviewer, why, now, consequences)[0]
+    return reverse(connection, reversible, locked, reviewer, why, now, actions)[0]
 
 
 def undo_group(
@@ -67,7 +67,7 @@ def undo_group(
     why: str = "",
     now: datetime | None = None,
     undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
-    consequences: Consequences | None = None,
+    actions: DecisionActions | None = None,
 ) -> tuple[Reversal, ...]:
     """Take back all decisions of a group in one transaction; otherwise like `undo`.
 
@@ -83,7 +83,7 @@ def undo_group(
         raise Conflict(f"decision group {group_key[:80]!r}", "it cannot be undone: no decision of it is in force")
     for row in remaining:
         _refuse_others(row, reviewer, may_undo_others, now, undo_minutes)
-    return reverse(connection, remaining, locked, reviewer, why, now, consequences)
+    return reverse(connection, remaining, locked, reviewer, why, now, actions)
 
 
 def _lock_reversible(
@@ -117,7 +117,7 @@ def reverse(
     reviewer: str,
     why: str,
     now: datetime,
-    consequences: Consequences | None,
+    actions: DecisionActions | None,
     *,
     decides_anew: bool = False,
 ) -> tuple[Reversal, ...]:
@@ -153,8 +153,8 @@ def reverse(
     for row, reversal in zip(undone, made, strict=True):
         payload = {"decision": row.decision_id, "verdict": row.verdict.value, "reversal": reversal.reversal_id}
         note_event(connection, reviewer, "reversed", row.case_id, now, **payload)
-        if consequences is not None:
-            consequences.follow_reversal(connection, reversal)
+        if actions is not None:
+            actions.apply_reversal(connection, reversal)
         if successor := successors.get(row.case_id):
             note_event(connection, "ipml", "superseded", row.case_id, now, superseded_by=successor)
     return tuple(made)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from sqlalchemy import Engine, delete
+from support.actions import KEEPING, Striking
 from support.authority import Authority
-from support.consequences import KEEPING, Striking
 from support.databases import copy_sqlite
 from support.staff import add_staff
 from support.transactions import act, execute
@@ -96,7 +96,7 @@ def struck(tmp_path_factory) -> bytes:
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags], now=now)
     for number in range(1, 10):
         with writing(engine) as connection:
-            said = {"ground": "wrong_features", "now": now, "consequences": Striking()}
+            said = {"ground": "wrong_features", "now": now, "actions": Striking()}
             decide(connection, claim(connection, "lea", number, now=now), Verdict.COUNTERFEIT, **said)
     add_staff(engine)
     engine.dispose()
@@ -283,9 +283,7 @@ def decided_case(saved_model: Path, tmp_path_factory: pytest.TempPathFactory) ->
     held = act(engine, claim, "ana")
     assert held is not None
     with writing(engine) as connection:
-        decide(
-            connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=HOSTILE_TITLE, consequences=KEEPING
-        )
+        decide(connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=HOSTILE_TITLE, actions=KEEPING)
     add_staff(engine)
     engine.dispose()
     make_key(folder / "anchor.pem")

@@ -10,7 +10,7 @@ import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
-from support.consequences import KEEPING
+from support.actions import KEEPING
 from support.staff import OPERATOR, add_staff
 
 from ipml.records import Verdict
@@ -56,7 +56,7 @@ def test_a_model_goes_from_its_file_to_a_queue_and_into_evidence(ipml, tmp_path:
         add_staff(engine)
         with writing(engine) as connection:
             held = claim(connection, "ana", 1)
-            decide(connection, held, Verdict.COUNTERFEIT, ground="declared_replica", consequences=KEEPING)
+            decide(connection, held, Verdict.COUNTERFEIT, ground="declared_replica", actions=KEEPING)
         assert ipml(f"evidence export 1 --out case --by {OPERATOR}").exit_code == 0
         scored = json.loads((tmp_path / "case" / "data" / "evidence-000001.json").read_text())["score"]
         assert all(why in reason["sentence"] for reason in scored["reasons"] if reason["feature"] != "rest")

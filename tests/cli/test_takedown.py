@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.consequences import MEASURES
+from support.actions import MEASURES
 from support.receiver import SECRET, Receiver, listening, wait_until
 
 from ipml.cli.doctor import check_database
@@ -33,7 +33,7 @@ WRONG = dict.fromkeys(
 def database(make_queue, tmp_path) -> str:
     """Return the URL of a queue of one counterfeit listing with its measure, and one that waits."""
     bags = [Listing(f"L{number}", f"s{number}", "Bag", brand="[red]Acme", listing_sales=0.0) for number in (1, 2)]
-    make_queue(*bags, counterfeit=[1], consequences=MEASURES).dispose()
+    make_queue(*bags, counterfeit=[1], actions=MEASURES).dispose()
     return f"sqlite:///{tmp_path}/ipml.db"
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
-from support.consequences import TakingDown
+from support.actions import TakingDown
 from support.databases import on_both
 from support.transactions import ask, execute, read_scalars
 

@@ -98,16 +98,16 @@ def test_together_is_as_one_after_the_other(engine, policy, looks, origin, undon
         _set_up(engine, looks, undone, follow)
         with writing(engine) as connection:
             wanted = _wanted(connection, looks, minutes)
-            made = decide(connection, wanted, "key", Settings(), origin, consequences=follow)
+            made = decide(connection, wanted, "key", Settings(), origin, actions=follow)
         left.append(([decision.verdict for decision in made], _read_all(engine)))
     assert left[0] == left[1]
 
 
-def _decide_singly(connection, wanted, key, settings, origin, consequences):
+def _decide_singly(connection, wanted, key, settings, origin, actions):
     made = []
     for number, one in enumerate(wanted):
         its_key = key if number == 0 else None
-        made += record_all(connection, [one], its_key, settings, origin, consequences=consequences)
+        made += record_all(connection, [one], its_key, settings, origin, actions=actions)
     return made
 
 
@@ -125,7 +125,7 @@ def _set_up(engine, looks, undone, follow):
     if undone and made:
         with writing(engine) as connection:
             number, why = made[0].decision_id, "a mistake"
-            undo(connection, number, "ben", may_undo_others=True, why=why, now=NOON, consequences=follow)
+            undo(connection, number, "ben", may_undo_others=True, why=why, now=NOON, actions=follow)
 
 
 def _is_before(looks, look):

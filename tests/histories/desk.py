@@ -7,7 +7,7 @@ from sqlalchemy import select
 from support.given_notices import WORDS, say
 from support.transactions import act, ask
 
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices import intake
 from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.policy import load_cooperation_policy
@@ -79,7 +79,7 @@ def decide(engine, now, number, by, verdict, ground, key=None, *, change=queue.d
     taken = act(engine, queue.claim, by, number, settings=SETTINGS, now=now)
     if taken is None:
         return None
-    said = {"ground": ground, "key": key, "now": now, "settings": SETTINGS, "consequences": FOLLOW}
+    said = {"ground": ground, "key": key, "now": now, "settings": SETTINGS, "actions": FOLLOW}
     try:
         return act(engine, change, taken, Verdict(verdict), *alike, **said)
     finally:
@@ -99,13 +99,13 @@ def decide_together(engine, now, numbers, by, verdict, ground):
     """Decide cases in bulk."""
     what = (numbers, by, Verdict(verdict))
     seen = ask(engine, group_decisions.preview_bulk, *what, now=now, settings=SETTINGS)
-    said = {"ground": ground, "token": seen.digest, "now": now, "settings": SETTINGS, "consequences": FOLLOW}
+    said = {"ground": ground, "token": seen.digest, "now": now, "settings": SETTINGS, "actions": FOLLOW}
     act(engine, group_decisions.decide_bulk, *what, **said)
 
 
 def take_back(engine, now, number, with_group=False):
     """Take a decision back as a lead, or all that were made with it."""
-    said = {"may_undo_others": True, "why": "wrong", "now": now, "consequences": FOLLOW}
+    said = {"may_undo_others": True, "why": "wrong", "now": now, "actions": FOLLOW}
     if not with_group:
         return act(engine, undo.undo, number, "lea", **said)
     with reading(engine) as connection:
@@ -145,14 +145,14 @@ def speak(engine, now, who, number):
     if who == "acts":
         return act(engine, resolution.holder_acted, number, "docket", "lea", now=now)
     if who == "gives up":
-        return act(engine, resolution.holder_withdrew, number, "lea", consequences=FOLLOW, **said)
+        return act(engine, resolution.holder_withdrew, number, "lea", actions=FOLLOW, **said)
     return act(engine, filings.withdraw_appeal, number, who, **said)
 
 
 def answer(engine, now, number, by, outcome, kind, alike):
     """Decide an appeal."""
     said = {"near_duplicates": NearDuplicates(alike), "measure": kind and MeasureKind(kind), "rules": POLICY.appeals}
-    act(engine, resolution.decide_appeal, number, by, outcome, "So.", now=now, consequences=FOLLOW, **said)
+    act(engine, resolution.decide_appeal, number, by, outcome, "So.", now=now, actions=FOLLOW, **said)
 
 
 def give_notice(engine, now, by, brand, places):
@@ -172,7 +172,7 @@ def run_jobs(engine, now):
     """Run what the worker runs."""
     actions.end_due(engine, POLICY, now=now)
     run_notice_deadlines(engine, policy=RULES, now=now)
-    resolution.run_appeal_deadlines(engine, rules=POLICY.appeals, now=now, consequences=FOLLOW)
+    resolution.run_appeal_deadlines(engine, rules=POLICY.appeals, now=now, actions=FOLLOW)
 
 
 def deliver(engine, now):

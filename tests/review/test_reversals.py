@@ -116,7 +116,7 @@ def test_each_case_has_one_last_verdict_at_any_moment(engine: Engine, make_score
             row = act(engine, find_case, case_id)
             if row.state == "decided":
                 again = Decision(0, case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", now)
-                (again,) = act(engine, record_all, [(row, again)], None, None, Origin("notice"), consequences=None)
+                (again,) = act(engine, record_all, [(row, again)], None, None, Origin("notice"), actions=None)
                 made.append((now, again.decision_id, again.verdict, None))
             continue
         state = ask(engine, get_case, case_id).state

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from sqlalchemy import Connection, Engine, func, select
-from support.consequences import COOPERATION
+from support.actions import COOPERATION
 from support.databases import on_both
 from support.given_notices import complain
 from support.reviewing import as_model, judge
@@ -73,11 +73,11 @@ def step(engine: Engine, draw: Random, name: str, now: datetime) -> None:
     elif kind == "find":
         match_notices(engine, now=now)
     elif kind == "judge" and known is not None and known.state == "open":
-        judge(engine, known.case_id, Verdict.COUNTERFEIT, now=now, consequences=COOPERATION)
+        judge(engine, known.case_id, Verdict.COUNTERFEIT, now=now, actions=COOPERATION)
     elif kind == "reverse" and known is not None and known.verdict is Verdict.COUNTERFEIT:
         newest = select(func.max(strikes.c.decision_id)).where(strikes.c.case_id == known.case_id)
         decision_id = ask(engine, Connection.scalar, newest)
-        act(engine, undo, decision_id, "cleo", now=now, may_undo_others=True, why="a mistake", consequences=COOPERATION)
+        act(engine, undo, decision_id, "cleo", now=now, may_undo_others=True, why="a mistake", actions=COOPERATION)
     elif kind == "submit":
         named = draw.choice((None, listing_id, f"{name}-elsewhere"))
         event = SellerEvent(f"{name} {now}", seller, draw.choice(tuple(RECORDED)), now, now, None, named)

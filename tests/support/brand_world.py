@@ -22,7 +22,7 @@ from ipml.storage.tables import notices
 from ipml.web.accounts.brand_accounts import bind_brand
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
-from support.consequences import COOPERATION
+from support.actions import COOPERATION
 from support.staff import CHEAP, PASSWORD
 
 BRANDS = {"vera": "Vellmar", "nora": "Nordhale"}
@@ -107,7 +107,7 @@ def _fill_brand(engine: Engine, name: str, brand: str, now: datetime) -> str:
             taken = claim(connection, "revina", first + place)
             assert taken is not None
             ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-            decide(connection, taken, verdict, ground=ground, note=f"{NOTE} {brand}", consequences=COOPERATION)
+            decide(connection, taken, verdict, ground=ground, note=f"{NOTE} {brand}", actions=COOPERATION)
     with writing(engine) as connection:
         add_comment(connection, first, f"{NOTE} {brand}", by="levante")
         assign(connection, first + 4, "revina", by="levante")

@@ -7,7 +7,7 @@ import sys
 
 from sqlalchemy import Engine, event
 
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, undo
 from ipml.storage.audit_trail.audit import verify
@@ -44,14 +44,14 @@ def main(url: str, steps: int) -> None:
         if taken is None:
             return
         with writing(engine) as connection:
-            said = {"ground": "declared_replica", "consequences": cooperation}
+            said = {"ground": "declared_replica", "actions": cooperation}
             decision = decide(connection, taken, Verdict.COUNTERFEIT, **said)
         if taken.case_id % 2:
             with writing(engine) as connection:
-                undo(connection, decision.decision_id, "ana", why="slip", consequences=cooperation)
+                undo(connection, decision.decision_id, "ana", why="slip", actions=cooperation)
             with writing(engine) as connection:
                 again = claim(connection, "ana", taken.case_id)
-                decide(connection, again, Verdict.GENUINE, consequences=cooperation)
+                decide(connection, again, Verdict.GENUINE, actions=cooperation)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt, notifier_of, pseudonym_of
 from ipml.storage.tables import cases, notice_items, notices
 from ipml.storage.tables import outbox as messages
-from support.consequences import COOPERATION
+from support.actions import COOPERATION
 from support.given_notices import say
 from support.transactions import act, read_rows
 
@@ -79,7 +79,7 @@ class Desk:
         """Let a reviewer decide a case."""
         taken = act(self.engine, claim, reviewer, case_id, now=self.pass_time())
         ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-        return act(self.engine, decide, taken, verdict, ground=ground, now=self.now, consequences=COOPERATION)
+        return act(self.engine, decide, taken, verdict, ground=ground, now=self.now, actions=COOPERATION)
 
     def items(self, notice_id: int) -> list[Row[Any]]:
         """Return the items of a notice, in order."""

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 from support import given_notices
+from support.actions import COOPERATION
 from support.browser import CHEAP
 from support.casework import judge
-from support.consequences import COOPERATION
 from support.transactions import act, ask
 from support.visitors import open_browser
 
@@ -139,7 +139,7 @@ def hostile(engine: Engine) -> list[int]:
     numbers = [case.case_id for case in ask(engine, queue.list_cases, state=None, limit=100) if case.case_id > 7]
     for number, payload in zip(numbers[::2], PAYLOADS, strict=False):
         verdict = Verdict.ESCALATE if number % 3 else Verdict.GENUINE
-        judge(engine, number, verdict, "lea", note=payload, consequences=COOPERATION)
+        judge(engine, number, verdict, "lea", note=payload, actions=COOPERATION)
     return numbers
 
 
@@ -181,7 +181,7 @@ def make_consequences(engine: Engine, payload: str, number: int, policy: Enforce
     """Decide a hostile listing, let its seller appeal, change its measure, and answer."""
     scored, case_id = make_hostile(payload, number), 8 + number
     queue.enqueue(engine, [replace(scored, listing=replace(scored.listing, title=f"{number} {payload}"))])
-    judge(engine, case_id, Verdict.COUNTERFEIT, note=f"note {payload}", consequences=COOPERATION)
+    judge(engine, case_id, Verdict.COUNTERFEIT, note=f"note {payload}", actions=COOPERATION)
     with writing(engine) as connection:
         file_appeal(connection, case_id, scored.listing.seller_id, f"appeal {payload}")
         (measure,) = find_measures(connection, case_id=case_id)

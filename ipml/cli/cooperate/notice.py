@@ -149,12 +149,12 @@ def answer(
 
     Example: ipml cooperate notice answer 7f3a91c2 --acted "LG Hamburg 312 O 5/26"
     """
-    from ipml.cooperation.consequences import Cooperation
+    from ipml.cooperation.actions import Cooperation
     from ipml.cooperation.notices.counter_notices import answer_counter_notice as take_answer
 
     with acting_in(database, Action.DECIDE_APPEALS, by) as (connection, name):
         for appeal in take_answer(
-            connection, reference, by=name, acted=acted, has_withdrawn=withdrawn, consequences=Cooperation()
+            connection, reference, by=name, acted=acted, has_withdrawn=withdrawn, actions=Cooperation()
         ):
             typer.echo(f"Appeal {appeal.appeal_id} is {appeal.state}.")
 

@@ -138,7 +138,7 @@ def decide(
 
     Example: ipml enforce appeal decide 3 granted --why "The invoice shows an authorised source."
     """
-    from ipml.cooperation.consequences import Cooperation
+    from ipml.cooperation.actions import Cooperation
     from ipml.enforcement.appeals.resolution import decide_appeal
     from ipml.enforcement.restrictions import MeasureKind
     from ipml.review.corrections import NearDuplicates
@@ -153,7 +153,7 @@ def decide(
             *(connection, appeal, name, outcome, why),
             measure=milder,
             near_duplicates=alike,
-            consequences=Cooperation(),
+            actions=Cooperation(),
         )
     typer.echo(f"Appeal {appeal}: {made.state}; the seller is notified.")
 
@@ -175,7 +175,7 @@ def holder_acted(
 
     Example: ipml enforce appeal holder-acted 3 --reference "LG Hamburg 312 O 5/26"
     """
-    from ipml.cooperation.consequences import Cooperation
+    from ipml.cooperation.actions import Cooperation
     from ipml.enforcement.appeals import resolution
 
     if [bool(reference), withdrew, extend].count(True) != 1:
@@ -185,7 +185,7 @@ def holder_acted(
             deadline = resolution.change_term(connection, appeal, "extend", name)
             said = f"Appeal {appeal}: the rights holder has until {show_minute(deadline.due_at)}."
         elif withdrew:
-            ended = resolution.holder_withdrew(connection, appeal, name, consequences=Cooperation())
+            ended = resolution.holder_withdrew(connection, appeal, name, actions=Cooperation())
             said = f"Appeal {appeal} is {ended.state}."
         else:
             acted = resolution.holder_acted(connection, appeal, reference or "", name)
@@ -226,12 +226,12 @@ def run(
 
 def run_deadlines(engine: Engine) -> DeadlineResult:
     """Start and expire the deadlines of notices and appeals."""
-    from ipml.cooperation.consequences import Cooperation
+    from ipml.cooperation.actions import Cooperation
     from ipml.cooperation.notices.outcomes import run_notice_deadlines
     from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 
     run_notice_deadlines(engine)  # first: a deadline starts once the notifier has been notified too
-    return run_appeal_deadlines(engine, consequences=Cooperation())
+    return run_appeal_deadlines(engine, actions=Cooperation())
 
 
 def describe_deadlines(done: DeadlineResult) -> str:

@@ -220,7 +220,7 @@ def show(seller: Seller, policy: EnforcementPolicyFile = None, database: Databas
     """
     from ipml.enforcement.penalties.ladder import find_penalties
     from ipml.enforcement.penalties.penalties import explain_penalty
-    from ipml.enforcement.penalties.strikes import list_strikes, weigh
+    from ipml.enforcement.penalties.strikes import list_strikes, read_seller_standing
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.pseudonyms import find_pseudonym
 
@@ -231,7 +231,7 @@ def show(seller: Seller, policy: EnforcementPolicyFile = None, database: Databas
             typer.echo(f"Nothing is kept of seller {printable(seller)}.")
             return
         found = find_penalties(connection, pseudonym=pseudonym)
-        standing = weigh(connection, pseudonym, now, rules)
+        standing = read_seller_standing(connection, pseudonym, now, rules)
         reasons = {one.penalty_id: explain_penalty(connection, one.penalty_id) for one in found}
         rows = []
         for strike in list_strikes(connection, seller):
@@ -246,7 +246,7 @@ def show(seller: Seller, policy: EnforcementPolicyFile = None, database: Databas
         confirmed = f" Confirmed: {printable(reason.why_confirmed)}" if reason.why_confirmed else ""
         ended = f" Ended: {printable(reason.why_ended)}" if reason.why_ended else ""
         typer.echo(f"{number}: {' '.join(reason.sentences)}{confirmed}{ended}")
-    typer.echo(f"Their strikes weigh {standing.weight:.2f} now.")
+    typer.echo(f"Their strikes read_seller_standing {standing.weight:.2f} now.")
 
 
 @app.command()

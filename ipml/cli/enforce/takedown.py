@@ -255,7 +255,7 @@ def run(database: Database = None) -> None:
 
     Example: ipml enforce automatic run
     """
-    from ipml.cooperation.consequences import Cooperation
+    from ipml.cooperation.actions import Cooperation
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.settings import get_settings
@@ -264,14 +264,14 @@ def run(database: Database = None) -> None:
     if not policy.automatic.is_on:
         typer.echo("The policy acts on nothing without review: is_on is false in its section [automatic].")
         return
-    engine, consequences = open_for_command(database), Cooperation(policy)
+    engine, actions = open_for_command(database), Cooperation(policy)
     with show_steps("Looking at cases") as say:
         acted = act(
             engine,
             policy,
             get_settings(),
             progress=lambda seen: say(f"looking at cases: {seen:,}"),
-            consequences=consequences,
+            actions=actions,
         )
     typer.echo(f"{acted.decided:,} listings acted on, {acted.drawn:,} drawn for people.")
     for why, number in sorted(acted.left.items(), key=lambda one: -one[1]):
@@ -286,7 +286,7 @@ def status(database: Database = None) -> None:
 
     Example: ipml enforce automatic status
     """
-    from ipml.enforcement.automation.promises import read_standings
+    from ipml.enforcement.automation.guarantees import read_standings
     from ipml.enforcement.policy import load_enforcement_policy
 
     policy = load_enforcement_policy()
@@ -318,11 +318,11 @@ def withdraw(brand: Brand = None, why: Reason = "", by: By = None, database: Dat
 
     Example: ipml enforce automatic withdraw Acme --why "Parallel imports since Monday"
     """
-    from ipml.enforcement.automation.promises import withdraw as withdraw_promise
+    from ipml.enforcement.automation.guarantees import withdraw as withdraw_guarantee
     from ipml.enforcement.policy import load_enforcement_policy
 
     with acting_in(database, Action.CHANGE_AUTOMATION, by) as (connection, name):
-        withdraw_promise(connection, load_enforcement_policy(), brand, name, why)
+        withdraw_guarantee(connection, load_enforcement_policy(), brand, name, why)
     typer.echo(f"Nothing more is done without review to {brand or 'any brand'}.")
 
 
@@ -332,7 +332,7 @@ def allow(brand: Brand = None, why: Reason = "", by: By = None, database: Databa
 
     Example: ipml enforce automatic allow Acme
     """
-    from ipml.enforcement.automation.promises import allow as allow_again
+    from ipml.enforcement.automation.guarantees import allow as allow_again
     from ipml.enforcement.policy import load_enforcement_policy
 
     with acting_in(database, Action.CHANGE_AUTOMATION, by) as (connection, name):

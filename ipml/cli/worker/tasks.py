@@ -124,14 +124,14 @@ def screen_pictures(run: JobRun) -> str:
 
 def act_without_review(run: JobRun) -> str:
     """Act on what the policy allows, if it is on."""
-    from ipml.cooperation.consequences import Cooperation
+    from ipml.cooperation.actions import Cooperation
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
 
     policy = load_enforcement_policy(run.settings.policy_enforcement)
     if not policy.automatic.is_on:
         return ""
-    acted = act(run.engine, policy, run.settings, consequences=Cooperation(policy))
+    acted = act(run.engine, policy, run.settings, actions=Cooperation(policy))
     is_any = acted.decided or acted.drawn
     return f"{acted.decided:,} listings acted on, {acted.drawn:,} drawn for people." if is_any else ""
 

@@ -29,7 +29,7 @@ from ipml.kit.moments import write_moment
 from ipml.records import Decision, Reversal
 from ipml.review.cases import StoredCase, find_case, find_cases, pass_on_notices
 from ipml.review.decisions import GROUNDS
-from ipml.review.reversals import Made, find_decisions, stands
+from ipml.review.reversals import CaseDecision, find_decisions, stands
 from ipml.storage import outbox
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, in_batches, reading, serialise
@@ -172,7 +172,7 @@ SETTLED = ("upheld", "rejected", "undecided")
 
 
 def settle_decided(
-    connection: Connection, made: Sequence[Made], rules: NotifierRules, at: datetime | None = None
+    connection: Connection, made: Sequence[CaseDecision], rules: NotifierRules, at: datetime | None = None
 ) -> None:
     """Settle the items that wait for cases just decided, and notify the notifiers of notices settled with them.
 

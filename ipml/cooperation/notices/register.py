@@ -236,7 +236,7 @@ def _reopen(connection: Connection, rows: Sequence[StoredCase], now: datetime) -
         if row.state == "decided":
             again = Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", _SYSTEM, now)
             # An escalation has no consequences.
-            record_all(connection, [(row, again)], None, None, Origin(_ORIGIN), consequences=None)
+            record_all(connection, [(row, again)], None, None, Origin(_ORIGIN), actions=None)
 
 
 def _bring_forward(connection: Connection, rows: Sequence[StoredCase], due_at: datetime, now: datetime) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
+from ipml.enforcement.context import BY_POLICY, DecidedCase, EnforcementContext, FirstDecision, open_context
 from ipml.enforcement.policy import EnforcementPolicy, find_policy
-from ipml.enforcement.proceedings import BY_POLICY, DecidedCase, FirstDecision, Proceedings, open_proceedings
 from ipml.enforcement.restrictions import OWN, MeasureKind, Restriction
 from ipml.enforcement.takedown.handed_over import make_placeholder_id, read_listing, release_ended
 from ipml.enforcement.takedown.measures import (
@@ -87,14 +87,14 @@ def want_measure(
 
 
 def add_measures(
-    acts: Proceedings, wanted: Sequence[WantedMeasure], before: Mapping[str, Sequence[Measure]]
+    context: EnforcementContext, wanted: Sequence[WantedMeasure], before: Mapping[str, Sequence[Measure]]
 ) -> list[Measure]:
     """Impose measures with messages and audit rows; the result equals imposing them one after the other.
 
     `before` holds all measures there ever were on each listing; an absent listing had none.
     """
-    numbers = insert_measures(acts.connection, [(one.measure, one.why) for one in wanted], acts.keys)
-    telling = Announcing(acts.connection, acts.policy.measures, acts.keys)
+    numbers = insert_measures(context.connection, [(one.measure, one.why) for one in wanted], context.keys)
+    telling = Announcing(context.connection, context.policy.measures, context.keys)
     on_listing = {place: list(there) for place, there in before.items()}
     imposed: list[Measure] = []
     audit_events: list[audit.AuditEvent] = []
@@ -107,8 +107,8 @@ def add_measures(
         there.append(new)
         imposed.append(new)
     telling.store_effects()
-    acts.drafts.extend(telling.drafts)
-    audit.append_events(acts.connection, audit_events)
+    context.drafts.extend(telling.drafts)
+    audit.append_events(context.connection, audit_events)
     return imposed
 
 
@@ -191,14 +191,16 @@ def find_listing(connection: Connection, measure: Measure) -> tuple[Listing, str
     return read_listing(connection, measure.case_id, measure.decision_id), ground or ""
 
 
-def impose(acts: Proceedings, decided: Sequence[DecidedCase], firsts: Sequence[FirstDecision]) -> list[Measure]:
+def impose(
+    context: EnforcementContext, decided: Sequence[DecidedCase], firsts: Sequence[FirstDecision]
+) -> list[Measure]:
     """Impose the policy's measures for new decisions "counterfeit".
 
     A listing already taken down by another decision returns only when both are lifted.
     """
     decided_again = [one.listing.listing_id for one, first in zip(decided, firsts, strict=True) if not first.is_itself]
-    wanted = [_choose(one, acts.policy) for one in decided]
-    return add_measures(acts, wanted, find_on_listings(acts.connection, decided_again))
+    wanted = [_choose(one, context.policy) for one in decided]
+    return add_measures(context, wanted, find_on_listings(context.connection, decided_again))
 
 
 def _choose(one: DecidedCase, policy: EnforcementPolicy) -> WantedMeasure:
@@ -238,9 +240,9 @@ def impose_by_hand(
     pseudonym, scored, choice = names[case.seller_id], decode(case.snapshot), ChosenMeasure(kind, why, territories)
     source = find_sources(connection, [row.decision_id]).get(row.decision_id, OWN)
     one = DecidedCase(case, make_decision(row), row.origin, scored, pseudonym, source)
-    with open_proceedings(connection, policy, keys, at) as acts:
+    with open_context(connection, policy, keys, at) as context:
         wanted = want_measure(one, policy, choice, by, at, until=until)
-        return add_measures(acts, [wanted], find_on_listings(connection, [one.listing.listing_id]))[0]
+        return add_measures(context, [wanted], find_on_listings(connection, [one.listing.listing_id]))[0]
 
 
 def replace(

@@ -13,7 +13,7 @@ from ipml.review import queue
 from ipml.review.group_decisions import MOST_CASES
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.storage.database import writing
-from ipml.web.accounts.login import authorised, get_consequences, settings_of
+from ipml.web.accounts.login import authorised, get_actions, settings_of
 from ipml.web.console.case_list import FormNumber, address_of_list, find_first
 from ipml.web.console.case_page import WithinForm, WithinQuery
 from ipml.web.console.pictures import find_pictures
@@ -56,7 +56,7 @@ def decide_bulk(
 ) -> Response:
     """Record one verdict on all cases of the preview, or on none if one has changed since."""
     verdict, _, ground = choice.partition("/")
-    said: dict[str, Any] = {"ground": ground, "note": note, "key": key, "consequences": get_consequences(request)}
+    said: dict[str, Any] = {"ground": ground, "note": note, "key": key, "actions": get_actions(request)}
     said |= {"token": token[VERDICTS.index(Verdict(verdict))], "settings": settings_of(request)}
     try:
         with authorised(request, writing) as (connection, user):

@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 
 from ipml.cooperation.notices.status import find_notices
 from ipml.enforcement.actions import MeasureOrder, change_measure, lift_measure
-from ipml.enforcement.case_file import foresee, read_followed
+from ipml.enforcement.case_file import preview_actions, read_case_actions
 from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.restrictions import MeasureKind
@@ -55,7 +55,7 @@ from ipml.settings import Settings
 from ipml.storage.database import writing
 from ipml.web.accounts.login import (
     authorised,
-    get_consequences,
+    get_actions,
     get_cooperation_policy,
     get_engine,
     get_policy,
@@ -270,14 +270,14 @@ def _read_case(
         "last_standing": standing[-1] if standing else None,
         **_tell_notices(connection, request, case),
         **read_case_work(connection, case, user, hides=hides),
-        "followed": read_followed(connection, case_id) if decisions else None,
+        "case_actions": read_case_actions(connection, case_id) if decisions else None,
         "deadlines_of": lambda some: [tell_deadline(one, get_policy(request).appeals) for one in some],
     }
     if may_claim:
         claim, barred = _claim(connection, user, case, settings)
-    outlook = foresee(connection, shown.stored, strikes, get_policy(request)) if claim else None
+    preview = preview_actions(connection, shown.stored, strikes, get_policy(request)) if claim else None
     audit_events = queue.shown_history(connection, user.name, shown)
-    return context | {"claim": claim, "barred": barred, "outlook": outlook, "audit_events": audit_events}
+    return context | {"claim": claim, "barred": barred, "preview": preview, "audit_events": audit_events}
 
 
 def show_listings(request: Request, case_id: PathNumber, page: Annotated[int, Query(ge=1, le=100_000)] = 1) -> Response:
@@ -416,7 +416,7 @@ def _follow(
 
 
 def _rules(request: Request) -> dict[str, Any]:
-    return {"settings": settings_of(request), "consequences": get_consequences(request)}
+    return {"settings": settings_of(request), "actions": get_actions(request)}
 
 
 def undo(
@@ -436,7 +436,7 @@ def undo(
     """
     said: dict[str, Any] = {
         "undo_minutes": settings_of(request).undo_minutes,
-        "consequences": get_consequences(request),
+        "actions": get_actions(request),
     }
     with authorised(request, writing) as (connection, user):
         is_lead = user.role.may(Action.UNDO_OTHERS)

@@ -38,7 +38,7 @@ from ipml.review.claims import find_hidden
 from ipml.review.corrections import NearDuplicates
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import NOTIFIER_KINDS
-from ipml.web.accounts.login import authorised, get_consequences, get_cooperation_policy, get_engine, get_policy
+from ipml.web.accounts.login import authorised, get_actions, get_cooperation_policy, get_engine, get_policy
 from ipml.web.accounts.permissions import Action
 from ipml.web.console.case_list import FormNumber, PathNumber, send_csv
 from ipml.web.console.case_page import tell_listing
@@ -153,7 +153,7 @@ def record_appeal_decision(
     """Decide an appeal; `measure` is the milder one if it is granted in part."""
     kind = MeasureKind(measure) if measure and outcome == AppealState.PARTLY_GRANTED else None
     given: dict[str, Any] = {"measure": kind, "near_duplicates": near_duplicates}
-    given |= {"rules": get_policy(request).appeals, "consequences": get_consequences(request)}
+    given |= {"rules": get_policy(request).appeals, "actions": get_actions(request)}
     try:
         with authorised(request, writing) as (connection, user):
             decide_appeal(connection, appeal_id, user.name, outcome, why, **given)

@@ -18,7 +18,7 @@ from support.transactions import ask, execute
 
 from ipml.cli.model.labels import write_labels
 from ipml.cli.worker.tasks import TASKS
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.notifiers.misuse import find_misuse
@@ -116,7 +116,7 @@ def run_deadlines(engine):
     """Let terms begin, and be over by two readings of the clock."""
     answered = run_notice_deadlines(engine, now=LATER)
     moments = (NOON + timedelta(days=1), LATER, LATER + timedelta(days=1), LATER + timedelta(days=2))
-    passed = [run_appeal_deadlines(engine, now=moment, consequences=Cooperation()) for moment in moments]
+    passed = [run_appeal_deadlines(engine, now=moment, actions=Cooperation()) for moment in moments]
     return answered.not_found and passed[-1].expired
 
 
@@ -126,7 +126,7 @@ def act_without_review(engine):
     market = Market(engine, make_policy(), now=NOON)
     market.qualify()
     market.bring(20)
-    return act(engine, market.policy, get_settings(), market.now, consequences=Cooperation()).decided
+    return act(engine, market.policy, get_settings(), market.now, actions=Cooperation()).decided
 
 
 def expire(engine, folder):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.consequences import ENFORCEMENT
+from support.actions import ENFORCEMENT
 from support.databases import on_both
 
 from ipml.cooperation.networks import store
@@ -191,7 +191,7 @@ def worked(engine):
         ground = "known_goods" if verdict is Verdict.COUNTERFEIT else ""
         with writing(engine) as connection:
             queue.decide(
-                connection, queue.claim(connection, "ana", case_id), verdict, ground=ground, consequences=ENFORCEMENT
+                connection, queue.claim(connection, "ana", case_id), verdict, ground=ground, actions=ENFORCEMENT
             )
     return engine
 
@@ -211,7 +211,7 @@ def test_what_is_taken_back_or_hidden_does_not_count(worked):
     """A decision that was undone, and a case that must not show."""
     with writing(worked) as connection:
         decision = queue.list_decisions(connection, 1)[0]
-        undo(connection, decision.decision_id, "ana", consequences=ENFORCEMENT)
+        undo(connection, decision.decision_id, "ana", actions=ENFORCEMENT)
         ann = read_members(connection, ["ann"])["ann"]
     assert (ann.open, ann.confirmed, ann.strikes) == (2, 1, 1)
     with reading(worked) as connection:

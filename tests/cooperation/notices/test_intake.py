@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, Engine, func, insert, select, update
-from support.consequences import COOPERATION
+from support.actions import COOPERATION
 from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 from support.notice_desk import Desk
@@ -63,7 +63,7 @@ def judge(engine: Engine, case_id: int, verdict: Verdict) -> int:
     assert held is not None
     with writing(engine) as connection:
         return decide(
-            connection, held, verdict, ground=GROUNDS.get(verdict, ""), now=NOON, consequences=COOPERATION
+            connection, held, verdict, ground=GROUNDS.get(verdict, ""), now=NOON, actions=COOPERATION
         ).decision_id
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine, select, update
-from support.consequences import COOPERATION
+from support.actions import COOPERATION
 from support.databases import copy_sqlite, on_both
 from support.given_notices import NOON, POLICY, WORDS, offer, say
 from support.planted_seller import find_clear, find_markers
@@ -133,7 +133,7 @@ def test_an_insider_who_edits_what_a_notice_led_to_is_found(engine: Engine, give
     match_notices(engine, policy=POLICY, now=LATER)
     with writing(engine) as connection:
         for case_id, verdict, ground in ((1, Verdict.COUNTERFEIT, "declared_replica"), (2, Verdict.GENUINE, "")):
-            held, said = claim(connection, "ana", case_id, now=LATER), {"now": LATER, "consequences": COOPERATION}
+            held, said = claim(connection, "ana", case_id, now=LATER), {"now": LATER, "actions": COOPERATION}
             made = decide(connection, held, verdict, ground=ground, **said)
         undo(connection, made.decision_id, "ana", why="a mistake", **said)
     edits = [

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select, update
-from support.consequences import COOPERATION
+from support.actions import COOPERATION
 from support.notice_desk import Desk
 from support.transactions import act, ask
 
@@ -65,7 +65,7 @@ def test_what_is_taken_back_counts_no_more(market):
     one = before.confirmed[0]
     with reading(market.engine) as connection:
         number = connection.scalar(select(decisions.c.decision_id).where(decisions.c.case_id == one.case_id))
-    act(market.engine, undo, number, "lea", may_undo_others=True, why="mistaken", now=NOON, consequences=COOPERATION)
+    act(market.engine, undo, number, "lea", may_undo_others=True, why="mistaken", now=NOON, actions=COOPERATION)
     after = join(market)
     (now,) = [each for each in after.listings if each.case_id == one.case_id]
     assert (now.verdict, now.is_restricted, now.evidence_digest) == (None, False, "")

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, select, update
-from support.consequences import COOPERATION
+from support.actions import COOPERATION
 from support.databases import on_postgres
 
 from experiments.cooperation.referral_market import NOON, decide_all, fill_market
@@ -192,7 +192,7 @@ def test_a_finding_that_is_taken_back_is_news_and_names_the_referral(build, mark
     first, later = build(), NOON + timedelta(hours=1)
     with writing(market.engine) as connection:
         for number in connection.scalars(select(tables.decisions.c.decision_id)).all():
-            undo(connection, number, "lea", may_undo_others=True, now=later, consequences=COOPERATION)
+            undo(connection, number, "lea", may_undo_others=True, now=later, actions=COOPERATION)
         rows = select(tables.audit.c.payload).where(tables.audit.c.action == REPORTED)
         named = [json.loads(payload)["referral"] for payload in connection.scalars(rows)]
     reported = first.referral.n_confirmed

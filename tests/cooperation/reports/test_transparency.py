@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Executable, Text, insert, select, update
+from support.actions import COOPERATION
 from support.browser import OVERHANGING, start_browser
-from support.consequences import COOPERATION
 from support.databases import copy_postgres, on_both
 from support.given_notices import say
 from support.notice_desk import NOON, Desk
@@ -312,7 +312,7 @@ class Life:
         numbers = read_scalars(self.desk.engine, select(decisions.c.decision_id))
         if numbers:
             with writing(self.desk.engine) as connection:
-                said = {"may_undo_others": True, "now": self.desk.now, "consequences": COOPERATION}
+                said = {"may_undo_others": True, "now": self.desk.now, "actions": COOPERATION}
                 undo(connection, self.draw.choice(numbers), "lea", **said)
 
     def give_notice(self) -> None:
@@ -332,7 +332,7 @@ class Life:
         if numbers:
             with writing(self.desk.engine) as connection:
                 said = (self.draw.choice(numbers), "max", outcome, "because")
-                decide_appeal(connection, *said, now=self.desk.now, consequences=COOPERATION)
+                decide_appeal(connection, *said, now=self.desk.now, actions=COOPERATION)
 
     def change(self, *statements: Executable) -> None:
         """Change rows as whatever is told by others does."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, update
-from support.consequences import ENFORCEMENT
+from support.actions import ENFORCEMENT
 from support.transactions import act, ask, read_rows
 
 from ipml.enforcement.appeals.appeal import get_appeal
@@ -44,14 +44,14 @@ class Market:
 
     def find_counterfeit(self, reviewer, **options):
         """Decide the next case counterfeit."""
-        said = {"ground": "declared_replica", "now": self.now, "consequences": ENFORCEMENT}
+        said = {"ground": "declared_replica", "now": self.now, "actions": ENFORCEMENT}
         with writing(self.engine) as connection:
             taken = claim(connection, reviewer, now=self.now)
             decide(connection, taken, Verdict.COUNTERFEIT, **said | options)
 
     def undo(self, decision_id, by="lea"):
         """Take a decision back."""
-        options = {"may_undo_others": True, "now": self.now, "consequences": ENFORCEMENT}
+        options = {"may_undo_others": True, "now": self.now, "actions": ENFORCEMENT}
         act(self.engine, undo, decision_id, by, **options)
 
     def appeal(self, appeal_id=1):
@@ -71,7 +71,7 @@ class Market:
 
     def tick(self, now=None):
         """Tick once."""
-        return run_appeal_deadlines(self.engine, rules=self.rules, now=now or self.now, consequences=ENFORCEMENT)
+        return run_appeal_deadlines(self.engine, rules=self.rules, now=now or self.now, actions=ENFORCEMENT)
 
     def pass_time(self, until):
         """Let the clock go to a moment, and tick as often as an expiry needs."""

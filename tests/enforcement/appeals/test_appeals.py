@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
-from support.consequences import ENFORCEMENT
+from support.actions import ENFORCEMENT
 from support.databases import on_both
 from support.transactions import act, ask, check_sound, execute, read_rows
 
@@ -46,7 +46,7 @@ def file_one(market, about="measure:1", text="It is genuine, see the invoice.", 
 
 def decide_one(market, appeal, by="ben", outcome="granted", why="The invoice is good.", **options):
     """Decide an appeal."""
-    options |= {"rules": market.rules, "now": market.now, "consequences": ENFORCEMENT}
+    options |= {"rules": market.rules, "now": market.now, "actions": ENFORCEMENT}
     return act(market.engine, decide_appeal, appeal.appeal_id, by, outcome, why, **options)
 
 
@@ -99,7 +99,7 @@ def take_down_alike(market):
     titles = [f"Leather bag, brown, no. {number}" for number in range(5)]
     bags = [market.make_scored(f"B{n}", title=title, price=50.0, currency="EUR") for n, title in enumerate(titles)]
     enqueue(market.engine, bags)
-    options = {"ground": "declared_replica", "now": market.now, "consequences": ENFORCEMENT}
+    options = {"ground": "declared_replica", "now": market.now, "actions": ENFORCEMENT}
     with writing(market.engine) as connection:
         taken = claim(connection, "ana", now=market.now)
         alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
@@ -302,7 +302,7 @@ def test_a_rights_holder_who_acts_in_time_keeps_the_measure(market):
     market.pass_time(market.now + 60 * DAY)
     assert market.appeal().reference == "SDNY 25-cv-1"
     assert market.measures()[0].lifted_at is None
-    withdrawn = act(market.engine, holder_withdrew, 1, "lea", now=market.now, consequences=ENFORCEMENT)
+    withdrawn = act(market.engine, holder_withdrew, 1, "lea", now=market.now, actions=ENFORCEMENT)
     assert withdrawn.state == "restored"
     assert market.measures()[0].lifted_at is not None
 

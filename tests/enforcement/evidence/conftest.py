@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import delete, select
-from support.consequences import KEEPING
+from support.actions import KEEPING
 from support.transactions import act, execute
 
 from ipml.records import Verdict
@@ -22,7 +22,7 @@ def decide_on(engine):
             query = select(cases.c.case_id).where(cases.c.listing_key == make_key(scored.listing))
             held = claim(connection, reviewer, connection.scalars(query).one())
         ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-        return act(engine, decide, held, verdict, ground=ground, note=note, consequences=KEEPING)
+        return act(engine, decide, held, verdict, ground=ground, note=note, actions=KEEPING)
 
     return judge
 

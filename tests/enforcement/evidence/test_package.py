@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
-from support.consequences import KEEPING
+from support.actions import KEEPING
 from support.databases import invented_messages, on_both
 from support.picture_host import serve_pictures
 from support.transactions import act, ask, execute
@@ -69,9 +69,9 @@ def test_all_that_concerns_a_case_is_in_its_package(engine, decide_on, make_scor
     for verdict in (Verdict.GENUINE, Verdict.CANNOT_TELL):
         with writing(engine) as connection:
             held = claim(connection, "lea", case_id)
-            decision = decide(connection, held, verdict, consequences=KEEPING)
+            decision = decide(connection, held, verdict, actions=KEEPING)
         if verdict is Verdict.GENUINE:
-            act(engine, undo, decision.decision_id, "lea", why="a slip", consequences=KEEPING)
+            act(engine, undo, decision.decision_id, "lea", why="a slip", actions=KEEPING)
     exported = export_package(engine, case_id, tmp_path / "package", by="lea")
     rows = [json.loads(line) for line in (exported.path / "data/audit.jsonl").read_text().splitlines()]
     actions = [row["action"] for row in rows]

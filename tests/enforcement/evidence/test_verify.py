@@ -15,8 +15,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.actions import KEEPING
 from support.authority import Authority
-from support.consequences import KEEPING
 from support.databases import copy_sqlite
 from support.transactions import act
 
@@ -42,10 +42,10 @@ def market(tmp_path_factory):
         with writing(engine) as connection:
             held = claim(connection, "ana")
             decision = decide(
-                connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=note, consequences=KEEPING
+                connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=note, actions=KEEPING
             )
         if note == "mirror quality":
-            act(engine, undo, decision.decision_id, "ana", consequences=KEEPING)
+            act(engine, undo, decision.decision_id, "ana", actions=KEEPING)
     return engine
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
-from support.consequences import Striking
+from support.actions import Striking
 from support.transactions import act, ask
 
 from ipml.enforcement.penalties.ladder import find_penalties
@@ -49,13 +49,13 @@ class Market:
     def decide(self, case_id, *, day=0, ground="wrong_features", by="ana"):
         """Find a case counterfeit."""
         at = START + timedelta(days=day)
-        options = {"ground": ground, "now": at, "consequences": self.follow(self.policy)}
+        options = {"ground": ground, "now": at, "actions": self.follow(self.policy)}
         with writing(self.engine) as connection:
             return decide(connection, claim(connection, by, case_id, now=at), Verdict.COUNTERFEIT, **options)
 
     def undo(self, decision, *, day, why="a mistake"):
         """Take a decision back."""
-        options = {"may_undo_others": True, "why": why, "consequences": self.follow(self.policy)}
+        options = {"may_undo_others": True, "why": why, "actions": self.follow(self.policy)}
         act(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
 
     def strikes(self, seller="ann"):

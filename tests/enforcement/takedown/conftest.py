@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import func, select
-from support.consequences import MEASURES
+from support.actions import MEASURES
 from support.transactions import act
 
 from ipml.records import Verdict
@@ -22,7 +22,7 @@ def judge(engine, make_scored):
 
     def decide_on(listing_id, *, verdict=Verdict.COUNTERFEIT, ground="declared_replica", **fields):
         enqueue(engine, [make_scored(listing_id, **fields)], joins_alike=False, now=NOON)
-        said = {"ground": ground if verdict is Verdict.COUNTERFEIT else "", "now": NOON, "consequences": MEASURES}
+        said = {"ground": ground if verdict is Verdict.COUNTERFEIT else "", "now": NOON, "actions": MEASURES}
         with writing(engine) as connection:
             case_id = connection.scalar(select(func.max(cases.c.case_id)))
             return decide(connection, claim(connection, "ana", case_id, now=NOON), verdict, **said)
@@ -48,6 +48,6 @@ def take_back(engine):
     """Return a function that takes a decision back."""
 
     def undo_one(decision, now=NOON, by="ana", **options):
-        act(engine, undo, decision.decision_id, by, now=now, consequences=MEASURES, **options)
+        act(engine, undo, decision.decision_id, by, now=now, actions=MEASURES, **options)
 
     return undo_one

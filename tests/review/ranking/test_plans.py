@@ -134,7 +134,7 @@ def test_what_nobody_claimed_to_decide_takes_no_minutes(engine: Engine, make_sco
     for number, origin in ((4, "appeal"), (5, "spread")):
         row = ask(engine, find_case, number)
         made = Decision(0, number, row.listing_id, Verdict.GENUINE, "", "", "lea", later)
-        act(engine, record_all, [(row, made)], None, None, Origin(origin), consequences=None)
+        act(engine, record_all, [(row, made)], None, None, Origin(origin), actions=None)
     assert ask(engine, measure_minutes) == []
 
 
