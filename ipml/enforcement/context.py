@@ -1,4 +1,4 @@
-"""Proceedings: loads decisions with everything their consequences need, and collects messages for one transaction.
+"""Enforcement context: loads decisions with everything their actions need, and collects messages for one transaction.
 
 Data is read once for all stages and all decisions; messages are written once, at the end.
 """
@@ -118,7 +118,7 @@ def open_context(
 ) -> Iterator[EnforcementContext]:
     """Open proceedings in the caller's transaction; write all messages at the end.
 
-    Concurrent proceedings wait here: all append to the audit trail, so its lock is taken first.
+    Concurrent contexts wait here: all append to the audit trail, so its lock is taken first.
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
     store_policy(connection, policy, at)

@@ -249,14 +249,14 @@ def test_an_engine_that_nobody_holds_closes_its_connections(tmp_path):
 KEEPS_ITS_TURN = """
 import sys
 from pathlib import Path
-from ipml.storage.database import turn
-with turn(Path(sys.argv[1]), 20):
+from ipml.storage.database import hold_write_lock
+with hold_write_lock(Path(sys.argv[1]), 20):
     print("mine", flush=True)
     sys.stdin.read()
 """
 
 
-def test_a_turn_is_ones_own(tmp_path):
+def test_the_write_lock_is_exclusive(tmp_path):
     """Of eight one at a time has it; who waits in vain goes on, and where no file can be made there are none."""
     inside = threading.Semaphore(1)
 
@@ -275,7 +275,7 @@ def test_a_turn_is_ones_own(tmp_path):
     assert _enters(tmp_path / "missing" / "turn", 20)
 
 
-def test_a_turn_ends_with_its_process(tmp_path):
+def test_the_write_lock_ends_with_its_process(tmp_path):
     """Who is killed keeps nobody waiting."""
     command = [sys.executable, "-c", KEEPS_ITS_TURN, str(tmp_path / "turn")]
     holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

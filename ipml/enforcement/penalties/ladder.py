@@ -132,7 +132,7 @@ def escalate(context: EnforcementContext, strikes: Sequence[Strike]) -> list[Pen
     """Impose and propose the penalties of new strikes, as if they were counted one by one; return those imposed.
 
     `strikes` are the latest of their sellers, in order. Proposals are not returned: they restrict nothing yet. A
-    second decision on a seller must see the effect of the first: proceedings wait for each other.
+    second decision on a seller must see the effect of the first: contexts wait for each other.
     """
     imposed: list[Penalty] = []
     for at, together in groupby(strikes, key=lambda strike: strike.struck_at):

@@ -126,12 +126,12 @@ def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market):
     market.qualify()
     market.bring(5)
     assert market.act().decided > 0
-    act(market.engine, promises.withdraw, market.policy, "Acme", "lea", "parallel imports", now=market.now)
+    act(market.engine, guarantees.withdraw, market.policy, "Acme", "lea", "parallel imports", now=market.now)
     market.qualify()
     market.bring(20)
     assert market.act().decided == 0
     assert "lea" in market.standing().why
-    act(market.engine, promises.allow, market.policy, "Acme", "lea", now=market.now)
+    act(market.engine, guarantees.allow, market.policy, "Acme", "lea", now=market.now)
     market.qualify()
     market.bring(20)
     assert market.act().decided > 0
@@ -140,16 +140,16 @@ def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market):
 def test_only_what_there_is_can_be_withdrawn_and_that_stops_a_run_that_is_going_on(market):
     """What nobody gave or the policy does not name is refused; each decision looks at the promise again."""
     with pytest.raises(Refused, match="found brand 'Umbra'; expected one that the policy covers: Acme"):
-        act(market.engine, promises.withdraw, market.policy, "Umbra", "lea")
+        act(market.engine, guarantees.withdraw, market.policy, "Umbra", "lea")
     with pytest.raises(Conflict, match="no person has withdrawn it"):
-        act(market.engine, promises.allow, market.policy, "Acme", "lea")
+        act(market.engine, guarantees.allow, market.policy, "Acme", "lea")
     market.qualify()
     market.bring(5)
     market.act()
     number = market.standing().promise_id
-    assert ask(market.engine, promises.is_in_force, "Acme", number)
-    act(market.engine, promises.withdraw, market.policy, None, "lea", now=market.now)
-    assert not ask(market.engine, promises.is_in_force, "Acme", number)
+    assert ask(market.engine, guarantees.is_in_force, "Acme", number)
+    act(market.engine, guarantees.withdraw, market.policy, None, "lea", now=market.now)
+    assert not ask(market.engine, guarantees.is_in_force, "Acme", number)
 
 
 def test_the_odds_are_kept_with_each_draw(market):
