@@ -33,6 +33,7 @@ from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.cases import find_case
 from ipml.review.quality.second_person import refuse_own
 from ipml.review.reversals import CaseDecision
+from ipml.storage.audit_trail.audit import AuditBatch
 from ipml.storage.database import reading
 from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import strikes
@@ -69,7 +70,7 @@ class Enforcement:
     def __init__(self, policy: EnforcementPolicy | None = None, sources: Sources = _nobody) -> None:
         self.policy, self.sources = policy or load_enforcement_policy(), sources
 
-    def apply_decisions(self, connection: Connection, made: Sequence[CaseDecision], origin: str) -> None:
+    def apply_decisions(self, batch: AuditBatch, made: Sequence[CaseDecision], origin: str) -> None:
         """Store the evidence; for counterfeit listings also impose measures, issue statements and count strikes.
 
         The result for several decisions equals applying them one after the other.
@@ -78,8 +79,9 @@ class Enforcement:
         if not closing:
             return
         found = [case.case_id for case, decision in closing if decision.verdict is Verdict.COUNTERFEIT]
+        connection = batch.connection
         decided, keys = read_decided(connection, closing, origin, self.sources(connection, found))
-        with open_context(connection, self.policy, keys, closing[0][1].decided_at) as context:
+        with open_context(batch, self.policy, keys, closing[0][1].decided_at) as context:
             store_evidence(context, decided)
             if against := [one for one in decided if one.decision.verdict is Verdict.COUNTERFEIT]:
                 _enforce(context, against)

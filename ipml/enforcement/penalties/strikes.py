@@ -42,7 +42,7 @@ def add_strikes(
     numbers = append_rows(context.connection, strikes, rows)
     made = [Strike(number, **row) for number, row in zip(numbers, rows, strict=True)]
     audit_events = [audit.AuditEvent(one.struck_at, "ipml", "struck", _subject(one), _payload(one)) for one in made]
-    audit.append_events(context.connection, audit_events)
+    audit.append_events(context.batch, audit_events)
     return made
 
 

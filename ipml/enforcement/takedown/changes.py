@@ -108,7 +108,7 @@ def add_measures(
         imposed.append(new)
     telling.store_effects()
     context.drafts.extend(telling.drafts)
-    audit.append_events(context.connection, audit_events)
+    audit.append_events(context.batch, audit_events)
     return imposed
 
 
@@ -240,7 +240,7 @@ def impose_by_hand(
     pseudonym, scored, choice = names[case.seller_id], decode(case.snapshot), ChosenMeasure(kind, why, territories)
     source = find_sources(connection, [row.decision_id]).get(row.decision_id, OWN)
     one = DecidedCase(case, make_decision(row), row.origin, scored, pseudonym, source)
-    with open_context(connection, policy, keys, at) as context:
+    with audit.collect(connection) as batch, open_context(batch, policy, keys, at) as context:
         wanted = want_measure(one, policy, choice, by, at, until=until)
         return add_measures(context, [wanted], find_on_listings(connection, [one.listing.listing_id]))[0]
 
