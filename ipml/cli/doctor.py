@@ -190,8 +190,8 @@ def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
 
 
 def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
-    from ipml.enforcement.overview import find_gaps
     from ipml.enforcement.privacy.erasure import find_unswept, list_begun
+    from ipml.enforcement.views.overview import find_gaps
     from ipml.settings import get_settings
     from ipml.storage.audit_trail.anchors import check_trail
     from ipml.storage.audit_trail.audit import verify

@@ -8,17 +8,17 @@ from sqlalchemy import select
 from support.transactions import act, ask, execute, read_scalars
 
 from ipml.enforcement import actions
-from ipml.enforcement.appeal_file import list_desk, read_desk
 from ipml.enforcement.appeals.appeal import find_deciders, find_deciders_of, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
-from ipml.enforcement.case_file import preview_actions, read_case_actions
-from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.seller_file import read_seller_file
+from ipml.enforcement.views.appeal_file import list_desk, read_desk
+from ipml.enforcement.views.case_file import preview_actions, read_case_actions
+from ipml.enforcement.views.overview import find_gaps
+from ipml.enforcement.views.seller_file import read_seller_file
 from ipml.errors import Conflict, OwnListing
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import find_case

@@ -19,8 +19,8 @@ from ipml.cooperation.reports.brand import FoundBrand, list_brands, make_brand_r
 from ipml.cooperation.reports.document import ReportDocument, show, show_interval
 from ipml.cooperation.reports.period import Period
 from ipml.enforcement.ledger import find_alarms
-from ipml.enforcement.overview import measure_enforcement
 from ipml.enforcement.policy import EnforcementPolicy
+from ipml.enforcement.views.overview import measure_enforcement
 from ipml.review.quality.blind_reviews import summarise_second_reviews
 from ipml.review.queue_metrics import count_days, find_last_decision, measure_backlog, measure_hits, measure_paces
 from ipml.review.sampling.estimates import estimate
