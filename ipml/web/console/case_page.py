@@ -22,10 +22,11 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy import Connection
 
 from ipml.cooperation.notices.status import find_notices
-from ipml.enforcement.actions import MeasureOrder, change_measure, lift_measure
+from ipml.enforcement.actions import change_measure, lift_measure
 from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.enforcement.views.case_file import preview_actions, read_case_actions
 from ipml.errors import Conflict, Failed, Forbidden, IpmlError, NotFound, Overtaken, SellerErased
