@@ -327,7 +327,7 @@ def _check_appeals(engine: Engine) -> Check:
 
 def check_fairness(url: str | None) -> Iterator[Check]:
     """Check whether small or new sellers are wronged more often than others."""
-    from ipml.enforcement.ledger import find_alarms
+    from ipml.enforcement.fairness import find_alarms
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import reading
 

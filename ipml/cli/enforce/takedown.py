@@ -353,7 +353,8 @@ def ledger(
 
     Example: ipml enforce ledger --out ledger.csv
     """
-    from ipml.enforcement.ledger import find_alarms, read_ledger
+    from ipml.enforcement.fairness import find_alarms
+    from ipml.enforcement.ledger import read_ledger
     from ipml.enforcement.policy import load_enforcement_policy
 
     check_outputs(out, force=force)

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import Connection
 
 from ipml.enforcement.appeals.appeal import FAVOURABLE, count_outcomes
-from ipml.enforcement.ledger import BandErrors, list_error_rates
+from ipml.enforcement.fairness import BandErrors, list_error_rates
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.review.quality.precision import WeightedReviews
 from ipml.review.quality.rates import Rate, count_rate
