@@ -90,22 +90,6 @@ class Draft:
             )
 
 
-def put(
-    connection: Connection,
-    *,
-    key: str,
-    channel: str,
-    kind: str,
-    subject: str,
-    body: Mapping[str, Any],
-    pseudonym: str | None,
-    now: datetime,
-    not_before: datetime | None = None,
-) -> None:
-    """Store a message in the caller's transaction; see `Draft`."""
-    put_all(connection, [Draft(key, channel, kind, subject, body, pseudonym, now, not_before)])
-
-
 def put_all(trail: audit.Trail, drafts: Sequence[Draft], keys: Keyring | None = None) -> None:
     """Store messages in the caller's transaction, in order; `keys` saves reading the sellers' keys again.
 

@@ -68,7 +68,9 @@ def put(engine):
         with writing(engine) as connection:
             for at in range(first, first + number):
                 what = {"channel": "platform", "kind": "measure", "body": {"at": at}, "pseudonym": None, "now": NOON}
-                outbox.put(connection, key=f"key-{at:03}", subject=f"measure:{at}", **(what | fields))
+                outbox.put_all(
+                    connection, [outbox.Draft(key=f"key-{at:03}", subject=f"measure:{at}", **(what | fields))]
+                )
 
     return put_many
 
@@ -240,7 +242,7 @@ def test_channels_have_addresses_of_their_own(engine, receiver, put):
     put(1)
     with writing(engine) as connection:
         what = {"kind": "statement", "body": {}, "pseudonym": None, "now": NOON}
-        outbox.put(connection, key="letter", channel="seller", subject="measure:1", **what)
+        outbox.put_all(connection, [outbox.Draft(key="letter", channel="seller", subject="measure:1", **what)])
     sink = WebhookSink({"seller": receiver.url}, [SECRET])
     deliver(engine, sink)
     assert receiver.keys == ["letter"]
