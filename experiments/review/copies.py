@@ -23,11 +23,12 @@ from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.enforcement.actions import MeasureOrder, change_measure
+from ipml.enforcement.actions import change_measure
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import EarlierListings, Listing, ScoredListing, Verdict

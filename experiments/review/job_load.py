@@ -45,12 +45,12 @@ from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.enforcement.actions import end_due
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
-from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.privacy.erasure import begin, finish, list_begun
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
+from ipml.enforcement.views.overview import find_gaps
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.marketplace import rescore_changed

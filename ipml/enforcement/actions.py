@@ -22,10 +22,10 @@ from ipml.enforcement.penalties.ladder import escalate
 from ipml.enforcement.penalties.penalties import Penalty, get_penalty
 from ipml.enforcement.penalties.strikes import add_strikes, take_back
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
-from ipml.enforcement.restrictions import MeasureKind, ReportSource
+from ipml.enforcement.restrictions import ReportSource
 from ipml.enforcement.statements.statements import Background, issue, issue_all, tell_lifted, tell_taken_back
 from ipml.enforcement.takedown import changes
-from ipml.enforcement.takedown.changes import impose
+from ipml.enforcement.takedown.changes import MeasureOrder, impose
 from ipml.enforcement.takedown.measures import Measure, find_measures, get_measure, read_whys
 from ipml.errors import Conflict
 from ipml.records import Reversal, Verdict
@@ -33,6 +33,7 @@ from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.cases import find_case
 from ipml.review.quality.second_person import refuse_own
 from ipml.review.reversals import CaseDecision
+from ipml.storage.audit_trail.audit import AuditBatch
 from ipml.storage.database import reading
 from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import strikes
@@ -69,7 +70,7 @@ class Enforcement:
     def __init__(self, policy: EnforcementPolicy | None = None, sources: Sources = _nobody) -> None:
         self.policy, self.sources = policy or load_enforcement_policy(), sources
 
-    def apply_decisions(self, connection: Connection, made: Sequence[CaseDecision], origin: str) -> None:
+    def apply_decisions(self, batch: AuditBatch, made: Sequence[CaseDecision], origin: str) -> None:
         """Store the evidence; for counterfeit listings also impose measures, issue statements and count strikes.
 
         The result for several decisions equals applying them one after the other.
@@ -78,8 +79,9 @@ class Enforcement:
         if not closing:
             return
         found = [case.case_id for case, decision in closing if decision.verdict is Verdict.COUNTERFEIT]
+        connection = batch.connection
         decided, keys = read_decided(connection, closing, origin, self.sources(connection, found))
-        with open_context(connection, self.policy, keys, closing[0][1].decided_at) as context:
+        with open_context(batch, self.policy, keys, closing[0][1].decided_at) as context:
             store_evidence(context, decided)
             if against := [one for one in decided if one.decision.verdict is Verdict.COUNTERFEIT]:
                 _enforce(context, against)
@@ -120,19 +122,6 @@ def _enforce(context: EnforcementContext, found: Sequence[DecidedCase]) -> None:
 
 
 LONGEST_WHY = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureOrder:
-    """A measure ordered by a lead; `territories` are the countries for `MeasureKind.REMOVE_IN`.
-
-    `why` is for the record and has at most 2,000 characters.
-    """
-
-    kind: MeasureKind
-    why: str
-    territories: tuple[str, ...] = ()
-    until: datetime | None = None
 
 
 _LIFTED = "lifted"  # key of the letter's text
@@ -179,17 +168,7 @@ def impose_measure(
     _check_why(order.why, "imposed")
     now = now or datetime.now(UTC)
     refuse_own(connection, find_case(connection, case_id), by)
-    measure = changes.impose_by_hand(
-        connection,
-        case_id,
-        order.kind,
-        by,
-        order.why,
-        now,
-        policy,
-        territories=order.territories,
-        until=order.until,
-    )
+    measure = changes.impose_by_hand(connection, case_id, order, by, now, policy)
     _state(connection, measure, policy)
     return measure
 
@@ -217,9 +196,7 @@ def change_measure(
             return new
     if old.stands and (old.kind, old.territories) == ordered:
         raise Conflict("measure", f"found {order.kind} in the place of the same; expected another kind of measure")
-    new = changes.replace(
-        connection, measure_id, order.kind, by, order.why, now, territories=order.territories, until=order.until
-    )
+    new = changes.replace(connection, measure_id, order, by, now)
     _state(connection, new, policy)
     old = get_measure(connection, measure_id)
     tell_lifted(connection, changes.restriction_of(connection, old), "replaced", now, policy)

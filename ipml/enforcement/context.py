@@ -19,6 +19,7 @@ from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import StoredCase
 from ipml.review.reversals import CaseDecision
 from ipml.storage import outbox
+from ipml.storage.audit_trail.audit import AuditBatch
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import Keyring, read_sellers
 from ipml.storage.tables import decisions
@@ -104,24 +105,29 @@ def _find_firsts_of_groups(connection: Connection, groups: set[str]) -> dict[str
 
 @dataclass(frozen=True, slots=True)
 class EnforcementContext:
-    """One transaction's policy, keys, and messages to send."""
+    """One transaction's policy, keys, audit events to append, and messages to send."""
 
-    connection: Connection
+    batch: AuditBatch
     policy: EnforcementPolicy
     keys: Keyring
     drafts: list[outbox.Draft] = field(default_factory=list)
 
+    @property
+    def connection(self) -> Connection:
+        """Connection of the transaction."""
+        return self.batch.connection
+
 
 @contextmanager
 def open_context(
-    connection: Connection, policy: EnforcementPolicy, keys: Keyring, at: datetime
+    batch: AuditBatch, policy: EnforcementPolicy, keys: Keyring, at: datetime
 ) -> Iterator[EnforcementContext]:
     """Open proceedings in the caller's transaction; write all messages at the end.
 
     Concurrent contexts wait here: all append to the audit trail, so its lock is taken first.
     """
-    serialise(connection, Lock.APPEND_TO_AUDIT)
-    store_policy(connection, policy, at)
-    opened = EnforcementContext(connection, policy, keys)
-    yield opened
-    outbox.put_all(connection, opened.drafts, keys)
+    serialise(batch.connection, Lock.APPEND_TO_AUDIT)
+    store_policy(batch.connection, policy, at)
+    context = EnforcementContext(batch, policy, keys)
+    yield context
+    outbox.put_all(batch, context.drafts, keys)

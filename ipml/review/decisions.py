@@ -241,10 +241,10 @@ def _append(
     made = [(row, replace(final, decision_id=number)) for number, (row, final) in zip(numbers, closing, strict=True)]
     for state in ("decided", "escalated"):
         close_cases(connection, [row.case_id for row, decision in made if _state_after(decision) == state], state)
-    with audit.together(connection):
-        audit.append_events(connection, [_make_audit_event(row, decision, origin) for row, decision in made])
+    with audit.collect(connection) as batch:
+        audit.append_events(batch, [_make_audit_event(row, decision, origin) for row, decision in made])
         if actions is not None:
-            actions.apply_decisions(connection, made, origin.origin)
+            actions.apply_decisions(batch, made, origin.origin)
     return made
 
 

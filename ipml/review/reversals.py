@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, select
 from ipml.records import Decision, Reversal, Verdict
 from ipml.review.cases import LARGEST_NUMBER, StoredCase
 from ipml.settings import DEFAULT_SETTINGS, Settings
+from ipml.storage.audit_trail.audit import AuditBatch
 from ipml.storage.tables import decisions, reversals
 
 CaseDecision = tuple[StoredCase, Decision]
@@ -43,7 +44,7 @@ class DecisionActions(Protocol):
     >>> from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
     >>> from ipml.storage.database import migrate, open_database, writing
     >>> class PrintedActions:
-    ...     def apply_decisions(self, connection, made, origin):
+    ...     def apply_decisions(self, batch, made, origin):
     ...         for case, decision in made:
     ...             print(case.listing_id, decision.verdict, origin)
     >>> engine = open_database("sqlite://")
@@ -55,8 +56,11 @@ class DecisionActions(Protocol):
     A7 genuine review
     """
 
-    def apply_decisions(self, connection: Connection, made: Sequence[CaseDecision], origin: str) -> None:
-        """Act on decisions just appended together; `origin` is that of `Origin`."""
+    def apply_decisions(self, batch: AuditBatch, made: Sequence[CaseDecision], origin: str) -> None:
+        """Act on decisions just appended together; `origin` is that of `Origin`.
+
+        `batch` holds the connection, and collects the audit events of the decisions and all their actions.
+        """
 
     def apply_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Undo the actions of a decision just taken back."""

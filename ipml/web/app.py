@@ -13,8 +13,8 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 from starlette.routing import BaseRoute
 
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.cooperation.route_actions import Cooperation
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.review.translations import make_translator
 from ipml.settings import Settings

@@ -8,17 +8,18 @@ from sqlalchemy import select
 from support.transactions import act, ask, execute, read_scalars
 
 from ipml.enforcement import actions
-from ipml.enforcement.appeal_file import list_desk, read_desk
 from ipml.enforcement.appeals.appeal import find_deciders, find_deciders_of, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
-from ipml.enforcement.case_file import preview_actions, read_case_actions
-from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.seller_file import read_seller_file
+from ipml.enforcement.takedown.changes import MeasureOrder
+from ipml.enforcement.views.appeal_file import list_desk, read_desk
+from ipml.enforcement.views.case_file import preview_actions, read_case_actions
+from ipml.enforcement.views.overview import find_gaps
+from ipml.enforcement.views.seller_file import read_seller_file
 from ipml.errors import Conflict, OwnListing
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import find_case
@@ -68,7 +69,7 @@ def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(engine):
     with pytest.raises(Conflict, match="measure: found"), writing(engine) as connection:
         actions.lift_measure(connection, 1, "lea", "  ", POLICY)
     with pytest.raises(Conflict, match="measure: found"), writing(engine) as connection:
-        actions.change_measure(connection, 1, actions.MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
+        actions.change_measure(connection, 1, MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
     execute(engine, user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))
     with pytest.raises(OwnListing), writing(engine) as connection:
         actions.lift_measure(connection, 1, "lea", "mine", POLICY)
@@ -130,7 +131,7 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(engine):
         if draw.random() < 0.5:
             with writing(engine) as connection:
                 number_of_it = read_case_actions(connection, case_id).measures[0].measure.measure_id
-                pause = actions.MeasureOrder(MeasureKind.PAUSE, "wait")
+                pause = MeasureOrder(MeasureKind.PAUSE, "wait")
                 actions.change_measure(connection, number_of_it, pause, draw.choice(people), POLICY, now=at)
         appeal = act(engine, file_appeal, case_id, f"s{number % 4}", "no", now=at)
         for name in people:

@@ -16,8 +16,8 @@ from support.mortal_reviewer import review_until_killed
 from support.transactions import check_sound
 
 from ipml.enforcement.actions import Enforcement
-from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.views.overview import find_gaps
 from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
 from ipml.review.decisions import Origin, record_all
 from ipml.review.near_duplicates.clusters import lock_clusters

@@ -15,6 +15,7 @@ from ipml.enforcement import actions
 from ipml.enforcement.appeals import filings, resolution
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.errors import IpmlError
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review import group_decisions, queue, undo
@@ -115,7 +116,7 @@ def take_back(engine, now, number, with_group=False):
 
 def order(engine, now, how, number, kind, until):
     """Impose a measure on a case, or change or lift one, as a lead."""
-    said, wanted = BY_LEAD | {"now": now}, actions.MeasureOrder(MeasureKind(kind), f"so, {now}", until=until)
+    said, wanted = BY_LEAD | {"now": now}, MeasureOrder(MeasureKind(kind), f"so, {now}", until=until)
     if how == "lift":
         return act(engine, actions.lift_measure, number, why=f"no, {now}", **said)
     return act(engine, actions.impose_measure if how == "impose" else actions.change_measure, number, wanted, **said)

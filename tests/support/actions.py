@@ -18,6 +18,7 @@ from ipml.enforcement.takedown.changes import impose, insert_measures, lift, wan
 from ipml.enforcement.takedown.measures import ChosenMeasure
 from ipml.records import Decision, Reversal, Verdict
 from ipml.review.reversals import CaseDecision, ReviewContext
+from ipml.storage.audit_trail.audit import AuditBatch
 from ipml.storage.tables import measures
 
 POLICY = load_enforcement_policy()
@@ -29,11 +30,11 @@ class _Following:
     def __init__(self, policy: EnforcementPolicy = POLICY) -> None:
         self.policy = policy
 
-    def apply_decisions(self, connection: Connection, made: Sequence[CaseDecision], origin: str) -> None:
+    def apply_decisions(self, batch: AuditBatch, made: Sequence[CaseDecision], origin: str) -> None:
         """Follow those that are concerned."""
         if concerned := [one for one in made if self.concerns(one[1])]:
-            decided, keys = read_decided(connection, concerned, origin, {})
-            with open_context(connection, self.policy, keys, concerned[0][1].decided_at) as context:
+            decided, keys = read_decided(batch.connection, concerned, origin, {})
+            with open_context(batch, self.policy, keys, concerned[0][1].decided_at) as context:
                 self.act(context, decided)
 
     def concerns(self, decision: Decision) -> bool:

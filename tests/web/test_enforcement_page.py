@@ -21,7 +21,7 @@ from support.staff import CHEAP, PASSWORD
 from support.transactions import act, ask, execute
 from support.visitors import plain
 
-from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty, lift_measure
+from ipml.enforcement.actions import change_measure, confirm_penalty, lift_measure
 from ipml.enforcement.appeals.appeal import list_appeals
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
@@ -31,6 +31,7 @@ from ipml.enforcement.penalties.links import Link, recommend_linked
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.delivery import note_answer
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.records import Verdict

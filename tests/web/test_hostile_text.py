@@ -26,11 +26,12 @@ from support.visitors import open_browser
 from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.notices.intake import receive
-from ipml.enforcement.actions import MeasureOrder, change_measure
+from ipml.enforcement.actions import change_measure
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.kit.hostile_text import is_invisible, show_invisible
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict

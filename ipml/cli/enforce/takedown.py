@@ -20,8 +20,8 @@ from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
-    from ipml.enforcement.actions import MeasureOrder
     from ipml.enforcement.ledger import LedgerEntry
+    from ipml.enforcement.takedown.changes import MeasureOrder
     from ipml.enforcement.takedown.measures import Measure, Span
 
 
@@ -133,8 +133,8 @@ def _hours(span: object) -> str:
 
 def _read_order(kind: str, why: str, countries: str, days: float | None) -> MeasureOrder:
 
-    from ipml.enforcement.actions import MeasureOrder
     from ipml.enforcement.restrictions import MeasureKind
+    from ipml.enforcement.takedown.changes import MeasureOrder
 
     if kind not in tuple(MeasureKind):
         raise UnusableSetting("kind", repr(kind[:80]), f"one of {', '.join(MeasureKind)}")
@@ -228,7 +228,8 @@ def ledger(
 
     Example: ipml enforce ledger --out ledger.csv
     """
-    from ipml.enforcement.ledger import find_alarms, read_ledger
+    from ipml.enforcement.fairness import find_alarms
+    from ipml.enforcement.ledger import read_ledger
     from ipml.enforcement.policy import load_enforcement_policy
 
     check_outputs(out, force=force)

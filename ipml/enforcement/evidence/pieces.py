@@ -191,7 +191,7 @@ def store_evidence(context: EnforcementContext, decided: Sequence[DecidedCase]) 
     numbers = append_rows(context.connection, evidence, rows)
     kept = [Evidence(number, **fields, text=text) for number, fields, text in zip(numbers, columns, texts, strict=True)]
     audit.append_events(
-        context.connection, [_make_audit_event(one, why, context) for one, why in zip(kept, decided, strict=True)]
+        context.batch, [_make_audit_event(one, why, context) for one, why in zip(kept, decided, strict=True)]
     )
     return kept
 

@@ -60,8 +60,8 @@ from ipml.storage.tables import cases, decisions, penalties, strikes, strikes_ta
 class StrikeTotals:
     """Upper bound of a seller's strike weight, whatever belongs to one offence, and the last sighting of a listing.
 
-    `unrelated`: weight of the offences that new strikes cannot belong to. `by_offence`: weight of the offences that they may
-    belong to, by tie.
+    `unrelated`: weight of the offences that new strikes cannot belong to. `by_offence`: weight of the offences that
+    they may belong to, by tie.
     """
 
     unrelated: float = 0.0
@@ -201,7 +201,7 @@ def store_steps(context: EnforcementContext, steps: Sequence[PenaltyStep], at: d
     rungs = context.policy.penalties.ladder
     context.drafts.extend(draft_imposed(one, rungs[one.rung], at, context.keys) for one in imposed)
     audit_events = [describe_change(step.penalty, f"penalty {step.what}", BY_ITSELF, at) for step in done]
-    audit.append_events(context.connection, audit_events)
+    audit.append_events(context.batch, audit_events)
     return imposed
 
 
@@ -456,7 +456,7 @@ def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at
     steps = take_over(standing, now, lost, policy.penalties, policy.digest, at)
     if any(step.what != "over" and _is_erased(connection, step.penalty) for step in steps):
         return TakenBack(lifted)
-    with open_context(connection, policy, keys, at) as context:
+    with audit.collect(connection) as batch, open_context(batch, policy, keys, at) as context:
         return TakenBack(lifted, tuple(store_steps(context, steps, at)))
 
 

@@ -42,7 +42,7 @@ def add_strikes(
     numbers = append_rows(context.connection, strikes, rows)
     made = [Strike(number, **row) for number, row in zip(numbers, rows, strict=True)]
     audit_events = [audit.AuditEvent(one.struck_at, "ipml", "struck", _subject(one), _payload(one)) for one in made]
-    audit.append_events(context.connection, audit_events)
+    audit.append_events(context.batch, audit_events)
     return made
 
 
@@ -118,7 +118,7 @@ def _describe(
         "case_id": case.case_id,
         "ground": decision.ground,
         "category": category,
-        "weight": rules.read_seller_standing(decision.ground, category),
+        "weight": rules.compute_strike_weight(decision.ground, category),
         "made_with": first.made_with,
         "same_as": first.same_as,
         "seen_at": seen_at(case, at),

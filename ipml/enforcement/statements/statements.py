@@ -391,7 +391,7 @@ def issue(connection: Connection, restriction: Restriction, policy: EnforcementP
     if known := find_statement(connection, restriction.subject):
         return known
     keys = read_keys(connection, [restriction.pseudonym])
-    with open_context(connection, policy, keys, restriction.since) as context:
+    with audit.collect(connection) as batch, open_context(batch, policy, keys, restriction.since) as context:
         return issue_all(context, [restriction])[0]
 
 
@@ -415,7 +415,7 @@ def issue_all(
     numbers = append_rows(context.connection, statements, rows)
     kept = [one.numbered(number) for one, number in zip(drawn, numbers, strict=True)]
     context.drafts.extend(draft for one in kept for draft in one.drafts(context.keys))
-    audit.append_events(context.connection, [one.audit_event() for one in kept])
+    audit.append_events(context.batch, [one.audit_event() for one in kept])
     return [one.statement for one in kept]
 
 

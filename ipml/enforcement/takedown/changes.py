@@ -46,6 +46,19 @@ from ipml.storage.tables import decisions, measures
 
 
 @dataclass(frozen=True, slots=True)
+class MeasureOrder:
+    """A measure ordered by a lead; `territories` are the countries for `MeasureKind.REMOVE_IN`.
+
+    `why` is for the record and has at most 2,000 characters.
+    """
+
+    kind: MeasureKind
+    why: str
+    territories: tuple[str, ...] = ()
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WantedMeasure:
     """A measure to be imposed, with its decision and reason; it has no number yet."""
 
@@ -108,7 +121,7 @@ def add_measures(
         imposed.append(new)
     telling.store_effects()
     context.drafts.extend(telling.drafts)
-    audit.append_events(context.connection, audit_events)
+    audit.append_events(context.batch, audit_events)
     return imposed
 
 
@@ -214,21 +227,17 @@ def _choose(one: DecidedCase, policy: EnforcementPolicy) -> WantedMeasure:
 def impose_by_hand(
     connection: Connection,
     case_id: int,
-    kind: MeasureKind,
+    order: MeasureOrder,
     by: str,
-    why: str,
     at: datetime,
     policy: EnforcementPolicy,
-    *,
-    territories: tuple[str, ...] = (),
-    until: datetime | None = None,
 ) -> Measure:
     """Impose a person's further measure on a listing decided counterfeit.
 
     Raises Conflict if no decision in force says counterfeit; Conflict if kind and territories do not fit, the end has
     passed, or the listing was erased.
     """
-    _check(kind, territories, until, at)
+    _check(order.kind, order.territories, order.until, at)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     case = find_case(connection, case_id)
     _refuse_erased(case)
@@ -237,27 +246,18 @@ def impose_by_hand(
     if row is None or row.verdict != Verdict.COUNTERFEIT:
         raise Conflict(f"case {case_id}", "found no standing decision that it is counterfeit", "Decide it first.")
     names, keys = read_sellers(connection, [case.seller_id], now=at)
-    pseudonym, scored, choice = names[case.seller_id], decode(case.snapshot), ChosenMeasure(kind, why, territories)
+    pseudonym, scored = names[case.seller_id], decode(case.snapshot)
+    choice = ChosenMeasure(order.kind, order.why, order.territories)
     source = find_sources(connection, [row.decision_id]).get(row.decision_id, OWN)
     one = DecidedCase(case, make_decision(row), row.origin, scored, pseudonym, source)
-    with open_context(connection, policy, keys, at) as context:
-        wanted = want_measure(one, policy, choice, by, at, until=until)
+    with audit.collect(connection) as batch, open_context(batch, policy, keys, at) as context:
+        wanted = want_measure(one, policy, choice, by, at, until=order.until)
         return add_measures(context, [wanted], find_on_listings(connection, [one.listing.listing_id]))[0]
 
 
-def replace(
-    connection: Connection,
-    measure_id: int,
-    kind: MeasureKind,
-    by: str,
-    why: str,
-    at: datetime,
-    *,
-    territories: tuple[str, ...] = (),
-    until: datetime | None = None,
-) -> Measure:
+def replace(connection: Connection, measure_id: int, order: MeasureOrder, by: str, at: datetime) -> Measure:
     """Replace a measure in force by a milder or harder one, and return the new one. Raises NotFound or Conflict."""
-    _check(kind, territories, until, at)
+    _check(order.kind, order.territories, order.until, at)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     old = _get_standing(connection, measure_id)
     _refuse_erased(find_case(connection, old.case_id))
@@ -265,18 +265,18 @@ def replace(
     before = find_on_listing(connection, listing.listing_id)
     wanted = dataclasses.replace(
         old,
-        kind=kind,
-        territories=territories,
-        until=until,
+        kind=order.kind,
+        territories=order.territories,
+        until=order.until,
         imposed_by=by,
         imposed_at=at,
         is_automatic=False,
         done_at=None,
         refused_at=None,
     )
-    (number,) = insert_measures(connection, [(wanted, why)], read_keys(connection, [old.pseudonym]))
+    (number,) = insert_measures(connection, [(wanted, order.why)], read_keys(connection, [old.pseudonym]))
     new = dataclasses.replace(wanted, measure_id=number)
-    after = [*_put_in_place(_mark_lifted(connection, old, by, why, at, replaced_by=number), before), new]
+    after = [*_put_in_place(_mark_lifted(connection, old, by, order.why, at, replaced_by=number), before), new]
     change = MeasureChange(new, "imposed", listing, ground, before, after, at)
     rules = find_policy(connection, old.policy_digest).measures
     _tell_and_note(connection, change, by, rules, replaces=old.measure_id)

@@ -11,9 +11,9 @@ from fastapi import Request
 from sqlalchemy import Connection
 
 from ipml.cooperation.notices.status import CaseNotice, find_notices
-from ipml.enforcement.case_file import ActionPreview, CaseActions, preview_actions, read_case_actions
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import AppealRules
+from ipml.enforcement.views.case_file import ActionPreview, CaseActions, preview_actions, read_case_actions
 from ipml.errors import Forbidden, Overtaken
 from ipml.money import Rates
 from ipml.records import Case, Claim, Decision, Reversal, Verdict

@@ -20,9 +20,10 @@ from fastapi import Form, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from ipml.enforcement.actions import MeasureOrder, change_measure, lift_measure
+from ipml.enforcement.actions import change_measure, lift_measure
 from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import Conflict, Failed, Forbidden, IpmlError, NotFound, Overtaken, SellerErased
 from ipml.records import Claim, Verdict

@@ -25,7 +25,7 @@ from ipml.cooperation.notifiers.misuse import find_misuse
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.period import Period, ReportScope
-from ipml.enforcement.actions import MeasureOrder, change_measure, end_due
+from ipml.enforcement.actions import change_measure, end_due
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import load_enforcement_policy
@@ -33,6 +33,7 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.submission import DatabaseAnswer, send_waiting
+from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.delivery import Tally, deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import Listing, ScoredListing

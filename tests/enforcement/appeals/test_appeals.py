@@ -11,17 +11,18 @@ from support.actions import ENFORCEMENT, ENFORCING
 from support.databases import on_both
 from support.transactions import act, ask, check_sound, execute, read_rows
 
-from ipml.enforcement.actions import MeasureOrder, change_measure, end_due
+from ipml.enforcement.actions import change_measure, end_due
 from ipml.enforcement.appeals.appeal import Appeal, AppealState, count_overdue, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
 from ipml.enforcement.appeals.letters import compose
 from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
-from ipml.enforcement.case_file import read_listing_file
 from ipml.enforcement.evidence.package import subjects_of_cases
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import Language, load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import MeasureOrder
+from ipml.enforcement.views.case_file import read_listing_file
 from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound, UnstorableValue
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in

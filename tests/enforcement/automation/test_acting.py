@@ -228,7 +228,7 @@ class Following:
     def __init__(self, fails_at=None):
         self.heard, self.fails_at = [], fails_at
 
-    def apply_decisions(self, connection, made, origin):
+    def apply_decisions(self, batch, made, origin):
         """Hear of decisions that were made together."""
         for case, decision in made:
             self.heard.append((case.case_id, decision.verdict, decision.ground, origin))

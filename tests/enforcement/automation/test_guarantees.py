@@ -14,6 +14,7 @@ from support.acting_market import START
 from support.databases import on_both
 from support.transactions import act, ask, read_scalars
 
+from ipml.enforcement.automation import guarantees
 from ipml.enforcement.automation.sample import Count, SampledCase, count, lasting_bound, suspicion
 from ipml.enforcement.policy import AutomaticRules
 from ipml.errors import Conflict, Refused
@@ -25,7 +26,7 @@ from ipml.storage.tables import audit, automatic_draws
 
 def events(market):
     """Return what became of the promises, in order."""
-    return [(event.event, event.cause) for event in ask(market.engine, promises.list_guarantee_events)]
+    return [(event.event, event.cause) for event in ask(market.engine, guarantees.list_guarantee_events)]
 
 
 @settings(max_examples=20)
@@ -37,8 +38,8 @@ def test_never_in_force_below_the_promise(said, promise):
     """Whatever people said of what was drawn: in force means that enough was reviewed and the bound reaches it."""
     rules = AutomaticRules(promise=promise, thresholds=(0.9, 0.95, 0.99), least_reviews=3, grace_days=0.5)
     drawn = [SampledCase(number, score, START, is_right) for number, (score, is_right) in enumerate(said)]
-    standing = promises.assess_guarantee(
-        rules, promises.GuaranteeRecord("Acme"), drawn, "m1", START + timedelta(days=1)
+    standing = guarantees.assess_guarantee(
+        rules, guarantees.GuaranteeRecord("Acme"), drawn, "m1", START + timedelta(days=1)
     )
     above = [is_right for score, is_right in said if score >= standing.threshold]
     wrong = sum(is_right is not True for is_right in above)  # nobody looked in time: an error
