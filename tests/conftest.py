@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import Engine
 from support.budget import add_budget
-from support.databases import copy_postgres, copy_sqlite, open_hasty
+from support.databases import copy_postgres, copy_sqlite, open_undurable
 from support.postgres import Server, choose_folder, shared_server
 from support.slices import SLICES, choose_slice
 
@@ -88,7 +88,7 @@ def database_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """Give that database, open."""
-    engine = open_hasty(database_url)
+    engine = open_undurable(database_url)
     yield engine
     engine.dispose()
 

@@ -22,7 +22,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 from standardwebhooks import Webhook
-from support.consequences import TAKING_DOWN
+from support.actions import TAKING_DOWN
 from support.receiver import SECRET, wait_until
 
 from ipml.enforcement.takedown.delivery import Tally, deliver_due, list_messages

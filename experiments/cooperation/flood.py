@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine, func, select
 
 from experiments.databases import own_database
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
@@ -64,7 +64,7 @@ def run(
     engine: Engine, arguments: argparse.Namespace, flood: int, policy: CooperationPolicy
 ) -> tuple[list[float], int]:
     """Return how many hours the honest notices waited, and how many were still waiting in the end."""
-    half, consequences = arguments.honest // 2, Cooperation(policy=policy)
+    half, actions = arguments.honest // 2, Cooperation(policy=policy)
     add(engine, "ordinary", arguments.ordinary, 0.7)
     honest = add(engine, "honest", 2 * half, 0.4)
     genuine = add(engine, "genuine", flood, 0.02)
@@ -72,7 +72,7 @@ def run(
     given = dict.fromkeys(first, START)
     for at in range(0, half, 10):
         give(engine, f"brand-{at}", [honest[case_id] for case_id in first[at : at + 10]], policy, START)
-    context = ReviewContext(consequences=consequences)
+    context = ReviewContext(actions=actions)
     for number in add(engine, "struck", 5, 0.9):
         with writing(engine) as connection:
             taken = claim(connection, "ana", number, now=START)

@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Engine
 
 from experiments.enforcement.identities import Identity, give_identities, write_contact
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.networks.detection import Networks, find_networks
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
@@ -72,7 +72,7 @@ def decide_all(engine: Engine, rng: np.random.Generator, *, genuine: float = 0.1
                 connection,
                 DecisionRequest(held, verdict, ground),
                 now=at,
-                context=ReviewContext(consequences=COOPERATION),
+                context=ReviewContext(actions=COOPERATION),
             )
             at += timedelta(minutes=2)
 

@@ -71,7 +71,7 @@ class Filler:
             first = {"digest": "d", "policy": "{}", "first_used_at": START}
             connection.execute(insert(enforcement_policies), [first])
             self._add_notifiers()
-            self._add_promises()
+            self._add_guarantees()
             for number in range(1, self.n_cases + 1):
                 self._add_case(number)
                 if number % _AT_ONCE == 0:
@@ -96,7 +96,7 @@ class Filler:
         step = {"notifier_id": 4, "taken_by": "lea", "taken_at": START + timedelta(days=90), "why": ""}
         self._put(notifier_steps, kind="warn", **step)
 
-    def _add_promises(self) -> None:
+    def _add_guarantees(self) -> None:
         """Let every promise be in force from the beginning, by the scores that are drawn."""
         given = {"event": "given", "cause": "data", "actor": "policy:d", "why": "", "policy_digest": "d"}
         for brand in self.brands:

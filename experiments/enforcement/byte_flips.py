@@ -63,7 +63,7 @@ def make_package(engine: Engine, place: Path) -> Path:
     reasons = (Reason("words.replica", "Says it is a replica", 2.5),)
     enqueue(engine, [ScoredListing(listing, 0.97, 3.4, reasons, (), None, "m/1", model_digest="ab" * 32)])
     for note in ("as the photo shows", "seen again"):
-        context = ReviewContext(consequences=Enforcement())
+        context = ReviewContext(actions=Enforcement())
         with writing(engine) as connection:
             decision = decide(
                 connection,

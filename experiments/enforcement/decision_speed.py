@@ -44,7 +44,7 @@ from ipml.storage.database import writing
 _NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 _GROUND = "declared_replica"
 ENFORCEMENT = Enforcement()
-_CONTEXT = ReviewContext(consequences=ENFORCEMENT)
+_CONTEXT = ReviewContext(actions=ENFORCEMENT)
 
 
 def main() -> None:

@@ -152,7 +152,7 @@ def _put_some(engine: Engine, draw: random.Random, so_far: int) -> list[str]:
         for key in keys:
             subject = f"measure:{draw.randrange(_SUBJECTS)}"
             what = {"channel": "platform", "kind": "measure", "body": {"of": key}, "pseudonym": None}
-            outbox.put(connection, key=key, subject=subject, now=datetime.now(UTC), **what)
+            outbox.put_all(connection, [outbox.Draft(key=key, subject=subject, now=datetime.now(UTC), **what)])
     return keys
 
 

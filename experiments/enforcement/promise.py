@@ -29,11 +29,11 @@ import numpy as np
 from sqlalchemy import select
 
 from ipml.enforcement.actions import Enforcement
-from ipml.enforcement.automation.promises import (
-    PromiseEvent,
-    PromiseRecord,
-    judge_promise,
-    list_promise_events,
+from ipml.enforcement.automation.guarantees import (
+    GuaranteeEvent,
+    GuaranteeRecord,
+    assess_guarantee,
+    list_guarantee_events,
     read_standings,
 )
 from ipml.enforcement.automation.sample import SampledCase
@@ -153,7 +153,7 @@ def simulate(plan: Plan, seed: int) -> Outcome:
         query = select(decisions.c.listing_id, decisions.c.decided_at).where(decisions.c.origin == "policy")
         for row in connection.execute(query):
             acted[int((row.decided_at - START) / MONTH), int(people.truth.is_fake(row.listing_id))] += 1
-        return conclude(acted.sum(axis=1), acted[:, 0], drift, list_promise_events(connection))
+        return conclude(acted.sum(axis=1), acted[:, 0], drift, list_guarantee_events(connection))
 
 
 def bring(plan: Plan, drift: int, day: datetime, truth: Truth, rng: np.random.Generator) -> list[ScoredListing]:
@@ -180,7 +180,7 @@ def look_at_sample(people: SimulatedStaff, looked_at: set[int], now: datetime, r
     for decision in last:
         if people.lead_finds_fake(decision.listing_id, rng):
             with writing(people.engine) as connection:
-                followed = {"now": now, "context": ReviewContext(consequences=people.consequences)}
+                followed = {"now": now, "context": ReviewContext(actions=people.actions)}
                 undo(connection, decision.decision_id, people.staff.lead, may_undo_others=True, **followed)
                 taken = claim(connection, people.staff.lead, decision.case_id, now=now)
                 decide(connection, DecisionRequest(taken, Verdict.COUNTERFEIT, "price_and_seller"), **followed)
@@ -191,10 +191,10 @@ def simulate_quickly(plan: Plan, seed: int) -> Outcome:
     drift, rules, rng = draw_drift(plan, seed), plan.rules, np.random.default_rng([seed, 2])
     done, wrong, events = np.zeros(plan.months, int), np.zeros(plan.months, int), []
     for brand in plan.brands:
-        record, drawn, backlog = PromiseRecord(brand.name), [], []
+        record, drawn, backlog = GuaranteeRecord(brand.name), [], []
         for number in range(int(plan.months * MONTH / DAY)):
             now = START + number * DAY
-            standing = judge_promise(rules, record, [known_at(one, now) for one in recent(drawn, now)], "m1", now)
+            standing = assess_guarantee(rules, record, [known_at(one, now) for one in recent(drawn, now)], "m1", now)
             events += follow(record, standing, now)
             arrived = is_genuine(plan, brand, drift, now, rng.poisson(brand.a_day), rng)
             lots = rng.random(len(arrived))
@@ -225,21 +225,21 @@ def known_at(one: SampledCase, now: datetime) -> SampledCase:
     return one if one.decided_at <= now else replace(one, is_right=None, decided_at=None)
 
 
-def follow(record: PromiseRecord, standing, now: datetime) -> list[PromiseEvent]:
-    """Note what `review_promises` would note."""
+def follow(record: GuaranteeRecord, standing, now: datetime) -> list[GuaranteeEvent]:
+    """Note what `review_guarantees` would note."""
     event = "given" if standing.is_in_force and record.given is None else None
     event = "withdrawn" if record.given is not None and not standing.is_in_force else event
     if event is None:
         return []
     figures = ("m1", standing.threshold, standing.promised, standing.bound, standing.count.n, standing.count.errors)
-    made = PromiseEvent(
+    made = GuaranteeEvent(
         0, now, record.brand, event, standing.cause, "policy", standing.why, *figures, standing.since, ""
     )
     record.follow(made)
     return [made]
 
 
-def conclude(done: np.ndarray, wrong: np.ndarray, drift: int, events: Iterable[PromiseEvent]) -> Outcome:
+def conclude(done: np.ndarray, wrong: np.ndarray, drift: int, events: Iterable[GuaranteeEvent]) -> Outcome:
     """Return months and events of one seed."""
     begins, ends = START + drift * MONTH, START + (drift + 1) * MONTH
     told = [event for event in events if event.event != "held"]

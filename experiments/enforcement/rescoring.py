@@ -94,7 +94,7 @@ def decide_all(engine: Engine, folder: Path, n_decisions: int) -> None:
             decide(
                 connection,
                 DecisionRequest(claim(connection, "ana"), verdict, ground),
-                context=ReviewContext(consequences=Enforcement()),
+                context=ReviewContext(actions=Enforcement()),
             )
 
 

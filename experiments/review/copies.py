@@ -19,15 +19,16 @@ import numpy as np
 from sqlalchemy import Column, Connection, Engine, Table, select, text
 
 from experiments.review.filled import REVIEWERS, make_cases
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.enforcement.actions import MeasureOrder, change_measure
+from ipml.enforcement.actions import change_measure
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import EarlierListings, Listing, ScoredListing, Verdict
@@ -127,7 +128,7 @@ def _give_notices(engine: Engine, listings: Sequence[Listing], at: datetime) -> 
 
 
 def _decide(engine: Engine, n: int, at: datetime) -> None:
-    consequences, rng = Cooperation(), np.random.default_rng(2)
+    actions, rng = Cooperation(), np.random.default_rng(2)
     for number in range(n):
         moment = at + timedelta(days=2) * (number / n)
         with writing(engine) as connection:
@@ -141,7 +142,7 @@ def _decide(engine: Engine, n: int, at: datetime) -> None:
                 connection,
                 DecisionRequest(taken, verdict, ground),
                 now=moment,
-                context=ReviewContext(consequences=consequences),
+                context=ReviewContext(actions=actions),
             )
 
 

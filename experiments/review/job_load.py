@@ -35,7 +35,7 @@ from experiments.review import copies
 from experiments.review.filled import make_cases, make_names
 from experiments.review.queue_speed import timed_transactions
 from ipml.cli.model.labels import write_labels
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices.intake import match_notices
 from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.notifiers.misuse import find_misuse
@@ -45,12 +45,12 @@ from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.enforcement.actions import end_due
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
-from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.privacy.erasure import begin, finish, list_begun
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
+from ipml.enforcement.views.overview import find_gaps
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.marketplace import rescore_changed
@@ -139,7 +139,7 @@ def erase_large(run: Run) -> str:
 def run_deadlines(run: Run) -> str:
     """Let terms begin and run out."""
     answered = run_notice_deadlines(run.engine, policy=NOTICES, now=run.now)
-    done = run_appeal_deadlines(run.engine, now=run.now, consequences=Cooperation())
+    done = run_appeal_deadlines(run.engine, now=run.now, actions=Cooperation())
     return f"{answered.not_found:,} listings not found, {done.marked:,} terms over"
 
 
@@ -166,7 +166,7 @@ def act_automatically(run: Run) -> str:
     """Act without review on one brand: first everything is drawn."""
     rules = {"is_on": True, "brands": [make_names().brands[0]], "promise": 0.8, "thresholds": [0.9]}
     policy = EnforcementPolicy.model_validate({**POLICY.model_dump(), "automatic": rules})
-    acted = act(run.engine, policy, get_settings(), run.now, consequences=Cooperation())
+    acted = act(run.engine, policy, get_settings(), run.now, actions=Cooperation())
     return f"{acted.decided:,} decided, {acted.drawn:,} drawn"
 
 
@@ -225,7 +225,7 @@ def measure(name: str, url: str, seconds: float, n_listings: int, said: Any) -> 
 
 def review(url: str, name: str, stop: Any, said: Any) -> None:
     """List, claim and decide until stopped; return how long each took."""
-    engine, consequences, waits = open_database(url), Cooperation(), dict[str, list[float]]()
+    engine, actions, waits = open_database(url), Cooperation(), dict[str, list[float]]()
 
     @contextmanager
     def timed(what: str) -> Iterator[None]:
@@ -241,7 +241,7 @@ def review(url: str, name: str, stop: Any, said: Any) -> None:
         with timed("decide"), writing(engine) as connection:
             if taken is not None:
                 request = DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica")
-                decide(connection, request, context=ReviewContext(consequences=consequences))
+                decide(connection, request, context=ReviewContext(actions=actions))
         sleep(0.2)  # somebody looks at it
     said.put(waits)
 
@@ -284,7 +284,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="after which a job is stopped")
     options = parser.parse_args()
     if options.fill:
-        engine = open_database(options.url, survives_power_cut=False)
+        engine = open_database(options.url, is_durable=False)
         migrate(engine)
         copies.fill(engine, N_SMALL, options.copies >> N_DOUBLED, N_DOUBLED)
         engine.dispose()

@@ -190,8 +190,8 @@ def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
 
 
 def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
-    from ipml.enforcement.overview import find_gaps
     from ipml.enforcement.privacy.erasure import find_unswept, list_begun
+    from ipml.enforcement.views.overview import find_gaps
     from ipml.settings import get_settings
     from ipml.storage.audit_trail.anchors import check_trail
     from ipml.storage.audit_trail.audit import verify
@@ -323,7 +323,7 @@ def _check_appeals(engine: Engine) -> Check:
 
 def check_fairness(url: str | None) -> Iterator[Check]:
     """Check whether small or new sellers are wronged more often than others."""
-    from ipml.enforcement.ledger import find_alarms
+    from ipml.enforcement.fairness import find_alarms
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import reading
 

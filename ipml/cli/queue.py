@@ -94,7 +94,7 @@ def put_into_queue(
 
     `read` yields the listings in the same order each time; it is called twice. The others are as for the command.
     """
-    from ipml.cooperation.consequences import Cooperation
+    from ipml.cooperation.actions import Cooperation
     from ipml.cooperation.notices.intake import match_notices
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
@@ -126,7 +126,7 @@ def put_into_queue(
         yield f"{matched:,} of them were reported in notices before: see the page Notices."
     policy = load_enforcement_policy()
     if policy.automatic.is_on:
-        acted = act(engine, policy, settings, consequences=Cooperation(policy))
+        acted = act(engine, policy, settings, actions=Cooperation(policy))
         yield f"{acted.decided:,} acted on without review, {acted.drawn:,} drawn for people."
 
 

@@ -1,7 +1,7 @@
 """Actions: applies the consequences of decisions, changes by a lead, and expiry of measures and penalties.
 
 Consequences are written in the decision's own transaction: all or none. All callers (single, bulk, spread, automatic,
-appeal) pass an `Enforcement` as `consequences`. Leads may not act on sellers for whom they sell. A change sent twice is
+appeal) pass an `Enforcement` as `actions`. Leads may not act on sellers for whom they sell. A change sent twice is
 made once. The platform and the seller are notified when a measure or penalty ends on its date.
 """
 
@@ -14,25 +14,26 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine, select
 
 from ipml.enforcement.appeals.resolution import why_lifted
+from ipml.enforcement.context import DecidedCase, EnforcementContext, find_firsts, open_context, read_decided
 from ipml.enforcement.evidence.pieces import store_evidence
 from ipml.enforcement.ledger import store_stakes
 from ipml.enforcement.penalties import ladder
-from ipml.enforcement.penalties.ladder import climb
+from ipml.enforcement.penalties.ladder import escalate
 from ipml.enforcement.penalties.penalties import Penalty, get_penalty
 from ipml.enforcement.penalties.strikes import add_strikes, take_back
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
-from ipml.enforcement.proceedings import DecidedCase, Proceedings, find_firsts, open_proceedings, read_decided
-from ipml.enforcement.restrictions import MeasureKind, ReportSource
+from ipml.enforcement.restrictions import ReportSource
 from ipml.enforcement.statements.statements import Background, issue, issue_all, tell_lifted, tell_taken_back
 from ipml.enforcement.takedown import changes
-from ipml.enforcement.takedown.changes import impose
+from ipml.enforcement.takedown.changes import MeasureOrder, impose
 from ipml.enforcement.takedown.measures import Measure, find_measures, get_measure, read_whys
 from ipml.errors import Conflict
 from ipml.records import Reversal, Verdict
 from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.cases import find_case
 from ipml.review.quality.second_person import refuse_own
-from ipml.review.reversals import Made
+from ipml.review.reversals import CaseDecision
+from ipml.storage.audit_trail.audit import AuditBatch
 from ipml.storage.database import reading
 from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import strikes
@@ -46,7 +47,7 @@ def _nobody(_connection: Connection, _case_ids: Sequence[int]) -> Mapping[int, R
 
 
 class Enforcement:
-    """Consequences of decisions under a policy; see `ipml.review.reversals.Consequences`.
+    """Consequences of decisions under a policy; see `ipml.review.reversals.DecisionActions`.
 
     Without a policy, the setting `policy_enforcement` applies.
 
@@ -61,7 +62,7 @@ class Enforcement:
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
     >>> with writing(engine) as connection:
     ...     request = DecisionRequest(claim(connection, "ana"), Verdict.COUNTERFEIT, "declared_replica")
-    ...     decision = decide(connection, request, context=ReviewContext(consequences=enforcement))
+    ...     decision = decide(connection, request, context=ReviewContext(actions=enforcement))
     ...     [measure.kind.value for measure in find_measures(connection, decision_id=decision.decision_id)]
     ['remove']
     """
@@ -69,7 +70,7 @@ class Enforcement:
     def __init__(self, policy: EnforcementPolicy | None = None, sources: Sources = _nobody) -> None:
         self.policy, self.sources = policy or load_enforcement_policy(), sources
 
-    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
+    def apply_decisions(self, batch: AuditBatch, made: Sequence[CaseDecision], origin: str) -> None:
         """Store the evidence; for counterfeit listings also impose measures, issue statements and count strikes.
 
         The result for several decisions equals applying them one after the other.
@@ -78,13 +79,14 @@ class Enforcement:
         if not closing:
             return
         found = [case.case_id for case, decision in closing if decision.verdict is Verdict.COUNTERFEIT]
+        connection = batch.connection
         decided, keys = read_decided(connection, closing, origin, self.sources(connection, found))
-        with open_proceedings(connection, self.policy, keys, closing[0][1].decided_at) as acts:
-            store_evidence(acts, decided)
+        with open_context(batch, self.policy, keys, closing[0][1].decided_at) as context:
+            store_evidence(context, decided)
             if against := [one for one in decided if one.decision.verdict is Verdict.COUNTERFEIT]:
-                _enforce(acts, against)
+                _enforce(context, against)
 
-    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
+    def apply_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Lift the measures, take back the strike and penalties based on it, and notify the seller.
 
         The seller is notified of the reversal even if the measures had ended before.
@@ -107,32 +109,19 @@ class Enforcement:
             tell_taken_back(connection, restriction, last.lifted_at or at, why, at, self.policy)
 
 
-def _enforce(acts: Proceedings, found: Sequence[DecidedCase]) -> None:
-    firsts = find_firsts(acts.connection, [one.decision for one in found])
-    imposed = list(zip(impose(acts, found, firsts), found, strict=True))
-    store_stakes(acts.connection, [(measure, one.case, one.listing) for measure, one in imposed], acts.policy)
-    strikes = add_strikes(acts, found, firsts)
-    penalties = climb(acts, strikes)
+def _enforce(context: EnforcementContext, found: Sequence[DecidedCase]) -> None:
+    firsts = find_firsts(context.connection, [one.decision for one in found])
+    imposed = list(zip(impose(context, found, firsts), found, strict=True))
+    store_stakes(context.connection, [(measure, one.case, one.listing) for measure, one in imposed], context.policy)
+    strikes = add_strikes(context, found, firsts)
+    penalties = escalate(context, strikes)
     struck = {strike.strike_id: one for strike, one in zip(strikes, found, strict=True)}
     stated = [measure.restrict(one.listing, one.decision.ground) for measure, one in imposed]
-    stated += ladder.restrictions_of(acts.connection, penalties, struck)
-    issue_all(acts, stated, {one.decision.decision_id: Background.of(one.origin, one.scored) for one in found})
+    stated += ladder.restrictions_of(context.connection, penalties, struck)
+    issue_all(context, stated, {one.decision.decision_id: Background.of(one.origin, one.scored) for one in found})
 
 
 LONGEST_WHY = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureOrder:
-    """A measure ordered by a lead; `territories` are the countries for `MeasureKind.REMOVE_IN`.
-
-    `why` is for the record and has at most 2,000 characters.
-    """
-
-    kind: MeasureKind
-    why: str
-    territories: tuple[str, ...] = ()
-    until: datetime | None = None
 
 
 _LIFTED = "lifted"  # key of the letter's text
@@ -179,17 +168,7 @@ def impose_measure(
     _check_why(order.why, "imposed")
     now = now or datetime.now(UTC)
     refuse_own(connection, find_case(connection, case_id), by)
-    measure = changes.impose_by_hand(
-        connection,
-        case_id,
-        order.kind,
-        by,
-        order.why,
-        now,
-        policy,
-        territories=order.territories,
-        until=order.until,
-    )
+    measure = changes.impose_by_hand(connection, case_id, order, by, now, policy)
     _state(connection, measure, policy)
     return measure
 
@@ -217,9 +196,7 @@ def change_measure(
             return new
     if old.stands and (old.kind, old.territories) == ordered:
         raise Conflict("measure", f"found {order.kind} in the place of the same; expected another kind of measure")
-    new = changes.replace(
-        connection, measure_id, order.kind, by, order.why, now, territories=order.territories, until=order.until
-    )
+    new = changes.replace(connection, measure_id, order, by, now)
     _state(connection, new, policy)
     old = get_measure(connection, measure_id)
     tell_lifted(connection, changes.restriction_of(connection, old), "replaced", now, policy)

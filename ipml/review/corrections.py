@@ -17,7 +17,7 @@ from ipml.errors import Conflict
 from ipml.records import Decision, Reversal, Verdict
 from ipml.review.cases import find_case, find_cases
 from ipml.review.decisions import Origin, record_all
-from ipml.review.reversals import Consequences, ReviewContext, StoredDecision, find_decisions, find_reversible
+from ipml.review.reversals import DecisionActions, ReviewContext, StoredDecision, find_decisions, find_reversible
 from ipml.review.undo import ReversalOrder, reverse
 from ipml.storage.tables import decisions
 
@@ -63,7 +63,7 @@ class CorrectionRequest:
 
 
 def correct(
-    connection: Connection, decision_id: int, request: CorrectionRequest, consequences: Consequences | None
+    connection: Connection, decision_id: int, request: CorrectionRequest, actions: DecisionActions | None
 ) -> Correction:
     """Take a decision back and decide its case anew.
 
@@ -80,16 +80,14 @@ def correct(
     n_corrected = 1 if request.near_duplicates is NearDuplicates.QUEUE else len(standing)
     corrected, queued = standing[:n_corrected], standing[n_corrected:]
     by, why, at = request.by, request.why, request.at
-    taken_back = reverse(connection, corrected, locked, ReversalOrder(by, why, at, consequences, decides_anew=True))
-    taken_back += reverse(
-        connection, queued, locked, ReversalOrder(by, f"{why} for a near-duplicate", at, consequences)
-    )
+    taken_back = reverse(connection, corrected, locked, ReversalOrder(by, why, at, actions, decides_anew=True))
+    taken_back += reverse(connection, queued, locked, ReversalOrder(by, f"{why} for a near-duplicate", at, actions))
     made: list[Decision] = []
     for row in corrected:
         case = find_case(connection, row.case_id)
         decision = Decision(0, row.case_id, case.listing_id, request.verdict, "", why, by, at)
         origin = Origin(request.origin, spread_from=made[0].decision_id if made else None)
-        made += record_all(connection, [(case, decision)], origin, ReviewContext(consequences=consequences))
+        made += record_all(connection, [(case, decision)], origin, ReviewContext(actions=actions))
     return Correction(taken_back, tuple(made))
 
 

@@ -37,7 +37,7 @@ from ipml.review.quality.second_person import (
     refuse_conflicts,
     withdraw_second_verdict,
 )
-from ipml.review.reversals import DEFAULT_CONTEXT, Consequences, Made, ReviewContext, stands
+from ipml.review.reversals import DEFAULT_CONTEXT, CaseDecision, DecisionActions, ReviewContext, stands
 from ipml.review.undo import undo
 from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.audit_trail import audit
@@ -134,7 +134,7 @@ def check_decision(verdict: Verdict, ground: str, note: str, key: str | None) ->
 
 def decide_claimed(
     connection: Connection, request: DecisionRequest, origin: Origin, now: datetime, context: ReviewContext
-) -> Made:
+) -> CaseDecision:
     """Record the decision of a request, and return it with its case; a repeated key gives the earlier decision."""
     claim, key = request.claim, origin.key
     content = (request.verdict, request.ground, request.note)
@@ -186,7 +186,7 @@ def _content(decision: Decision) -> Decision:
 
 
 def record_all(
-    connection: Connection, asked: Sequence[Made], origin: Origin, context: ReviewContext = DEFAULT_CONTEXT
+    connection: Connection, asked: Sequence[CaseDecision], origin: Origin, context: ReviewContext = DEFAULT_CONTEXT
 ) -> list[Decision]:
     """Close or escalate cases, all as if decided one after another; those that need a second person stay open.
 
@@ -214,7 +214,7 @@ def record_all(
         passed_on = {row.case_id for row, final in closing if final.verdict is Verdict.ESCALATE}
         hand_over(connection, [row.case_id for row, _ in closing], passed_on)
     is_own = [decision is final for (_, decision), final in zip(asked, finals, strict=True)]
-    stored = _append(connection, closing, origin if is_own[0] else replace(origin, key=None), context.consequences)
+    stored = _append(connection, closing, origin if is_own[0] else replace(origin, key=None), context.actions)
     if origin.is_by_reviewer:
         request_second_reviews(connection, stored, settings)
     if confirmed := [row for row, made in stored if made.verdict is Verdict.COUNTERFEIT]:
@@ -228,8 +228,8 @@ def record_all(
 
 
 def _append(
-    connection: Connection, closing: Sequence[Made], origin: Origin, consequences: Consequences | None
-) -> list[Made]:
+    connection: Connection, closing: Sequence[CaseDecision], origin: Origin, actions: DecisionActions | None
+) -> list[CaseDecision]:
     """Append decisions, close or escalate the cases, record audit events, and apply the actions."""
     if not closing:
         return []
@@ -241,10 +241,10 @@ def _append(
     made = [(row, replace(final, decision_id=number)) for number, (row, final) in zip(numbers, closing, strict=True)]
     for state in ("decided", "escalated"):
         close_cases(connection, [row.case_id for row, decision in made if _state_after(decision) == state], state)
-    with audit.together(connection):
-        audit.append_events(connection, [_make_audit_event(row, decision, origin) for row, decision in made])
-        if consequences is not None:
-            consequences.follow_decisions(connection, made, origin.origin)
+    with audit.collect(connection) as batch:
+        audit.append_events(batch, [_make_audit_event(row, decision, origin) for row, decision in made])
+        if actions is not None:
+            actions.apply_decisions(batch, made, origin.origin)
     return made
 
 

@@ -17,9 +17,10 @@ from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, select
 from ipml.records import Decision, Reversal, Verdict
 from ipml.review.cases import LARGEST_NUMBER, StoredCase
 from ipml.settings import DEFAULT_SETTINGS, Settings
+from ipml.storage.audit_trail.audit import AuditBatch
 from ipml.storage.tables import decisions, reversals
 
-Made = tuple[StoredCase, Decision]
+CaseDecision = tuple[StoredCase, Decision]
 """A decision with its case as it was before."""
 
 
@@ -32,7 +33,7 @@ class StoredDecision(Decision):
     spread_from: int | None
 
 
-class Consequences(Protocol):
+class DecisionActions(Protocol):
     """Actions on decisions and reversals, in the same transaction; an exception undoes both.
 
     The queue does not know the actions. Entry points for people who decide pass them to every path to a decision.
@@ -42,8 +43,8 @@ class Consequences(Protocol):
     >>> from ipml.records import Listing, ScoredListing, Verdict
     >>> from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
     >>> from ipml.storage.database import migrate, open_database, writing
-    >>> class PrintedConsequences:
-    ...     def follow_decisions(self, connection, made, origin):
+    >>> class PrintedActions:
+    ...     def apply_decisions(self, batch, made, origin):
     ...         for case, decision in made:
     ...             print(case.listing_id, decision.verdict, origin)
     >>> engine = open_database("sqlite://")
@@ -51,26 +52,29 @@ class Consequences(Protocol):
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
     >>> with writing(engine) as connection:
     ...     request = DecisionRequest(claim(connection, "ana"), Verdict.GENUINE)
-    ...     _ = decide(connection, request, context=ReviewContext(consequences=PrintedConsequences()))
+    ...     _ = decide(connection, request, context=ReviewContext(actions=PrintedActions()))
     A7 genuine review
     """
 
-    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
-        """Act on decisions just appended together; `origin` is that of `Origin`."""
+    def apply_decisions(self, batch: AuditBatch, made: Sequence[CaseDecision], origin: str) -> None:
+        """Act on decisions just appended together; `origin` is that of `Origin`.
 
-    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
+        `batch` holds the connection, and collects the audit events of the decisions and all their actions.
+        """
+
+    def apply_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Undo the actions of a decision just taken back."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewContext:
-    """The settings in force for decisions, and the actions that they cause; without `consequences` they cause none.
+    """The settings in force for decisions, and the actions that they cause; without `actions` they cause none.
 
     The settings say which verdicts need a second person, how many get a second review, and how long they can be undone.
     """
 
     settings: Settings = DEFAULT_SETTINGS
-    consequences: Consequences | None = None
+    actions: DecisionActions | None = None
 
 
 DEFAULT_CONTEXT = ReviewContext()

@@ -20,7 +20,7 @@ from ipml.review.ranking.queue_order import rank_again
 from ipml.review.reversals import (
     BY_APPEAL,
     DEFAULT_CONTEXT,
-    Consequences,
+    DecisionActions,
     ReviewContext,
     StoredDecision,
     find_decisions,
@@ -63,7 +63,7 @@ def undo(
         anew = f"case {first.case_id} was decided anew since" if is_standing else "it has been undone already"
         raise Conflict(f"decision {decision_id}", f"it cannot be undone: {anew}")
     _refuse_others(first, reviewer, may_undo_others, now, context.settings.undo_minutes)
-    return reverse(connection, reversible, locked, ReversalOrder(reviewer, why, now, context.consequences))[0]
+    return reverse(connection, reversible, locked, ReversalOrder(reviewer, why, now, context.actions))[0]
 
 
 def undo_group(
@@ -90,7 +90,7 @@ def undo_group(
         raise Conflict(f"decision group {group_key[:80]!r}", "it cannot be undone: no decision of it is in force")
     for row in remaining:
         _refuse_others(row, reviewer, may_undo_others, now, context.settings.undo_minutes)
-    return reverse(connection, remaining, locked, ReversalOrder(reviewer, why, now, context.consequences))
+    return reverse(connection, remaining, locked, ReversalOrder(reviewer, why, now, context.actions))
 
 
 def _lock_reversible(
@@ -127,7 +127,7 @@ class ReversalOrder:
     reviewer: str
     why: str
     at: datetime
-    consequences: Consequences | None
+    actions: DecisionActions | None
     decides_anew: bool = False
 
 
@@ -166,8 +166,8 @@ def reverse(
     for row, reversal in zip(undone, made, strict=True):
         payload = {"decision": row.decision_id, "verdict": row.verdict.value, "reversal": reversal.reversal_id}
         note_event(connection, order.reviewer, "reversed", row.case_id, now, **payload)
-        if order.consequences is not None:
-            order.consequences.follow_reversal(connection, reversal)
+        if order.actions is not None:
+            order.actions.apply_reversal(connection, reversal)
         if successor := successors.get(row.case_id):
             note_event(connection, "ipml", "superseded", row.case_id, now, superseded_by=successor)
     return tuple(made)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def turn(path: Path, patience_seconds: float) -> Iterator[None]:
+def hold_write_lock(path: Path, patience_seconds: float) -> Iterator[None]:
     """Wait at most `patience_seconds` for the lock of a file, and run the block, under the lock if possible."""
     try:
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
@@ -126,11 +126,11 @@ class Lock(IntEnum):
     IN_USE = 31
 
 
-def open_database(url: str | None = None, *, create: bool = True, survives_power_cut: bool = True) -> Engine:
+def open_database(url: str | None = None, *, create: bool = True, is_durable: bool = True) -> Engine:
     """Open the review database; by default the URL is the setting `database`.
 
     `url` is a SQLAlchemy URL such as "sqlite:///ipml.db"; "sqlite://" is in memory. With `create`, a missing SQLite
-    file is created. Without `survives_power_cut`, commits to SQLite do not wait for the disk: several times as fast,
+    file is created. Without `is_durable`, commits to SQLite do not wait for the disk: several times as fast,
     but the file may be lost or damaged by a power cut or a killed process. Raises UnusableDatabase if the URL cannot
     be opened.
 
@@ -150,7 +150,7 @@ def open_database(url: str | None = None, *, create: bool = True, survives_power
             raise UnusableDatabase(name_of(engine), "no such file", "a database that `ipml enqueue` has made")
         if _is_file(path):
             _make_file(path)
-        event.listen(engine, "connect", _set_up_sqlite if survives_power_cut else _set_up_hasty_sqlite)
+        event.listen(engine, "connect", _set_up_sqlite if is_durable else _set_up_quick_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     elif engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _set_up_postgres)
@@ -240,7 +240,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises DatabaseBusy if the database stays locked for 20 seconds or transactions conflict, and UnusableDatabase for
     tables of another release.
     """
-    with _turn(engine), _in_words(engine), engine.connect().execution_options(ipml_writes=True) as connection:
+    with (
+        _hold_write_lock(engine),
+        _in_words(engine),
+        engine.connect().execution_options(ipml_writes=True) as connection,
+    ):
         _patiently(lambda: _begin(connection))
         yield connection
         _commit(connection)
@@ -253,7 +257,7 @@ Command = Callable[[str], list[tuple[Any, ...]]]
 @contextmanager
 def outside_transactions(engine: Engine) -> Iterator[Command]:
     """Yield a function that runs commands outside transactions, such as VACUUM, with retries."""
-    with _turn(engine), _in_words(engine):
+    with _hold_write_lock(engine), _in_words(engine):
         if engine.dialect.name == "postgresql":
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 yield lambda command: _rows(connection.exec_driver_sql(command))
@@ -295,7 +299,11 @@ def migrate(engine: Engine, target: str = REVISION) -> None:
 @contextmanager
 def migrating(engine: Engine) -> Iterator[Connection]:
     """Yield a connection like `writing`, for one process at a time, with any tables or none."""
-    with _turn(engine), _in_words(engine), engine.connect().execution_options(ipml_writes=True) as connection:
+    with (
+        _hold_write_lock(engine),
+        _in_words(engine),
+        engine.connect().execution_options(ipml_writes=True) as connection,
+    ):
         _patiently(connection.begin)
         serialise(connection, Lock.MIGRATE)
         yield connection
@@ -501,10 +509,10 @@ def _run_migrations(connection: Connection, target: str, *, up: bool) -> None:
     connection.execute(noted, {"oldest": oldest if oldest < target else None})
 
 
-def _turn(engine: Engine) -> AbstractContextManager[None]:
+def _hold_write_lock(engine: Engine) -> AbstractContextManager[None]:
     """Wait for the turn to write to a SQLite file; PostgreSQL has its own queue."""
     path = lock_file_of(engine, "turn")
-    return nullcontext() if path is None else turn(path, _PATIENCE_SECONDS)
+    return nullcontext() if path is None else hold_write_lock(path, _PATIENCE_SECONDS)
 
 
 def lock_file_of(engine: Engine, purpose: str) -> Path | None:
@@ -588,7 +596,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _set_up_hasty_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _set_up_quick_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA journal_mode = MEMORY")  # pages are written once, without a log
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

@@ -90,36 +90,21 @@ class Draft:
             )
 
 
-def put(
-    connection: Connection,
-    *,
-    key: str,
-    channel: str,
-    kind: str,
-    subject: str,
-    body: Mapping[str, Any],
-    pseudonym: str | None,
-    now: datetime,
-    not_before: datetime | None = None,
-) -> None:
-    """Store a message in the caller's transaction; see `Draft`."""
-    put_all(connection, [Draft(key, channel, kind, subject, body, pseudonym, now, not_before)])
-
-
-def put_all(connection: Connection, drafts: Sequence[Draft], keys: Keyring | None = None) -> None:
+def put_all(trail: audit.Trail, drafts: Sequence[Draft], keys: Keyring | None = None) -> None:
     """Store messages in the caller's transaction, in order; `keys` saves reading the sellers' keys again.
 
     Raises SellerErased if a message is about an erased seller.
     """
     if not drafts:
         return
+    connection = audit.connection_of(trail)
     keys = keys or read_keys(connection, {draft.pseudonym for draft in drafts if draft.pseudonym is not None})
     numbers = append_rows(connection, outbox, [_make_row(draft, keys) for draft in drafts])
     audit_events = [
         audit.AuditEvent(draft.now, _SYSTEM, "put", subject_of(number), {"key": draft.key})
         for number, draft in zip(numbers, drafts, strict=True)
     ]
-    audit.append_events(connection, audit_events)
+    audit.append_events(trail, audit_events)
 
 
 def subject_of(message_id: int) -> str:
@@ -213,16 +198,17 @@ def hurry(connection: Connection, now: datetime) -> int:
     return connection.execute(update(outbox).where(*late).values(next_try_at=now)).rowcount
 
 
-def withdraw(connection: Connection, keys: Collection[str], *, by: str, now: datetime) -> set[str]:
+def withdraw(trail: audit.Trail, keys: Collection[str], *, by: str, now: datetime) -> set[str]:
     """Drop the messages without a delivery attempt; return the keys of the others."""
     if not keys:
         return set()
     is_untouched = outbox.c.state == "waiting", outbox.c.attempts == 0, outbox.c.last_error.is_(None)
     fields = {"state": "dead", "settled_at": now, "dropped_by": by, "dropped_at": now}
     change = update(outbox).where(outbox.c.key.in_(keys), *is_untouched).values(fields)
-    dropped: dict[int, str] = dict(connection.execute(change.returning(outbox.c.message_id, outbox.c.key)).all())
+    rows = audit.connection_of(trail).execute(change.returning(outbox.c.message_id, outbox.c.key))
+    dropped: dict[int, str] = dict(rows.all())
     entries: list[tuple[str, dict[str, audit.Value]]] = [(subject_of(number), {}) for number in sorted(dropped)]
-    audit.append_all(connection, by, "withdrawn", entries, at=now)
+    audit.append_all(trail, by, "withdrawn", entries, at=now)
     return set(keys) - set(dropped.values())
 
 

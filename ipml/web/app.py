@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 from starlette.routing import BaseRoute
 
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.review.translations import make_translator
@@ -172,7 +172,7 @@ def make_app(
     )
     app.state.policy = load_enforcement_policy(settings.policy_enforcement)
     app.state.cooperation = load_cooperation_policy(settings.policy_cooperation)
-    app.state.consequences = Cooperation(app.state.policy, app.state.cooperation)
+    app.state.actions = Cooperation(app.state.policy, app.state.cooperation)
     app.state.engine = engine
     app.state.settings = settings
     app.state.cost = cost
@@ -189,7 +189,7 @@ def make_app(
     app.state.networks = NetworkShelf(settings.networks, settings.erased)
     app.state.translator = make_translator(settings)
     app.state.alarms = CachedAnswer(_ESTIMATES_SECONDS)
-    app.state.actions = {(method, path): action for method, path, action, _ in ROUTES}
+    app.state.route_actions = {(method, path): action for method, path, action, _ in ROUTES}
     app.add_middleware(Protection)
     app.add_middleware(Forwarded, proxies=parse_networks(settings.trusted_proxies))
     app.router.routes.extend(_make_routes())

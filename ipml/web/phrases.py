@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from math import floor
 from typing import Literal
 
-from ipml.enforcement.appeal_file import ShownAppeal
 from ipml.enforcement.deadlines.deadlines import Deadline, DeadlineState
 from ipml.enforcement.penalties.penalties import Penalty
 from ipml.enforcement.policy import AppealRules
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.enforcement.takedown.measures import Measure
+from ipml.enforcement.views.appeal_file import ShownAppeal
 from ipml.money import Rates
 from ipml.records import Listing
 from ipml.review.corrections import NearDuplicates

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from sqlalchemy import Engine, delete
+from support.actions import KEEPING_EVIDENCE, Striking
 from support.authority import Authority
-from support.consequences import KEEPING_EVIDENCE, Striking
 from support.databases import copy_sqlite
 from support.staff import add_staff
 from support.transactions import act, execute
@@ -85,7 +85,7 @@ def struck(tmp_path_factory) -> bytes:
         with writing(engine) as connection:
             taken = claim(connection, "lea", number, now=now)
             request = DecisionRequest(taken, Verdict.COUNTERFEIT, "wrong_features")
-            decide(connection, request, now=now, context=ReviewContext(consequences=Striking()))
+            decide(connection, request, now=now, context=ReviewContext(actions=Striking()))
     add_staff(engine)
     engine.dispose()
     return path.read_bytes()

@@ -10,7 +10,7 @@ import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
-from support.consequences import KEEPING_EVIDENCE
+from support.actions import KEEPING_EVIDENCE
 from support.staff import OPERATOR, add_staff
 
 from ipml.records import Verdict

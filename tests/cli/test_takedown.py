@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.consequences import TAKING_DOWN
+from support.actions import TAKING_DOWN
 from support.receiver import SECRET, Receiver, listening, wait_until
 
 from ipml.cli.doctor import check_database

@@ -8,17 +8,18 @@ from sqlalchemy import select
 from support.transactions import act, ask, execute, read_scalars
 
 from ipml.enforcement import actions
-from ipml.enforcement.appeal_file import list_desk, read_desk
 from ipml.enforcement.appeals.appeal import find_deciders, find_deciders_of, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
-from ipml.enforcement.case_file import foresee, read_followed
-from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.seller_file import read_seller_file
+from ipml.enforcement.takedown.changes import MeasureOrder
+from ipml.enforcement.views.appeal_file import list_desk, read_desk
+from ipml.enforcement.views.case_file import preview_actions, read_case_actions
+from ipml.enforcement.views.overview import find_gaps
+from ipml.enforcement.views.seller_file import read_seller_file
 from ipml.errors import Conflict, OwnListing
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import find_case
@@ -34,7 +35,7 @@ ENFORCEMENT = actions.Enforcement(POLICY)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def take_down(engine, number=1, seller="s1", by="ana", at=NOON, score=0.9, consequences=ENFORCEMENT):
+def take_down(engine, number=1, seller="s1", by="ana", at=NOON, score=0.9, actions=ENFORCEMENT):
     """Put a listing into the queue and decide it counterfeit; return the case."""
     listing = Listing(f"L{number}", seller, f"Bag {number}, mirror", price=900.0, currency="EUR", listed_at=NOON)
     enqueue(engine, [ScoredListing(listing, score, 2.2, (), (), None, "m1")], now=at)
@@ -44,7 +45,7 @@ def take_down(engine, number=1, seller="s1", by="ana", at=NOON, score=0.9, conse
             connection,
             DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica"),
             now=at,
-            context=ReviewContext(consequences=consequences),
+            context=ReviewContext(actions=actions),
         )
     return taken.case_id
 
@@ -68,11 +69,11 @@ def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(engine):
     with pytest.raises(Conflict, match="measure: found"), writing(engine) as connection:
         actions.lift_measure(connection, 1, "lea", "  ", POLICY)
     with pytest.raises(Conflict, match="measure: found"), writing(engine) as connection:
-        actions.change_measure(connection, 1, actions.MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
+        actions.change_measure(connection, 1, MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
     execute(engine, user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))
     with pytest.raises(OwnListing), writing(engine) as connection:
         actions.lift_measure(connection, 1, "lea", "mine", POLICY)
-    assert ask(engine, read_followed, case_id).measures[0].measure.stands
+    assert ask(engine, read_case_actions, case_id).measures[0].measure.stands
 
 
 def test_penalties_are_confirmed_and_lifted_once(engine):
@@ -91,10 +92,10 @@ def test_penalties_are_confirmed_and_lifted_once(engine):
     assert is_sound(engine)
 
 
-def outlook(connection, case_id, at):
+def preview(connection, case_id, at):
     """Return what the decision "counterfeit" on a case would lead to."""
     case = find_case(connection, case_id)
-    return foresee(connection, case, list_strikes(connection, case.seller_id), POLICY, now=at)
+    return preview_actions(connection, case, list_strikes(connection, case.seller_id), POLICY, now=at)
 
 
 def test_the_outlook_says_what_then_happens(engine):
@@ -105,20 +106,20 @@ def test_the_outlook_says_what_then_happens(engine):
         enqueue(engine, [ScoredListing(listing, 0.99, 2.2, (), (), None, "m1")], now=at)
         with writing(engine) as connection:
             taken = claim(connection, "ana", now=at)
-            seen = outlook(connection, taken.case_id, at)
+            seen = preview(connection, taken.case_id, at)
             decide(
                 connection,
                 DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica"),
                 now=at,
-                context=ReviewContext(consequences=ENFORCEMENT),
+                context=ReviewContext(actions=ENFORCEMENT),
             )
-            found = read_followed(connection, taken.case_id)
+            found = read_case_actions(connection, taken.case_id)
         made = [one.penalty for one in found.penalties]
         assert seen.measures[0][0] == found.measures[0].why
         assert [one.kind for one in made if one.imposed_at] == ([seen.imposed] if seen.imposed else [])
         assert [one.kind for one in made if one.is_open] == ([seen.proposed] if seen.proposed else [])
         assert found.strikes[0].weight == pytest.approx(1.5)
-        assert ask(engine, outlook, taken.case_id, at).now == seen.now  # the case itself is left out
+        assert ask(engine, preview, taken.case_id, at).now == seen.now  # the case itself is left out
 
 
 def test_the_desk_says_of_all_what_may_decide_says_of_each(engine):
@@ -129,15 +130,15 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(engine):
         case_id = take_down(engine, number, f"s{number % 4}", draw.choice(people), at)
         if draw.random() < 0.5:
             with writing(engine) as connection:
-                number_of_it = read_followed(connection, case_id).measures[0].measure.measure_id
-                pause = actions.MeasureOrder(MeasureKind.PAUSE, "wait")
+                number_of_it = read_case_actions(connection, case_id).measures[0].measure.measure_id
+                pause = MeasureOrder(MeasureKind.PAUSE, "wait")
                 actions.change_measure(connection, number_of_it, pause, draw.choice(people), POLICY, now=at)
         appeal = act(engine, file_appeal, case_id, f"s{number % 4}", "no", now=at)
         for name in people:
             is_free = ask(engine, may_decide, appeal, name) is None
             if is_free and draw.random() < 0.3:
                 with writing(engine) as connection:
-                    said = {"measure": MeasureKind.LABEL, "now": at, "consequences": ENFORCEMENT}
+                    said = {"measure": MeasureKind.LABEL, "now": at, "actions": ENFORCEMENT}
                     decide_appeal(connection, appeal.appeal_id, name, "partly granted", "a", **said)
                     file_appeal(connection, case_id, f"s{number % 4}", "still no", now=at)
                 break
@@ -169,7 +170,7 @@ def test_an_appeal_against_a_penalty_names_it(engine):
     """The desk shows the penalty, and offers no milder measure."""
     case_id = take_down(engine)
     with writing(engine) as connection:
-        (given,) = read_followed(connection, case_id).penalties
+        (given,) = read_case_actions(connection, case_id).penalties
         appeal = file_appeal(connection, given.penalty.subject, "s1", "no warning is due", now=NOON)
         shown = read_desk(connection, appeal.appeal_id, "lea", now=NOON)
     assert (shown.restriction, shown.milder) == (given.penalty, ())
@@ -179,8 +180,8 @@ def test_an_appeal_against_a_penalty_names_it(engine):
 
 def test_what_nobody_acted_on_shows_nothing(engine):
     """A case that was decided where nothing follows has nothing to show."""
-    case_id = take_down(engine, consequences=None)
-    assert ask(engine, read_followed, case_id).is_nothing
+    case_id = take_down(engine, actions=None)
+    assert ask(engine, read_case_actions, case_id).is_nothing
 
 
 WEEK, YEAR = timedelta(days=7), timedelta(days=366)
@@ -193,7 +194,7 @@ def test_a_penalty_that_is_over_and_then_taken_back_ends_once_for_all(engine, ha
     late = {"now": NOON + YEAR}
     if has_ended:
         actions.end_due(engine, POLICY, **late)
-    act(engine, undo, 1, "lea", may_undo_others=True, context=ReviewContext(consequences=ENFORCEMENT), **late)
+    act(engine, undo, 1, "lea", may_undo_others=True, context=ReviewContext(actions=ENFORCEMENT), **late)
     actions.end_due(engine, POLICY, **late)
     about = select(outbox.c.kind).where(outbox.c.subject == "penalty:1").order_by(outbox.c.channel)
     assert read_scalars(engine, about.where(outbox.c.kind.like("%lifted"))) == ["penalty_lifted", "lifted"]

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
-from support.consequences import TakingDown
+from support.actions import TakingDown
 from support.databases import on_both
 from support.transactions import ask, execute, read_scalars
 
-from ipml.enforcement import ledger
+from ipml.enforcement import fairness, ledger
 from ipml.enforcement.penalties.rules import LedgerRules
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.takedown.measures import get_measure
@@ -214,11 +214,11 @@ def test_overturned_decisions_are_counted_by_band(market):
     market.undo(take_down(market), day=0.001)
     take_down(market)
     take_down(market, seller_listings=None)
-    small, new = ask(market.engine, ledger.find_alarms, market.policy)
-    expected = ("overturned", ledger.ErrorCounts(4, 3), ledger.ErrorCounts(2, 0))
+    small, new = ask(market.engine, fairness.find_alarms, market.policy)
+    expected = ("overturned", fairness.ErrorCounts(4, 3), fairness.ErrorCounts(2, 0))
     assert (small.source, small.of_group, small.of_rest) == expected
     assert small.state == "too few"
-    assert (new.of_group, new.state) == (ledger.ErrorCounts(0, 0), "too few")
+    assert (new.of_group, new.state) == (fairness.ErrorCounts(0, 0), "too few")
 
 
 def test_what_was_looked_at_again_goes_before_what_was_overturned(market):
@@ -228,8 +228,8 @@ def test_what_was_looked_at_again_goes_before_what_was_overturned(market):
     for listings, verdict in ((3.0, "genuine"), (3.0, "genuine"), (4_000.0, "counterfeit"), (4_000.0, "counterfeit")):
         _look_again(market, take_down(market, seller_listings=listings), verdict)
     market.undo(take_down(market), day=9)
-    small, _ = ask(market.engine, ledger.find_alarms, policy)
-    expected = ("reviewed again", ledger.ErrorCounts(2, 2), ledger.ErrorCounts(2, 0))
+    small, _ = ask(market.engine, fairness.find_alarms, policy)
+    expected = ("reviewed again", fairness.ErrorCounts(2, 2), fairness.ErrorCounts(2, 0))
     assert (small.source, small.of_group, small.of_rest) == expected
     assert small.state in ("alarm", "watch")
 
@@ -240,8 +240,8 @@ def test_an_alarm_is_above_the_bound_and_not_by_chance():
     states = {((400, 2), (4000, 100)): "ok", ((100, 4), (4000, 10)): "watch", ((100, 1), (4000, 20)): "too few"}
     states |= {((0, 0), (10, 1)): "too few"} | {(one, (4000, 100)): state for one, state in of_many.items()}
     assert {
-        (one, rest): ledger.compare(
-            "small sellers", "overturned", ledger.ErrorCounts(*one), ledger.ErrorCounts(*rest), RULES
+        (one, rest): fairness.compare(
+            "small sellers", "overturned", fairness.ErrorCounts(*one), fairness.ErrorCounts(*rest), RULES
         ).state
         for one, rest in states
     } == states
@@ -250,8 +250,11 @@ def test_an_alarm_is_above_the_bound_and_not_by_chance():
 @given(judged=st.integers(1, 500), wrong=st.integers(0, 500), rest=st.integers(1, 5000), rest_wrong=st.integers(0, 500))
 def test_all_is_well_only_where_enough_speaks_for_it(judged, wrong, rest, rest_wrong):
     """The ratio is within the bound, and were it at the bound there would be errors enough for an alarm."""
-    of_group, of_rest = ledger.ErrorCounts(judged, min(wrong, judged)), ledger.ErrorCounts(rest, min(rest_wrong, rest))
-    found = ledger.compare("small sellers", "overturned", of_group, of_rest, RULES)
+    of_group, of_rest = (
+        fairness.ErrorCounts(judged, min(wrong, judged)),
+        fairness.ErrorCounts(rest, min(rest_wrong, rest)),
+    )
+    found = fairness.compare("small sellers", "overturned", of_group, of_rest, RULES)
     assert None in (found.low, found.ratio, found.high) or found.low <= found.ratio <= found.high
     if found.state == "ok":
         assert found.ratio <= RULES.alarm_ratio
@@ -262,11 +265,11 @@ def test_all_is_well_only_where_enough_speaks_for_it(judged, wrong, rest, rest_w
 @given(judged=st.integers(1, 500), wrong=st.integers(0, 500), more=st.integers(0, 500), rest=st.integers(1, 5000))
 def test_more_errors_never_end_an_alarm(judged, wrong, more, rest):
     """Of as many decisions."""
-    wrong, of_rest = min(wrong, judged), ledger.ErrorCounts(rest, rest // 10)
+    wrong, of_rest = min(wrong, judged), fairness.ErrorCounts(rest, rest // 10)
     ranks = ["too few", "ok", "watch", "alarm"]
     states = [
-        ledger.compare(
-            "new sellers", "overturned", ledger.ErrorCounts(judged, min(judged, wrong + extra)), of_rest, RULES
+        fairness.compare(
+            "new sellers", "overturned", fairness.ErrorCounts(judged, min(judged, wrong + extra)), of_rest, RULES
         ).state
         for extra in (0, more)
     ]

@@ -16,8 +16,8 @@ from support.mortal_reviewer import review_until_killed
 from support.transactions import check_sound
 
 from ipml.enforcement.actions import Enforcement
-from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.views.overview import find_gaps
 from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
 from ipml.review.decisions import Origin, record_all
 from ipml.review.near_duplicates.clusters import lock_clusters
@@ -97,7 +97,7 @@ def test_together_is_as_one_after_the_other(engine, policy, looks, origin, undon
         _set_up(engine, looks, undone, follow)
         with writing(engine) as connection:
             wanted = _wanted(connection, looks, minutes)
-            made = decide(connection, wanted, replace(origin, key="key"), ReviewContext(consequences=follow))
+            made = decide(connection, wanted, replace(origin, key="key"), ReviewContext(actions=follow))
         left.append(([decision.verdict for decision in made], _read_all(engine)))
     assert left[0] == left[1]
 
@@ -119,7 +119,7 @@ def _set_up(engine, looks, undone, follow):
             for number, look in enumerate(looks, 1)
             if _is_before(looks, look)
         ]
-        made = _decide_singly(connection, before, Origin(), ReviewContext(consequences=follow))
+        made = _decide_singly(connection, before, Origin(), ReviewContext(actions=follow))
     if undone and made:
         with writing(engine) as connection:
             number, why = made[0].decision_id, "a mistake"
@@ -130,7 +130,7 @@ def _set_up(engine, looks, undone, follow):
                 may_undo_others=True,
                 why=why,
                 now=NOON,
-                context=ReviewContext(consequences=follow),
+                context=ReviewContext(actions=follow),
             )
 
 

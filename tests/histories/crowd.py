@@ -5,7 +5,7 @@ from datetime import timedelta
 from random import Random
 
 from sqlalchemy import select
-from support.databases import open_hasty
+from support.databases import open_undurable
 from support.transactions import read_scalars
 
 from histories import desk
@@ -20,7 +20,7 @@ STANDS, WHO, DAY = measures.c.lifted_at.is_(None), ["ann", "ben"], timedelta(day
 
 def live(url, seed, n_steps):
     """Take steps; what others have done meanwhile may refuse them."""
-    draw, now, engine, me = Random(seed), desk.START, open_hasty(url), f"p{seed}"
+    draw, now, engine, me = Random(seed), desk.START, open_undurable(url), f"p{seed}"
 
     def pick(column, *conditions):
         return draw.choice(read_scalars(engine, select(column).where(*conditions)))

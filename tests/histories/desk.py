@@ -7,7 +7,7 @@ from sqlalchemy import select
 from support.given_notices import WORDS, say
 from support.transactions import act, ask
 
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices import intake
 from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.policy import load_cooperation_policy
@@ -15,6 +15,7 @@ from ipml.enforcement import actions
 from ipml.enforcement.appeals import filings, resolution
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.errors import IpmlError
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review import group_decisions, queue, undo
@@ -115,7 +116,7 @@ def take_back(engine, now, number, with_group=False):
 
 def order(engine, now, how, number, kind, until):
     """Impose a measure on a case, or change or lift one, as a lead."""
-    said, wanted = BY_LEAD | {"now": now}, actions.MeasureOrder(MeasureKind(kind), f"so, {now}", until=until)
+    said, wanted = BY_LEAD | {"now": now}, MeasureOrder(MeasureKind(kind), f"so, {now}", until=until)
     if how == "lift":
         return act(engine, actions.lift_measure, number, why=f"no, {now}", **said)
     return act(engine, actions.impose_measure if how == "impose" else actions.change_measure, number, wanted, **said)
@@ -145,14 +146,14 @@ def speak(engine, now, who, number):
     if who == "acts":
         return act(engine, resolution.holder_acted, number, "docket", "lea", now=now)
     if who == "gives up":
-        return act(engine, resolution.holder_withdrew, number, "lea", consequences=FOLLOW, **said)
+        return act(engine, resolution.holder_withdrew, number, "lea", actions=FOLLOW, **said)
     return act(engine, filings.withdraw_appeal, number, who, **said)
 
 
 def answer(engine, now, number, by, outcome, kind, alike):
     """Decide an appeal."""
     said = {"near_duplicates": NearDuplicates(alike), "measure": kind and MeasureKind(kind), "rules": POLICY.appeals}
-    act(engine, resolution.decide_appeal, number, by, outcome, "So.", now=now, consequences=FOLLOW, **said)
+    act(engine, resolution.decide_appeal, number, by, outcome, "So.", now=now, actions=FOLLOW, **said)
 
 
 def give_notice(engine, now, by, brand, places):
@@ -172,7 +173,7 @@ def run_jobs(engine, now):
     """Run what the worker runs."""
     actions.end_due(engine, POLICY, now=now)
     run_notice_deadlines(engine, policy=RULES, now=now)
-    resolution.run_appeal_deadlines(engine, rules=POLICY.appeals, now=now, consequences=FOLLOW)
+    resolution.run_appeal_deadlines(engine, rules=POLICY.appeals, now=now, actions=FOLLOW)
 
 
 def deliver(engine, now):

@@ -12,10 +12,10 @@ from support.transactions import act, execute, read_scalars
 from histories import desk
 from histories.laws import check_one_truth, check_queue
 from histories.model import APPEALED, Case, Offer, Refusal, World
-from ipml.enforcement.case_file import read_listing_file
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
+from ipml.enforcement.views.case_file import read_listing_file
 from ipml.errors import IpmlError
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.storage.database import reading

@@ -5,10 +5,10 @@ import json
 from sqlalchemy import func, select
 from support.transactions import check_sound
 
-from ipml.enforcement.case_file import read_listing_file
-from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.statements.letter import _DECISIONS as IN_PUBLIC
 from ipml.enforcement.takedown.measures import find_measures
+from ipml.enforcement.views.case_file import read_listing_file
+from ipml.enforcement.views.overview import find_gaps
 from ipml.records import Verdict
 from ipml.storage.database import reading
 from ipml.storage.outbox import make_messages

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
-from support.databases import copy_memory, copy_postgres, on_both, open_hasty
+from support.databases import copy_memory, copy_postgres, on_both, open_undurable
 from support.transactions import read_rows
 
 from histories.crowd import live
@@ -43,7 +43,7 @@ def test_what_the_law_says_is_what_is_done(seed):
 def test_a_history_is_the_same_on_both_databases(postgres):
     """Though numbers differ, the same steps leave the same."""
     with copy_postgres(postgres) as url:
-        on_postgres = tell(open_hasty(url), SEEDS[0])
+        on_postgres = tell(open_undurable(url), SEEDS[0])
     assert on_postgres == tell(copy_memory(), SEEDS[0])
 
 

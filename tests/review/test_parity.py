@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Engine
-from support.databases import copy_postgres, copy_sqlite, empty_tables, open_hasty, read_tables
+from support.databases import copy_postgres, copy_sqlite, empty_tables, open_undurable, read_tables
 from support.postgres import Server
 from support.reviewing import NOON
 from support.transactions import act, ask
@@ -154,7 +154,7 @@ def _outcome(operation: Callable[[Engine], Any], engine: Engine) -> Any:
 def engines(tmp_path: Path, postgres: Server) -> Iterator[tuple[Engine, Engine]]:
     """Give a database of each kind."""
     with copy_postgres(postgres) as url:
-        both = open_hasty(copy_sqlite(tmp_path)), open_hasty(url)
+        both = open_undurable(copy_sqlite(tmp_path)), open_undurable(url)
         yield both
         for engine in both:
             engine.dispose()

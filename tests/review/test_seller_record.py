@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from sqlalchemy import Connection, Engine, func, select
-from support.consequences import COOPERATING, COOPERATION
+from support.actions import COOPERATING, COOPERATION
 from support.databases import on_both
 from support.given_notices import complain
 from support.reviewing import as_model, judge
@@ -73,7 +73,7 @@ def step(engine: Engine, draw: Random, name: str, now: datetime) -> None:
     elif kind == "find":
         match_notices(engine, now=now)
     elif kind == "judge" and known is not None and known.state == "open":
-        judge(engine, known.case_id, Verdict.COUNTERFEIT, now=now, consequences=COOPERATION)
+        judge(engine, known.case_id, Verdict.COUNTERFEIT, now=now, actions=COOPERATION)
     elif kind == "reverse" and known is not None and known.verdict is Verdict.COUNTERFEIT:
         newest = select(func.max(strikes.c.decision_id)).where(strikes.c.case_id == known.case_id)
         decision_id = ask(engine, Connection.scalar, newest)

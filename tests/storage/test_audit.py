@@ -83,15 +83,16 @@ def test_any_payload_comes_back_the_same_and_verifies(payload):
 
 @on_both
 def test_rows_appended_together_are_those_appended_one_by_one(engine):
-    """Only the number of statements differs, however deep the blocks are in each other."""
+    """Only the number of statements differs, and rows appended at once come before those of the batch around them."""
     audit_events = [(f"user {number % 2}", "noted", f"case:{number}", {"token": number}) for number in range(ROWS)]
     at, trails = datetime(2026, 5, 1, tzinfo=UTC), []
     for is_together in (False, True):
         with writing(engine) as connection:
-            with audit.together(connection) if is_together else nullcontext():
-                for number, audit_event in enumerate(audit_events):
-                    with audit.together(connection) if is_together and number % 2 else nullcontext():
-                        append(connection, *audit_event, at=at)
+            append(connection, *audit_events[0], at=at)
+            with audit.collect(connection) if is_together else nullcontext(connection) as trail:
+                append(connection, *audit_events[1], at=at)
+                for audit_event in audit_events[2:]:
+                    append(trail, *audit_event, at=at)
             trails.append(audit.list_between(connection, 1, ROWS))
             assert verify(connection).is_intact
             connection.execute(delete(table))
@@ -101,10 +102,10 @@ def test_rows_appended_together_are_those_appended_one_by_one(engine):
 @on_both
 def test_what_failed_leaves_nothing_to_append(engine):
     """The record of a change that did not happen does not exist; whoever goes on with the connection starts anew."""
-    for together in (audit.together, nullcontext):
-        with suppress(UnstorableValue), writing(engine) as connection, together(connection):
-            append(connection, "ana", "noted", "case:1", {})
-            append(connection, "ana", "noted", "case:1", {"note": "x" * 201})
+    for collect in (audit.collect, nullcontext):
+        with suppress(UnstorableValue), writing(engine) as connection, collect(connection) as trail:
+            append(trail, "ana", "noted", "case:1", {})
+            append(trail, "ana", "noted", "case:1", {"note": "x" * 201})
     with writing(engine) as connection:
         append(connection, "ana", "noted", "case:2", {})
         assert [row.subject for row in audit.list_between(connection, 1, 9)] == ["case:2"]

@@ -21,7 +21,7 @@ from support.transactions import act, ask, execute
 from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
 from ipml.storage import database
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import get_revision, migrate, open_database, reading, try_writing, turn, writing
+from ipml.storage.database import get_revision, hold_write_lock, migrate, open_database, reading, try_writing, writing
 from ipml.storage.group_commit import GroupCommit
 from ipml.storage.tables import REVISION
 from ipml.storage.tables import audit as audit_table
@@ -111,7 +111,7 @@ def test_sqlite_is_set_up_to_last(tmp_path):
     pragmas = ("journal_mode", "synchronous", "foreign_keys", "mmap_size")
     found = {}
     for lasts in (True, False):
-        engine = open_database(f"sqlite:///{tmp_path}/{lasts}.db", survives_power_cut=lasts)
+        engine = open_database(f"sqlite:///{tmp_path}/{lasts}.db", is_durable=lasts)
         with engine.connect() as connection:
             found[lasts] = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas]
     assert (found[True], found[False][:3]) == (["wal", 2, 1, 0], ["memory", 0, 1])
@@ -249,33 +249,33 @@ def test_an_engine_that_nobody_holds_closes_its_connections(tmp_path):
 KEEPS_ITS_TURN = """
 import sys
 from pathlib import Path
-from ipml.storage.database import turn
-with turn(Path(sys.argv[1]), 20):
+from ipml.storage.database import hold_write_lock
+with hold_write_lock(Path(sys.argv[1]), 20):
     print("mine", flush=True)
     sys.stdin.read()
 """
 
 
-def test_a_turn_is_ones_own(tmp_path):
+def test_the_write_lock_is_exclusive(tmp_path):
     """Of eight one at a time has it; who waits in vain goes on, and where no file can be made there are none."""
     inside = threading.Semaphore(1)
 
     def take(_):
-        with turn(tmp_path / "turn", 20):
+        with hold_write_lock(tmp_path / "turn", 20):
             alone = inside.acquire(blocking=False)
             inside.release() if alone else None
         return alone
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(take, range(200))) == [True] * 200
-    with turn(tmp_path / "turn", 20), ThreadPoolExecutor(1) as pool:
+    with hold_write_lock(tmp_path / "turn", 20), ThreadPoolExecutor(1) as pool:
         assert pool.submit(_enters, tmp_path / "turn", 0.05).result()
-    with turn(tmp_path / "turn", 20):
+    with hold_write_lock(tmp_path / "turn", 20):
         pass
     assert _enters(tmp_path / "missing" / "turn", 20)
 
 
-def test_a_turn_ends_with_its_process(tmp_path):
+def test_the_write_lock_ends_with_its_process(tmp_path):
     """Who is killed keeps nobody waiting."""
     command = [sys.executable, "-c", KEEPS_ITS_TURN, str(tmp_path / "turn")]
     holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -288,7 +288,7 @@ def test_a_turn_ends_with_its_process(tmp_path):
 
 
 def _enters(path, patience_seconds):
-    with turn(path, patience_seconds):
+    with hold_write_lock(path, patience_seconds):
         return True
 
 

@@ -28,7 +28,7 @@ def put(engine, key, subject="measure:1", channel="platform", **more):
     """Put a message down in a transaction of its own."""
     with writing(engine) as connection:
         fields = {"kind": "measure", "body": {"key": key}, "pseudonym": None, "now": NOON} | more
-        outbox.put(connection, key=key, channel=channel, subject=subject, **fields)
+        outbox.put_all(connection, [outbox.Draft(key=key, channel=channel, subject=subject, **fields)])
 
 
 def take(engine, holder="a", now=NOON, **more):
@@ -259,7 +259,8 @@ LAST = {"key": "penalty-1-lifted", "channel": "platform", "kind": "penalty_lifte
 
 def put_end(engine, body, **more):
     """Put down that a penalty has ended."""
-    act(engine, outbox.put, **LAST | more, body=body, pseudonym=None, now=datetime(2026, 5, 1, tzinfo=UTC))
+    draft = outbox.Draft(**LAST | more, body=body, pseudonym=None, now=datetime(2026, 5, 1, tzinfo=UTC))
+    act(engine, outbox.put_all, [draft])
 
 
 def test_every_message_has_an_example_that_fits_it():

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine, select
 
 from ipml.enforcement.automation.automatic_decisions import Acted, act
-from ipml.enforcement.automation.promises import read_standings
+from ipml.enforcement.automation.guarantees import read_standings
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.group_decisions import MOST_CASES

@@ -22,7 +22,7 @@ from ipml.storage.tables import notices
 from ipml.web.accounts.brand_accounts import bind_brand
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
-from support.consequences import COOPERATING
+from support.actions import COOPERATING
 from support.staff import CHEAP, PASSWORD
 
 BRANDS = {"vera": "Vellmar", "nora": "Nordhale"}

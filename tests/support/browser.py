@@ -17,7 +17,7 @@ from ipml.storage.database import writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 from ipml.web.app import make_app
-from support.databases import copy_sqlite, open_hasty
+from support.databases import copy_sqlite, open_undurable
 from support.staff import CHEAP, PASSWORD
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -48,7 +48,7 @@ def start_browser() -> Iterator[Any]:
 
 def start_desk(folder: Path) -> Engine:
     """Return a database in a folder, of two reviewers and a lead."""
-    engine = open_hasty(copy_sqlite(folder))
+    engine = open_undurable(copy_sqlite(folder))
     with writing(engine) as connection:
         for name, role in (("ana", Role.REVIEWER), ("bo", Role.REVIEWER), ("lea", Role.LEAD)):
             add_user(connection, name, PASSWORD, role, CHEAP)

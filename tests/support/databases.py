@@ -30,7 +30,7 @@ _compiled: dict[str, tuple[Dialect, LRUCache[Any, Any]]] = {}
 _spare: dict[Server, list[str]] = {}  # names of databases that are as new
 
 
-def open_hasty(url: str) -> Engine:
+def open_undurable(url: str) -> Engine:
     """Open a database that does not wait for the disk: tests need not outlive a power cut.
 
     What SQLAlchemy has compiled for one database of a process it need not compile for the next.
@@ -54,7 +54,7 @@ def copy_sqlite(folder: Path, saved: bytes | None = None) -> str:
 
 def copy_memory(saved: bytes | None = None) -> Engine:
     """Return a database in memory, open: one that was saved, or one that is migrated and empty."""
-    engine = open_hasty("sqlite://")
+    engine = open_undurable("sqlite://")
     with engine.connect() as connection:
         connection.connection.driver_connection.deserialize(saved or _migrated_memory())
     return engine

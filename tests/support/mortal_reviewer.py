@@ -7,7 +7,7 @@ import sys
 
 from sqlalchemy import Engine, event
 
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.records import Verdict
 from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, undo
 from ipml.storage.audit_trail.audit import verify
@@ -45,17 +45,13 @@ def main(url: str, steps: int) -> None:
             return
         with writing(engine) as connection:
             request = DecisionRequest(taken, Verdict.COUNTERFEIT, "declared_replica")
-            decision = decide(connection, request, context=ReviewContext(consequences=cooperation))
+            decision = decide(connection, request, context=ReviewContext(actions=cooperation))
         if taken.case_id % 2:
             with writing(engine) as connection:
-                undo(
-                    connection, decision.decision_id, "ana", why="slip", context=ReviewContext(consequences=cooperation)
-                )
+                undo(connection, decision.decision_id, "ana", why="slip", context=ReviewContext(actions=cooperation))
             with writing(engine) as connection:
                 again = claim(connection, "ana", taken.case_id)
-                decide(
-                    connection, DecisionRequest(again, Verdict.GENUINE), context=ReviewContext(consequences=cooperation)
-                )
+                decide(connection, DecisionRequest(again, Verdict.GENUINE), context=ReviewContext(actions=cooperation))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt, notifier_of, pseudonym_of
 from ipml.storage.tables import cases, notice_items, notices
 from ipml.storage.tables import outbox as messages
-from support.consequences import COOPERATING
+from support.actions import COOPERATING
 from support.given_notices import say
 from support.transactions import act, read_rows
 

@@ -22,7 +22,7 @@ from ipml.review.worklists.saved_views import save_view
 from ipml.storage import tables
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import writing
-from ipml.storage.outbox import put
+from ipml.storage.outbox import Draft, put_all
 from ipml.storage.pseudonyms import encrypt, notifier_of, pseudonym_of
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -125,7 +125,7 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
         message = {"channel": "seller", "kind": "statement", "subject": "measure:1", "pseudonym": pseudonym}
         message |= {"now": NOON}
         letter = {"seller_id": NAME, "reference": "p", "language": "en", "subject": NAME, "text": PHONE}
-        put(connection, key="measure-1-imposed", body=letter, **message)
+        put_all(connection, [Draft(key="measure-1-imposed", body=letter, **message)])
         connection.execute(update(tables.outbox).values(state="delivered", settled_at=NOON, last_error=said))
         second_review = {"case_id": case_id, "kind": "audit", "wanted_at": NOON, "not_by": "ana", "token": 0}
         review_id = connection.scalars(

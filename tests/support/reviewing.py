@@ -28,7 +28,7 @@ def judge(
     by="ana",
     now=None,
     settings=DEFAULT_SETTINGS,
-    consequences=None,
+    actions=None,
     **said,
 ):
     """Claim a case, or the next one, and decide it; counterfeit has a ground."""
@@ -37,7 +37,7 @@ def judge(
         taken = claim(connection, by, case_id, settings=settings, now=now)
         assert taken is not None
         request = DecisionRequest(taken, verdict, **(ground | said))
-        return decide(connection, request, now=now, context=ReviewContext(settings, consequences))
+        return decide(connection, request, now=now, context=ReviewContext(settings, actions))
 
 
 def say_again(engine: Engine, by: str, verdicts: Mapping[int, Verdict], now: datetime, kind: str = "audit") -> None:

@@ -49,7 +49,7 @@ class Decided:
 @pytest.fixture
 def decided(engine: Engine) -> Decided:
     """Decide a case, with all that follows."""
-    judge(engine, 2, Verdict.COUNTERFEIT, consequences=Enforcement())
+    judge(engine, 2, Verdict.COUNTERFEIT, actions=Enforcement())
     with reading(engine) as connection:
         seller = connection.scalar(select(cases.c.seller_id).where(cases.c.case_id == 2))
         message = connection.scalar(select(measure_messages.c.key))

@@ -171,7 +171,7 @@ def market(judges: Any, engine: Engine, tmp_path: Path, open_door: Callable) -> 
     """Give an API with a key of each kind, where there is one of everything that can be asked after."""
     path = tmp_path / "keys"
     path.write_text("".join(f"{make_key(line)} {line}\n" for line in (*LINES, ALL)))
-    judge(engine, 2, Verdict.COUNTERFEIT, consequences=Enforcement())
+    judge(engine, 2, Verdict.COUNTERFEIT, actions=Enforcement())
     with reading(engine) as connection:
         seller = connection.scalar(select(cases.c.seller_id).where(cases.c.case_id == 2))
         message = connection.scalar(select(measure_messages.c.key))
@@ -250,7 +250,7 @@ def shops(judges: Any, engine: Engine, tmp_path: Path, open_door: Callable) -> C
 
 def test_the_name_of_a_key_stands_in_the_audit_trail(shops: Callable, engine: Engine) -> None:
     """Who put a seller on a list, answered a message, or filed an appeal; a key without a name is the platform's."""
-    judge(engine, 2, Verdict.COUNTERFEIT, consequences=Enforcement())
+    judge(engine, 2, Verdict.COUNTERFEIT, actions=Enforcement())
     with reading(engine) as connection:
         seller = connection.scalar(select(cases.c.seller_id).where(cases.c.case_id == 2))
         message = connection.scalar(select(measure_messages.c.key))

@@ -79,7 +79,7 @@ def test_error_pages(ana: TestClient) -> None:
 def test_a_failure_shows_no_traceback(app: FastAPI, visitor: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the program fails the page says so, and nothing of how; the headers are there."""
     app.add_api_route("/broken", lambda: 1 / 0)
-    app.state.actions["GET", "/broken"] = None
+    app.state.route_actions["GET", "/broken"] = None
     answer = TestClient(app, raise_server_exceptions=False).get("/broken")
     assert answer.status_code == 500
     assert "ZeroDivision" not in answer.text

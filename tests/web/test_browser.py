@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 from support.browser import check_fit, check_pages, log_in, press, serve_page, start_desk
 from support.casework import count_cases, judge, read_decisions
-from support.databases import copy_sqlite, open_hasty
+from support.databases import copy_sqlite, open_undurable
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
@@ -50,7 +50,7 @@ def shift(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes:
 @pytest.fixture
 def queue_of_many(shift: bytes, tmp_path: Path) -> Engine:
     """Return a copy of that database, open."""
-    return open_hasty(copy_sqlite(tmp_path, shift))
+    return open_undurable(copy_sqlite(tmp_path, shift))
 
 
 def make_hostile(scored: Callable, number: int) -> ScoredListing:

@@ -18,7 +18,7 @@ from support.casework import GROUND, count_cases, judge, read_case
 from support.databases import on_both
 from support.transactions import act, ask
 
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.records import Reason, Verdict
 from ipml.review import queue
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, export_cases, export_decisions
@@ -178,7 +178,7 @@ def test_work_begins_with_the_top_case_nobody_holds(engine: Engine, ana: TestCli
     assert "The queue is empty" in ana.get("/").text
 
 
-decide = partial(judge, consequences=Cooperation())
+decide = partial(judge, actions=Cooperation())
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, update
+from support.actions import COOPERATION
 from support.casework import judge
-from support.consequences import COOPERATION
 from support.databases import on_both
 from support.given_notices import POLICY, say
 from support.transactions import act, ask, execute
@@ -171,7 +171,7 @@ def decided(engine: Engine) -> Engine:
     """Decide most cases: of Vellmar three counterfeit of two sellers and one genuine, of Nordhale one of each."""
     act(engine, receive, say("L0000", "L0006", brand="Vellmar"), policy=POLICY, now=datetime.now(UTC))
     for case_id, is_fake in ((1, True), (2, True), (4, True), (7, False), (3, True), (6, False)):
-        judge(engine, case_id, Verdict.COUNTERFEIT if is_fake else Verdict.GENUINE, consequences=COOPERATION)
+        judge(engine, case_id, Verdict.COUNTERFEIT if is_fake else Verdict.GENUINE, actions=COOPERATION)
     return engine
 
 
@@ -238,7 +238,7 @@ def test_any_name_can_be_followed(engine: Engine, viewer: TestClient, scored: Ca
     names = ("100%", "a&b=c#d", "Ωmega / Söhne", "<b>", "\u202eevil")
     queue.enqueue(engine, [scored(number, brand=name) for number, name in enumerate(names, start=8)], joins_alike=False)
     for case_id in range(8, 13):
-        judge(engine, case_id, Verdict.COUNTERFEIT, consequences=COOPERATION)
+        judge(engine, case_id, Verdict.COUNTERFEIT, actions=COOPERATION)
     links = re.findall(r'href="(/brands/view[^"]*)"', viewer.get("/brands").text)
     assert len(links) == len(names)
     for link in links:

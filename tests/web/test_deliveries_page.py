@@ -28,7 +28,7 @@ def put(engine: Engine, number: int, channel: str = "platform", kind: str = "mea
     body = read_examples()[kind][channel]["data"]
     with writing(engine) as connection:
         told = {"channel": channel, "kind": kind, "subject": subject or f"subject:{number}", "body": body}
-        outbox.put(connection, key=key, pseudonym=None, now=now, **told)
+        outbox.put_all(connection, [outbox.Draft(key=key, pseudonym=None, now=now, **told)])
     return key
 
 

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from support.actions import COOPERATION, ENFORCEMENT
 from support.browser import check_pages, press, serve_page, start_desk
 from support.casework import judge, read_case, read_decisions
-from support.consequences import COOPERATION, ENFORCEMENT
-from support.databases import copy_sqlite, on_both, open_hasty
+from support.databases import copy_sqlite, on_both, open_undurable
 from support.staff import CHEAP, PASSWORD
 from support.transactions import act, ask, execute
 from support.visitors import plain
 
-from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty, lift_measure
+from ipml.enforcement.actions import change_measure, confirm_penalty, lift_measure
 from ipml.enforcement.appeals.appeal import list_appeals
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
@@ -31,6 +31,7 @@ from ipml.enforcement.penalties.links import Link, recommend_linked
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.delivery import note_answer
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.records import Verdict
@@ -41,7 +42,7 @@ from ipml.storage.database import writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 
-decide = partial(judge, verdict=Verdict.COUNTERFEIT, consequences=COOPERATION)
+decide = partial(judge, verdict=Verdict.COUNTERFEIT, actions=COOPERATION)
 
 
 def kinds_of(engine: Engine, case_id: int = 1) -> list[tuple[str, bool]]:
@@ -280,7 +281,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
         if number % 7 not in (6, 0) and read_case(engine, number).state == "open":
             said = {"ground": list(queue.GROUNDS)[number % 3], "note": "see picture 3" if number == 1 else ""}
             by = "ana" if number % 5 else "lea"
-            judge(engine, number, Verdict.COUNTERFEIT, by, **said, consequences=ENFORCEMENT)
+            judge(engine, number, Verdict.COUNTERFEIT, by, **said, actions=ENFORCEMENT)
     with writing(engine) as connection:
         keys = connection.scalars(tables.outbox.select().with_only_columns(tables.outbox.c.key)).all()
         for number, key in enumerate(keys):
@@ -288,7 +289,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
                 note_answer(connection, key, "refused" if number % 9 == 4 else "done", "platform", now, why="busy")
         told = tables.outbox.c.channel == "seller"
         connection.execute(tables.outbox.update().where(told).values(state="delivered", settled_at=now))
-    run_appeal_deadlines(engine, consequences=ENFORCEMENT)
+    run_appeal_deadlines(engine, actions=ENFORCEMENT)
     first = ask(engine, find_measures, case_id=2)[0]
     order = MeasureOrder(MeasureKind.REMOVE_IN, "a licence for Spain", ("DE", "FR"))
     act(engine, change_measure, first.measure_id, order, "lea", policy)
@@ -307,7 +308,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
 @pytest.fixture
 def desk(morning: bytes, tmp_path: Path) -> Engine:
     """Return a copy of that database, open so that decisions have consequences."""
-    return open_hasty(copy_sqlite(tmp_path, morning))
+    return open_undurable(copy_sqlite(tmp_path, morning))
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def fuzzed_api(request, filled, tmp_path_factory, share_door):
         path.write_text(f"{KEY} {','.join(PURPOSES)} notifier=*\n")
         headers = {"Authorization": f"Bearer {KEY}"}
     engine = copy_memory(filled)
-    judge(engine, 2, Verdict.COUNTERFEIT, consequences=Enforcement())
+    judge(engine, 2, Verdict.COUNTERFEIT, actions=Enforcement())
     yield str(share_door(make_access(path, "127.0.0.1"), engine).base_url), headers
     engine.dispose()
 

@@ -17,20 +17,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 from support import given_notices
+from support.actions import COOPERATION
 from support.browser import CHEAP
 from support.casework import judge
-from support.consequences import COOPERATION
 from support.transactions import act, ask
 from support.visitors import open_browser
 
 from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.notices.intake import receive
-from ipml.enforcement.actions import MeasureOrder, change_measure
+from ipml.enforcement.actions import change_measure
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.kit.hostile_text import is_invisible, show_invisible
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
@@ -139,7 +140,7 @@ def hostile(engine: Engine) -> list[int]:
     numbers = [case.case_id for case in ask(engine, queue.list_cases, state=None, limit=100) if case.case_id > 7]
     for number, payload in zip(numbers[::2], PAYLOADS, strict=False):
         verdict = Verdict.ESCALATE if number % 3 else Verdict.GENUINE
-        judge(engine, number, verdict, "lea", note=payload, consequences=COOPERATION)
+        judge(engine, number, verdict, "lea", note=payload, actions=COOPERATION)
     return numbers
 
 
@@ -181,7 +182,7 @@ def make_consequences(engine: Engine, payload: str, number: int, policy: Enforce
     """Decide a hostile listing, let its seller appeal, change its measure, and answer."""
     scored, case_id = make_hostile(payload, number), 8 + number
     queue.enqueue(engine, [replace(scored, listing=replace(scored.listing, title=f"{number} {payload}"))])
-    judge(engine, case_id, Verdict.COUNTERFEIT, note=f"note {payload}", consequences=COOPERATION)
+    judge(engine, case_id, Verdict.COUNTERFEIT, note=f"note {payload}", actions=COOPERATION)
     with writing(engine) as connection:
         file_appeal(connection, case_id, scored.listing.seller_id, f"appeal {payload}")
         (measure,) = find_measures(connection, case_id=case_id)

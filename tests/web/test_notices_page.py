@@ -10,9 +10,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, insert, update
+from support.actions import COOPERATION
 from support.browser import check_pages, press, serve_page, start_desk
 from support.casework import judge
-from support.consequences import COOPERATION
 from support.given_notices import POLICY, WORDS, complain, offer, say
 from support.transactions import act, ask, execute
 from support.visitors import plain
@@ -96,7 +96,7 @@ def test_the_list_shows_what_waits(lead: TestClient, give: Callable[[Notice], Re
     assert "<summary>Explanation</summary>" in lead.get("/cases/1").text  # a long explanation is folded
     execute(engine, update(cases).values(due_at=datetime.now(UTC) - timedelta(hours=2)))
     assert "1 overdue" in plain(lead.get("/notices").text)
-    judge(engine, 1, Verdict.COUNTERFEIT, by="lea", ground="declared_replica", consequences=COOPERATION)
+    judge(engine, 1, Verdict.COUNTERFEIT, by="lea", ground="declared_replica", actions=COOPERATION)
     assert 'href="/notices/2"' in lead.get("/notices?state=settled").text
     assert "1 of 1" in plain(lead.get("/notifiers").text)
 
@@ -224,7 +224,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ):
         act(engine, receive, notice, policy=POLICY, now=now - timedelta(hours=hours))
     for case_id in (1, 2, 3, 5, 6, 8, 9, 10, 12):
-        judge(engine, case_id, Verdict.COUNTERFEIT if case_id % 4 else Verdict.GENUINE, consequences=COOPERATION)
+        judge(engine, case_id, Verdict.COUNTERFEIT if case_id % 4 else Verdict.GENUINE, actions=COOPERATION)
     with serve_page(engine) as address:
         yield address
 

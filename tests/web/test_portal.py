@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, update
+from support.actions import COOPERATING, COOPERATION
 from support.brand_world import (
     ADDRESSES,
     BRANDS,
@@ -28,8 +29,7 @@ from support.brand_world import (
     sellers_of,
 )
 from support.browser import check_pages, note_complaints, serve_page
-from support.consequences import COOPERATING, COOPERATION
-from support.databases import copy_memory, copy_sqlite, open_hasty, save_memory
+from support.databases import copy_memory, copy_sqlite, open_undurable, save_memory
 from support.picture_host import serve_pictures
 from support.staff import CHEAP, PASSWORD
 from support.transactions import ask, read_rows
@@ -168,12 +168,12 @@ def test_an_answer_counts_until_the_term_has_taken_its_course(engine, references
     with writing(engine) as connection:
         delivered = {"state": "delivered", "settled_at": now - timedelta(days=40)}
         connection.execute(update(outbox).where(outbox.c.subject.like("counter-notice:%")).values(delivered))
-    run_appeal_deadlines(engine, now=now - timedelta(days=39), consequences=COOPERATION)
+    run_appeal_deadlines(engine, now=now - timedelta(days=39), actions=COOPERATION)
     page = client.get(address).text
     assert "Answer before" in page
     assert "overdue by" in page
     for days in range(4):
-        run_appeal_deadlines(engine, now=now + timedelta(days=days), consequences=COOPERATION)
+        run_appeal_deadlines(engine, now=now + timedelta(days=days), actions=COOPERATION)
     assert "the listing was reinstated" in client.get(address).text
     refused = client.post(f"{address}/answer", data=form)
     assert refused.status_code == 409
@@ -436,7 +436,7 @@ class Desk(NamedTuple):
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """Serve the marketplace of two brands."""
-    engine = open_hasty(copy_sqlite(tmp_path_factory.mktemp("portal")))
+    engine = open_undurable(copy_sqlite(tmp_path_factory.mktemp("portal")))
     references = fill(engine)
     with serve_page(engine) as address:
         yield Desk(address, references["Vellmar"])

@@ -262,7 +262,7 @@ def test_what_waits_is_shown_and_looked_up_every_ten_seconds(engine: Engine, tmp
     with writing(engine) as connection:
         an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
         what = {"channel": "platform", "kind": "measure", "body": {}, "pseudonym": None, "now": an_hour_ago}
-        outbox.put(connection, key="1", subject="measure:1", **what)
+        outbox.put_all(connection, [outbox.Draft(key="1", subject="measure:1", **what)])
     assert 'channel="platform"' not in read_facts(facts)
     seconds[0] = 11.0
     shown = read_facts(facts)

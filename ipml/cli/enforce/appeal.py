@@ -91,7 +91,7 @@ def holder_acted(
 
     Example: ipml enforce appeal holder-acted 3 --reference "LG Hamburg 312 O 5/26"
     """
-    from ipml.cooperation.consequences import Cooperation
+    from ipml.cooperation.actions import Cooperation
     from ipml.enforcement.appeals import resolution
 
     if [bool(reference), withdrew, extend].count(True) != 1:
@@ -101,7 +101,7 @@ def holder_acted(
             deadline = resolution.change_term(connection, appeal, "extend", name)
             said = f"Appeal {appeal}: the rights holder has until {show_minute(deadline.due_at)}."
         elif withdrew:
-            ended = resolution.holder_withdrew(connection, appeal, name, consequences=Cooperation())
+            ended = resolution.holder_withdrew(connection, appeal, name, actions=Cooperation())
             said = f"Appeal {appeal} is {ended.state}."
         else:
             acted = resolution.holder_acted(connection, appeal, reference or "", name)

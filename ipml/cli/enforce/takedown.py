@@ -20,8 +20,8 @@ from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
-    from ipml.enforcement.actions import MeasureOrder
     from ipml.enforcement.ledger import LedgerEntry
+    from ipml.enforcement.takedown.changes import MeasureOrder
     from ipml.enforcement.takedown.measures import Measure, Span
 
 
@@ -133,8 +133,8 @@ def _hours(span: object) -> str:
 
 def _read_order(kind: str, why: str, countries: str, days: float | None) -> MeasureOrder:
 
-    from ipml.enforcement.actions import MeasureOrder
     from ipml.enforcement.restrictions import MeasureKind
+    from ipml.enforcement.takedown.changes import MeasureOrder
 
     if kind not in tuple(MeasureKind):
         raise UnusableSetting("kind", repr(kind[:80]), f"one of {', '.join(MeasureKind)}")
@@ -159,7 +159,7 @@ def status(database: Database = None) -> None:
 
     Example: ipml enforce automatic status
     """
-    from ipml.enforcement.automation.promises import read_standings
+    from ipml.enforcement.automation.guarantees import read_standings
     from ipml.enforcement.policy import load_enforcement_policy
 
     policy = load_enforcement_policy()
@@ -192,11 +192,11 @@ def withdraw(brand: Brand = None, why: Reason = "", *, user: ActingUser) -> None
 
     Example: ipml enforce automatic withdraw Acme --why "Parallel imports since Monday"
     """
-    from ipml.enforcement.automation.promises import withdraw as withdraw_promise
+    from ipml.enforcement.automation.guarantees import withdraw as withdraw_guarantee
     from ipml.enforcement.policy import load_enforcement_policy
 
     with user.acting(Action.CHANGE_AUTOMATION) as (connection, name):
-        withdraw_promise(connection, load_enforcement_policy(), brand, name, why)
+        withdraw_guarantee(connection, load_enforcement_policy(), brand, name, why)
     typer.echo(f"Nothing more is done without review to {brand or 'any brand'}.")
 
 
@@ -207,7 +207,7 @@ def allow(brand: Brand = None, why: Reason = "", *, user: ActingUser) -> None:
 
     Example: ipml enforce automatic allow Acme
     """
-    from ipml.enforcement.automation.promises import allow as allow_again
+    from ipml.enforcement.automation.guarantees import allow as allow_again
     from ipml.enforcement.policy import load_enforcement_policy
 
     with user.acting(Action.CHANGE_AUTOMATION) as (connection, name):
@@ -228,7 +228,8 @@ def ledger(
 
     Example: ipml enforce ledger --out ledger.csv
     """
-    from ipml.enforcement.ledger import find_alarms, read_ledger
+    from ipml.enforcement.fairness import find_alarms
+    from ipml.enforcement.ledger import read_ledger
     from ipml.enforcement.policy import load_enforcement_policy
 
     check_outputs(out, force=force)

@@ -371,19 +371,20 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
         serialise(connection, Lock.APPEND_TO_AUDIT)  # before the item rows: decisions lock in this order
         results = [(row, at) for (row, _), at in zip(pointed, joined, strict=True) if at.pseudonym]
         found = [(row.item_id, at) for row, at in results if at.case_id is not None or row.pseudonym is None]
-        with audit.together(connection):
+        with audit.collect(connection) as batch:
             for item_id, at in found:
-                _keep_joined(connection, item_id, at, notifier.pseudonym, policy.notices, now)
+                _keep_joined(batch, item_id, at, notifier.pseudonym, policy.notices, now)
         _note_cases(connection, _SYSTEM, notice_id, [at.case_id for _, at in found if at.case_id is not None], now)
         settle_notices(connection, [notice_id], now, policy.notifiers)
         return sum(at.case_id is not None for _, at in found)
 
 
 def _keep_joined(
-    connection: Connection, item_id: int, at: Joined, theirs: str, rules: NoticeRules, now: datetime
+    batch: audit.AuditBatch, item_id: int, at: Joined, theirs: str, rules: NoticeRules, now: datetime
 ) -> None:
     """Store the match of a listing with the item and with the notifier's items that repeat it."""
     assert at.pseudonym is not None
+    connection = batch.connection
     query = select(notice_items).where(or_(notice_items.c.item_id == item_id, notice_items.c.repeats == item_id))
     for row in connection.execute(query.order_by(notice_items.c.item_id)).all():
         noted = _read_noted(connection, row.pseudonym or theirs, row.location, rules)
@@ -395,4 +396,4 @@ def _keep_joined(
             settled_at = None if at.state in ("unknown", "waiting") else now
             fields |= {"state": at.state, "decision_id": at.decision_id, "settled_at": settled_at}
         change = update(notice_items).where(notice_items.c.item_id == row.item_id).values(fields)
-        audit.change_rows(connection, change, _SYSTEM, "item joined", at=now)
+        audit.change_rows(batch, change, _SYSTEM, "item joined", at=now)

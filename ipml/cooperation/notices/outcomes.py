@@ -29,7 +29,7 @@ from ipml.kit.moments import write_moment
 from ipml.records import Decision, Reversal
 from ipml.review.cases import StoredCase, find_case, find_cases, pass_on_notices
 from ipml.review.decisions import GROUNDS
-from ipml.review.reversals import Made, find_decisions, stands
+from ipml.review.reversals import CaseDecision, find_decisions, stands
 from ipml.storage import outbox
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, in_batches, reading, serialise
@@ -71,15 +71,16 @@ def tell_outcomes(connection: Connection, notice_ids: Sequence[int], at: datetim
         _tell(connection, _read(connection, some), at, rules)
 
 
-def _tell(connection: Connection, found: Sequence[Row[Any]], at: datetime, rules: NotifierRules) -> None:
+def _tell(trail: audit.Trail, found: Sequence[Row[Any]], at: datetime, rules: NotifierRules) -> None:
     """Send the state of notices, given all their items in order; it replaces undelivered messages."""
+    connection = audit.connection_of(trail)
     by_notice = {number: list(items) for number, items in groupby(found, key=lambda row: row.notice_id)}
     keys = outbox.find_all_keys(connection, [subject_of(number) for number in by_notice], OUTCOME, CORRECTION)
     sent = [key for of_one in keys.values() for key in of_one]
-    may_have_arrived = outbox.withdraw(connection, sent, by="ipml", now=at)
+    may_have_arrived = outbox.withdraw(trail, sent, by="ipml", now=at)
     answered = {subject for subject, of_one in keys.items() if not may_have_arrived.isdisjoint(of_one)}
     drafts = [_draft_outcome(items, subject_of(number) in answered, at, rules) for number, items in by_notice.items()]
-    outbox.put_all(connection, [draft for draft in drafts if draft is not None])
+    outbox.put_all(trail, [draft for draft in drafts if draft is not None])
 
 
 def _read(connection: Connection, notice_ids: Sequence[int]) -> list[Row[Any]]:
@@ -172,27 +173,29 @@ SETTLED = ("upheld", "rejected", "undecided")
 
 
 def settle_decided(
-    connection: Connection, made: Sequence[Made], rules: NotifierRules, at: datetime | None = None
+    trail: audit.Trail, made: Sequence[CaseDecision], rules: NotifierRules, at: datetime | None = None
 ) -> None:
     """Settle the items that wait for cases just decided, and notify the notifiers of notices settled with them.
 
     It runs in the transaction of the decisions; each settled notice gets one message.
     """
     verdicts = {case.case_id: decision for case, decision in made if decision.verdict in STATE_OF_VERDICT}
+    connection = audit.connection_of(trail)
     waiting = _find_waiting(connection, verdicts)
     if not waiting:
         return
     serialise(connection, Lock.APPEND_TO_AUDIT)  # so that the second of two decisions on one notice sees the first
-    _settle(connection, [(item, verdicts[item.case_id]) for item in waiting], at)
+    _settle(trail, [(item, verdicts[item.case_id]) for item in waiting], at)
     at = at or max(decision.decided_at for decision in verdicts.values())
-    settle_notices(connection, {item.notice_id for item in waiting}, at, rules)
+    settle_notices(trail, {item.notice_id for item in waiting}, at, rules)
 
 
-def settle_notices(connection: Connection, notice_ids: Collection[int], at: datetime, rules: NotifierRules) -> None:
+def settle_notices(trail: audit.Trail, notice_ids: Collection[int], at: datetime, rules: NotifierRules) -> None:
     """Settle those of some notices without open items, and notify their notifiers.
 
     It is also for items settled without a new decision, as by the intake of a notice on a listing taken down before.
     """
+    connection = audit.connection_of(trail)
     for some in in_batches(sorted(notice_ids)):
         is_open = select(1).where(notice_items.c.notice_id == notices.c.notice_id, notice_items.c.state.in_(OPEN))
         is_one = notices.c.notice_id.in_(some)
@@ -200,8 +203,8 @@ def settle_notices(connection: Connection, notice_ids: Collection[int], at: date
         settled = connection.scalars(query.values(settled_at=at).returning(notices.c.notice_id)).all()
         if settled:
             found = _read(connection, settled)
-            _note_settled(connection, found, at)
-            _tell(connection, found, at, rules)
+            _note_settled(trail, found, at)
+            _tell(trail, found, at, rules)
 
 
 def reopen(connection: Connection, reversal: Reversal, rules: NotifierRules) -> None:
@@ -344,7 +347,7 @@ def _find_waiting(connection: Connection, case_ids: Iterable[int]) -> list[Row[A
     return found
 
 
-def _settle(connection: Connection, found: Iterable[tuple[Row[Any], Decision]], at: datetime | None = None) -> None:
+def _settle(trail: audit.Trail, found: Iterable[tuple[Row[Any], Decision]], at: datetime | None = None) -> None:
     settled = [
         {
             "number": item.item_id,
@@ -355,26 +358,27 @@ def _settle(connection: Connection, found: Iterable[tuple[Row[Any], Decision]], 
         }
         for item, decision in found
     ]
-    _change(connection, settled)
+    _change(trail, settled)
 
 
-def _change(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def _change(trail: audit.Trail, rows: Sequence[Mapping[str, Any]]) -> None:
     names = [name for name in rows[0] if name != "number"]
     query = update(notice_items).where(notice_items.c.item_id == bindparam("number"))
-    connection.execute(query.values({name: bindparam(name) for name in names}), list(rows))
-    _note_items(connection, "item settled", [(row["number"], row["settled_at"]) for row in rows])
+    changes = query.values({name: bindparam(name) for name in names})
+    audit.connection_of(trail).execute(changes, list(rows))
+    _note_items(trail, "item settled", [(row["number"], row["settled_at"]) for row in rows])
 
 
-def _note_items(connection: Connection, action: str, items: Iterable[tuple[int, datetime]]) -> None:
+def _note_items(trail: audit.Trail, action: str, items: Iterable[tuple[int, datetime]]) -> None:
     audit_events = [audit.AuditEvent(at, "ipml", action, f"item:{number}", {}) for number, at in items]
-    audit.append_events(connection, audit_events)
+    audit.append_events(trail, audit_events)
 
 
-def _note_settled(connection: Connection, found: Sequence[Row[Any]], at: datetime) -> None:
+def _note_settled(trail: audit.Trail, found: Sequence[Row[Any]], at: datetime) -> None:
     entries: list[tuple[str, dict[str, audit.Value]]] = []
     for number, items in groupby(found, key=lambda row: row.notice_id):
         entries.append((subject_of(number), {**Counter(item.state for item in items)}))
-    audit.append_all(connection, "ipml", "notice settled", entries, at=at)
+    audit.append_all(trail, "ipml", "notice settled", entries, at=at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,15 +81,19 @@ def send_to_notifier(
     """
     if notifier.address is None:
         return False
-    outbox.put(
+    outbox.put_all(
         connection,
-        key=key,
-        channel=CHANNEL,
-        kind=kind,
-        subject=subject,
-        body={"to": notifier.address, **body},
-        pseudonym=encrypted_for or notifier.pseudonym,
-        now=at,
+        [
+            outbox.Draft(
+                key=key,
+                channel=CHANNEL,
+                kind=kind,
+                subject=subject,
+                body={"to": notifier.address, **body},
+                pseudonym=encrypted_for or notifier.pseudonym,
+                now=at,
+            )
+        ],
     )
     return True
 

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from ipml.cooperation.reports.period import ReportScope, add_up
-from ipml.enforcement.automation.promises import InForce, find_times_in_force
+from ipml.enforcement.automation.guarantees import InForce, find_times_in_force
 from ipml.records import Verdict
 from ipml.review.cases import STATES
 from ipml.review.quality.precision import (

@@ -41,21 +41,25 @@ def write_seller(
         return False
     language = rules.language_for(listing.country, keys.find_language(appeal.pseudonym) or listing.seller_language)
     subject, text = compose(appeal, what, listing, language, why)
-    outbox.put(
+    outbox.put_all(
         connection,
-        key=outbox.make_key(f"appeal-{appeal.appeal_id}-{what.replace('_', '-')}"),
-        channel="seller",
-        kind="appeal",
-        subject=appeal.name,
-        body={
-            "seller_id": seller_id,
-            "reference": appeal.name,
-            "language": language,
-            "subject": subject,
-            "text": text,
-        },
-        pseudonym=appeal.pseudonym,
-        now=at,
+        [
+            outbox.Draft(
+                key=outbox.make_key(f"appeal-{appeal.appeal_id}-{what.replace('_', '-')}"),
+                channel="seller",
+                kind="appeal",
+                subject=appeal.name,
+                body={
+                    "seller_id": seller_id,
+                    "reference": appeal.name,
+                    "language": language,
+                    "subject": subject,
+                    "text": text,
+                },
+                pseudonym=appeal.pseudonym,
+                now=at,
+            )
+        ],
     )
     return True
 
@@ -79,15 +83,19 @@ def pass_on(
     connection: Connection, appeal: Appeal, text: str, listing: Listing, profile: TermsProfile, at: datetime
 ) -> None:
     """Send a counter-notice to the rights holder, with only the seller data that the profile allows."""
-    outbox.put(
+    outbox.put_all(
         connection,
-        key=outbox.make_key(f"appeal-{appeal.appeal_id}-passed-on"),
-        channel="holder",
-        kind="counter_notice",
-        subject=passed_on_subject(appeal.appeal_id),
-        body=_tell_holder(appeal, text, listing, profile),
-        pseudonym=appeal.pseudonym,
-        now=at,
+        [
+            outbox.Draft(
+                key=outbox.make_key(f"appeal-{appeal.appeal_id}-passed-on"),
+                channel="holder",
+                kind="counter_notice",
+                subject=passed_on_subject(appeal.appeal_id),
+                body=_tell_holder(appeal, text, listing, profile),
+                pseudonym=appeal.pseudonym,
+                now=at,
+            )
+        ],
     )
 
 

@@ -42,7 +42,7 @@ class Penalised:
 def soften(connection: Connection, measure_id: int, kind: MeasureKind, by: str, why: str, at: datetime) -> int:
     """Replace a measure by a milder one with the same end, notify the seller, and return the new measure's number."""
     policy, old = load_enforcement_policy(), get_measure(connection, measure_id)
-    milder = changes.replace(connection, measure_id, kind, by, why, at, until=old.until)
+    milder = changes.replace(connection, measure_id, changes.MeasureOrder(kind, why, until=old.until), by, at)
     tell_lifted(connection, changes.restriction_of(connection, old), "replaced", at, policy)
     case = find_case(connection, milder.case_id)
     store_stakes(connection, [(milder, case, decode_listing(case.snapshot))], policy)

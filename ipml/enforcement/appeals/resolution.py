@@ -58,7 +58,7 @@ from ipml.records import Verdict
 from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.cases import find_cases
 from ipml.review.corrections import Correction, CorrectionRequest, NearDuplicates, correct
-from ipml.review.reversals import Consequences, find_decisions, stands
+from ipml.review.reversals import DecisionActions, find_decisions, stands
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, reading, writing
 from ipml.storage.pseudonyms import encrypt
@@ -94,7 +94,7 @@ def decide_appeal(
     near_duplicates: NearDuplicates = NearDuplicates.QUEUE,
     rules: AppealRules | None = None,
     now: datetime | None = None,
-    consequences: Consequences | None = None,
+    actions: DecisionActions | None = None,
 ) -> Appeal:
     """Decide an appeal and correct the error in one transaction; the seller receives the reasons.
 
@@ -106,7 +106,7 @@ def decide_appeal(
 
     The second and third apply to measures only. `why` is sent to the seller, at most 5,000 characters.
     `near_duplicates` applies if the verdict was wrong: the treatment of near-duplicates decided with the listing.
-    `consequences` undoes and applies the consequences of the old and the new decision.
+    `actions` undoes and applies the consequences of the old and the new decision.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def decide_appeal(
     _refuse(connection, appeal, by, now)
     listing = read_listing(connection, appeal.case_id, appeal.decision_id)
     appeal = move(connection, appeal, event)
-    made = _put_right(connection, appeal, event, by, measure, near_duplicates, rules, now, consequences)
+    made = _put_right(connection, appeal, event, by, measure, near_duplicates, rules, now, actions)
     stop_all(connection, running, by, now)
     store_outcome(connection, appeal, by, why, now, measure, **_describe(made), queued=made.n_queued)
     write_seller(connection, appeal, event.value.replace(" ", "_"), listing, rules, now, why)
@@ -152,7 +152,7 @@ def restore(
     by: str,
     rules: AppealRules,
     at: datetime,
-    consequences: Consequences | None,
+    actions: DecisionActions | None,
 ) -> Appeal:
     """End a restriction because the rights holder gave up or stayed silent, without a judgement of the listing.
 
@@ -162,7 +162,7 @@ def restore(
     listing = read_listing(connection, appeal.case_id, appeal.decision_id)
     why = f"{event}, appeal {appeal.appeal_id}"
     said = (Verdict.CANNOT_TELL, NearDuplicates.STAND, by, why)
-    made = _end_restriction(connection, appeal, *said, at, consequences)
+    made = _end_restriction(connection, appeal, *said, at, actions)
     store_outcome(connection, appeal, by, event.value, at, None, **_describe(made))
     write_seller(connection, appeal, "restored", listing, rules, at)
     return appeal
@@ -212,11 +212,11 @@ def _put_right(
     near_duplicates: NearDuplicates,
     rules: AppealRules,
     at: datetime,
-    consequences: Consequences | None,
+    actions: DecisionActions | None,
 ) -> Correction:
     why = f"appeal {appeal.appeal_id} {event}"
     if event is AppealEvent.GRANTED:
-        return _end_restriction(connection, appeal, Verdict.GENUINE, near_duplicates, by, why, at, consequences)
+        return _end_restriction(connection, appeal, Verdict.GENUINE, near_duplicates, by, why, at, actions)
     if event is AppealEvent.MEASURE_LIFTED:
         lift_measure(connection, _find_running(connection, appeal, at)[0], by, why, at)
     elif measure is not None:
@@ -253,7 +253,7 @@ def _end_restriction(
     by: str,
     why: str,
     at: datetime,
-    consequences: Consequences | None,
+    actions: DecisionActions | None,
 ) -> Correction:
     """Lift the contested penalty, or correct the decision with all its consequences."""
     kind, number = parse_subject(appeal.subject)
@@ -265,7 +265,7 @@ def _end_restriction(
         return Correction()  # reversed by others meanwhile
     origin = "appeal" if verdict is Verdict.GENUINE else "deadline"
     request = CorrectionRequest(verdict, by, why, at, origin, near_duplicates)
-    return correct(connection, decision_id, request, consequences)
+    return correct(connection, decision_id, request, actions)
 
 
 def _find_standing(connection: Connection, appeal: Appeal) -> int | None:
@@ -309,13 +309,13 @@ def holder_withdrew(
     *,
     rules: AppealRules | None = None,
     now: datetime | None = None,
-    consequences: Consequences | None = None,
+    actions: DecisionActions | None = None,
 ) -> Appeal:
     """Record that the rights holder gives up: the restriction ends at once. Raises IllegalStep or NotFound."""
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
     appeal = find_appeal(connection, appeal_id, lock=True)
-    appeal = restore(connection, appeal, AppealEvent.HOLDER_WITHDREW, by, rules, now, consequences)
+    appeal = restore(connection, appeal, AppealEvent.HOLDER_WITHDREW, by, rules, now, actions)
     stop_all(connection, running, by, now)
     return appeal
 
@@ -353,7 +353,7 @@ def run_appeal_deadlines(
     *,
     rules: AppealRules | None = None,
     now: datetime | None = None,
-    consequences: Consequences | None = None,
+    actions: DecisionActions | None = None,
 ) -> DeadlineResult:
     """Begin the deadlines whose event has occurred, and expire those that two readings of the clock found past.
 
@@ -366,7 +366,7 @@ def run_appeal_deadlines(
         engine,
         now,
         rules.confirm,
-        lambda connection, deadline, at: _follow(connection, deadline, at, rules, consequences),
+        lambda connection, deadline, at: _follow(connection, deadline, at, rules, actions),
         lambda deadline: _is_followed(deadline, rules),
     )
 
@@ -449,10 +449,10 @@ def _is_followed(deadline: Deadline, rules: AppealRules) -> bool:
 
 
 def _follow(
-    connection: Connection, deadline: Deadline, now: datetime, rules: AppealRules, consequences: Consequences | None
+    connection: Connection, deadline: Deadline, now: datetime, rules: AppealRules, actions: DecisionActions | None
 ) -> None:
     """Apply the effect of an expiry; a filing deadline or a late decision has none."""
     if rules.load_profile(deadline.profile).stage(deadline.stage).at_expiry != "restore":
         return
     appeal = find_appeal(connection, parse_subject(deadline.subject)[1], lock=True)
-    restore(connection, appeal, AppealEvent.HOLDER_SILENT, DEADLINES, rules, now, consequences)
+    restore(connection, appeal, AppealEvent.HOLDER_SILENT, DEADLINES, rules, now, actions)

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, exists, func, insert, select, update
 
-from ipml.enforcement.automation.promises import PromiseStanding, find_model_version, is_in_force, review_promises
+from ipml.enforcement.automation.guarantees import GuaranteeStanding, find_model_version, is_in_force, review_guarantees
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy
 from ipml.records import Decision, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.snapshot import decode, decode_listing
@@ -25,7 +25,7 @@ from ipml.review.near_duplicates.clusters import lock_clusters
 from ipml.review.quality.blind_reviews import draw_uniform
 from ipml.review.quality.second_person import find_second_person_obstacles
 from ipml.review.ranking.list_marks import find_marks
-from ipml.review.reversals import Consequences, ReviewContext, by_people, is_last_verdict
+from ipml.review.reversals import DecisionActions, ReviewContext, by_people, is_last_verdict
 from ipml.review.sampling.exploration import get_seed
 from ipml.review.sellers.seller_lists import ListKind
 from ipml.settings import SecondPersonRule, Settings
@@ -150,13 +150,13 @@ def act(
     now: datetime | None = None,
     *,
     progress: Callable[[int], None] | None = None,
-    consequences: Consequences | None = None,
+    actions: DecisionActions | None = None,
 ) -> Acted:
     """Decide the open cases of brands whose guarantee is in force, and draw those that measure its precision.
 
     Does nothing unless the policy says `is_on`. Guarantees are assessed anew every 500 cases. Verdicts that need a
     second person by the settings are never given. `progress` receives the number of cases read so far. Without
-    `consequences`, decisions have no effects.
+    `actions`, decisions have no effects.
     """
     rules = policy.automatic
     if not rules.is_on or not rules.brands:
@@ -165,11 +165,11 @@ def act(
     with writing(engine) as connection:
         seed = get_seed(connection, now=now)
     actor = f"policy:{policy.digest[:8]}"
-    run = _Run(engine, policy, rules, settings.second_person, actor, seed, now, consequences)
+    run = _Run(engine, policy, rules, settings.second_person, actor, seed, now, actions)
     last = seen = 0
     while True:
         with writing(engine) as connection:
-            standings = review_promises(connection, policy, now)
+            standings = review_guarantees(connection, policy, now)
             version = find_model_version(connection)
         rows = run.find_batch(version, last)
         if not rows:
@@ -189,7 +189,7 @@ class _Run:
     actor: str
     seed: str
     now: datetime
-    consequences: Consequences | None
+    actions: DecisionActions | None
     decided: int = 0
     drawn: int = 0
     left: Counter[str] = field(default_factory=Counter)
@@ -201,7 +201,7 @@ class _Run:
         with reading(self.engine) as connection:
             return read_cases(connection, query)
 
-    def take(self, rows: Sequence[StoredCase], standings: Mapping[str, PromiseStanding]) -> None:
+    def take(self, rows: Sequence[StoredCase], standings: Mapping[str, GuaranteeStanding]) -> None:
         """Draw some of the cases for people, and decide others."""
         eligible = [row for row in rows if (row.score or 0) >= min(self.rules.for_brand(row.brand or "").thresholds)]
         drawn = {
@@ -210,7 +210,7 @@ class _Run:
         with reading(self.engine) as connection:
             chosen = self._find_free(connection, [row for row in eligible if row.case_id in drawn])
         self._draw(chosen, standings)
-        due: dict[int, PromiseStanding] = {}
+        due: dict[int, GuaranteeStanding] = {}
         for row in eligible:
             standing = standings[row.brand or ""]
             if row.case_id in drawn or not standing.is_in_force or (row.score or 0) < standing.threshold:
@@ -236,7 +236,7 @@ class _Run:
     def _uniform_of(self, row: StoredCase) -> float:
         return draw_uniform("automatic", self.seed, row.listing_key)
 
-    def _draw(self, rows: Sequence[StoredCase], standings: Mapping[str, PromiseStanding]) -> None:
+    def _draw(self, rows: Sequence[StoredCase], standings: Mapping[str, GuaranteeStanding]) -> None:
         """Store the draws, except of cases changed or claimed meanwhile."""
         if not rows:
             return
@@ -265,7 +265,7 @@ class _Run:
                 audit.append(connection, self.actor, "drew", "automatic draws", span, at=self.now)
         self.drawn += len(values)
 
-    def _decide(self, connection: Connection, some: Sequence[tuple[int, PromiseStanding]]) -> int:
+    def _decide(self, connection: Connection, some: Sequence[tuple[int, GuaranteeStanding]]) -> int:
         """Decide the cases that are unchanged, in the policy's name; return how many."""
         due = dict(some)
         locked = lock_clusters(connection, due)
@@ -274,7 +274,7 @@ class _Run:
         self.left.update(why for why in obstacles.values() if why)
         free = [row for row in rows if not obstacles[row.case_id]]
         wanted = [(row, self._make_decision(row, due[row.case_id])) for row in free]
-        made = record_all(connection, wanted, _BY_POLICY, ReviewContext(consequences=self.consequences))
+        made = record_all(connection, wanted, _BY_POLICY, ReviewContext(actions=self.actions))
         basis = [
             {
                 "decision_id": decision.decision_id,
@@ -288,13 +288,13 @@ class _Run:
             connection.execute(insert(automatic_decisions), basis)
         return len(made)
 
-    def _make_decision(self, row: StoredCase, standing: PromiseStanding) -> Decision:
+    def _make_decision(self, row: StoredCase, standing: GuaranteeStanding) -> Decision:
         ground = choose_ground(decode(row.snapshot), self.rules)
         said = (Verdict.COUNTERFEIT, ground, self._explain(standing), self.actor, self.now)
         return Decision(0, row.case_id, row.listing_id, *said)
 
     def _find_obstacles(
-        self, connection: Connection, rows: Sequence[StoredCase], due: Mapping[int, PromiseStanding]
+        self, connection: Connection, rows: Sequence[StoredCase], due: Mapping[int, GuaranteeStanding]
     ) -> dict[int, str | None]:
         """Return for each case why it is left, or None."""
         brands = {standing.brand: standing for standing in due.values()}
@@ -318,7 +318,7 @@ class _Run:
         return found
 
     def _find_unchanged(
-        self, connection: Connection, due: Mapping[int, PromiseStanding], standing: PromiseStanding
+        self, connection: Connection, due: Mapping[int, GuaranteeStanding], standing: GuaranteeStanding
     ) -> list[int]:
         of_brand = ([standing.brand], standing.model_version, standing.threshold)
         again = select_candidates(*of_brand, 0, self._span()).where(cases.c.case_id.in_(due))
@@ -329,6 +329,6 @@ class _Run:
         query = select(func.count()).where(automatic_decisions.c.brand == brand, is_today)
         return connection.scalar(query) or 0
 
-    def _explain(self, standing: PromiseStanding) -> str:
+    def _explain(self, standing: GuaranteeStanding) -> str:
         basis = f"promise {standing.promise_id}, policy {self.policy.digest}"
         return f"Decided by policy without review ({basis}). {standing.why}"

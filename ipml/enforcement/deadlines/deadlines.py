@@ -180,7 +180,7 @@ def start_deadlines(connection: Connection, starts: Sequence[DeadlineStart], by:
         return []
     opened = [next_state(f"deadline of {one.subject}", None, DeadlineEvent.OPENED) for one in starts]
     reckoned = [
-        _reckon(Deadline(0, one.subject, one.stage, one.profile.name, state, one.since), one.profile, at)
+        _compute_due_times(Deadline(0, one.subject, one.stage, one.profile.name, state, one.since), one.profile, at)
         for one, state in zip(starts, opened, strict=True)
     ]
     payloads = [payload for _, payload in reckoned]
@@ -279,11 +279,13 @@ def _opening(deadline: Deadline) -> dict[str, audit.Value]:
 def _schedule(
     connection: Connection, deadline: Deadline, profile: TermsProfile, event: DeadlineEvent, by: str, at: datetime
 ) -> Deadline:
-    scheduled, payload = _reckon(deadline, profile, at)
+    scheduled, payload = _compute_due_times(deadline, profile, at)
     return _change(connection, scheduled, event, by, at, payload)
 
 
-def _reckon(deadline: Deadline, profile: TermsProfile, at: datetime) -> tuple[Deadline, dict[str, audit.Value]]:
+def _compute_due_times(
+    deadline: Deadline, profile: TermsProfile, at: datetime
+) -> tuple[Deadline, dict[str, audit.Value]]:
     """Return a deadline with its due times, and their record."""
     since = deadline.since or at
     stage = profile.stage(deadline.stage)

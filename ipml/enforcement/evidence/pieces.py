@@ -19,7 +19,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import Connection, Row, select
 
-from ipml.enforcement.proceedings import DecidedCase, Proceedings
+from ipml.enforcement.context import DecidedCase, EnforcementContext
 from ipml.errors import EvidenceChanged, NotFound, SellerErased
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import ScoredListing
@@ -45,13 +45,16 @@ _EARLIER = ("earlier_listings", "earlier_suspicion")
 
 
 def write_evidence(
-    one: DecidedCase, acts: Proceedings, comments: Sequence[Comment] = (), pictures: Sequence[StoredPicture] = ()
+    one: DecidedCase,
+    context: EnforcementContext,
+    comments: Sequence[Comment] = (),
+    pictures: Sequence[StoredPicture] = (),
 ) -> str:
     """Return the evidence of a decision as canonical JSON, with the comments and pictures of the case at that time."""
     case, decision, by = one.case, one.decision, one.decision.reviewer
 
     def name(person: str) -> str:
-        return acts.keys.pseudonymise(one.pseudonym, person) if is_person(person) else person
+        return context.keys.pseudonymise(one.pseudonym, person) if is_person(person) else person
 
     scored = json.loads(case.snapshot)
     listing = scored["listing"]
@@ -86,7 +89,7 @@ def write_evidence(
                 "reviewer": name(by),
                 "decided_at": moment_text(decision.decided_at),
                 "origin": one.origin,
-                "policy": acts.policy.digest,
+                "policy": context.policy.digest,
             },
             **({"comments": said} if said else {}),
             **({"pictures": [_describe_picture(picture) for picture in pictures]} if pictures else {}),
@@ -163,12 +166,12 @@ class Evidence:
         return parsed
 
 
-def store_evidence(acts: Proceedings, decided: Sequence[DecidedCase]) -> list[Evidence]:
+def store_evidence(context: EnforcementContext, decided: Sequence[DecidedCase]) -> list[Evidence]:
     """Store the evidence of decisions made together, in their transaction."""
     numbers = [one.case.case_id for one in decided]
-    comments, pictures = find_comments(acts.connection, numbers), read_pictures(acts.connection, numbers)
+    comments, pictures = find_comments(context.connection, numbers), read_pictures(context.connection, numbers)
     texts = [
-        write_evidence(one, acts, comments.get(one.case.case_id, ()), pictures.get(one.case.case_id, ()))
+        write_evidence(one, context, comments.get(one.case.case_id, ()), pictures.get(one.case.case_id, ()))
         for one in decided
     ]
     columns: list[dict[str, Any]] = [
@@ -182,20 +185,20 @@ def store_evidence(acts: Proceedings, decided: Sequence[DecidedCase]) -> list[Ev
         for one, text in zip(decided, texts, strict=True)
     ]
     rows = [
-        fields | {"encrypted": acts.keys.encrypt(fields["pseudonym"], text)}
+        fields | {"encrypted": context.keys.encrypt(fields["pseudonym"], text)}
         for fields, text in zip(columns, texts, strict=True)
     ]
-    numbers = append_rows(acts.connection, evidence, rows)
+    numbers = append_rows(context.connection, evidence, rows)
     kept = [Evidence(number, **fields, text=text) for number, fields, text in zip(numbers, columns, texts, strict=True)]
     audit.append_events(
-        acts.connection, [_make_audit_event(one, why, acts) for one, why in zip(kept, decided, strict=True)]
+        context.batch, [_make_audit_event(one, why, context) for one, why in zip(kept, decided, strict=True)]
     )
     return kept
 
 
-def _make_audit_event(kept: Evidence, decided: DecidedCase, acts: Proceedings) -> audit.AuditEvent:
+def _make_audit_event(kept: Evidence, decided: DecidedCase, context: EnforcementContext) -> audit.AuditEvent:
     payload: dict[str, audit.Value] = {"case": kept.case_id, "decision": kept.decision_id, "digest": kept.digest}
-    payload |= {"policy": acts.policy.digest, "origin": decided.origin}
+    payload |= {"policy": context.policy.digest, "origin": decided.origin}
     return audit.AuditEvent(kept.stored_at, _SYSTEM, KEPT, kept.subject, payload)
 
 

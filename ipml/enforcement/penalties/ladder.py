@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, case, exists, func, select
 
+from ipml.enforcement.context import BY_POLICY, DecidedCase, EnforcementContext, open_context
 from ipml.enforcement.penalties.penalties import (
     BY_ITSELF,
     TAKEN_BACK,
@@ -39,9 +40,8 @@ from ipml.enforcement.penalties.penalties import (
     tell_ended,
 )
 from ipml.enforcement.penalties.rules import PenaltyRules
-from ipml.enforcement.penalties.standing import Strike, bound_weight, find_standing, find_strikes, select_strikes
+from ipml.enforcement.penalties.standing import Strike, bound_strike_weight, find_standing, find_strikes, select_strikes
 from ipml.enforcement.policy import find_policy
-from ipml.enforcement.proceedings import BY_POLICY, DecidedCase, Proceedings, open_proceedings
 from ipml.enforcement.restrictions import OWN, ReportSource, Restriction
 from ipml.enforcement.takedown.measures import find_sources
 from ipml.errors import Conflict
@@ -57,27 +57,27 @@ from ipml.storage.tables import cases, decisions, penalties, strikes, strikes_ta
 
 
 @dataclass(slots=True)
-class Sum:
+class StrikeTotals:
     """Upper bound of a seller's strike weight, whatever belongs to one offence, and the last sighting of a listing.
 
-    `apart`: weight of the offences that new strikes cannot belong to. `by_tie`: weight of the offences that they may
-    belong to, by tie.
+    `unrelated`: weight of the offences that new strikes cannot belong to. `by_offence`: weight of the offences that
+    they may belong to, by tie.
     """
 
-    apart: float = 0.0
-    by_tie: dict[int, float] = field(default_factory=dict)
+    unrelated: float = 0.0
+    by_offence: dict[int, float] = field(default_factory=dict)
     last_seen: datetime | None = None
 
     def add(self, strike: Strike, rules: PenaltyRules) -> None:
         """Count one more strike."""
         tie = _find_tie(strike, rules)
-        self.by_tie[tie] = max(self.by_tie.get(tie, 0.0), strike.weight)
+        self.by_offence[tie] = max(self.by_offence.get(tie, 0.0), strike.weight)
         self.last_seen = strike.seen_at if self.last_seen is None else max(self.last_seen, strike.seen_at)
 
     @property
     def weight(self) -> float:
         """Weight of all offences."""
-        return self.apart + sum(self.by_tie.values())
+        return self.unrelated + sum(self.by_offence.values())
 
 
 def _find_tie(strike: Strike, rules: PenaltyRules) -> int:
@@ -86,9 +86,11 @@ def _find_tie(strike: Strike, rules: PenaltyRules) -> int:
     return strike.made_with if is_tied and strike.made_with is not None else -strike.strike_id
 
 
-def sum_up_before(connection: Connection, new: Sequence[Strike], rules: PenaltyRules, at: datetime) -> dict[str, Sum]:
+def sum_up_before(
+    connection: Connection, new: Sequence[Strike], rules: PenaltyRules, at: datetime
+) -> dict[str, StrikeTotals]:
     """Return for each seller of new strikes the sum of the earlier strikes that count at a time."""
-    found = {strike.pseudonym: Sum() for strike in new}
+    found = {strike.pseudonym: StrikeTotals() for strike in new}
     asked = {
         "sellers": list(found),
         "first": min(strike.strike_id for strike in new),
@@ -99,9 +101,9 @@ def sum_up_before(connection: Connection, new: Sequence[Strike], rules: PenaltyR
         seller = found[row.pseudonym]
         seller.last_seen = row.seen_at if seller.last_seen is None else max(seller.last_seen, row.seen_at)
         if row.own is None:
-            seller.apart = row.weight
+            seller.unrelated = row.weight
         else:
-            seller.by_tie[row.own] = row.weight
+            seller.by_offence[row.own] = row.weight
     return found
 
 
@@ -126,21 +128,21 @@ def _make_query(decided_together: bool) -> Select[Any]:
     return select(offences_of.c.pseudonym, own, *columns).group_by("pseudonym", "own")
 
 
-def climb(acts: Proceedings, strikes: Sequence[Strike]) -> list[Penalty]:
+def escalate(context: EnforcementContext, strikes: Sequence[Strike]) -> list[Penalty]:
     """Impose and propose the penalties of new strikes, as if they were counted one by one; return those imposed.
 
     `strikes` are the latest of their sellers, in order. Proposals are not returned: they restrict nothing yet. A
-    second decision on a seller must see the effect of the first: proceedings wait for each other.
+    second decision on a seller must see the effect of the first: contexts wait for each other.
     """
     imposed: list[Penalty] = []
     for at, together in groupby(strikes, key=lambda strike: strike.struck_at):
-        imposed += store_steps(acts, _reckon(acts, list(together), at), at)
+        imposed += store_steps(context, _compute_steps(context, list(together), at), at)
     return imposed
 
 
 @dataclass(slots=True)
 class _Seller:
-    sum: Sum
+    sum: StrikeTotals
     penalties: list[Penalty]
     rules: PenaltyRules
     at: datetime
@@ -148,24 +150,24 @@ class _Seller:
     def is_settled_by(self, strike: Strike) -> bool:
         """Count a strike, and return whether it surely changes nothing."""
         self.sum.add(strike, self.rules)
-        weight = bound_weight(self.sum.weight, self.rules, len(self.penalties))
+        weight = bound_strike_weight(self.sum.weight, self.rules, len(self.penalties))
         return is_settled(weight, self.sum.last_seen or self.at, self.penalties, self.rules, self.at)
 
 
-def _reckon(acts: Proceedings, new: Sequence[Strike], at: datetime) -> list[PenaltyStep]:
+def _compute_steps(context: EnforcementContext, new: Sequence[Strike], at: datetime) -> list[PenaltyStep]:
     """Return the steps caused by strikes of one time, in the order of the strikes."""
-    rules, by_seller = acts.policy.penalties, dict[str, list[Strike]]()
+    rules, by_seller = context.policy.penalties, dict[str, list[Strike]]()
     for strike in new:
         by_seller.setdefault(strike.pseudonym, []).append(strike)
-    sums = sum_up_before(acts.connection, new, rules, at)
+    sums = sum_up_before(context.connection, new, rules, at)
     struck_before = {pseudonym for pseudonym, found in sums.items() if found.last_seen is not None}
     sellers = {pseudonym: _Seller(found, [], rules, at) for pseudonym, found in sums.items()}
-    for penalty in select_penalties(acts.connection, penalties.c.pseudonym.in_(sellers)):
+    for penalty in select_penalties(context.connection, penalties.c.pseudonym.in_(sellers)):
         sellers[penalty.pseudonym].penalties.append(penalty)
     # A sweep may find thousands of listings of one seller; strikes are read only if they may change the result.
     telling = {name: list(dropwhile(sellers[name].is_settled_by, of_it)) for name, of_it in by_seller.items()}
     asked = struck_before.intersection(name for name, left in telling.items() if left)
-    earlier = _find_earlier(acts.connection, asked, min(strike.strike_id for strike in new))
+    earlier = _find_earlier(context.connection, asked, min(strike.strike_id for strike in new))
     steps: dict[int, list[PenaltyStep]] = {strike.strike_id: [] for strike in new}
     for name, left in telling.items():
         seller, struck = sellers[name], earlier.get(name, []) + by_seller[name]
@@ -173,7 +175,7 @@ def _reckon(acts: Proceedings, new: Sequence[Strike], at: datetime) -> list[Pena
             if place > 0 and seller.is_settled_by(strike):
                 continue
             counted = [one for one in struck if one.strike_id <= strike.strike_id]
-            taken = take_steps(strike, counted, seller.penalties, rules, acts.policy.digest)
+            taken = take_steps(strike, counted, seller.penalties, rules, context.policy.digest)
             seller.penalties = after_steps(seller.penalties, taken)
             steps[strike.strike_id] = taken
     return [step for taken in steps.values() for step in taken]
@@ -186,28 +188,28 @@ def _find_earlier(connection: Connection, pseudonyms: Collection[str], first: in
     return {pseudonym: list(of_seller) for pseudonym, of_seller in groupby(found, key=lambda one: one.pseudonym)}
 
 
-def store_steps(acts: Proceedings, steps: Sequence[PenaltyStep], at: datetime) -> list[Penalty]:
+def store_steps(context: EnforcementContext, steps: Sequence[PenaltyStep], at: datetime) -> list[Penalty]:
     """Store changes of penalties with audit rows, notify the platform, and return the imposed penalties."""
     if not steps:
         return []
-    numbers = _store_new(acts, steps)
+    numbers = _store_new(context, steps)
     done = [replace(step, penalty=_number(step.penalty, numbers)) for step in steps]
     for step in done:
         if step.what == "over" and name_penalty(step.penalty) not in numbers:
-            change_penalty(acts.connection, step.penalty, ended_as="over", ended_at=at, ended_by=BY_ITSELF)
+            change_penalty(context.connection, step.penalty, ended_as="over", ended_at=at, ended_by=BY_ITSELF)
     imposed = [step.penalty for step in done if step.what == "imposed"]
-    rungs = acts.policy.penalties.ladder
-    acts.drafts.extend(draft_imposed(one, rungs[one.rung], at, acts.keys) for one in imposed)
+    rungs = context.policy.penalties.ladder
+    context.drafts.extend(draft_imposed(one, rungs[one.rung], at, context.keys) for one in imposed)
     audit_events = [describe_change(step.penalty, f"penalty {step.what}", BY_ITSELF, at) for step in done]
-    audit.append_events(acts.connection, audit_events)
+    audit.append_events(context.batch, audit_events)
     return imposed
 
 
-def _store_new(acts: Proceedings, steps: Sequence[PenaltyStep]) -> dict[tuple[int, int], int]:
+def _store_new(context: EnforcementContext, steps: Sequence[PenaltyStep]) -> dict[tuple[int, int], int]:
     sentences = {name_penalty(step.penalty): step.sentences for step in steps if step.what != "over"}
     latest = {name_penalty(step.penalty): step.penalty for step in steps}
     new = [(latest[name], said) for name, said in sentences.items()]
-    return dict(zip(sentences, store_penalties(acts.connection, new, acts.keys), strict=True))
+    return dict(zip(sentences, store_penalties(context.connection, new, context.keys), strict=True))
 
 
 def _number(penalty: Penalty, numbers: dict[tuple[int, int], int]) -> Penalty:
@@ -454,8 +456,8 @@ def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at
     steps = take_over(standing, now, lost, policy.penalties, policy.digest, at)
     if any(step.what != "over" and _is_erased(connection, step.penalty) for step in steps):
         return TakenBack(lifted)
-    with open_proceedings(connection, policy, keys, at) as acts:
-        return TakenBack(lifted, tuple(store_steps(acts, steps, at)))
+    with audit.collect(connection) as batch, open_context(batch, policy, keys, at) as context:
+        return TakenBack(lifted, tuple(store_steps(context, steps, at)))
 
 
 def _is_told(penalty: Penalty) -> bool:

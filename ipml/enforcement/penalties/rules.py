@@ -133,7 +133,7 @@ class PenaltyRules(_Rules):
             raise ValueError("small_share must be less than large_share")
         return self
 
-    def weigh(self, ground: str, category: str | None) -> float:
+    def compute_strike_weight(self, ground: str, category: str | None) -> float:
         """Return the weight of a strike: of its ground, times the severity of its category."""
         return self.ground_weight.get(ground, self.usual_weight) * self.severity_of(category)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from ipml.enforcement.penalties.ladder import Sum
+from ipml.enforcement.penalties.ladder import StrikeTotals
 from ipml.enforcement.penalties.penalties import (
     TAKEN_BACK,
     Penalty,
@@ -27,7 +27,7 @@ from ipml.enforcement.penalties.penalties import (
     take_steps,
 )
 from ipml.enforcement.penalties.rules import PenaltyRules
-from ipml.enforcement.penalties.standing import Strike, bound_weight, latest, reweigh
+from ipml.enforcement.penalties.standing import Strike, apply_rules, bound_strike_weight, latest
 from ipml.enforcement.penalties.strikes import read_facts, seen_at
 from ipml.enforcement.policy import Bands
 from ipml.records import Verdict
@@ -61,15 +61,15 @@ def replay(strikes: Iterable[Strike], rules: PenaltyRules) -> list[Penalty]:
     """Return the penalties of a seller's strikes under some rules; none is confirmed or lifted."""
     standing: dict[int, Strike] = {}
     made: list[Penalty] = []
-    found = Sum()
-    for event in list_events(reweigh(strike, rules) for strike in strikes):
+    found = StrikeTotals()
+    for event in list_events(apply_rules(strike, rules) for strike in strikes):
         strike = event.strike
         standing[strike.strike_id] = strike
         if event.is_taken_back:
             made = _without_uncarried(list(standing.values()), made, rules, event)
             continue
         found.add(strike, rules)
-        most_weight = bound_weight(found.weight, rules, len(made))
+        most_weight = bound_strike_weight(found.weight, rules, len(made))
         if not is_settled(most_weight, found.last_seen or event.at, made, rules, event.at):
             steps = take_steps(strike, list(standing.values()), made, rules, _DIGEST)
             made = _number(after_steps(made, steps))

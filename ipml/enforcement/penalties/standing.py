@@ -108,21 +108,21 @@ def find_strikes(connection: Connection, pseudonym: str) -> list[Strike]:
     return list(select_strikes(connection, strikes.c.pseudonym == pseudonym))
 
 
-def bound_weight(weight: float, rules: PenaltyRules, n_told: int) -> float:
+def bound_strike_weight(weight: float, rules: PenaltyRules, n_told: int) -> float:
     """Return an upper bound of the weight of offences that may be repeated and split at each notified penalty.
 
     Examples
     --------
-    >>> bound_weight(2.0, PenaltyRules(), 0), bound_weight(2.0, PenaltyRules(), 1)
+    >>> bound_strike_weight(2.0, PenaltyRules(), 0), bound_strike_weight(2.0, PenaltyRules(), 1)
     (2.0, 6.0)
     """
     return weight if n_told == 0 else weight * (n_told + 1) * rules.repeat_factor
 
 
-def reweigh(strike: Strike, rules: PenaltyRules) -> Strike:
+def apply_rules(strike: Strike, rules: PenaltyRules) -> Strike:
     """Return a strike under other rules."""
     expires_at = strike.struck_at + timedelta(days=rules.expiry_days)
-    return replace(strike, weight=rules.weigh(strike.ground, strike.category), expires_at=expires_at)
+    return replace(strike, weight=rules.compute_strike_weight(strike.ground, strike.category), expires_at=expires_at)
 
 
 def latest(found: Iterable[Strike]) -> Strike:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert
 
+from ipml.enforcement.context import DecidedCase, EnforcementContext, FirstDecision, find_firsts
 from ipml.enforcement.penalties.ladder import TakenBack, find_penalties, lift_uncarried
 from ipml.enforcement.penalties.penalties import encrypt_words, list_told
 from ipml.enforcement.penalties.standing import (
@@ -19,7 +20,6 @@ from ipml.enforcement.penalties.standing import (
     to_two_digits,
 )
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.enforcement.proceedings import DecidedCase, FirstDecision, Proceedings, find_firsts
 from ipml.records import Decision, Listing
 from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.cases import StoredCase
@@ -31,20 +31,22 @@ from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import strikes, strikes_taken_back
 
 
-def add_strikes(acts: Proceedings, decided: Sequence[DecidedCase], firsts: Sequence[FirstDecision]) -> list[Strike]:
+def add_strikes(
+    context: EnforcementContext, decided: Sequence[DecidedCase], firsts: Sequence[FirstDecision]
+) -> list[Strike]:
     """Count a strike for each new decision "counterfeit"."""
     rows = [
-        _describe(one.case, one.listing, one.decision, first, acts.policy) | {"pseudonym": one.pseudonym}
+        _describe(one.case, one.listing, one.decision, first, context.policy) | {"pseudonym": one.pseudonym}
         for one, first in zip(decided, firsts, strict=True)
     ]
-    numbers = append_rows(acts.connection, strikes, rows)
+    numbers = append_rows(context.connection, strikes, rows)
     made = [Strike(number, **row) for number, row in zip(numbers, rows, strict=True)]
     audit_events = [audit.AuditEvent(one.struck_at, "ipml", "struck", _subject(one), _payload(one)) for one in made]
-    audit.append_events(acts.connection, audit_events)
+    audit.append_events(context.batch, audit_events)
     return made
 
 
-def foresee_strike(connection: Connection, case: StoredCase, decision: Decision, policy: EnforcementPolicy) -> Strike:
+def preview_strike(connection: Connection, case: StoredCase, decision: Decision, policy: EnforcementPolicy) -> Strike:
     """Return the strike that a decision would cause, without a seller."""
     (first,) = find_firsts(connection, [decision])
     return Strike(0, **_describe(case, decode_listing(case.snapshot), decision, first, policy), pseudonym="")
@@ -78,7 +80,9 @@ def list_strikes(connection: Connection, seller_id: str) -> list[Strike]:
     return [] if pseudonym is None else find_strikes(connection, pseudonym)
 
 
-def weigh(connection: Connection, pseudonym: str, at: datetime, policy: EnforcementPolicy) -> SellerStanding:
+def read_seller_standing(
+    connection: Connection, pseudonym: str, at: datetime, policy: EnforcementPolicy
+) -> SellerStanding:
     """Return a seller's standing at a time."""
     told = list_told(find_penalties(connection, pseudonym=pseudonym))
     return find_standing(find_strikes(connection, pseudonym), told, policy.penalties, at)
@@ -114,7 +118,7 @@ def _describe(
         "case_id": case.case_id,
         "ground": decision.ground,
         "category": category,
-        "weight": rules.weigh(decision.ground, category),
+        "weight": rules.compute_strike_weight(decision.ground, category),
         "made_with": first.made_with,
         "same_as": first.same_as,
         "seen_at": seen_at(case, at),

@@ -19,7 +19,7 @@ from ipml.errors import NotFound, UnreadableFile
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.kit.moments import write_moment
 from ipml.storage.backup import whole_or_not_at_all
-from ipml.storage.database import turn
+from ipml.storage.database import hold_write_lock
 
 FORMAT = "ipml erased sellers 2"
 _WITHOUT_END = "ipml erased sellers 1"  # of older releases
@@ -42,7 +42,7 @@ class ErasedList:
 
 def begin_list(path: Path) -> None:
     """Write an empty list if the file does not exist."""
-    with turn(_turn_of(path), _PATIENCE_SECONDS):
+    with hold_write_lock(_turn_of(path), _PATIENCE_SECONDS):
         if not path.exists():
             _write(path, [_dump({"format": FORMAT, "key": secrets.token_hex(_KEY_BYTES)})])
 
@@ -53,7 +53,7 @@ def note_erased(path: Path, seller_id: str, pseudonym: str, at: datetime) -> Non
     Raises UnreadableFile if the file is damaged; nothing is changed.
     """
     begin_list(path)
-    with turn(_turn_of(path), _PATIENCE_SECONDS):
+    with hold_write_lock(_turn_of(path), _PATIENCE_SECONDS):
         key = read_erased(path).key
         head, *lines = _read_lines(path)
         entry = {"pseudonym": pseudonym, "mark": _mark(key, seller_id), "at": write_moment(at)}

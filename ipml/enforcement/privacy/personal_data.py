@@ -207,7 +207,7 @@ _MOST_NUMBERS = 500  # in one query
 _STATES = ("open", "decided", "escalated", "superseded")
 
 
-def join_notices(connection: Connection, rows: Sequence[StoredCase], by: str, at: datetime) -> None:
+def _join_notices(batch: audit.AuditBatch, rows: Sequence[StoredCase], by: str, at: datetime) -> None:
     """Join notice items without a case to the cases of their listings, and empty their addresses.
 
     An address is encrypted with the notifier's key, which outlives the seller's. Joined items wait for cases that are
@@ -217,12 +217,12 @@ def join_notices(connection: Connection, rows: Sequence[StoredCase], by: str, at
     columns = (notice_items.c[name] for name in ("item_id", "listing_digest", "state", "case_id"))
     query = select(*columns).where(notice_items.c.listing_digest.in_(numbers)).order_by(notice_items.c.item_id)
     # With the condition in the query, SQLite would scan all items without a case.
-    for item in [one for one in connection.execute(query) if one.case_id is None]:
+    for item in [item for item in batch.connection.execute(query) if item.case_id is None]:
         is_unknown = item.state == "unknown"
         state = "waiting" if is_unknown else item.state
         fields = {"case_id": numbers[item.listing_digest], "state": state, "location": "", "listing_digest": ""}
         change = update(notice_items).where(notice_items.c.item_id == item.item_id).values(fields)
-        audit.change_rows(connection, change, by, "item joined" if is_unknown else "erased", at=at)
+        audit.change_rows(batch, change, by, "item joined" if is_unknown else "erased", at=at)
 
 
 def empty_explanations(connection: Connection, case_ids: Sequence[int], by: str, at: datetime) -> None:
@@ -259,17 +259,17 @@ def replace_listings(
     """
     rows = [row for row in rows if row.erased_at is None]
     held = find_held(connection, rows, gone)
-    with audit.together(connection):
+    with audit.collect(connection) as batch:
         lone = {name for name, is_lone in find_names(connection, rows, names or {}).items() if is_lone}
         for start in range(0, len(rows), _MOST_NUMBERS):
-            _replace(connection, rows[start : start + _MOST_NUMBERS], sellers, lone, held, by, at)
+            _replace(batch, rows[start : start + _MOST_NUMBERS], sellers, lone, held, by, at)
         _forget_usual(connection, lone)
         closed = [(subject_of(row.case_id), {"erased": True}) for row in rows if row.state != "decided"]
-        audit.append_all(connection, by, "closed", closed, at=at)
+        audit.append_all(batch, by, "closed", closed, at=at)
     return len(rows)
 
 
-def empty_notes(connection: Connection, case_ids: Sequence[int], by: str, at: datetime) -> None:
+def empty_notes(trail: audit.Trail, case_ids: Sequence[int], by: str, at: datetime) -> None:
     """Empty the texts that people typed about cases."""
     for start in range(0, len(case_ids), _MOST_NUMBERS):
         numbers = case_ids[start : start + _MOST_NUMBERS]
@@ -279,9 +279,7 @@ def empty_notes(connection: Connection, case_ids: Sequence[int], by: str, at: da
             if found_by in ("case_id", "decision_id"):
                 wanted = table.c[found_by].in_(numbers if found_by == "case_id" else decided)
                 is_left = or_(*(table.c[column].is_distinct_from(value) for column, value in columns.items()))
-                audit.change_rows(
-                    connection, update(table).where(wanted, is_left).values(**columns), by, "erased", at=at
-                )
+                audit.change_rows(trail, update(table).where(wanted, is_left).values(**columns), by, "erased", at=at)
 
 
 def make_placeholder(
@@ -316,7 +314,7 @@ def make_placeholder(
 
 
 def _replace(
-    connection: Connection,
+    batch: audit.AuditBatch,
     rows: Sequence[StoredCase],
     sellers: Mapping[str, str],
     lone: Collection[tuple[str, str]],
@@ -324,7 +322,7 @@ def _replace(
     by: str,
     at: datetime,
 ) -> None:
-    numbers = [row.case_id for row in rows]
+    connection, numbers = batch.connection, [row.case_id for row in rows]
     changes = []
     for row in rows:
         placeholder = make_placeholder(decode(row.snapshot), row.case_id, sellers[row.seller_id], lone)
@@ -350,17 +348,18 @@ def _replace(
         alias = literal("erased:").concat(cast(table.c.case_id, Text))
         renamed = [number for number in numbers if table is not decisions or number not in held]
         change = update(table).where(table.c.case_id.in_(renamed)).values(listing_id=alias)
-        audit.change_rows(connection, change, by, "erased", at=at)
+        audit.change_rows(batch, change, by, "erased", at=at)
     for table in (case_texts, bands, translations, pictures):
         connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
     refresh_matches(connection, numbers)
-    _end_second_reviews(connection, numbers, by, at)
-    join_notices(connection, rows, by, at)
-    empty_notes(connection, numbers, by, at)
-    audit.append_all(connection, by, "erased", [(subject_of(number), {}) for number in numbers], at=at)
+    _end_second_reviews(batch, numbers, by, at)
+    _join_notices(batch, rows, by, at)
+    empty_notes(batch, numbers, by, at)
+    audit.append_all(batch, by, "erased", [(subject_of(number), {}) for number in numbers], at=at)
 
 
-def _end_second_reviews(connection: Connection, numbers: Sequence[int], by: str, at: datetime) -> None:
+def _end_second_reviews(batch: audit.AuditBatch, numbers: Sequence[int], by: str, at: datetime) -> None:
+    connection = batch.connection
     query = select(second_reviews.c.review_id, second_reviews.c.ended_at)
     # With the condition in the query, SQLite would scan all pending second reviews.
     found = connection.execute(query.where(second_reviews.c.case_id.in_(numbers)))
@@ -368,7 +367,7 @@ def _end_second_reviews(connection: Connection, numbers: Sequence[int], by: str,
         ended = update(second_reviews).where(second_reviews.c.review_id.in_(pending))
         connection.execute(ended.values(ended_at=at))
     listed = control_cases.c.case_id.in_(numbers), control_cases.c.removed_at.is_(None)
-    audit.change_rows(connection, update(control_cases).where(*listed).values(removed_at=at), by, "erased", at=at)
+    audit.change_rows(batch, update(control_cases).where(*listed).values(removed_at=at), by, "erased", at=at)
 
 
 def find_names(connection: Connection, rows: Iterable[StoredCase | Row[Any, Any]], known: Names) -> Names:

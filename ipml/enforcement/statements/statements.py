@@ -22,8 +22,8 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Row, select
 
+from ipml.enforcement.context import EnforcementContext, open_context
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.enforcement.proceedings import Proceedings, open_proceedings
 from ipml.enforcement.restrictions import Restriction
 from ipml.enforcement.statements.facts import Statement, StatementRules, decode, encode, state
 from ipml.enforcement.statements.letter import Letter, why_not_stated, write_letter, write_lifted_letter, write_payload
@@ -391,31 +391,31 @@ def issue(connection: Connection, restriction: Restriction, policy: EnforcementP
     if known := find_statement(connection, restriction.subject):
         return known
     keys = read_keys(connection, [restriction.pseudonym])
-    with open_proceedings(connection, policy, keys, restriction.since) as acts:
-        return issue_all(acts, [restriction])[0]
+    with audit.collect(connection) as batch, open_context(batch, policy, keys, restriction.since) as context:
+        return issue_all(context, [restriction])[0]
 
 
 def issue_all(
-    acts: Proceedings,
+    context: EnforcementContext,
     restrictions: Sequence[Restriction],
     backgrounds: Mapping[int, Background] = MappingProxyType({}),
 ) -> list[Statement]:
     """Issue statements of restrictions not yet stated; `backgrounds` holds known decisions by number."""
-    known = _find_backgrounds(acts.connection, restrictions, backgrounds)
+    known = _find_backgrounds(context.connection, restrictions, backgrounds)
     drawn = [
         draw_up(
             one,
             known.get(one.decision_id, Background()),
-            acts.policy.statements,
-            acts.keys.find_language(one.pseudonym),
+            context.policy.statements,
+            context.keys.find_language(one.pseudonym),
         )
         for one in restrictions
     ]
-    rows = [one.columns(acts.keys, acts.policy.digest) for one in drawn]
-    numbers = append_rows(acts.connection, statements, rows)
+    rows = [one.columns(context.keys, context.policy.digest) for one in drawn]
+    numbers = append_rows(context.connection, statements, rows)
     kept = [one.numbered(number) for one, number in zip(drawn, numbers, strict=True)]
-    acts.drafts.extend(draft for one in kept for draft in one.drafts(acts.keys))
-    audit.append_events(acts.connection, [one.audit_event() for one in kept])
+    context.drafts.extend(draft for one in kept for draft in one.drafts(context.keys))
+    audit.append_events(context.batch, [one.audit_event() for one in kept])
     return [one.statement for one in kept]
 
 

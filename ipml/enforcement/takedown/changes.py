@@ -14,8 +14,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
+from ipml.enforcement.context import BY_POLICY, DecidedCase, EnforcementContext, FirstDecision, open_context
 from ipml.enforcement.policy import EnforcementPolicy, find_policy
-from ipml.enforcement.proceedings import BY_POLICY, DecidedCase, FirstDecision, Proceedings, open_proceedings
 from ipml.enforcement.restrictions import OWN, MeasureKind, Restriction
 from ipml.enforcement.takedown.handed_over import make_placeholder_id, read_listing, release_ended
 from ipml.enforcement.takedown.measures import (
@@ -43,6 +43,19 @@ from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import Keyring, read_keys, read_sellers
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import decisions, measures
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureOrder:
+    """A measure ordered by a lead; `territories` are the countries for `MeasureKind.REMOVE_IN`.
+
+    `why` is for the record and has at most 2,000 characters.
+    """
+
+    kind: MeasureKind
+    why: str
+    territories: tuple[str, ...] = ()
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +100,14 @@ def want_measure(
 
 
 def add_measures(
-    acts: Proceedings, wanted: Sequence[WantedMeasure], before: Mapping[str, Sequence[Measure]]
+    context: EnforcementContext, wanted: Sequence[WantedMeasure], before: Mapping[str, Sequence[Measure]]
 ) -> list[Measure]:
     """Impose measures with messages and audit rows; the result equals imposing them one after the other.
 
     `before` holds all measures there ever were on each listing; an absent listing had none.
     """
-    numbers = insert_measures(acts.connection, [(one.measure, one.why) for one in wanted], acts.keys)
-    telling = Announcing(acts.connection, acts.policy.measures, acts.keys)
+    numbers = insert_measures(context.connection, [(one.measure, one.why) for one in wanted], context.keys)
+    telling = Announcing(context.connection, context.policy.measures, context.keys)
     on_listing = {place: list(there) for place, there in before.items()}
     imposed: list[Measure] = []
     audit_events: list[audit.AuditEvent] = []
@@ -107,8 +120,8 @@ def add_measures(
         there.append(new)
         imposed.append(new)
     telling.store_effects()
-    acts.drafts.extend(telling.drafts)
-    audit.append_events(acts.connection, audit_events)
+    context.drafts.extend(telling.drafts)
+    audit.append_events(context.batch, audit_events)
     return imposed
 
 
@@ -191,14 +204,16 @@ def find_listing(connection: Connection, measure: Measure) -> tuple[Listing, str
     return read_listing(connection, measure.case_id, measure.decision_id), ground or ""
 
 
-def impose(acts: Proceedings, decided: Sequence[DecidedCase], firsts: Sequence[FirstDecision]) -> list[Measure]:
+def impose(
+    context: EnforcementContext, decided: Sequence[DecidedCase], firsts: Sequence[FirstDecision]
+) -> list[Measure]:
     """Impose the policy's measures for new decisions "counterfeit".
 
     A listing already taken down by another decision returns only when both are lifted.
     """
     decided_again = [one.listing.listing_id for one, first in zip(decided, firsts, strict=True) if not first.is_itself]
-    wanted = [_choose(one, acts.policy) for one in decided]
-    return add_measures(acts, wanted, find_on_listings(acts.connection, decided_again))
+    wanted = [_choose(one, context.policy) for one in decided]
+    return add_measures(context, wanted, find_on_listings(context.connection, decided_again))
 
 
 def _choose(one: DecidedCase, policy: EnforcementPolicy) -> WantedMeasure:
@@ -212,21 +227,17 @@ def _choose(one: DecidedCase, policy: EnforcementPolicy) -> WantedMeasure:
 def impose_by_hand(
     connection: Connection,
     case_id: int,
-    kind: MeasureKind,
+    order: MeasureOrder,
     by: str,
-    why: str,
     at: datetime,
     policy: EnforcementPolicy,
-    *,
-    territories: tuple[str, ...] = (),
-    until: datetime | None = None,
 ) -> Measure:
     """Impose a person's further measure on a listing decided counterfeit.
 
     Raises Conflict if no decision in force says counterfeit; Conflict if kind and territories do not fit, the end has
     passed, or the listing was erased.
     """
-    _check(kind, territories, until, at)
+    _check(order.kind, order.territories, order.until, at)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     case = find_case(connection, case_id)
     _refuse_erased(case)
@@ -235,27 +246,18 @@ def impose_by_hand(
     if row is None or row.verdict != Verdict.COUNTERFEIT:
         raise Conflict(f"case {case_id}", "found no standing decision that it is counterfeit", "Decide it first.")
     names, keys = read_sellers(connection, [case.seller_id], now=at)
-    pseudonym, scored, choice = names[case.seller_id], decode(case.snapshot), ChosenMeasure(kind, why, territories)
+    pseudonym, scored = names[case.seller_id], decode(case.snapshot)
+    choice = ChosenMeasure(order.kind, order.why, order.territories)
     source = find_sources(connection, [row.decision_id]).get(row.decision_id, OWN)
     one = DecidedCase(case, make_decision(row), row.origin, scored, pseudonym, source)
-    with open_proceedings(connection, policy, keys, at) as acts:
-        wanted = want_measure(one, policy, choice, by, at, until=until)
-        return add_measures(acts, [wanted], find_on_listings(connection, [one.listing.listing_id]))[0]
+    with audit.collect(connection) as batch, open_context(batch, policy, keys, at) as context:
+        wanted = want_measure(one, policy, choice, by, at, until=order.until)
+        return add_measures(context, [wanted], find_on_listings(connection, [one.listing.listing_id]))[0]
 
 
-def replace(
-    connection: Connection,
-    measure_id: int,
-    kind: MeasureKind,
-    by: str,
-    why: str,
-    at: datetime,
-    *,
-    territories: tuple[str, ...] = (),
-    until: datetime | None = None,
-) -> Measure:
+def replace(connection: Connection, measure_id: int, order: MeasureOrder, by: str, at: datetime) -> Measure:
     """Replace a measure in force by a milder or harder one, and return the new one. Raises NotFound or Conflict."""
-    _check(kind, territories, until, at)
+    _check(order.kind, order.territories, order.until, at)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     old = _get_standing(connection, measure_id)
     _refuse_erased(find_case(connection, old.case_id))
@@ -263,18 +265,18 @@ def replace(
     before = find_on_listing(connection, listing.listing_id)
     wanted = dataclasses.replace(
         old,
-        kind=kind,
-        territories=territories,
-        until=until,
+        kind=order.kind,
+        territories=order.territories,
+        until=order.until,
         imposed_by=by,
         imposed_at=at,
         is_automatic=False,
         done_at=None,
         refused_at=None,
     )
-    (number,) = insert_measures(connection, [(wanted, why)], read_keys(connection, [old.pseudonym]))
+    (number,) = insert_measures(connection, [(wanted, order.why)], read_keys(connection, [old.pseudonym]))
     new = dataclasses.replace(wanted, measure_id=number)
-    after = [*_put_in_place(_mark_lifted(connection, old, by, why, at, replaced_by=number), before), new]
+    after = [*_put_in_place(_mark_lifted(connection, old, by, order.why, at, replaced_by=number), before), new]
     change = MeasureChange(new, "imposed", listing, ground, before, after, at)
     rules = find_policy(connection, old.policy_digest).measures
     _tell_and_note(connection, change, by, rules, replaces=old.measure_id)

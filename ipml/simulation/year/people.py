@@ -37,7 +37,7 @@ from ipml.review.arrivals.intake import enqueue
 from ipml.review.claims import claim, claim_ahead
 from ipml.review.group_decisions import MOST_CASES, decide_bulk, preview_bulk
 from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext, decide, get_case, list_cases
-from ipml.review.reversals import Consequences
+from ipml.review.reversals import DecisionActions
 from ipml.settings import Settings, get_settings
 from ipml.simulation.year.weeks import DrawnNotice
 from ipml.storage.database import reading, writing
@@ -109,13 +109,13 @@ _REPLICA = ("replica", "aaa", "1:1", "grade", "mirror", "oem", "inspired", "copy
 
 @dataclass(slots=True)
 class SimulatedStaff:
-    """Reviewers and lead who decide on a database; `consequences` apply to their decisions."""
+    """Reviewers and lead who decide on a database; `actions` apply to their decisions."""
 
     engine: Engine
     policy: EnforcementPolicy
     truth: Truth = field(default_factory=Truth)
     staff: Staff = field(default_factory=Staff)
-    consequences: Consequences | None = None
+    actions: DecisionActions | None = None
     settings: Settings = field(default_factory=get_settings)
 
     def review(self, now: datetime, rng: np.random.Generator) -> int:
@@ -186,7 +186,7 @@ class SimulatedStaff:
             connection,
             DecisionRequest(taken, verdict, ground),
             now=now,
-            context=ReviewContext(self.settings, self.consequences),
+            context=ReviewContext(self.settings, self.actions),
         )
 
     def _go_down_the_list(self, reviewer: str, n_cases: int, now: datetime, rng: np.random.Generator) -> int:
@@ -211,7 +211,7 @@ class SimulatedStaff:
                     BulkRequest(some, reviewer, verdict, ground),
                     token=seen.digest,
                     now=now,
-                    context=ReviewContext(self.settings, self.consequences),
+                    context=ReviewContext(self.settings, self.actions),
                 )
             decided += len(made.decisions)
         return decided
@@ -282,7 +282,7 @@ class Appeals:
                     *(connection, appeal_id, lead, outcome, _WHY[outcome]),
                     rules=rules,
                     now=now,
-                    consequences=people.consequences,
+                    actions=people.actions,
                 )
         except Forbidden:
             if lead == _OTHER_LEAD:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import Engine
 
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.actions import end_due
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
@@ -225,7 +225,7 @@ class Programme:
                 people.policy,
                 people.settings,
                 morning + timedelta(hours=2),
-                consequences=people.consequences,
+                actions=people.actions,
             )
         with at("review and what follows"):
             decided = people.review(morning + timedelta(hours=9), rng)
@@ -259,8 +259,8 @@ class Year:
         """Connect platform, notices and staff."""
         self._platform = StubPlatform(self.folder)
         self._post = NoticeSource(self.engine, self.cooperation)
-        consequences = Cooperation(self.policy, self.cooperation)
-        people = SimulatedStaff(self.engine, self.policy, self.result.truth, STAFF, consequences)
+        actions = Cooperation(self.policy, self.cooperation)
+        people = SimulatedStaff(self.engine, self.policy, self.result.truth, STAFF, actions)
         self._programme = Programme(people, post=self._post, timings=self.result.timings)
 
     def run(self) -> YearResult:
@@ -311,8 +311,8 @@ class Year:
             with self._at("notices"):
                 look_after_notices(self.engine, self.cooperation, STAFF.lead, now)
             with self._at("deadlines"):
-                consequences = self._programme.people.consequences
-                run_appeal_deadlines(self.engine, rules=self.policy.appeals, now=now, consequences=consequences)
+                actions = self._programme.people.actions
+                run_appeal_deadlines(self.engine, rules=self.policy.appeals, now=now, actions=actions)
 
     def _day_of(self, scored: ScoredListing) -> int:
         """Return the day of observation, from 0; rounding may cross midnight by a second."""

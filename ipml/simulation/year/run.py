@@ -194,7 +194,7 @@ def run_year(
         raise UnwritableFile(folder, "a year is there already", "a folder without one; name another with --out")
     began = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
-    engine = open_database(f"sqlite:///{folder / DATABASE}", survives_power_cut=False)
+    engine = open_database(f"sqlite:///{folder / DATABASE}", is_durable=False)
     migrate(engine)
     result = YearResult()
     say("learning")

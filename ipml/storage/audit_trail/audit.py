@@ -13,7 +13,7 @@ import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
@@ -37,7 +37,7 @@ _LONGEST_TEXT = 200  # code points: room for an id, a version or a hash, not for
 _MOST_PROBLEMS = 100
 _AT_ONCE = 10_000
 _MOST_NUMBERS = 500  # in one query
-_END, _GATHERED = "ipml: end of the audit trail", "ipml: audit_events"  # keys of `Connection.info`
+_END = "ipml: end of the audit trail"  # key of `Connection.info`
 # Built once: building the query takes longer than running it.
 _LAST = select(tables.audit.c.sequence, tables.audit.c.hash).order_by(tables.audit.c.sequence.desc()).limit(1)
 
@@ -114,8 +114,38 @@ class AuditReport:
         return not self.problems
 
 
+@dataclass(frozen=True, slots=True)
+class AuditBatch:
+    """Audit events of a block, written in one statement at its end; see `collect`."""
+
+    connection: Connection
+    events: list[AuditEvent] = field(default_factory=list)
+
+
+Trail = Connection | AuditBatch
+"""Where to append: through a connection at once, through a batch at its end."""
+
+
+def connection_of(trail: Trail) -> Connection:
+    """Return the connection of a trail."""
+    return trail.connection if isinstance(trail, AuditBatch) else trail
+
+
+@contextmanager
+def collect(connection: Connection) -> Iterator[AuditBatch]:
+    """Yield a batch whose events are appended in one statement at the end of the block.
+
+    Others cannot append from the start of the block on. The rows cannot be read within it, and hold digests of rows as
+    of its end. An exception discards them.
+    """
+    _keep_end(connection, _lock_end(connection))
+    batch = AuditBatch(connection)
+    yield batch
+    _append(connection, batch.events)
+
+
 def append(
-    connection: Connection,
+    trail: Trail,
     actor: str,
     action: str,
     subject: str,
@@ -123,7 +153,7 @@ def append(
     *,
     at: datetime | None = None,
 ) -> None:
-    """Append a row in the transaction of the recorded change.
+    """Append a row in the transaction of the recorded change: now, or at the end of a batch.
 
     `actor` is a user or "ipml"; `action` is a word such as "claimed"; `subject` is kind and number such as "case:12".
     Texts in the payload are ids and hashes of at most 200 characters. Raises UnstorableValue for a longer text or a
@@ -140,11 +170,11 @@ def append(
     >>> report.anchor.count, report.is_intact
     (1, True)
     """
-    append_all(connection, actor, action, [(subject, payload)], at=at)
+    append_all(trail, actor, action, [(subject, payload)], at=at)
 
 
 def append_all(
-    connection: Connection,
+    trail: Trail,
     actor: str,
     action: str,
     entries: Iterable[tuple[str, Mapping[str, Value]]],
@@ -153,41 +183,22 @@ def append_all(
 ) -> None:
     """Append a row for each (subject, payload); otherwise like `append`."""
     at = at or datetime.now(UTC)
-    append_events(connection, [AuditEvent(at, actor, action, *entry) for entry in entries])
+    append_events(trail, [AuditEvent(at, actor, action, *entry) for entry in entries])
 
 
-@contextmanager
-def together(connection: Connection) -> Iterator[None]:
-    """Append the rows of a block in one statement at its end, which is cheaper for many small stages.
-
-    Others cannot append from the start of the block on. The rows cannot be read within it, and hold digests of rows as
-    of its end.
-    """
-    if _GATHERED in connection.info:
-        yield  # part of a larger block
-        return
-    _keep_end(connection, _lock_end(connection))
-    audit_events = connection.info[_GATHERED] = list[AuditEvent]()
-    try:
-        yield
-    finally:
-        del connection.info[_GATHERED]
-    _append(connection, audit_events)
-
-
-def append_events(connection: Connection, audit_events: Iterable[AuditEvent]) -> None:
+def append_events(trail: Trail, audit_events: Iterable[AuditEvent]) -> None:
     """Append a row for each audit event in order; otherwise like `append`.
 
-    Call it after the other changes of the transaction: others wait for it until the commit, and each row holds digests
-    of the rows it names as they are now.
+    With a connection, call it after the other changes of the transaction: others wait for it until the commit, and each
+    row holds digests of the rows it names as they are now.
     """
     audit_events = list(audit_events)
     for audit_event in audit_events:
         _check_payload(audit_event.payload)
-    if _GATHERED in connection.info:
-        connection.info[_GATHERED] += audit_events
+    if isinstance(trail, AuditBatch):
+        trail.events.extend(audit_events)
     else:
-        _append(connection, audit_events)
+        _append(trail, audit_events)
 
 
 def _append(connection: Connection, audit_events: Sequence[AuditEvent]) -> None:
@@ -223,16 +234,14 @@ def _keep_end(connection: Connection, end: Anchor) -> None:
     connection.info[_END] = weakref.ref(transaction), end
 
 
-def change_rows(
-    connection: Connection, change: Update | Delete, actor: str, action: str, *, at: datetime | None = None
-) -> int:
+def change_rows(trail: Trail, change: Update | Delete, actor: str, action: str, *, at: datetime | None = None) -> int:
     """Update or delete rows of a numbered table, append an audit row for each if they are audited; return how many."""
     table: Table = change.entity_description["table"]
     (key,) = table.primary_key
-    numbers = sorted(connection.scalars(change.returning(key)))
+    numbers = sorted(connection_of(trail).scalars(change.returning(key)))
     if table.name in AUDITED:
         noun = AUDITED[table.name].noun
-        append_all(connection, actor, action, [(f"{noun}:{number}", {}) for number in numbers], at=at)
+        append_all(trail, actor, action, [(f"{noun}:{number}", {}) for number in numbers], at=at)
     return len(numbers)
 
 

@@ -24,7 +24,7 @@ from starlette.exceptions import HTTPException
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.errors import Forbidden, LoginNeeded, Refused
-from ipml.review.reversals import Consequences
+from ipml.review.reversals import DecisionActions
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.oidc import BACK, Provider, refuse_login
@@ -85,10 +85,10 @@ def get_engine(request: Request) -> Engine:
     return engine
 
 
-def get_consequences(request: Request) -> Consequences:
+def get_actions(request: Request) -> DecisionActions:
     """Return the actions that follow decisions made here, and their reversal."""
-    consequences: Consequences = request.app.state.consequences
-    return consequences
+    actions: DecisionActions = request.app.state.actions
+    return actions
 
 
 def get_policy(request: Request) -> EnforcementPolicy:
@@ -112,12 +112,12 @@ def settings_of(request: Request) -> Settings:
 async def refuse_unlisted(request: Request) -> None:
     """Refuse a route that is not in the table of routes: nobody is authorised for it."""
     rule = (request.method, request.scope["route"].path)
-    if rule not in request.app.state.actions:
+    if rule not in request.app.state.route_actions:
         _check(await run_in_threadpool(identify, request), None)
 
 
 def _find_action(request: Request) -> Action | None:
-    action: Action | None = request.app.state.actions[request.method, request.scope["route"].path]
+    action: Action | None = request.app.state.route_actions[request.method, request.scope["route"].path]
     return action
 
 

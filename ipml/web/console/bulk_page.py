@@ -15,7 +15,7 @@ from ipml.review.group_decisions import MOST_CASES
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.review.reversals import ReviewContext
 from ipml.storage.database import writing
-from ipml.web.accounts.login import authorised, get_consequences, settings_of
+from ipml.web.accounts.login import authorised, get_actions, settings_of
 from ipml.web.console.case_list import Number, ReviewPath, find_first
 from ipml.web.console.pictures import find_pictures
 from ipml.web.responses import redirect, render
@@ -60,7 +60,7 @@ def decide_bulk(request: Request, form: Annotated[BulkForm, Form()]) -> Response
     """Record one verdict on all cases of the preview, or on none if one has changed since."""
     name, _, ground = form.choice.partition("/")
     verdict = Verdict(name)
-    context = ReviewContext(settings_of(request), get_consequences(request))
+    context = ReviewContext(settings_of(request), get_actions(request))
     try:
         with authorised(request, writing) as (connection, user):
             asked = queue.BulkRequest(form.case, user.name, verdict, ground, form.note, form.key)

@@ -11,9 +11,9 @@ from fastapi import Request
 from sqlalchemy import Connection
 
 from ipml.cooperation.notices.status import CaseNotice, find_notices
-from ipml.enforcement.case_file import Followed, Outlook, foresee, read_followed
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import AppealRules
+from ipml.enforcement.views.case_file import ActionPreview, CaseActions, preview_actions, read_case_actions
 from ipml.errors import Forbidden, Overtaken
 from ipml.money import Rates
 from ipml.records import Case, Claim, Decision, Reversal, Verdict
@@ -122,11 +122,11 @@ class CasePage:
     history: CaseHistory
     notices: CaseNotices
     work: CaseWork
-    case_actions: Followed | None
+    case_actions: CaseActions | None
     appeal_rules: AppealRules
     claim: Claim | None = None
     barred: str = ""
-    preview: Outlook | None = None
+    preview: ActionPreview | None = None
     audit_events: Sequence[AuditRow] = ()
 
     @property
@@ -156,7 +156,7 @@ class CaseReader:
 
     def _finish(self, page: CasePage, claim: Claim | None, barred: str = "") -> CasePage:
         stored, strikes = self._shown.stored, self._strikes
-        preview = foresee(self._connection, stored, strikes, self._policy) if claim else None
+        preview = preview_actions(self._connection, stored, strikes, self._policy) if claim else None
         audit_events = queue.shown_history(self._connection, self._user.name, self._shown)
         return replace(page, claim=claim, barred=barred, preview=preview, audit_events=audit_events)
 
@@ -197,7 +197,7 @@ class CaseReader:
             history=history,
             notices=self._read_notices(),
             work=read_case_work(connection, case, user, hides=self._shown.hides_history),
-            case_actions=read_followed(connection, case_id) if history.decisions else None,
+            case_actions=read_case_actions(connection, case_id) if history.decisions else None,
             appeal_rules=self._policy.appeals,
         )
 

@@ -20,9 +20,10 @@ from fastapi import Form, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from ipml.enforcement.actions import MeasureOrder, change_measure, lift_measure
+from ipml.enforcement.actions import change_measure, lift_measure
 from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import Conflict, Failed, Forbidden, IpmlError, NotFound, Overtaken, SellerErased
 from ipml.records import Claim, Verdict
@@ -37,7 +38,7 @@ from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.review.translations import Translator, find_translation, store_translation
 from ipml.settings import Settings
 from ipml.storage.database import writing
-from ipml.web.accounts.login import authorised, get_consequences, get_engine, get_policy, settings_of
+from ipml.web.accounts.login import authorised, get_actions, get_engine, get_policy, settings_of
 from ipml.web.accounts.permissions import Action
 from ipml.web.console.case_content import CaseReader
 from ipml.web.console.case_list import (
@@ -246,7 +247,7 @@ def _is_just_claimed(claim: Claim | None, settings: Settings) -> bool:
 
 
 def _make_context(request: Request) -> ReviewContext:
-    return ReviewContext(settings_of(request), get_consequences(request))
+    return ReviewContext(settings_of(request), get_actions(request))
 
 
 def undo(request: Request, form: Annotated[UndoForm, Form()]) -> Response:

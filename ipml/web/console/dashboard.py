@@ -18,9 +18,9 @@ from sqlalchemy import Connection
 from ipml.cooperation.reports.brand import FoundBrand, list_brands, make_brand_report, measure_brand
 from ipml.cooperation.reports.document import ReportDocument, show, show_interval
 from ipml.cooperation.reports.period import Period, ReportScope
-from ipml.enforcement.ledger import find_alarms
-from ipml.enforcement.overview import Overview, measure_enforcement
+from ipml.enforcement.fairness import find_alarms
 from ipml.enforcement.policy import EnforcementPolicy
+from ipml.enforcement.views.overview import Overview, measure_enforcement
 from ipml.review.quality.blind_reviews import summarise_second_reviews
 from ipml.review.queue_metrics import (
     QueueBacklog,

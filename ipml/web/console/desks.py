@@ -27,19 +27,19 @@ from ipml.cooperation.notifiers.notifier import appoint, check_document, end_of_
 from ipml.cooperation.notifiers.registrations import read_registration
 from ipml.cooperation.notifiers.tiers import NotifierRow, list_rows, read_notifier
 from ipml.enforcement.actions import confirm_penalty, lift_penalty
-from ipml.enforcement.appeal_file import EXPORT_COLUMNS, count_appeals, export_appeals, list_desk, read_desk
 from ipml.enforcement.appeals.appeal import AppealState
 from ipml.enforcement.appeals.resolution import LONGEST_WHY, claim_appeal, decide_appeal
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.seller_file import MOST, read_seller_file
+from ipml.enforcement.views.appeal_file import EXPORT_COLUMNS, count_appeals, export_appeals, list_desk, read_desk
+from ipml.enforcement.views.seller_file import MOST, read_seller_file
 from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound, SellerErased, UnstorableValue
 from ipml.review import queue
 from ipml.review.claims import find_hidden
 from ipml.review.corrections import NearDuplicates
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import NOTIFIER_KINDS
-from ipml.web.accounts.login import authorised, get_consequences, get_cooperation_policy, get_engine, get_policy
+from ipml.web.accounts.login import authorised, get_actions, get_cooperation_policy, get_engine, get_policy
 from ipml.web.accounts.permissions import Action
 from ipml.web.console.case_content import make_figures
 from ipml.web.console.case_list import FormNumber, PathNumber
@@ -157,7 +157,7 @@ def record_appeal_decision(request: Request, appeal_id: PathNumber, form: Annota
     outcome, why, near_duplicates = form.outcome, form.why, form.near_duplicates
     kind = MeasureKind(form.measure) if form.measure and outcome == AppealState.PARTLY_GRANTED else None
     given: dict[str, Any] = {"measure": kind, "near_duplicates": near_duplicates}
-    given |= {"rules": get_policy(request).appeals, "consequences": get_consequences(request)}
+    given |= {"rules": get_policy(request).appeals, "actions": get_actions(request)}
     try:
         with authorised(request, writing) as (connection, user):
             decide_appeal(connection, appeal_id, user.name, outcome, why, **given)

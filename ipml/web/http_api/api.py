@@ -356,7 +356,7 @@ def make_api(
     app.state.models, app.state.metrics, app.state.access, app.state.engine = models, metrics, access, engine
     app.state.cooperation = None if engine is None else load_cooperation_policy()
     app.state.intake = None if engine is None else ListingIntake(engine, models, metrics)
-    app.state.actions = {(method, path): action for method, path, action, _, _ in API_ROUTES}
+    app.state.route_actions = {(method, path): action for method, path, action, _, _ in API_ROUTES}
     app.state.request_limit = RequestLimit(MOST_AT_ONCE)
     app.state.threads = CapacityLimiter(os.cpu_count() or 1)
     app.state.writers = CapacityLimiter(_MOST_WRITERS)
@@ -375,7 +375,7 @@ def make_api(
 
 async def authorise_program(request: Request) -> None:
     """Authorise a request whose route is public or covered by its key; raises LoginNeeded or Forbidden."""
-    actions: Mapping[tuple[str, str], Action | None] = request.app.state.actions
+    actions: Mapping[tuple[str, str], Action | None] = request.app.state.route_actions
     rule = (request.method, request.scope["route"].path_format)
     if rule in actions and actions[rule] is None:
         return

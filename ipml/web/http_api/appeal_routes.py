@@ -13,8 +13,8 @@ from pydantic import AwareDatetime, Field
 
 from ipml.enforcement.appeals.appeal import Appeal, AppealOutcome, AppealState, find_appeal, find_outcome
 from ipml.enforcement.appeals.filings import LONGEST_TEXT, file_appeal
-from ipml.enforcement.case_file import find_due
 from ipml.enforcement.deadlines.terms import Kind
+from ipml.enforcement.views.case_file import find_due
 from ipml.errors import NotFound
 from ipml.kit.moments import write_moment
 from ipml.storage.database import reading, writing

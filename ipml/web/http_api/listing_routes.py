@@ -22,7 +22,7 @@ from fastapi import Path, Request, Response
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 
-from ipml.enforcement.case_file import ListingFile, read_listing_file
+from ipml.enforcement.views.case_file import ListingFile, read_listing_file
 from ipml.errors import Failed, InvalidListings, NotFound
 from ipml.kit.moments import write_moment
 from ipml.records import EarlierListings, Listing, Problem, ScoredListing

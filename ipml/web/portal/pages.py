@@ -30,7 +30,7 @@ from ipml.errors import Conflict, NotFound, Refused
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.pictures.stored import Size, read_pictures
 from ipml.storage.database import writing
-from ipml.web.accounts.login import get_consequences, get_engine, settings_of
+from ipml.web.accounts.login import get_actions, get_engine, settings_of
 from ipml.web.console.case_page import send_file
 from ipml.web.console.dashboard import YEAR_DAYS, DateRange, FirstDay, LastDay, report_brand
 from ipml.web.console.pictures import Digest, ShownPictures, find_copies, send_copy
@@ -179,7 +179,7 @@ def answer(
                 by=visitor.name,
                 acted=acted if choice == "acted" else None,
                 has_withdrawn=choice == "withdraw",
-                consequences=get_consequences(request),
+                actions=get_actions(request),
             )
     except (Conflict, Refused) as error:
         return _render_notice(request, reference, str(error).partition(" `ipml")[0], acted)

@@ -240,7 +240,7 @@ class Marketplace:
         with writing(self.engine) as connection:
             for at in range(self.n_keys, self.n_keys + MESSAGES):
                 what = {"channel": "platform", "kind": "measure", "body": {"at": at}, "pseudonym": None, "now": NOW}
-                outbox.put(connection, key=f"key-{at:04}", subject=f"measure:{at % 7}", **what)
+                outbox.put_all(connection, [outbox.Draft(key=f"key-{at:04}", subject=f"measure:{at % 7}", **what)])
         self.n_keys += MESSAGES
         part = self.incoming / f"{number:02}.parquet.part"
         self.listings[number * LISTINGS : (number + 1) * LISTINGS].to_parquet(part)

@@ -18,14 +18,14 @@ from support.transactions import ask, execute
 
 from ipml.cli.model.labels import write_labels
 from ipml.cli.worker.tasks import TASKS
-from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.notifiers.misuse import find_misuse
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.period import Period, ReportScope
-from ipml.enforcement.actions import MeasureOrder, change_measure, end_due
+from ipml.enforcement.actions import change_measure, end_due
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import load_enforcement_policy
@@ -33,6 +33,7 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.submission import DatabaseAnswer, send_waiting
+from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.delivery import Tally, deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import Listing, ScoredListing
@@ -116,7 +117,7 @@ def run_deadlines(engine):
     """Let terms begin, and be over by two readings of the clock."""
     answered = run_notice_deadlines(engine, now=LATER)
     moments = (NOON + timedelta(days=1), LATER, LATER + timedelta(days=1), LATER + timedelta(days=2))
-    passed = [run_appeal_deadlines(engine, now=moment, consequences=Cooperation()) for moment in moments]
+    passed = [run_appeal_deadlines(engine, now=moment, actions=Cooperation()) for moment in moments]
     return answered.not_found and passed[-1].expired
 
 
@@ -126,7 +127,7 @@ def act_without_review(engine):
     market = Market(engine, make_policy(), now=NOON)
     market.qualify()
     market.bring(20)
-    return act(engine, market.policy, get_settings(), market.now, consequences=Cooperation()).decided
+    return act(engine, market.policy, get_settings(), market.now, actions=Cooperation()).decided
 
 
 def expire(engine, folder):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.consequences import ENFORCING
+from support.actions import ENFORCING
 from support.databases import on_both
 
 from ipml.cooperation.networks import store

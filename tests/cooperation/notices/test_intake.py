@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, Engine, func, insert, select, update
-from support.consequences import COOPERATING
+from support.actions import COOPERATING
 from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 from support.notice_desk import Desk

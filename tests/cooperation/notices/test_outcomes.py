@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
-from support.consequences import COOPERATING, COOPERATION
+from support.actions import COOPERATING, COOPERATION
 from support.databases import on_both
 from support.mortal_reviewer import review_until_killed
 from support.notice_desk import NOON, Desk
@@ -338,7 +338,7 @@ def answer(desk: Desk, reference: str, by: str = "lea", **said: object) -> list[
     """Let the notifier of a notice answer the counter-notice, and return the appeals it moved."""
     with writing(desk.engine) as connection:
         now = desk.pass_time()
-        return answer_counter_notice(connection, reference, by=by, now=now, consequences=COOPERATION, **said)
+        return answer_counter_notice(connection, reference, by=by, now=now, actions=COOPERATION, **said)
 
 
 def counter(desk: Desk, *by: str, profile: str = "china") -> list[str]:
@@ -380,7 +380,7 @@ def test_the_term_begins_when_all_were_reached(desk: Desk):
     pass_on_counter_notices(desk.engine, now=desk.pass_time())
 
     def begun() -> datetime | None:
-        run_appeal_deadlines(desk.engine, now=desk.pass_time(), consequences=COOPERATION)
+        run_appeal_deadlines(desk.engine, now=desk.pass_time(), actions=COOPERATION)
         return ask(desk.engine, find_deadlines, "appeal:1")["holder"].since
 
     first = deliver(desk, "counter-notice:1")

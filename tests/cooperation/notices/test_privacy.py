@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine, select, update
-from support.consequences import COOPERATING
+from support.actions import COOPERATING
 from support.databases import copy_sqlite, on_both
 from support.given_notices import NOON, POLICY, WORDS, offer, say
 from support.planted_seller import find_clear, find_markers

@@ -16,7 +16,7 @@ from support.notice_desk import NOON, Desk
 from support.planted_seller import find_clear, find_markers
 from support.transactions import act, ask, read_scalars
 
-from ipml.cooperation.consequences import find_sources
+from ipml.cooperation.actions import find_sources
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.notices.status import find_notices, find_receipt

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import beta
 from sqlalchemy import insert, update
-from support.consequences import COOPERATING, COOPERATION
+from support.actions import COOPERATING, COOPERATION
 from support.databases import on_both
 from support.notice_desk import Desk
 from support.transactions import act, ask, execute
@@ -107,7 +107,7 @@ def test_a_seller_whose_appeal_is_granted_overturns_the_notice(desk: Desk):
     with writing(desk.engine) as connection:
         appeal = file_appeal(connection, "case:1", "s1", "I bought it from the brand.", now=desk.pass_time())
         said = ("granted", "The invoice is good.")
-        decide_appeal(connection, appeal.appeal_id, "eva", *said, now=desk.pass_time(), consequences=COOPERATION)
+        decide_appeal(connection, appeal.appeal_id, "eva", *said, now=desk.pass_time(), actions=COOPERATION)
     assert counts_of(desk) == NotifierCounts(rejected=1, overturned=1)
     slip = give_and_decide(desk, "L2", Verdict.COUNTERFEIT)
     act(desk.engine, undo, slip, "ana", now=desk.pass_time(), context=COOPERATING)

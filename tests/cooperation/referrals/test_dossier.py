@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select, update
-from support.consequences import COOPERATING
+from support.actions import COOPERATING
 from support.notice_desk import Desk
 from support.transactions import act, ask
 

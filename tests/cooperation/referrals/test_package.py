@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, select, update
-from support.consequences import COOPERATING
+from support.actions import COOPERATING
 from support.databases import on_postgres
 
 from experiments.cooperation.referral_market import NOON, decide_all, fill_market

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Executable, Text, insert, select, update
+from support.actions import COOPERATING, COOPERATION
 from support.browser import OVERHANGING, start_browser
-from support.consequences import COOPERATING, COOPERATION
 from support.databases import copy_postgres, on_both
 from support.given_notices import say
 from support.notice_desk import NOON, Desk
@@ -325,7 +325,7 @@ class Life:
         if numbers:
             with writing(self.desk.engine) as connection:
                 said = (self.draw.choice(numbers), "max", outcome, "because")
-                decide_appeal(connection, *said, now=self.desk.now, consequences=COOPERATION)
+                decide_appeal(connection, *said, now=self.desk.now, actions=COOPERATION)
 
     def change(self, *statements: Executable) -> None:
         """Change rows as whatever is told by others does."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, update
-from support.consequences import ENFORCEMENT, ENFORCING
+from support.actions import ENFORCEMENT, ENFORCING
 from support.transactions import act, ask, read_rows
 
 from ipml.enforcement.appeals.appeal import get_appeal
@@ -71,7 +71,7 @@ class Market:
 
     def tick(self, now=None):
         """Tick once."""
-        return run_appeal_deadlines(self.engine, rules=self.rules, now=now or self.now, consequences=ENFORCEMENT)
+        return run_appeal_deadlines(self.engine, rules=self.rules, now=now or self.now, actions=ENFORCEMENT)
 
     def pass_time(self, until):
         """Let the clock go to a moment, and tick as often as an expiry needs."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
-from support.consequences import ENFORCEMENT, ENFORCING
+from support.actions import ENFORCEMENT, ENFORCING
 from support.databases import on_both
 from support.transactions import act, ask, check_sound
 
@@ -107,7 +107,7 @@ def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_sc
             time.sleep(lots.uniform(0.0, 0.5))
             process.kill()
     for hours in (100, 150):
-        assert run_appeal_deadlines(engine, now=due_at + timedelta(hours=hours), consequences=ENFORCEMENT).failed == ()
+        assert run_appeal_deadlines(engine, now=due_at + timedelta(hours=hours), actions=ENFORCEMENT).failed == ()
     check_whole(engine, 12)
 
 
@@ -116,7 +116,7 @@ def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_sc
 def test_ticks_deciders_and_holders_at_once(engine, make_scored):
     """Whoever comes first has it; the others hear so, and nothing is done twice."""
     due_at = file_many(engine, make_scored, 12)
-    run_appeal_deadlines(engine, now=due_at, consequences=ENFORCEMENT)
+    run_appeal_deadlines(engine, now=due_at, actions=ENFORCEMENT)
     later = due_at + timedelta(hours=26)
 
     def work(number):
@@ -126,9 +126,9 @@ def test_ticks_deciders_and_holders_at_once(engine, make_scored):
                 if number == 0:
                     act(engine, holder_acted, appeal_id, "docket", "lea", now=later)
                 elif number == 1:
-                    act(engine, decide_appeal, appeal_id, *because, now=later, consequences=ENFORCEMENT)
+                    act(engine, decide_appeal, appeal_id, *because, now=later, actions=ENFORCEMENT)
                 else:
-                    assert run_appeal_deadlines(engine, now=later, consequences=ENFORCEMENT).failed == ()
+                    assert run_appeal_deadlines(engine, now=later, actions=ENFORCEMENT).failed == ()
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, range(4)))

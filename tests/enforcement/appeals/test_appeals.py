@@ -7,21 +7,22 @@ from typing import get_args
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
-from support.consequences import ENFORCEMENT, ENFORCING
+from support.actions import ENFORCEMENT, ENFORCING
 from support.databases import on_both
 from support.transactions import act, ask, check_sound, execute, read_rows
 
-from ipml.enforcement.actions import MeasureOrder, change_measure, end_due
+from ipml.enforcement.actions import change_measure, end_due
 from ipml.enforcement.appeals.appeal import Appeal, AppealState, count_overdue, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
 from ipml.enforcement.appeals.letters import compose
 from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
-from ipml.enforcement.case_file import read_listing_file
 from ipml.enforcement.evidence.package import subjects_of_cases
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import Language, load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import MeasureOrder
+from ipml.enforcement.views.case_file import read_listing_file
 from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound, UnstorableValue
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
@@ -46,7 +47,7 @@ def file_one(market, about="measure:1", text="It is genuine, see the invoice.", 
 
 def decide_one(market, appeal, by="ben", outcome="granted", why="The invoice is good.", **options):
     """Decide an appeal."""
-    options |= {"rules": market.rules, "now": market.now, "consequences": ENFORCEMENT}
+    options |= {"rules": market.rules, "now": market.now, "actions": ENFORCEMENT}
     return act(market.engine, decide_appeal, appeal.appeal_id, by, outcome, why, **options)
 
 
@@ -303,7 +304,7 @@ def test_a_rights_holder_who_acts_in_time_keeps_the_measure(market):
     market.pass_time(market.now + 60 * DAY)
     assert market.appeal().reference == "SDNY 25-cv-1"
     assert market.measures()[0].lifted_at is None
-    withdrawn = act(market.engine, holder_withdrew, 1, "lea", now=market.now, consequences=ENFORCEMENT)
+    withdrawn = act(market.engine, holder_withdrew, 1, "lea", now=market.now, actions=ENFORCEMENT)
     assert withdrawn.state == "restored"
     assert market.measures()[0].lifted_at is not None
 

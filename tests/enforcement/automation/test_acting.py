@@ -228,14 +228,14 @@ class Following:
     def __init__(self, fails_at=None):
         self.heard, self.fails_at = [], fails_at
 
-    def follow_decisions(self, connection, made, origin):
+    def apply_decisions(self, batch, made, origin):
         """Hear of decisions that were made together."""
         for case, decision in made:
             self.heard.append((case.case_id, decision.verdict, decision.ground, origin))
             if len(self.heard) == self.fails_at:
                 raise KeyboardInterrupt
 
-    def follow_reversal(self, connection, reversal):
+    def apply_reversal(self, connection, reversal):
         """Do nothing."""
 
 
@@ -244,7 +244,7 @@ def test_consequences_follow_as_after_a_person(market):
     following = Following()
     market.qualify()
     market.bring(5)
-    acted = act_automatically(market.engine, market.policy, get_settings(), market.now, consequences=following)
+    acted = act_automatically(market.engine, market.policy, get_settings(), market.now, actions=following)
     assert len(following.heard) == acted.decided > 0
     assert {one[1:] for one in following.heard} == {(Verdict.COUNTERFEIT, "price_and_seller", "policy")}
 
@@ -258,7 +258,7 @@ def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
     options = (market.engine, market.policy, get_settings(), market.now)
     for fails_at, kept in ((1, 0), (11, 10)):  # the first transaction has ten
         with pytest.raises(KeyboardInterrupt):
-            act_automatically(*options, consequences=Following(fails_at))
+            act_automatically(*options, actions=Following(fails_at))
         assert len(market.read_decisions()) == kept
         assert len(read_rows(market.engine, select(automatic_decisions))) == kept
     market.act()

@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import delete, select
-from support.consequences import KEEPING_EVIDENCE
+from support.actions import KEEPING_EVIDENCE
 from support.transactions import act, execute
 
 from ipml.records import Verdict

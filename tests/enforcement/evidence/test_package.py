@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
-from support.consequences import KEEPING_EVIDENCE
+from support.actions import KEEPING_EVIDENCE
 from support.databases import invented_messages, on_both
 from support.picture_host import serve_pictures
 from support.transactions import act, ask, execute
@@ -42,7 +42,7 @@ from ipml.review.undo import undo
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
-from ipml.storage.outbox import put
+from ipml.storage.outbox import Draft, put_all
 from ipml.storage.tables import audit as audit_table
 from ipml.storage.tables import enforcement_policies, evidence, measures
 
@@ -252,7 +252,7 @@ def test_what_followed_from_a_case_is_found(engine, decide_on, make_scored):
             connection.execute(insert(measures).values(**fields))
             number, about = one.decision_id, f"measure:{one.decision_id}"
             told = {"channel": "platform", "kind": "measure", "subject": about, "body": {}, "pseudonym": None}
-            put(connection, key=f"k{number}", **told, now=moment)
+            put_all(connection, [Draft(key=f"k{number}", **told, now=moment)])
         subjects = subjects_of_cases(connection, [decisions[1].case_id])
     assert subjects == ["case:2", "evidence:2", "measure:2", "message:2"]
 

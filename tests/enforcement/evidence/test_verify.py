@@ -15,8 +15,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.actions import KEEPING_EVIDENCE
 from support.authority import Authority
-from support.consequences import KEEPING_EVIDENCE
 from support.databases import copy_sqlite
 from support.transactions import act
 

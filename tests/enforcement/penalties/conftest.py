@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
-from support.consequences import Striking
+from support.actions import Striking
 from support.transactions import act, ask
 
 from ipml.enforcement.penalties.ladder import find_penalties
@@ -49,14 +49,14 @@ class Market:
     def decide(self, case_id, *, day=0, ground="wrong_features", by="ana"):
         """Find a case counterfeit."""
         at = START + timedelta(days=day)
-        context = ReviewContext(consequences=self.follow(self.policy))
+        context = ReviewContext(actions=self.follow(self.policy))
         with writing(self.engine) as connection:
             request = DecisionRequest(claim(connection, by, case_id, now=at), Verdict.COUNTERFEIT, ground)
             return decide(connection, request, now=at, context=context)
 
     def undo(self, decision, *, day, why="a mistake"):
         """Take a decision back."""
-        options = {"may_undo_others": True, "why": why, "context": ReviewContext(consequences=self.follow(self.policy))}
+        options = {"may_undo_others": True, "why": why, "context": ReviewContext(actions=self.follow(self.policy))}
         act(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
 
     def strikes(self, seller="ann"):

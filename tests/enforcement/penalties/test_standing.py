@@ -36,7 +36,7 @@ CLOSE = len(RULES.ladder) - 1
 
 def _strike(number, day, seen, ground, tie, value, score):
     struck_at = START + timedelta(days=day)
-    facts = (None, RULES.weigh(ground, None), score, value, 40.0, 300.0, None, tie, tie)
+    facts = (None, RULES.compute_strike_weight(ground, None), score, value, 40.0, 300.0, None, tie, tie)
     moments = (struck_at - timedelta(days=seen), struck_at, struck_at + timedelta(days=365))
     return Strike(number, number, number, "ann", ground, *facts, *moments, "digest", currency="EUR")
 

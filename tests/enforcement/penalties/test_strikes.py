@@ -7,14 +7,14 @@ from operator import attrgetter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
-from support.consequences import Striking
+from support.actions import Striking
 from support.databases import on_both
 from support.transactions import act, ask
 
 from ipml.enforcement.penalties.ladder import TakenBack, hardest, lift
 from ipml.enforcement.penalties.simulation import read_history, replay, simulate_penalties
-from ipml.enforcement.penalties.standing import reweigh
-from ipml.enforcement.penalties.strikes import list_strikes, take_back, weigh
+from ipml.enforcement.penalties.standing import apply_rules
+from ipml.enforcement.penalties.strikes import list_strikes, read_seller_standing, take_back
 from ipml.records import Verdict
 from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_bulk, preview_spread
 from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext, claim
@@ -46,7 +46,7 @@ def test_copies_that_one_decision_was_spread_to_weigh_as_one(market):
         taken = claim(connection, "ana", now=at)
         alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
         request = DecisionRequest(taken, Verdict.COUNTERFEIT, "wrong_features")
-        context = ReviewContext(consequences=Striking(market.policy))
+        context = ReviewContext(actions=Striking(market.policy))
         decide_and_spread(connection, request, alike, now=at, context=context)
         assert len(list_strikes(connection, "ann")) > 2
     assert _weight(market) == 1.0
@@ -57,7 +57,7 @@ def test_what_is_decided_in_bulk_weighs_as_one(market):
     numbers = [market.enqueue(category=category) for category in (None, "toys", None)]
     request = BulkRequest(numbers, "ana", Verdict.COUNTERFEIT, "wrong_features")
     preview = ask(market.engine, preview_bulk, request, now=START)
-    context = ReviewContext(consequences=Striking(market.policy))
+    context = ReviewContext(actions=Striking(market.policy))
     with writing(market.engine) as connection:
         decide_bulk(connection, request, token=preview.digest, now=START, context=context)
         assert len(list_strikes(connection, "ann")) == 3
@@ -151,7 +151,7 @@ def test_after_erasure_the_history_still_counts_and_can_be_taken_back(market):
         connection.execute(delete(seller_keys))
     assert market.strikes() == [] == ask(market.engine, list_record, "struck", START)
     market.undo(decision, day=1)
-    assert ask(market.engine, weigh, pseudonym, START + timedelta(days=1), market.policy).weight == 0
+    assert ask(market.engine, read_seller_standing, pseudonym, START + timedelta(days=1), market.policy).weight == 0
 
 
 DAYS = st.lists(st.integers(0, 90), min_size=1, max_size=5)
@@ -178,7 +178,7 @@ def _weight(market, day=0):
     with reading(market.engine) as connection:
         pseudonym = find_pseudonym(connection, "ann") or ""
         at = START + timedelta(days=day, hours=2)
-        return weigh(connection, pseudonym, at, market.policy).weight
+        return read_seller_standing(connection, pseudonym, at, market.policy).weight
 
 
 def _fill(market):
@@ -226,7 +226,7 @@ def test_decisions_made_before_there_were_strikes_are_replayed_from_their_cases(
             connection.execute(delete(table))
     with reading(market.engine) as connection:
         (history, *_) = read_history(connection)
-        assert [_content(reweigh(strike, market.policy.penalties)) for strike in history] == kept
+        assert [_content(apply_rules(strike, market.policy.penalties)) for strike in history] == kept
 
 
 def _content(strike):

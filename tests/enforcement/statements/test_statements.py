@@ -36,7 +36,7 @@ from ipml.enforcement.statements.submission import check_file
 from ipml.errors import NotFound, Refused, SellerErased, UnusableSetting
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
-from ipml.storage.outbox import put
+from ipml.storage.outbox import Draft, put_all
 from ipml.storage.pseudonyms import decrypt
 from ipml.storage.tables import outbox, seller_keys, statements
 
@@ -163,7 +163,7 @@ def wait(engine, make_restriction):
                 body = write_payload(statement)
                 assert body is not None
                 where = {"channel": "transparency", "kind": "statement", "subject": f"transparency:{number}"}
-                put(connection, key=f"p{number}", body=body, pseudonym=None, now=NOON, **where)
+                put_all(connection, [Draft(key=f"p{number}", body=body, pseudonym=None, now=NOON, **where)])
 
     return fill
 

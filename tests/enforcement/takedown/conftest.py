@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import func, select
-from support.consequences import TAKING_DOWN
+from support.actions import TAKING_DOWN
 from support.transactions import act
 
 from ipml.records import Verdict

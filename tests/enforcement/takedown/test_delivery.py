@@ -13,7 +13,7 @@ from support.transactions import act, ask, execute
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown import delivery
-from ipml.enforcement.takedown.changes import impose_by_hand, replace
+from ipml.enforcement.takedown.changes import MeasureOrder, impose_by_hand, replace
 from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
 from ipml.enforcement.takedown.sinks import FileSink, WebhookSink
 from ipml.errors import NotFound
@@ -68,7 +68,9 @@ def put(engine):
         with writing(engine) as connection:
             for at in range(first, first + number):
                 what = {"channel": "platform", "kind": "measure", "body": {"at": at}, "pseudonym": None, "now": NOON}
-                outbox.put(connection, key=f"key-{at:03}", subject=f"measure:{at}", **(what | fields))
+                outbox.put_all(
+                    connection, [outbox.Draft(key=f"key-{at:03}", subject=f"measure:{at}", **(what | fields))]
+                )
 
     return put_many
 
@@ -240,7 +242,7 @@ def test_channels_have_addresses_of_their_own(engine, receiver, put):
     put(1)
     with writing(engine) as connection:
         what = {"kind": "statement", "body": {}, "pseudonym": None, "now": NOON}
-        outbox.put(connection, key="letter", channel="seller", subject="measure:1", **what)
+        outbox.put_all(connection, [outbox.Draft(key="letter", channel="seller", subject="measure:1", **what)])
     sink = WebhookSink({"seller": receiver.url}, [SECRET])
     deliver(engine, sink)
     assert receiver.keys == ["letter"]
@@ -330,8 +332,10 @@ def test_a_later_message_that_is_done_settles_what_an_earlier_one_left(engine, j
     """Each says all that holds: if the first was lost, the second is enough."""
     judge("L1")
     with writing(engine) as connection:
-        replace(connection, 1, MeasureKind.PAUSE, "lea", "milder", NOON)
-        impose_by_hand(connection, 1, MeasureKind.PRICE_HOLD, "lea", "held", NOON, load_enforcement_policy())
+        replace(connection, 1, MeasureOrder(MeasureKind.PAUSE, "milder"), "lea", NOON)
+        impose_by_hand(
+            connection, 1, MeasureOrder(MeasureKind.PRICE_HOLD, "held"), "lea", NOON, load_enforcement_policy()
+        )
     _, second, third = told(kind="measure")
     answer(engine, third, "done", 2)
     assert [state(engine, number) for number in (1, 2, 3)] == ["replaced", "done", "done"]

@@ -13,7 +13,7 @@ from support.transactions import act, ask, check_sound, execute
 from experiments.enforcement import delivery_kills
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.changes import impose_by_hand, lift_one, replace
+from ipml.enforcement.takedown.changes import MeasureOrder, impose_by_hand, lift_one, replace
 from ipml.enforcement.takedown.delivery import note_answer
 from ipml.enforcement.takedown.measures import (
     MeasureRules,
@@ -96,15 +96,17 @@ def test_what_cannot_be_is_refused(engine, judge, take_back):
         with pytest.raises(NotFound, match="No measure"):
             lift_one(connection, 2**70, "lea", "", NOON)
         with pytest.raises(Conflict, match="expected one that stands"):
-            replace(connection, 1, MeasureKind.LABEL, "lea", "", NOON)
+            replace(connection, 1, MeasureOrder(MeasureKind.LABEL, ""), "lea", NOON)
         with pytest.raises(Conflict, match="no standing decision"):
-            impose_by_hand(connection, 2, MeasureKind.LABEL, "lea", "", NOON, policy)
+            impose_by_hand(connection, 2, MeasureOrder(MeasureKind.LABEL, ""), "lea", NOON, policy)
         with pytest.raises(Conflict, match="measure: found"):
-            impose_by_hand(connection, 2, MeasureKind.LABEL, "lea", "", NOON, policy, territories=("DE",))
+            impose_by_hand(connection, 2, MeasureOrder(MeasureKind.LABEL, "", territories=("DE",)), "lea", NOON, policy)
         with pytest.raises(Conflict, match="measure: found"):
-            impose_by_hand(connection, 2, MeasureKind.REMOVE_IN, "lea", "", NOON, policy, territories=("de",))
+            impose_by_hand(
+                connection, 2, MeasureOrder(MeasureKind.REMOVE_IN, "", territories=("de",)), "lea", NOON, policy
+            )
         with pytest.raises(Conflict, match="measure: found"):
-            impose_by_hand(connection, 2, MeasureKind.LABEL, "lea", "", NOON, policy, until=NOON)
+            impose_by_hand(connection, 2, MeasureOrder(MeasureKind.LABEL, "", until=NOON), "lea", NOON, policy)
 
 
 def done(engine, message, minutes):
@@ -131,7 +133,7 @@ def test_times_go_from_listing_to_measure_to_done(engine, judge, told):
 def test_what_took_the_place_of_a_measure_is_no_new_catch(engine, judge):
     """The first measure of a decision counts, in the month of its imposing."""
     judge("L1")
-    act(engine, replace, 1, MeasureKind.LABEL, "lea", "milder", NOON + timedelta(days=40))
+    act(engine, replace, 1, MeasureOrder(MeasureKind.LABEL, "milder"), "lea", NOON + timedelta(days=40))
     with reading(engine) as connection:
         assert [(times.group, times.measures) for times in measure_times(connection, "month")] == [("2024-05", 1)]
         assert measure_times(connection, since=NOON + timedelta(seconds=1)) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
-from support.consequences import COOPERATING
+from support.actions import COOPERATING
 from support.transactions import ask, read_rows, read_scalars
 
 from ipml.cooperation.policy import load_cooperation_policy
@@ -51,7 +51,7 @@ RULES = {"is_on": True, "brands": ["Acme"], "promise": 0.6, "thresholds": [0.9],
 def live(engine: Engine, n_days: int, staff: Staff, policy: EnforcementPolicy) -> tuple[int, Truth]:
     """Let eight suspicious listings come in a day, one in ten of them genuine; return how many people decided."""
     rng, decided = np.random.default_rng(3), 0
-    people = SimulatedStaff(engine, policy, staff=staff, consequences=Enforcement(policy))
+    people = SimulatedStaff(engine, policy, staff=staff, actions=Enforcement(policy))
     programme = Programme(people, ComplaintRates(wronged=1.0, delay_days=1.0))
     for day in range(n_days):
         names = [f"listing-{8 * day + number:07d}" for number in range(8)]
@@ -126,12 +126,12 @@ def test_a_case_takes_its_time(engine: Engine, make_scored: Callable[..., Scored
 @pytest.mark.parametrize(("decider", "hears"), [("ana", "lea"), ("lea", "leo")])
 def test_another_lead_hears_what_the_lead_decided(engine: Engine, make_scored, decider: str, hears: str):
     """The lead hears what reviewers decided; of what the lead decided themselves, another hears."""
-    rng, consequences = np.random.default_rng(0), Enforcement(load_enforcement_policy())
+    rng, actions = np.random.default_rng(0), Enforcement(load_enforcement_policy())
     enqueue(engine, [make_scored("listing-0000000", 0.9)], now=NOON)
     with writing(engine) as connection:
         request = DecisionRequest(claim(connection, decider, now=NOON), Verdict.COUNTERFEIT, "declared_replica")
-        decide(connection, request, now=NOON, context=ReviewContext(consequences=consequences))
-    people = SimulatedStaff(engine, load_enforcement_policy(), consequences=consequences)
+        decide(connection, request, now=NOON, context=ReviewContext(actions=actions))
+    people = SimulatedStaff(engine, load_enforcement_policy(), actions=actions)
     people.truth.add(np.array([False]))
     appeals = Appeals(people, ComplaintRates(wronged=1.0))
     appeals.think_of_complaining(rng)

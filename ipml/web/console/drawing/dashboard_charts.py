@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from ipml.enforcement.appeals.appeal import FAVOURABLE, count_outcomes
-from ipml.enforcement.ledger import BandErrors, list_error_rates
+from ipml.enforcement.fairness import BandErrors, list_error_rates
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.kit.charts import Axis, Chart, Series, make_name_axis, make_value_axis
 from ipml.review.quality.precision import WeightedReviews

@@ -18,7 +18,8 @@ from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import ReportSource
 from ipml.records import Reversal
-from ipml.review.reversals import Made
+from ipml.review.reversals import CaseDecision
+from ipml.storage.audit_trail.audit import AuditBatch
 from ipml.storage.database import in_batches
 from ipml.storage.pseudonyms import notifier_kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifiers
@@ -59,13 +60,13 @@ class Cooperation:
         self.enforcement = Enforcement(enforcement or load_enforcement_policy(), find_sources)
         self.policy = policy or load_cooperation_policy()
 
-    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
+    def apply_decisions(self, batch: AuditBatch, made: Sequence[CaseDecision], origin: str) -> None:
         """Apply enforcement, then settle the notices."""
-        self.enforcement.follow_decisions(connection, made, origin)
-        settle_decided(connection, made, self.policy.notifiers)
+        self.enforcement.apply_decisions(batch, made, origin)
+        settle_decided(batch, made, self.policy.notifiers)
 
-    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
+    def apply_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Undo enforcement, send notifiers a correction, and note the referrals that reported the finding."""
-        self.enforcement.follow_reversal(connection, reversal)
+        self.enforcement.apply_reversal(connection, reversal)
         reopen(connection, reversal, self.policy.notifiers)
         note_reversal(connection, reversal)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Select, String, cast, func, literal, select
 
 from ipml.enforcement.appeals.appeal import count_overdue, count_pending
-from ipml.enforcement.automation.promises import PromiseStanding, assess_promises
+from ipml.enforcement.automation.guarantees import GuaranteeStanding, assess_guarantees
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.takedown.measures import count_overdue as count_unanswered
 from ipml.records import Verdict
@@ -34,7 +34,7 @@ class Overview:
     appeals: int
     overdue: int
     proposed: int
-    promises: tuple[PromiseStanding, ...]
+    promises: tuple[GuaranteeStanding, ...]
 
 
 def measure_enforcement(connection: Connection, policy: EnforcementPolicy, *, now: datetime | None = None) -> Overview:
@@ -46,7 +46,7 @@ def measure_enforcement(connection: Connection, policy: EnforcementPolicy, *, no
         appeals=count_pending(connection),
         overdue=count_overdue(connection, policy.appeals, at),
         proposed=_count_proposed(connection),
-        promises=tuple(assess_promises(connection, policy.automatic, at)) if policy.automatic.brands else (),
+        promises=tuple(assess_guarantees(connection, policy.automatic, at)) if policy.automatic.brands else (),
     )
 
 

@@ -23,7 +23,6 @@ from ipml.enforcement.appeals.appeal import (
     may_decide,
 )
 from ipml.enforcement.appeals.remedies import parse_subject
-from ipml.enforcement.case_file import SentStatement, read_told
 from ipml.enforcement.evidence.pieces import Evidence, evidence_of_decision
 from ipml.enforcement.penalties.penalties import Penalty, select_penalties
 from ipml.enforcement.penalties.standing import Strike
@@ -31,6 +30,7 @@ from ipml.enforcement.penalties.strikes import find_strike
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.statements import get_statement
 from ipml.enforcement.takedown.measures import Measure, find_measures
+from ipml.enforcement.views.case_file import SentStatement, read_told
 from ipml.errors import EvidenceChanged, NotFound
 from ipml.review.arrivals.snapshot import decode_listing
 from ipml.storage.tables import appeal_outcomes, appeals, cases, measures, penalties

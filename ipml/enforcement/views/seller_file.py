@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, select
 
 from ipml.enforcement.appeals.appeal import PendingAppeal, make_appeal
-from ipml.enforcement.case_file import GivenPenalty, find_pending, read_penalties
 from ipml.enforcement.penalties.ladder import find_obstacle, find_penalties
 from ipml.enforcement.penalties.links import LinkedAccount, list_linked
 from ipml.enforcement.penalties.penalties import list_told
@@ -18,6 +17,7 @@ from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.privacy.legal_holds import Hold, find_holds
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.enforcement.takedown.measures import Measure, find_measures
+from ipml.enforcement.views.case_file import GivenPenalty, find_pending, read_penalties
 from ipml.review.cases import find_case
 from ipml.storage.pseudonyms import find_pseudonym, find_seller
 from ipml.storage.tables import appeals, cases, erasures

@@ -1,4 +1,4 @@
-"""Proceedings: loads decisions with everything their consequences need, and collects messages for one transaction.
+"""Enforcement context: loads decisions with everything their actions need, and collects messages for one transaction.
 
 Data is read once for all stages and all decisions; messages are written once, at the end.
 """
@@ -17,8 +17,9 @@ from ipml.enforcement.restrictions import OWN, ReportSource
 from ipml.records import Decision, Listing, ScoredListing
 from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import StoredCase
-from ipml.review.reversals import Made
+from ipml.review.reversals import CaseDecision
 from ipml.storage import outbox
+from ipml.storage.audit_trail.audit import AuditBatch
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import Keyring, read_sellers
 from ipml.storage.tables import decisions
@@ -45,7 +46,7 @@ class DecidedCase:
 
 
 def read_decided(
-    connection: Connection, made: Sequence[Made], origin: str, sources: Mapping[int, ReportSource]
+    connection: Connection, made: Sequence[CaseDecision], origin: str, sources: Mapping[int, ReportSource]
 ) -> tuple[list[DecidedCase], Keyring]:
     """Return decisions with their cases, and the sellers' keys; a new seller gets a key.
 
@@ -103,25 +104,30 @@ def _find_firsts_of_groups(connection: Connection, groups: set[str]) -> dict[str
 
 
 @dataclass(frozen=True, slots=True)
-class Proceedings:
-    """One transaction's policy, keys, and messages to send."""
+class EnforcementContext:
+    """One transaction's policy, keys, audit events to append, and messages to send."""
 
-    connection: Connection
+    batch: AuditBatch
     policy: EnforcementPolicy
     keys: Keyring
     drafts: list[outbox.Draft] = field(default_factory=list)
 
+    @property
+    def connection(self) -> Connection:
+        """Connection of the transaction."""
+        return self.batch.connection
+
 
 @contextmanager
-def open_proceedings(
-    connection: Connection, policy: EnforcementPolicy, keys: Keyring, at: datetime
-) -> Iterator[Proceedings]:
+def open_context(
+    batch: AuditBatch, policy: EnforcementPolicy, keys: Keyring, at: datetime
+) -> Iterator[EnforcementContext]:
     """Open proceedings in the caller's transaction; write all messages at the end.
 
-    Concurrent proceedings wait here: all append to the audit trail, so its lock is taken first.
+    Concurrent contexts wait here: all append to the audit trail, so its lock is taken first.
     """
-    serialise(connection, Lock.APPEND_TO_AUDIT)
-    store_policy(connection, policy, at)
-    opened = Proceedings(connection, policy, keys)
-    yield opened
-    outbox.put_all(connection, opened.drafts, keys)
+    serialise(batch.connection, Lock.APPEND_TO_AUDIT)
+    store_policy(batch.connection, policy, at)
+    context = EnforcementContext(batch, policy, keys)
+    yield context
+    outbox.put_all(batch, context.drafts, keys)

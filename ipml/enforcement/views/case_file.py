@@ -32,7 +32,7 @@ from ipml.enforcement.penalties.standing import (
     find_standing,
     select_strikes,
 )
-from ipml.enforcement.penalties.strikes import foresee_strike
+from ipml.enforcement.penalties.strikes import preview_strike
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind, Restriction
 from ipml.enforcement.statements.facts import Statement, state
@@ -100,7 +100,7 @@ class GivenPenalty:
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class CaseActions:
     """Actions after the decisions on a case; measures newest first, the others oldest first.
 
     `damage` is the error message if the evidence is damaged; no evidence is shown then.
@@ -120,7 +120,7 @@ class Followed:
         return not found and self.damage is None
 
 
-def read_followed(connection: Connection, case_id: int) -> Followed:
+def read_case_actions(connection: Connection, case_id: int) -> CaseActions:
     """Return the actions after the decisions on a case."""
     told = read_told(connection, list_statements(connection, case_id))
     struck = list(select_strikes(connection, strikes.c.case_id == case_id))
@@ -128,7 +128,7 @@ def read_followed(connection: Connection, case_id: int) -> Followed:
     evidence, damage = _find_evidence(connection, case_id)
     measures = find_measures(connection, case_id=case_id)
     whys = read_all_whys(connection, measures)
-    return Followed(
+    return CaseActions(
         evidence=evidence,
         damage=damage,
         measures=tuple(
@@ -193,7 +193,7 @@ _NOBODY = ""  # pseudonym of a seller without one
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class ActionPreview:
     """Preview of the decision "counterfeit".
 
     - `measures`: measure with its reason, and the grounds that lead to it.
@@ -210,25 +210,25 @@ class Outlook:
     letter: Letter
 
 
-def foresee(
+def preview_actions(
     connection: Connection,
     case: StoredCase,
     strikes: Sequence[Strike],
     policy: EnforcementPolicy,
     *,
     now: datetime | None = None,
-) -> Outlook:
+) -> ActionPreview:
     """Return a preview of the decision "counterfeit" on a case whose seller has these strikes."""
     at = now or datetime.now(UTC)
     scored = decode(case.snapshot)
     choices = {ground: policy.measures.choose(scored.listing, scored.score, ground) for ground in GROUNDS}
-    before, after, imposed, proposed = _climb(connection, case, strikes, policy, at)
+    before, after, imposed, proposed = _preview_penalties(connection, case, strikes, policy, at)
     first, choice = next(iter(choices.items()))
     restriction = _restrict(case, scored.listing, first, choice, at)
     statement = state(
         restriction, policy.statements, puid="…", at=at, reasons=scored.reasons, brand_read=scored.brand_read
     )
-    return Outlook(
+    return ActionPreview(
         measures=_group(choices),
         now=before,
         then=after,
@@ -243,7 +243,7 @@ def _group(choices: dict[str, ChosenMeasure]) -> tuple[tuple[str, tuple[str, ...
     return tuple((why, tuple(ground for ground, choice in choices.items() if choice.why == why)) for why in ways)
 
 
-def _climb(
+def _preview_penalties(
     connection: Connection, case: StoredCase, strikes: Sequence[Strike], policy: EnforcementPolicy, at: datetime
 ) -> tuple[SellerStanding, SellerStanding, PenaltyKind | None, PenaltyKind | None]:
     """Return the seller's standing before and after, and the penalties imposed and proposed."""
@@ -254,9 +254,9 @@ def _climb(
     penalties = find_penalties(connection, pseudonym=strikes[0].pseudonym, at=at) if strikes else []
     before = [penalty for penalty in penalties if penalty.strike_id in known]
     told = list_told(before)
-    ground = max(GROUNDS, key=lambda ground: rules.weigh(ground, case.category))
+    ground = max(GROUNDS, key=lambda ground: rules.compute_strike_weight(ground, case.category))
     decision = Decision(0, case.case_id, case.listing_id, Verdict.COUNTERFEIT, ground, "", _NOBODY, at)
-    then = find_standing([*strikes, foresee_strike(connection, case, decision, policy)], told, rules, at)
+    then = find_standing([*strikes, preview_strike(connection, case, decision, policy)], told, rules, at)
     steps = find_steps(then, before, at)
     kinds = [None if rung is None else rules.ladder[rung].kind for rung in (steps.imposed, steps.proposed)]
     return find_standing(strikes, told, rules, at), then, kinds[0], kinds[1]

@@ -38,7 +38,7 @@ _RESTARTING = ("alarm", "reversals", "person")
 
 
 @dataclass(frozen=True, slots=True)
-class PromiseEvent:
+class GuaranteeEvent:
     """An event of a brand's guarantee, with the figures behind it."""
 
     promise_id: int
@@ -59,7 +59,7 @@ class PromiseEvent:
 
 
 @dataclass(slots=True)
-class PromiseRecord:
+class GuaranteeRecord:
     """State of a brand's guarantee after its events and those of all brands.
 
     - `given`: event that gave the guarantee in force; None without one.
@@ -69,14 +69,14 @@ class PromiseRecord:
     """
 
     brand: str
-    last: PromiseEvent | None = None
-    given: PromiseEvent | None = None
+    last: GuaranteeEvent | None = None
+    given: GuaranteeEvent | None = None
     restarted_at: datetime | None = None
-    ended: tuple[PromiseEvent, ...] = ()
-    bans: dict[str, PromiseEvent] = field(default_factory=dict)
+    ended: tuple[GuaranteeEvent, ...] = ()
+    bans: dict[str, GuaranteeEvent] = field(default_factory=dict)
 
     @property
-    def banned(self) -> PromiseEvent | None:
+    def banned(self) -> GuaranteeEvent | None:
         """Last withdrawal by a person that no person has lifted, or None."""
         return max(self.bans.values(), key=lambda event: event.promise_id, default=None)
 
@@ -90,7 +90,7 @@ class PromiseRecord:
         """Threshold in force."""
         return (self.last and self.last.threshold) or 0.0
 
-    def follow(self, event: PromiseEvent) -> None:
+    def follow(self, event: GuaranteeEvent) -> None:
         """Apply the next event."""
         if event.brand != EVERY_BRAND:
             self.last = event
@@ -108,9 +108,9 @@ class PromiseRecord:
                 self.bans.pop(event.brand, None)
 
 
-def read_records(connection: Connection, brands: Iterable[str]) -> dict[str, PromiseRecord]:
+def read_records(connection: Connection, brands: Iterable[str]) -> dict[str, GuaranteeRecord]:
     """Return the state of the guarantee of each brand."""
-    records = {brand: PromiseRecord(brand) for brand in brands}
+    records = {brand: GuaranteeRecord(brand) for brand in brands}
     # "held" is noted repeatedly: only the last such event matters.
     latest = select(func.max(promises.c.promise_id)).group_by(promises.c.brand)
     is_telling = or_(promises.c.event != "held", promises.c.promise_id.in_(latest))
@@ -158,7 +158,7 @@ def find_times_in_force(connection: Connection, as_of: datetime) -> dict[str, li
     return dict(found)
 
 
-def list_promise_events(connection: Connection, brand: str | None = None) -> list[PromiseEvent]:
+def list_guarantee_events(connection: Connection, brand: str | None = None) -> list[GuaranteeEvent]:
     """Return the events of a brand or of all brands, in order."""
     query = select(promises).order_by(promises.c.promise_id)
     if brand is not None:
@@ -176,8 +176,8 @@ def note_event(connection: Connection, actor: str, at: datetime, **columns: Any)
     return number
 
 
-def _event(row: Row[Any]) -> PromiseEvent:
-    return PromiseEvent(**{name: getattr(row, name) for name in PromiseEvent.__slots__})
+def _event(row: Row[Any]) -> GuaranteeEvent:
+    return GuaranteeEvent(**{name: getattr(row, name) for name in GuaranteeEvent.__slots__})
 
 
 _MOST_SHOWN = 50
@@ -192,7 +192,7 @@ class ActedOn:
 
 
 @dataclass(frozen=True, slots=True)
-class PromiseStanding:
+class GuaranteeStanding:
     """Assessment of a brand's guarantee.
 
     - `threshold`: lowest score for automatic decisions; if none is precise enough, the threshold that comes closest.
@@ -223,7 +223,7 @@ class PromiseStanding:
     acted_on: ActedOn = ActedOn()
 
 
-def assess_promises(connection: Connection, rules: AutomaticRules, now: datetime) -> list[PromiseStanding]:
+def assess_guarantees(connection: Connection, rules: AutomaticRules, now: datetime) -> list[GuaranteeStanding]:
     """Return the assessment of each brand in the policy; nothing is changed."""
     version = find_model_version(connection)
     records = read_records(connection, rules.brands)
@@ -234,12 +234,12 @@ def assess_promises(connection: Connection, rules: AutomaticRules, now: datetime
         record = records[brand]
         since = find_since(rules, record, now)
         given_back = (0, 0) if record.given is None else _count_given_back(connection, brand, since)
-        standing = judge_promise(rules, record, drawn.get(brand, []), version, now, given_back)
+        standing = assess_guarantee(rules, record, drawn.get(brand, []), version, now, given_back)
         standings.append(replace(standing, acted_on=_find_acted_on(connection, record)))
     return standings
 
 
-def _find_acted_on(connection: Connection, record: PromiseRecord) -> ActedOn:
+def _find_acted_on(connection: Connection, record: GuaranteeRecord) -> ActedOn:
     if not record.ended:
         return ActedOn()
     given, withdrawn = record.ended
@@ -274,20 +274,20 @@ def describe_count(count: Count, threshold: float, bound: float, rules: BrandRul
     return f"{found}{late}: precision at least {int(bound * 10_000) / 10_000:.4f}, promised {rules.promise:g}."
 
 
-def find_since(rules: AutomaticRules, record: PromiseRecord, now: datetime) -> datetime:
+def find_since(rules: AutomaticRules, record: GuaranteeRecord, now: datetime) -> datetime:
     """Return the start of the counted period: of the window, or a later withdrawal after which counting restarted."""
     start = window_start(now, rules.window_days)
     return start if record.restarted_at is None else max(start, record.restarted_at)
 
 
-def judge_promise(
+def assess_guarantee(
     rules: AutomaticRules,
-    record: PromiseRecord,
+    record: GuaranteeRecord,
     drawn: Sequence[SampledCase],
     version: str,
     now: datetime,
     given_back: tuple[int, int] = (0, 0),
-) -> PromiseStanding:
+) -> GuaranteeStanding:
     """Assess a brand's guarantee by its record, the drawn cases and reversals.
 
     `given_back` holds the reversed and all automatic decisions in the counted period.
@@ -305,7 +305,7 @@ def judge_promise(
         why = f"{sentence} At least {promise.least_reviews:,} must be reviewed."
     if not is_in_force and cause == "data" and record.ended:
         why = f"{_say_withdrawn(record.ended[-1])} Since then: {why}"
-    return PromiseStanding(
+    return GuaranteeStanding(
         record.brand,
         version,
         threshold,
@@ -336,7 +336,7 @@ def _choose(promise: BrandRules, drawn: Sequence[SampledCase], overdue_before: d
 
 def _find_objection(
     rules: AutomaticRules,
-    record: PromiseRecord,
+    record: GuaranteeRecord,
     drawn: Sequence[SampledCase],
     version: str,
     since: datetime,
@@ -359,7 +359,7 @@ def _find_objection(
     return None
 
 
-def _say_withdrawn(event: PromiseEvent) -> str:
+def _say_withdrawn(event: GuaranteeEvent) -> str:
     by = f" by {event.actor}" if event.cause == "person" else ""
     reason = f": {event.why.rstrip('.')}." if event.why else "."
     return f"Withdrawn{by} on {event.at:%Y-%m-%d %H:%M} UTC{reason}"
@@ -382,19 +382,19 @@ _LONGEST_WHY = 2000
 
 def read_standings(
     connection: Connection, policy: EnforcementPolicy, *, now: datetime | None = None
-) -> list[PromiseStanding]:
+) -> list[GuaranteeStanding]:
     """Return the assessment of each brand in the policy."""
-    return assess_promises(connection, policy.automatic, now or datetime.now(UTC))
+    return assess_guarantees(connection, policy.automatic, now or datetime.now(UTC))
 
 
-def review_promises(connection: Connection, policy: EnforcementPolicy, now: datetime) -> dict[str, PromiseStanding]:
+def review_guarantees(connection: Connection, policy: EnforcementPolicy, now: datetime) -> dict[str, GuaranteeStanding]:
     """Give, hold or withdraw the guarantee of each brand by present data, and return the assessments.
 
     The basis of each assessment is recorded on return, under its `promise_id`.
     """
-    standings = assess_promises(connection, policy.automatic, now)
+    standings = assess_guarantees(connection, policy.automatic, now)
     records = read_records(connection, policy.automatic.brands)
-    reviewed: dict[str, PromiseStanding] = {}
+    reviewed: dict[str, GuaranteeStanding] = {}
     for standing in standings:
         record = records[standing.brand]
         is_given = record.given is not None
@@ -475,7 +475,7 @@ def _say(
     return note_event(connection, person, now, **columns)
 
 
-def _figures(standing: PromiseStanding, policy: EnforcementPolicy) -> dict[str, Any]:
+def _figures(standing: GuaranteeStanding, policy: EnforcementPolicy) -> dict[str, Any]:
     return {
         "brand": standing.brand,
         "cause": standing.cause,
@@ -497,7 +497,7 @@ def _is_on_record(last: Any, figures: dict[str, Any]) -> bool:
 def _note(
     connection: Connection,
     policy: EnforcementPolicy,
-    standing: PromiseStanding,
+    standing: GuaranteeStanding,
     event: str,
     figures: dict[str, Any],
     now: datetime,
