@@ -67,7 +67,7 @@ DEFUSED |= {"ipml/cli/enforce/takedown.py", "ipml/listings/writers.py"}
 """Modules that write CSV for people without `ipml.kit.spreadsheet.write_csv`."""
 HEADER_ALONE = {"ipml/scoring/batch/scored_files.py"}
 FOR_PROGRAMS = {
-    f"ipml/cli/{name}.py" for name in ("model/labels", "cooperate/notice", "listing_files", "model/models", "score")
+    f"ipml/cli/{name}.py" for name in ("model/labels", "listing_files", "model/models", "score")
 }
 """Commands whose CSV goes back into programs as it is; their help says so."""
 OTHERWISE = {"ipml/cli/model/experiments.py", "ipml/cli/enforce/penalty.py", "ipml/cli/demo.py"}

@@ -219,7 +219,7 @@ def test_an_erasure_that_would_lose_something_is_refused(engine):
         row = {"case_id": of_evidence.case_id, "decision_id": of_evidence.decision_id, "pseudonym": pseudonym}
         row |= {"kind": "complaint", "profile": "eu", "state": "open", "text": "", "filed_at": NOON}
         connection.execute(insert(appeals).values(row | {"subject": "measure:1"}))
-    with pytest.raises(Conflict, match="appeal decide"):
+    with pytest.raises(Conflict, match="page Appeals"):
         forget(engine)
     execute(engine, update(appeals).values(state="rejected"), update(user_sellers).values(seller_id="lone"))
     forget(engine)
