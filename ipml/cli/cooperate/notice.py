@@ -1,4 +1,4 @@
-"""Notice commands: notices of rights holders and consumers, and complaints as seller events.
+"""Notice commands: notices of rights holders and consumers.
 
 Files are JSON lines with one notice each, or CSV with one row per listing.
 """
