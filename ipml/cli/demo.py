@@ -70,7 +70,7 @@ had not seen, and it held {recall:.0%} of their counterfeits.
 """
 
 
-def show_year(out: Path, scale: float, seed: int, difficulty: float, days: int) -> None:
+def _show_year(out: Path, scale: float, seed: int, difficulty: float, days: int) -> None:
     """Simulate a year that ended yesterday, and print its figures beside the historical ones."""
     from rich.console import Console
 
@@ -143,7 +143,7 @@ def demo(
     Example: ipml demo --listings 50000, or ipml demo --year
     """
     if year:
-        show_year(out, scale, seed, difficulty, days)
+        _show_year(out, scale, seed, difficulty, days)
         return
     from rich.console import Console
 

@@ -47,13 +47,13 @@ def doctor(database: Database = None, model: Model = None, anchor: TrailAnchor =
     kept = Anchor.parse(anchor) if anchor else None
     steps: tuple[Callable[[], Iterator[Check]], ...] = (
         check_versions,
-        check_disk,
-        check_engine,
-        check_settings,
+        _check_disk,
+        _check_engine,
+        _check_settings,
         lambda: check_database(database, kept),
-        lambda: check_lists(database),
-        lambda: check_fairness(database),
-        lambda: check_screening(database),
+        lambda: _check_lists(database),
+        lambda: _check_fairness(database),
+        lambda: _check_screening(database),
         lambda: check_model(model),
         check_access,
         check_erased,
@@ -77,7 +77,7 @@ def without_traceback(step: Callable[[], Iterator[Check]]) -> Iterator[Check]:
         yield Check("doctor", "problem", f"could not look at everything ({type(error).__name__}): {words}")
 
 
-def check_settings() -> Iterator[Check]:
+def _check_settings() -> Iterator[Check]:
     """Check that every setting is valid and has an effect."""
     from ipml.cli.configuration import find_faults
     from ipml.settings import get_settings
@@ -93,7 +93,7 @@ def check_settings() -> Iterator[Check]:
         yield Check("settings", "ok", "each can be followed, and does something")
 
 
-def check_lists(url: str | None) -> Iterator[Check]:
+def _check_lists(url: str | None) -> Iterator[Check]:
     """Check that the seller lists match the brand file."""
     from ipml.cli.seller import find_unloaded
     from ipml.settings import get_settings
@@ -152,14 +152,14 @@ def check_versions() -> Iterator[Check]:
         yield Check("sqlite", "ok", sqlite3.sqlite_version)
 
 
-def check_disk() -> Iterator[Check]:
+def _check_disk() -> Iterator[Check]:
     """Check the free disk space for models and data."""
     free_gb = shutil.disk_usage(".").free / 1e9
     state: Literal["ok", "warning"] = "ok" if free_gb >= _LITTLE_DISK_GB else "warning"
     yield Check("disk", state, f"{free_gb:,.1f} GB free")
 
 
-def check_engine() -> Iterator[Check]:
+def _check_engine() -> Iterator[Check]:
     """Check that the compiled engine reads a text."""
     try:
         from ipml.features.compiled.folding import fold_texts
@@ -240,10 +240,10 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
     if not risks:
         yield Check("server", "ok", server)
     yield from _check_deliveries(engine)
-    yield from check_jobs(engine)
+    yield from _check_jobs(engine)
 
 
-def check_jobs(engine: Engine) -> Iterator[Check]:
+def _check_jobs(engine: Engine) -> Iterator[Check]:
     """Check that a worker leads and its jobs succeed."""
     from ipml.settings import get_settings
     from ipml.storage.database import reading
@@ -321,7 +321,7 @@ def _check_appeals(engine: Engine) -> Check:
     return Check("appeals", "warning" if overdue else "ok", words)
 
 
-def check_fairness(url: str | None) -> Iterator[Check]:
+def _check_fairness(url: str | None) -> Iterator[Check]:
     """Check whether small or new sellers are wronged more often than others."""
     from ipml.enforcement.fairness import find_alarms
     from ipml.enforcement.policy import load_enforcement_policy
@@ -335,7 +335,7 @@ def check_fairness(url: str | None) -> Iterator[Check]:
         engine.dispose()
 
 
-def check_screening(url: str | None) -> Iterator[Check]:
+def _check_screening(url: str | None) -> Iterator[Check]:
     """Check whether the budget leaves screened pictures out."""
     from ipml.review.pictures.screened import read_screening
     from ipml.settings import get_settings

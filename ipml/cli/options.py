@@ -30,7 +30,7 @@ def out_option(what: str, metavar: str = "FILE") -> Any:
     return typer.Option("--out", "-o", metavar=metavar, help=what)
 
 
-def read_moment_option(text: str) -> datetime:
+def _read_moment_option(text: str) -> datetime:
     """Return the moment of an option: a day means its first moment, and UTC applies without a zone."""
     try:
         return read_typed_moment(text)
@@ -40,7 +40,7 @@ def read_moment_option(text: str) -> datetime:
 
 def moment_option(what: str) -> Any:
     """Return an option that takes a moment, or a day for its first moment."""
-    return typer.Option(metavar="DATE", parser=read_moment_option, help=f"{what}; UTC where no zone is given.")
+    return typer.Option(metavar="DATE", parser=_read_moment_option, help=f"{what}; UTC where no zone is given.")
 
 
 DAY = ["%Y-%m-%d"]

@@ -48,7 +48,7 @@ class ReportOptions:
     @property
     def period(self) -> Period:
         """The period of the report; raises UnusableSetting if none or two are given."""
-        return choose_period(self.year, self.since, self.until)
+        return _choose_period(self.year, self.since, self.until)
 
     @contextmanager
     def open_scope(self, folder: Path) -> Iterator[ReportScope]:
@@ -105,7 +105,7 @@ def report_brand(
     typer.echo(f"Report on {printable(brand)}, {options.period}, written to {out}")
 
 
-def choose_period(year: int | None, first: datetime | None, last: datetime | None) -> Period:
+def _choose_period(year: int | None, first: datetime | None, last: datetime | None) -> Period:
     """Return the requested period; UnusableSetting if there is none or two."""
     from ipml.cooperation.reports.period import Period
 

@@ -42,7 +42,7 @@ def estimate(
         return
     head = ("figure", "estimate", "95 % interval", "among the reviewed", "reviews")
     show_table(head, map(describe, estimates.figures))
-    for line in (*explain(estimates), *describe_spread(spread)):
+    for line in (*explain(estimates), *_describe_spread(spread)):
         typer.echo(line)
 
 
@@ -65,13 +65,13 @@ def describe(figure: EstimatedFigure) -> tuple[str, str, str, str, str]:
     return (figure.name, *shown, naive, f"{figure.reviews:,}")
 
 
-def describe_spread(spread: SpreadPrecision) -> list[str]:
+def _describe_spread(spread: SpreadPrecision) -> list[str]:
     """Return a sentence on the reliability of decisions spread to near-duplicates.
 
     Examples
     --------
     >>> from ipml.review.group_decisions import SpreadPrecision
-    >>> describe_spread(SpreadPrecision(380, 20, 16, 16, 1.0, 0.806, 1.0))
+    >>> _describe_spread(SpreadPrecision(380, 20, 16, 16, 1.0, 0.806, 1.0))
     ['380 decisions spread to near-duplicates. Reviewers agreed in 16 of 16 that were drawn and reviewed: 81 to 100 %.']
     """
     if not spread.n_spread:

@@ -284,21 +284,21 @@ def show_rows(things: str = "listings") -> Iterator[ShowRows]:
     shown = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*shown, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
-        pace: dict[str, ProgressPace] = {}
+        pace: dict[str, _ProgressPace] = {}
 
         def show(rows: int, total: int | None = None, step: str = "") -> None:
-            line = pace.setdefault(step, ProgressPace(step, things)).describe(rows, total, progress.get_time())
+            line = pace.setdefault(step, _ProgressPace(step, things)).describe(rows, total, progress.get_time())
             progress.update(task, description=line)
 
         yield show
 
 
-class ProgressPace:
+class _ProgressPace:
     """Rows per second since the first report; rows done before it do not count.
 
     Examples
     --------
-    >>> pace = ProgressPace("scored")
+    >>> pace = _ProgressPace("scored")
     >>> pace.describe(1_000, 9_000, seconds=0.0)
     '1,000 of 9,000 listings scored'
     >>> pace.describe(3_000, 9_000, seconds=2.0)

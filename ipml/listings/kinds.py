@@ -111,13 +111,13 @@ def is_utf8(texts: pa.Array) -> bool:
     return not ((letters[starts] & 0xC0) == 0x80).any()
 
 
-def find_lengths(texts: pa.Array | pa.ChunkedArray) -> tuple[int, int] | None:
+def _find_lengths(texts: pa.Array | pa.ChunkedArray) -> tuple[int, int] | None:
     """Return the smallest and the largest number of bytes of a text, or None if all are missing.
 
     Examples
     --------
     >>> import pyarrow as pa
-    >>> find_lengths(pa.array(["Bag", "Capé", None]))
+    >>> _find_lengths(pa.array(["Bag", "Capé", None]))
     (3, 5)
     """
     import pyarrow.compute as pc
@@ -140,7 +140,7 @@ def drop_empty_texts(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.Chunked
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    lengths = find_lengths(texts)
+    lengths = _find_lengths(texts)
     if lengths is None or lengths[0] > 0:
         return texts
     return pc.if_else(pc.equal(texts, ""), pa.scalar(None, texts.type), texts)
@@ -157,7 +157,7 @@ def keep_lengths(texts: pa.ChunkedArray, shortest: int, longest: int | None) -> 
     >>> keep_lengths(pa.chunked_array([["Bag", None]]), 1, 3), keep_lengths(pa.chunked_array([["Bag", ""]]), 1, 3)
     (True, False)
     """
-    lengths = find_lengths(texts)
+    lengths = _find_lengths(texts)
     if lengths is None:
         return True
     # For more than one code point, bytes are not enough.

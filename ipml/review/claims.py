@@ -64,14 +64,14 @@ _BEST = _FOR_THEM.where(cases.c.lane == "ranked", cases.c.exemplar.is_(None)).or
 _FIRST_BEST = select_first(_BEST)
 
 
-def find_explored(connection: Connection, reviewer: str, now: datetime, share: float) -> StoredCase | None:
+def _find_explored(connection: Connection, reviewer: str, now: datetime, share: float) -> StoredCase | None:
     """Return the next drawn case, locked, if the share of drawn cases is due."""
     if share and is_turn(share, *count_recent(connection, share, now)):
-        return find_drawn(connection, reviewer, now)
+        return _find_drawn(connection, reviewer, now)
     return None
 
 
-def find_left_to_people(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
+def _find_left_to_people(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
     """Return the longest waiting case that an automation policy drew for people, once it has waited for a day.
 
     Most come up in their own turn. This keeps the others from waiting for ever, in whatever order cases are ranked.
@@ -79,7 +79,7 @@ def find_left_to_people(connection: Connection, reviewer: str, now: datetime) ->
     return lock_first(connection, _LEFT, {"reviewer": reviewer, "now": now, "since": now - _PATIENCE})
 
 
-def find_drawn(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
+def _find_drawn(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
     """Return the first open, unheld drawn case in random order, locked."""
     return lock_first(connection, _DRAWN, {"reviewer": reviewer, "now": now})
 
@@ -133,7 +133,7 @@ def claim(
     """
     now = now or datetime.now(UTC)
     if case_id is None:
-        offer = find_next(connection, reviewer, now, settings)
+        offer = _find_next(connection, reviewer, now, settings)
     else:
         offer = _find_named(connection, reviewer, case_id, now)
     return None if offer is None else _take(connection, offer, reviewer, now, settings)
@@ -199,7 +199,7 @@ def claim_ahead(
     For reviewers who work down the list: the result, if any, is their next case.
     """
     now = now or datetime.now(UTC)
-    offer = find_ahead(connection, reviewer, now, settings)
+    offer = _find_ahead(connection, reviewer, now, settings)
     return None if offer is None else _take(connection, offer, reviewer, now, settings)
 
 
@@ -216,26 +216,26 @@ def release(connection: Connection, claim: Claim, *, now: datetime | None = None
     note_event(connection, claim.reviewer, "released", claim.case_id, now, token=claim.token)
 
 
-def find_next(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
+def _find_next(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
     """Return a reviewer's next case, in this order: ahead of ranking, assigned, best ranked, drawn."""
-    if ahead := find_ahead(connection, reviewer, now, settings):
+    if ahead := _find_ahead(connection, reviewer, now, settings):
         return ahead
     found = (
         find_assigned(connection, reviewer, now)
         or find_best(connection, reviewer, now)
-        or find_drawn(connection, reviewer, now)
+        or _find_drawn(connection, reviewer, now)
     )
     return None if found is None else Offer(found)
 
 
-def find_ahead(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
+def _find_ahead(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
     """Return what precedes ranked cases: a pressing deadline, a second person's case, a second review, a drawn case."""
     found = (
         find_due(connection, reviewer, now)
         or find_awaiting(connection, reviewer, now)
         or find_second_review(connection, reviewer, now, settings)
-        or find_explored(connection, reviewer, now, settings.explore)
-        or find_left_to_people(connection, reviewer, now)
+        or _find_explored(connection, reviewer, now, settings.explore)
+        or _find_left_to_people(connection, reviewer, now)
     )
     return Offer(found) if isinstance(found, StoredCase) else found
 

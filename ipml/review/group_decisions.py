@@ -184,14 +184,14 @@ class SpreadPrecision:
     high: float | None = None
 
 
-def is_drawn_for_audit(decision_id: int, case_id: int, share: float) -> bool:
+def _is_drawn_for_audit(decision_id: int, case_id: int, share: float) -> bool:
     """Return whether a case stays open for a person instead of receiving a spread decision.
 
     The probability is `share`; the result is always the same for the same numbers.
 
     Examples
     --------
-    >>> 450 < sum(is_drawn_for_audit(7, case_id, 0.05) for case_id in range(1, 10_001)) < 550
+    >>> 450 < sum(_is_drawn_for_audit(7, case_id, 0.05) for case_id in range(1, 10_001)) < 550
     True
     """
     uniform = int(digest(f"spread {decision_id} to {case_id}")[:13], 16) / 16**13
@@ -308,7 +308,7 @@ def decide_and_spread(
     left_out = tuple((number, why) for number, why in obstacles.items() if why)
     free = [member for member in members if not obstacles[member.case_id]][:MOST_MEMBERS]
     share = context.settings.spread_audit_share
-    drawn = [member.case_id for member in free if is_drawn_for_audit(decision.decision_id, member.case_id, share)]
+    drawn = [member.case_id for member in free if _is_drawn_for_audit(decision.decision_id, member.case_id, share)]
     show_cases(connection, [*drawn, *(number for number, _ in left_out)])
     _note_drawn(connection, decision, drawn)
     asked = [

@@ -114,7 +114,7 @@ def make_translator(settings: Settings) -> Translator | None:
 def find_translation(connection: Connection, title: str, target: str) -> Translation | None:
     """Return the translation of a title if any case has it."""
     query = select(translations.c.text, translations.c.language).where(
-        translations.c.digest == digest_title(title, target)
+        translations.c.digest == _digest_title(title, target)
     )
     row = connection.execute(query.limit(1)).first()
     return None if row is None else Translation(row.text, row.language)
@@ -127,11 +127,11 @@ def store_translation(
     if decode_listing(find_case(connection, case_id, lock=True).snapshot).title != title:
         return
     connection.execute(delete(translations).where(translations.c.case_id == case_id))
-    row = {"case_id": case_id, "digest": digest_title(title, target), "text": made.text, "language": made.language}
+    row = {"case_id": case_id, "digest": _digest_title(title, target), "text": made.text, "language": made.language}
     connection.execute(insert(translations), row | {"made_at": now or datetime.now(UTC)})
 
 
-def digest_title(title: str, target: str) -> str:
+def _digest_title(title: str, target: str) -> str:
     """Return the digest under which the translation of a title is stored."""
     return digest(json.dumps([target, title[:_MOST_LETTERS]]))
 

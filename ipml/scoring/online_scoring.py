@@ -36,7 +36,7 @@ from ipml.scoring.scorer import Scorer, load_model
 from ipml.settings import get_settings
 
 
-class ModelSource(Protocol):
+class _ModelSource(Protocol):
     """Where models come from.
 
     Attributes
@@ -54,7 +54,7 @@ class ModelSource(Protocol):
         """Load the model that was seen, after all checks."""
 
 
-def make_source(source: str) -> ModelSource:
+def _make_source(source: str) -> _ModelSource:
     """Return where models come from.
 
     Parameters
@@ -64,7 +64,7 @@ def make_source(source: str) -> ModelSource:
 
     Examples
     --------
-    >>> make_source("models/shoes")
+    >>> _make_source("models/shoes")
     _Folder(path=PosixPath('models/shoes'))
     """
     return _Registry(source) if source.startswith("models:") else _Folder(Path(source))
@@ -80,7 +80,7 @@ class _Folder:
         folder = find_folder(self.path)
         files = [folder / name for name in MAX_BYTES if (folder / name).exists()]
         # The folder's own time as well: what has to go before a model is trusted may be a foreign file.
-        return folder.stat().st_mtime_ns, list(map(tell_apart, files))
+        return folder.stat().st_mtime_ns, list(map(_tell_apart, files))
 
     def load(self, _seen: object) -> Scorer:
         return load_model(self.path)
@@ -108,12 +108,12 @@ class _Registry:
             shutil.rmtree(folder, ignore_errors=True)  # a service would fill the disk with one copy after another
 
 
-def tell_apart(path: Path) -> object:
+def _tell_apart(path: Path) -> object:
     """Return an identifier of a file's present content, without reading it; None for no file.
 
     Examples
     --------
-    >>> tell_apart(Path("no/such/file")) is None
+    >>> _tell_apart(Path("no/such/file")) is None
     True
     """
     try:
@@ -235,7 +235,7 @@ class ServedModel:
         self.source = source
         self.n_reloads = self.n_failures = 0
         self.failure: str | None = None
-        self._source = make_source(source)
+        self._source = _make_source(source)
         self._portfolios = portfolios
         self._current: ModelInUse | None = None
         self._loaded: object = None
@@ -294,7 +294,7 @@ class ServedModel:
                 return False
 
     def _refresh(self, is_forced: bool) -> bool:
-        seen = self._source.identify(), None if self._portfolios is None else tell_apart(self._portfolios)
+        seen = self._source.identify(), None if self._portfolios is None else _tell_apart(self._portfolios)
         if seen == self._refused and not is_forced:
             return False
         if seen == self._loaded and not is_forced:

@@ -60,7 +60,7 @@ def load_vocabulary(language: str) -> Vocabulary:
     return Vocabulary(**tomllib.loads(text))
 
 
-def write_texts(
+def _write_texts(
     offers: pd.DataFrame, brands: Brands, craft: Craft, habits: npt.NDArray[np.floating], rng: np.random.Generator
 ) -> tuple[list[str], list[str]]:
     """Return a title and a description for each offer (rows of `make_offers`).
@@ -235,7 +235,7 @@ def _write_texts_in_blocks(
     """Write texts in blocks, so that only one block of Python strings is in memory at a time."""
     blocks = []
     for start in range(0, len(offers), BLOCK_ROWS):
-        titles, descriptions = write_texts(offers.iloc[start : start + BLOCK_ROWS], brands, craft, habits, rng)
+        titles, descriptions = _write_texts(offers.iloc[start : start + BLOCK_ROWS], brands, craft, habits, rng)
         blocks.append(pd.DataFrame({"title": titles, "description": descriptions}, dtype="str"))
     texts = pd.concat(blocks, ignore_index=True)
     return {"title": texts["title"], "description": texts["description"]}

@@ -30,7 +30,7 @@ WRONGED_SHARE = 0.006
 DELAY_DAYS = 8.0
 
 
-def review_listings(offers: pd.DataFrame, events: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _review_listings(offers: pd.DataFrame, events: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Return the decisions known by the end of the year: seller, is_counterfeit (the verdict), decided_day.
 
     Rows are indexed like `offers`. Reviewers look at a random part, and more often at offers that are cheap, from a
@@ -163,7 +163,7 @@ def simulate_marketplace(
     offers = make_offers(sellers, bundled, craft, difficulty, chances[1])
     say("selling and reviewing")
     events = make_events(sellers, offers, difficulty, chances[2])
-    decisions = review_listings(offers, events, chances[3])
+    decisions = _review_listings(offers, events, chances[3])
     events = _publish_events(pd.concat([events, strike_sellers(decisions, chances[4])]), sellers)
     say("writing listings")
     listings = write_listings(offers, sellers["seller_id"], bundled, craft, chances[5])

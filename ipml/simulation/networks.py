@@ -23,7 +23,7 @@ Days = npt.NDArray[np.float64]
 
 
 class Rows:
-    """Rows of seller attributes as arrays; values are numbers until `to_frame`, new ones come from `new_values`."""
+    """Rows of seller attributes as arrays; values are numbers until `to_frame`, new ones come from `_new_values`."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[int, Codes, Codes, Days]] = []
@@ -57,7 +57,7 @@ class Rows:
         return rows
 
 
-def new_values(count: int, rng: np.random.Generator) -> Codes:
+def _new_values(count: int, rng: np.random.Generator) -> Codes:
     """Return random values below 2^62, which practically never repeat."""
     return rng.integers(1, 2**62, count)
 
@@ -135,20 +135,20 @@ def _add_accounts(rows: Rows, accounts: _NetworkAccounts, rng: np.random.Generat
         mine = accounts.members[accounts.cell == number]
         since = accounts.start[accounts.cell == number]
         for kind, (least, most) in (("payout", ACCOUNTS_TO_A_PAYOUT), ("device", ACCOUNTS_TO_A_DEVICE)):
-            batch = new_values(len(mine), rng)[_batches(len(mine), least, most, rng)]
+            batch = _new_values(len(mine), rng)[_batches(len(mine), least, most, rng)]
             is_careful = rng.random(len(mine)) < CAREFUL[kind]
-            rows.add(kind, mine, np.where(is_careful, new_values(len(mine), rng), batch), since)
+            rows.add(kind, mine, np.where(is_careful, _new_values(len(mine), rng), batch), since)
         pair = np.where(rng.random(len(mine)) < 0.3, np.arange(len(mine)) // 2, len(mine) + np.arange(len(mine)))
-        rows.add("phone", mine, new_values(2 * len(mine), rng)[pair], since)
+        rows.add("phone", mine, _new_values(2 * len(mine), rng)[pair], since)
         burst = _batches(len(mine), 3, 8, rng)
-        rows.add("timing", mine, new_values(len(mine), rng)[burst], since + 1 + rng.exponential(3, len(mine)))
+        rows.add("timing", mine, _new_values(len(mine), rng)[burst], since + 1 + rng.exponential(3, len(mine)))
 
 
 def _add_places(rows: Rows, accounts: _NetworkAccounts, rng: np.random.Generator) -> None:
     """Add addresses, invented or the cell's; goods ship from the cell's store, which the workshop supplies."""
     members, roles, cell, start = accounts.members, accounts.roles, accounts.cell, accounts.start
-    store, workshop = new_values(int(cell.max()) + 1, rng), new_values(1, rng)
-    home = np.where(rng.random(len(members)) < 0.4, store[cell], new_values(len(members), rng))
+    store, workshop = _new_values(int(cell.max()) + 1, rng), _new_values(1, rng)
+    home = np.where(rng.random(len(members)) < 0.4, store[cell], _new_values(len(members), rng))
     rows.add("address", members[1:], home[1:], start[1:])
     from_store = (rng.random(len(members)) < 0.55) & (cell >= 0)
     rows.add("ship_from", members[from_store], store[cell[from_store]] + 1, start[from_store] + 2)
@@ -161,7 +161,7 @@ def _add_goods(rows: Rows, accounts: _NetworkAccounts, rng: np.random.Generator)
     """Add pictures, which spread from the source through the cells, and phrases and a template of the whole network."""
     members, roles, cell, start = accounts.members, accounts.roles, accounts.cell, accounts.start
     n_cells = int(cell.max()) + 1
-    made = new_values(IMAGES_TO_A_CELL * (1 + n_cells // 3), rng)
+    made = _new_values(IMAGES_TO_A_CELL * (1 + n_cells // 3), rng)
     out = start.min() + rng.exponential(20.0, len(made))  # when the source makes each
     for one in range(n_cells):
         stock = rng.choice(len(made), IMAGES_TO_A_CELL, replace=False)
@@ -174,7 +174,7 @@ def _add_goods(rows: Rows, accounts: _NetworkAccounts, rng: np.random.Generator)
     since = np.maximum(start[0], out[shown]) + rng.exponential(5.0, int(shown.sum()))
     rows.add("image", members[0], made[shown], since)
     for kind, count, share in (("phrase", 3, 0.45), ("template", 1, 0.6)):
-        for value in new_values(count, rng):
+        for value in _new_values(count, rng):
             uses = rng.random(len(members)) < share
             rows.add(kind, members[uses], value, start[uses] + rng.exponential(8.0, int(uses.sum())))
 
@@ -222,10 +222,10 @@ def _add_strangers(rows: Rows, planted: Rows, strangers: _Strangers, rng: np.ran
     """Give every stranger the attributes of honest sellers, and every network member the common ones."""
     sellers, joined = strangers.sellers, strangers.joined
     n, since = len(sellers), joined[sellers]
-    rows.add("payout", sellers, new_values(n, rng), since)
+    rows.add("payout", sellers, _new_values(n, rng), since)
     rows.add("phone", sellers, _mostly_own(n, WITH_AGENTS_PHONE, 120, rng), since)
     rows.add("address", sellers, _mostly_own(n, IN_BUSINESS_CENTRE, 80, rng), since)
-    rows.add("device", sellers, new_values(n, rng), since)
+    rows.add("device", sellers, _new_values(n, rng), since)
     rows.add("ship_from", sellers, _mostly_own(n, BY_COURIER, 1_500, rng), since)
     everybody = np.concatenate([sellers, np.flatnonzero(strangers.network > 0)])
     start = np.maximum(joined[everybody], 0.0)
@@ -237,7 +237,7 @@ def _add_strangers(rows: Rows, planted: Rows, strangers: _Strangers, rng: np.ran
     _copy_images(rows, planted, sellers, joined, rng)
 
 
-def add_firms(rows: Rows, strangers: Codes, joined: Days, rng: np.random.Generator) -> Codes:
+def _add_firms(rows: Rows, strangers: Codes, joined: Days, rng: np.random.Generator) -> Codes:
     """Turn some strangers into honest firms of two to four shops; return the firm of each stranger (0: none)."""
     firm = np.zeros(len(strangers), dtype=np.int64)
     start, number = 0, 0
@@ -247,14 +247,14 @@ def add_firms(rows: Rows, strangers: Codes, joined: Days, rng: np.random.Generat
         firm[start : start + size] = number
         for kind, share in (("payout", 1.0), ("phone", 0.7), ("address", 0.8), ("device", 0.6)):
             if rng.random() < share:
-                rows.add(kind, shops, new_values(1, rng), joined[shops] + 1)
+                rows.add(kind, shops, _new_values(1, rng), joined[shops] + 1)
         start += size
     return firm
 
 
 def _mostly_own(n: int, share: float, mean_size: float, rng: np.random.Generator) -> Codes:
     """Return unique values for most, and values of heavy-tailed hubs for the given share."""
-    values = new_values(n, rng)
+    values = _new_values(n, rng)
     in_hub = np.flatnonzero(rng.random(n) < share)
     values[in_hub] = _draw_common(len(in_hub), mean_size, rng)
     return values
@@ -264,7 +264,7 @@ def _draw_common(n: int, mean_size: float, rng: np.random.Generator) -> Codes:
     """Return a value for each of n, shared by `mean_size` on average, some by a hundred times as many as others."""
     n_values = max(int(n / mean_size), 1)
     share = 1 / (1 + np.arange(n_values)) ** 0.8
-    return new_values(n_values, rng)[rng.choice(n_values, n, p=share / share.sum())]
+    return _new_values(n_values, rng)[rng.choice(n_values, n, p=share / share.sum())]
 
 
 def _add_common(rows: Rows, everybody: Codes, start: Days, rng: np.random.Generator) -> None:
@@ -295,7 +295,7 @@ SERVICES = 20  # for 43 networks: agents who sell phones, addresses and the use 
 SOLD_ACCOUNTS = 0.01
 
 
-def add_crossings(rows: Rows, network: Codes, strangers: Codes, joined: Days, rng: np.random.Generator) -> None:
+def _add_crossings(rows: Rows, network: Codes, strangers: Codes, joined: Days, rng: np.random.Generator) -> None:
     """Let networks copy each other's pictures, use the same services, and sell each other accounts."""
     n_networks = int(network.max())
     members = [np.flatnonzero(network == number) for number in range(1, n_networks + 1)]
@@ -325,7 +325,7 @@ def _add_service(rows: Rows, members: Codes, strangers: Codes, joined: Days, rng
     some = rng.choice(members, min(size // 2, len(members) // 4), replace=False)
     customers = np.concatenate([some, rng.choice(strangers, min(size // 2, len(strangers)), replace=False)])
     kind = ("phone", "address", "device")[int(rng.integers(0, 3))]
-    rows.add(kind, customers, new_values(1, rng), np.maximum(joined[customers], 0.0) + 1)
+    rows.add(kind, customers, _new_values(1, rng), np.maximum(joined[customers], 0.0) + 1)
 
 
 def _sell_accounts(rows: Rows, members: Codes, joined: Days, rng: np.random.Generator) -> None:
@@ -407,11 +407,11 @@ def simulate_networks(
         roles, sold = plant_network(planted, members, joined, rng)
         role[members] = np.array(ROLES, dtype=object)[roles]
         listings.append(sold)
-    add_crossings(planted, network, place[start:], joined, rng)
+    _add_crossings(planted, network, place[start:], joined, rng)
     planted = planted.without(missing, rng)
     strangers = Rows()
     _add_strangers(strangers, planted, _Strangers(place[start:], network, joined), rng)
-    firm[place[start:]] = add_firms(strangers, place[start:], joined, rng)
+    firm[place[start:]] = _add_firms(strangers, place[start:], joined, rng)
     names = _name_sellers(n_sellers, rng)
     truth = pd.DataFrame({"seller_id": names, "network": network, "firm": firm, "role": role.astype(str)})
     attributes = to_frame([planted, strangers], names, FIRST_DAY, rng)

@@ -90,7 +90,7 @@ def _number_article(rng: np.random.Generator) -> str:
     return "".join(map(str, [*digits, check]))
 
 
-def mix_hashes(*parts: npt.NDArray[np.int64] | int) -> Hashes:
+def _mix_hashes(*parts: npt.NDArray[np.int64] | int) -> Hashes:
     """Hash integers to 64 random-looking bits each, always the same (SplitMix64, Steele et al. 2014)."""
     mixed = np.zeros(1, dtype=np.uint64)
     for part in parts:
@@ -241,7 +241,7 @@ def _choose_moments(
 def _gather_by_network(offers: pd.DataFrame, listed: Array, rng: np.random.Generator) -> Array:
     """Let the sellers of a network list together: within an hour of one another, every third day."""
     network = offers["network"].to_numpy()
-    rhythm = 3.0 * (mix_hashes(network.astype(np.int64)) % np.uint64(1_000)).astype(np.float64) / 1_000
+    rhythm = 3.0 * (_mix_hashes(network.astype(np.int64)) % np.uint64(1_000)).astype(np.float64) / 1_000
     together = np.floor((listed - rhythm) / 3.0) * 3.0 + rhythm + rng.random(len(offers)) / 24
     is_shared = (network >= 0) & (together >= offers["joined_day"].to_numpy()) & (together <= listed)
     return np.where(is_shared, together, listed)
@@ -298,7 +298,7 @@ def _take_pictures(offers: pd.DataFrame, rng: np.random.Generator) -> npt.NDArra
     private = offers["voice"].to_numpy() == VOICE_CODES["private"]
     # A network shares a style and so its pictures; shops and copying counterfeiters show the maker's.
     networked = offers["network"].to_numpy() >= 0
-    makers, styles = mix_hashes(brand, model), mix_hashes(brand, model, style)
+    makers, styles = _mix_hashes(brand, model), _mix_hashes(brand, model, style)
     own = rng.integers(0, 2**64, size=len(offers), dtype=np.uint64)
     from_maker = ~private & (chance < np.where(networked, 0.2, 0.5))
     from_style = ~private & (chance < np.where(networked, 0.9, 0.8))

@@ -254,11 +254,11 @@ def make_events(
     """
     seller, sold_day = _sell(sellers, rng)
     parts = [
-        record_events("joined", np.arange(len(sellers)), sellers["joined_day"].to_numpy()),
-        record_events("listed", offers["seller"].to_numpy(), offers["listed_day"].to_numpy()),
-        record_events("sold", seller, sold_day),
+        _record_events("joined", np.arange(len(sellers)), sellers["joined_day"].to_numpy()),
+        _record_events("listed", offers["seller"].to_numpy(), offers["listed_day"].to_numpy()),
+        _record_events("sold", seller, sold_day),
         *_follow_sales(sellers, seller, sold_day, difficulty, rng),
-        record_events("struck", *_spread_over_activity(sellers, OTHER_STRIKES / YEAR_DAYS, rng)),
+        _record_events("struck", *_spread_over_activity(sellers, OTHER_STRIKES / YEAR_DAYS, rng)),
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -270,7 +270,7 @@ def strike_sellers(decisions: pd.DataFrame, rng: np.random.Generator) -> pd.Data
     """
     guilty = decisions[decisions["is_counterfeit"]]
     struck = guilty[rng.random(len(guilty)) < STRIKE_SHARE]
-    return record_events(
+    return _record_events(
         "struck", struck["seller"].to_numpy(), struck["decided_day"].to_numpy() + rng.random(len(struck))
     )
 
@@ -291,7 +291,7 @@ def count_known(events: pd.DataFrame, seller: Codes, at_day: Array) -> Codes:
     return np.asarray(np.searchsorted(keys, seller * span + at_day, side="right") - first)
 
 
-def record_events(
+def _record_events(
     kind: str, seller: Codes, occurred_day: Array, delay_days: Array | float = 0.0, amount: Array | float = 1.0
 ) -> pd.DataFrame:
     """Return events of one kind; each becomes known after `delay_days`."""
@@ -334,7 +334,7 @@ def _follow_sales(
         n_events = int(happens.sum())
         occurred = sold_day[happens] + rng.gamma(2.0, after_days / 2.0, n_events)
         delay = rng.gamma(1.5, delay_days / 1.5, n_events)
-        return record_events(kind, seller[happens], occurred, delay, ratings[happens] if kind == "rated" else 1.0)
+        return _record_events(kind, seller[happens], occurred, delay, ratings[happens] if kind == "rated" else 1.0)
 
     return [
         follow(returned, "returned", after_days=10.0, delay_days=2.0),

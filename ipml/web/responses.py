@@ -51,7 +51,7 @@ _VERSIONS = {
 }
 
 
-def address_of_file(name: str) -> str:
+def _address_of_file(name: str) -> str:
     """Return the address of a static file, which changes with its content so that browsers can cache it."""
     return f"/static/{name}?v={_VERSIONS[name]}"
 
@@ -73,7 +73,7 @@ _templates.globals |= {
     "percent": percent,
     "percent_range": percent_range,
     "say_amount": say_amount,
-    "static": address_of_file,
+    "static": _address_of_file,
     "find_read_words": find_read_words,
     "describe_deadlines": describe_deadlines,
     "describe_disguises": describe_disguises,

@@ -390,11 +390,11 @@ class SparseFilter(logging.Filter):
         return True
 
 
-class CleanFormatter(logging.Formatter):
+class _CleanFormatter(logging.Formatter):
     r"""Format a message as one line of limited length without control characters, so that clients cannot forge lines.
 
     >>> line = logging.makeLogRecord({"msg": "from %s", "args": ("\x1b[31mroot\nlogin: ana",)})
-    >>> CleanFormatter("%(message)s").format(line)
+    >>> _CleanFormatter("%(message)s").format(line)
     'from ?[31mroot?login: ana'
     """
 
@@ -412,7 +412,7 @@ class CleanFormatter(logging.Formatter):
 def set_up_log() -> None:
     """Log to standard error, cleaned; lines that clients can cause at will come once a minute."""
     handler = logging.StreamHandler()
-    handler.setFormatter(CleanFormatter("%(asctime)s %(message)s"))
+    handler.setFormatter(_CleanFormatter("%(asctime)s %(message)s"))
     sparse = SparseFilter()
     handler.addFilter(lambda record: record.name not in _CAUSED_BY_STRANGERS or sparse.filter(record))
     logging.basicConfig(handlers=[handler])

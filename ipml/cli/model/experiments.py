@@ -29,10 +29,10 @@ def explain_by_folder(folder: Path) -> Explain:
     """Return what gives the sentences for each listing of a frame, by the model in a folder."""
     from ipml.scoring.scorer import load_model
 
-    return explain_by(load_model(folder))
+    return _explain_by(load_model(folder))
 
 
-def explain_by(scorer: Scorer) -> Explain:
+def _explain_by(scorer: Scorer) -> Explain:
     """Return what gives the sentences for each listing of a frame, by a loaded model."""
     return lambda listings: [list(map(_in_words, scored.reasons)) for scored in scorer.explain_frame(listings)]
 
@@ -256,7 +256,7 @@ def report(
             measure(plan, tested),
             head_of(plan, scorer.version if scorer else plan.record.model),
             robustness=measure_attacks(plan, tested),
-            explain=explain_by(scorer) if scorer else None,
+            explain=_explain_by(scorer) if scorer else None,
             costs=plan.evaluation.costs,
             learning=draw_learning_curve(plan, listings, table, say=say),
         )

@@ -89,14 +89,14 @@ def rescore(run: JobRun) -> str:
 
 
 @cache
-def get_hash_index(_: Engine, job: str) -> HashIndex:  # noqa: ARG001
+def _get_hash_index(_: Engine, job: str) -> HashIndex:  # noqa: ARG001
     """Return the picture hashes of a database for the runs of one job, so that jobs do not wait for each other."""
     from ipml.review.pictures.hashes import HashIndex
 
     return HashIndex()
 
 
-def fetch_pictures(run: JobRun) -> str:
+def _fetch_pictures(run: JobRun) -> str:
     """Fetch the pictures that are due."""
     from ipml.review.pictures.addresses import PictureSources
     from ipml.review.pictures.collection import fetch_due
@@ -105,7 +105,7 @@ def fetch_pictures(run: JobRun) -> str:
     assert run.settings.pictures is not None  # else the job is off
     sources = PictureSources.read(run.settings)
     tally = fetch_due(run.engine, run.settings.pictures, sources, is_stopped=run.is_stopped)
-    index, joins_alike = get_hash_index(run.engine, "pictures"), run.settings.near_duplicates
+    index, joins_alike = _get_hash_index(run.engine, "pictures"), run.settings.near_duplicates
     group_pictures(run.engine, run.settings.pictures, index, joins_alike=joins_alike, is_stopped=run.is_stopped)
     counts = ((tally.stored, "stored"), (tally.failed, "could not be had"), (tally.later, "to be tried again"))
     said = ", ".join(f"{count:,} {words}" for count, words in counts if count)
@@ -115,7 +115,7 @@ def fetch_pictures(run: JobRun) -> str:
 _LOOKED_BACK = timedelta(hours=1)  # before the last screening: a case's pictures may be grouped after its decision
 
 
-def screen_pictures(run: JobRun) -> str:
+def _screen_pictures(run: JobRun) -> str:
     """Screen due pictures, and score listings with a match again, so that they become cases."""
     from ipml.review.pictures.addresses import PictureSources
     from ipml.review.pictures.screening import screen_due
@@ -126,7 +126,7 @@ def screen_pictures(run: JobRun) -> str:
     with reading(run.engine) as connection:
         state = read_states(connection).get("screening")
     since = state.done_at - _LOOKED_BACK if state and state.done_at else None
-    sources, index = PictureSources.read(run.settings), get_hash_index(run.engine, "screening")
+    sources, index = PictureSources.read(run.settings), _get_hash_index(run.engine, "screening")
     tally = screen_due(run.engine, run.settings.pictures, sources, index, since=since, is_stopped=run.is_stopped)
     return " ".join(filter(None, (tally.words, rescore(run) if tally.matched else "")))
 
@@ -265,8 +265,8 @@ TASKS: Mapping[str, Task] = {
     "ends": end_measures,
     "score": take_in,
     "rescore": rescore,
-    "pictures": fetch_pictures,
-    "screening": screen_pictures,
+    "pictures": _fetch_pictures,
+    "screening": _screen_pictures,
     "automatic": act_without_review,
     "statements": send_statements,
     "anchor": anchor,

@@ -109,7 +109,7 @@ def propose_seller(
     audit.append(connection, by, "seller proposed", f"proposal:{number}", {"seller": pseudonym}, at=now)
     if not needs_review:
         settle_proposal(connection, number, is_listed=True, by=by, now=now)
-    return get_proposal(connection, number)
+    return _get_proposal(connection, number)
 
 
 def settle_proposal(
@@ -121,7 +121,7 @@ def settle_proposal(
     seller.
     """
     serialise(connection, Lock.ENQUEUE)
-    one = get_proposal(connection, proposal_id)
+    one = _get_proposal(connection, proposal_id)
     if one.outcome is not None:
         raise Conflict(f"proposal {proposal_id}", f"was {one.outcome} already", "Nothing was changed.")
     until = one.until if one.until is None or one.until > now else None
@@ -136,10 +136,10 @@ def settle_proposal(
     fields = {"outcome": outcome, "decided_by": by, "decided_at": now}
     change = update(seller_proposals).where(seller_proposals.c.proposal_id == proposal_id).values(fields)
     audit.change_rows(connection, change, by, f"proposal {outcome}", at=now)
-    return get_proposal(connection, proposal_id)
+    return _get_proposal(connection, proposal_id)
 
 
-def get_proposal(connection: Connection, proposal_id: int) -> SellerProposal:
+def _get_proposal(connection: Connection, proposal_id: int) -> SellerProposal:
     """Return a proposal; raises NotFound."""
     query = select(seller_proposals).where(seller_proposals.c.proposal_id == proposal_id)
     row = connection.execute(query).first() if 0 < proposal_id <= LARGEST_NUMBER else None

@@ -302,7 +302,7 @@ def hash_attributes(source: Path, out: Path, key_file: Path, calling_code: str =
 
     Raises UnusableSetting for a key that is too short or missing, UnreadableFile and MissingColumns for the source.
     """
-    key = read_key(key_file)
+    key = _read_key(key_file)
     parquet = look_into(source, "a Parquet file of attributes")
     if missing := [name for name in COLUMNS if name not in parquet.schema.names]:
         raise MissingColumns(str(source), missing, parquet.schema.names, "Rename them.")
@@ -324,7 +324,7 @@ def write_picture_attributes(connection: Connection, out: Path, key_file: Path) 
     The worker has grouped files that show the same (`ipml.review.pictures.hashes`). A picture that few sellers show
     links them, by the rules of the kind "image". Raises UnusableSetting for a key that is too short or missing.
     """
-    key, count = read_key(key_file), 0
+    key, count = _read_key(key_file), 0
     query = (
         select(cases.c.seller_id, pictures.c.group_id, func.min(pictures.c.fetched_at).label("seen_at"))
         .join_from(pictures, cases, cases.c.case_id == pictures.c.case_id)
@@ -353,7 +353,7 @@ def _hash_cell(key: bytes, kind: str, text: object, calling_code: str, source: P
     return hash_value(key, AttributeKind(kind), str(text), calling_code)
 
 
-def read_key(path: Path) -> bytes:
+def _read_key(path: Path) -> bytes:
     """Return the key for hashing values; raises UnusableSetting if it is too short to be secret, or missing."""
     expected = f"a file of {_LEAST_KEY_BYTES} random bytes or more, as from `openssl rand -out KEY 32`"
     try:

@@ -54,7 +54,7 @@ _STEPS = (16, 12, 8, 4, 0)
 _HOLDERS_IN_A_GROUP = 3
 
 
-def group_sellers(holdings: Holdings, links: Links, rules: NetworkRules) -> Codes:
+def _group_sellers(holdings: Holdings, links: Links, rules: NetworkRules) -> Codes:
     """Return the group of each seller, named by the position of its first member."""
     group = np.arange(holdings.n_sellers)
     needed = needed_to_link(holdings.n_sellers, rules)
@@ -290,7 +290,7 @@ def find_networks(events: pd.DataFrame | pa.Table | Path, rules: NetworkRules | 
     rules = rules or load_network_rules()
     holdings = hold(events)
     links = find_links(holdings, rules)
-    group = group_sellers(holdings, links, rules)
+    group = _group_sellers(holdings, links, rules)
     return Networks(holdings, links, group, first_numbers(group), rules)
 
 
@@ -307,6 +307,6 @@ def add_events(networks: Networks, events: pd.DataFrame | pa.Table | Path) -> Ne
         links = update_links(holdings, networks.links.renamed(moved), rules)
     else:
         links = find_links(holdings, rules)
-    group = group_sellers(holdings, links, rules)
+    group = _group_sellers(holdings, links, rules)
     numbering = keep_numbers(networks.numbering, moved, group, holdings.last_day)
     return Networks(holdings, links, group, numbering, rules)

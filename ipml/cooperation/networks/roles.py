@@ -52,7 +52,7 @@ class Precedence:
     n_things: int
 
 
-def order_members(networks: Networks, members: Codes) -> Precedence:
+def _order_members(networks: Networks, members: Codes) -> Precedence:
     """Return which of some sellers had their shared things first."""
     holdings = networks.holdings
     rows = np.flatnonzero(np.isin(holdings.seller, members) & GOODS[holdings.kinds[holdings.value]])
@@ -135,7 +135,7 @@ def guess_roles(networks: Networks, number: int) -> Roles:
     """
     members = networks.members_of(number)
     who = np.union1d(members, find_near(networks, number)[0])
-    order, places = order_members(networks, who), _places_of(networks, who)
+    order, places = _order_members(networks, who), _places_of(networks, who)
     signs, supplied = read_signs(order, places), _supplied(places)
     score = np.sum([WEIGHTS[name] * sign for name, sign in signs.items()], axis=0)
     belief = np.exp(score - score.max())

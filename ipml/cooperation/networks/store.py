@@ -38,7 +38,7 @@ _SELLERS, _GIVEN = b"ipml sellers", b"ipml numbers given"
 _MOMENT = pa.timestamp("us", tz="UTC")
 
 
-def write_portraits(networks: Networks, folder: Path) -> None:
+def _write_portraits(networks: Networks, folder: Path) -> None:
     """Write for each network the attributes of its members and of sellers near it, and its links."""
     holdings, number, links = networks.holdings, networks.numbering.number, networks.links
     near, near_network = find_near(networks)
@@ -162,7 +162,7 @@ class NetworkFigures:
     shared: dict[AttributeKind, int]
 
 
-def write_catalogue(networks: Networks, folder: Path) -> None:
+def _write_catalogue(networks: Networks, folder: Path) -> None:
     """Write the figures of every network."""
     number, links, joined = networks.numbering.number, networks.links, networks.holdings.joined
     size = networks.numbering.given + 1
@@ -302,8 +302,8 @@ def store_networks(networks: Networks, folder: Path, newcomers: Iterable[Newcome
         closest=[newcomer.tie.second for newcomer in found],
         because=["; ".join(map(str, newcomer.tie.shared[:3])) for newcomer in found],
     )
-    write_portraits(networks, new)
-    write_catalogue(networks, new)
+    _write_portraits(networks, new)
+    _write_catalogue(networks, new)
     (new / _RULES).write_text(networks.rules.model_dump_json(indent=1), encoding="utf-8")
     if folder.exists():
         folder.rename(old)

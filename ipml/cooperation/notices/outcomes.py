@@ -61,7 +61,7 @@ _BY_PERSON = "decided by a person"
 _PROCESSING = "The order in which people look at listings is found by a computer."
 
 
-def tell_outcomes(connection: Connection, notice_ids: Sequence[int], at: datetime, rules: NotifierRules) -> None:
+def _tell_outcomes(connection: Connection, notice_ids: Sequence[int], at: datetime, rules: NotifierRules) -> None:
     """Send the notifiers of some notices the state of their listings, without those of erased sellers.
 
     A reopened notice is reported only if an answer may have arrived. Notices during a suspension get no outcome; their
@@ -248,7 +248,7 @@ def settle_erased(connection: Connection, item_ids: Sequence[int], at: datetime,
     return len(waiting)
 
 
-def end_unknown(
+def _end_unknown(
     connection: Connection, item_ids: Sequence[int], before: datetime, at: datetime, rules: NotifierRules
 ) -> int:
     """End those of some items that were noted before a moment and are still unknown; return their number.
@@ -281,7 +281,7 @@ def _find_too_few(connection: Connection, found: Sequence[Row[Any]]) -> set[int]
     return {number for number, listing_id in named.items() if listing_id in offered}
 
 
-def end_passed_over(
+def _end_passed_over(
     connection: Connection, item_ids: Sequence[int], before: datetime, at: datetime, rules: NotifierRules
 ) -> int:
     """Settle those of some old items whose case was decided before them, by that decision.
@@ -337,7 +337,7 @@ def _wait_again(
         settle_decided(connection, [(case, decision) for decision in left[-1:]], rules, at)
     still_open = notices.c.notice_id.in_(again), notices.c.settled_at.is_(None)
     left_open = select(notices.c.notice_id).where(*still_open).order_by(notices.c.notice_id)
-    tell_outcomes(connection, connection.scalars(left_open).all(), at, rules)
+    _tell_outcomes(connection, connection.scalars(left_open).all(), at, rules)
 
 
 def _find_waiting(connection: Connection, case_ids: Iterable[int]) -> list[Row[Any]]:
@@ -408,8 +408,8 @@ def run_notice_deadlines(
     return AnsweringResult(
         pass_on_counter_notices(engine, now=now),
         _end_all(engine, _select_erased(), partial(settle_erased, at=now, rules=rules)),
-        _end_all(engine, _select_unknown(before), partial(end_unknown, before=before, at=now, rules=rules)),
-        _end_all(engine, _select_passed_over(before), partial(end_passed_over, before=before, at=now, rules=rules)),
+        _end_all(engine, _select_unknown(before), partial(_end_unknown, before=before, at=now, rules=rules)),
+        _end_all(engine, _select_passed_over(before), partial(_end_passed_over, before=before, at=now, rules=rules)),
     )
 
 

@@ -88,7 +88,7 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
     named = [one.listing_id for one in coming.listings if one.listing_id is not None]
     if named:
         serialise(connection, Lock.ENQUEUE)
-    rows = lock_latest(connection, [*named, *coming.besides])
+    rows = _lock_latest(connection, [*named, *coming.besides])
     known = _find_scored(connection, coming, [listing_id for listing_id in named if listing_id not in rows])
     changed = find_changed(connection, [row for row in rows.values() if row.listing_id in named])
     enough = _find_enough(connection, coming, rules)
@@ -104,7 +104,7 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
     due_at = coming.lane.due_at(now)
     if opened:
         enqueue_within(connection, prepare(opened), is_seen=False, now=now)
-        rows |= lock_latest(connection, [scored.listing.listing_id for scored in opened])
+        rows |= _lock_latest(connection, [scored.listing.listing_id for scored in opened])
     standing = _find_standing(connection, [row.case_id for row in rows.values() if row.state == "decided"])
     reopened = _count_reopened(connection, list(standing))
     joined: list[Joined] = []
@@ -119,7 +119,7 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
         is_final = decision is not None and (
             decision.origin in BY_APPEAL or reopened.get(row.case_id, 0) >= rules.reopenings
         )
-        state = choose_state(decision and Verdict(decision.verdict), is_final=is_final)
+        state = _choose_state(decision and Verdict(decision.verdict), is_final=is_final)
         if state == "waiting" and one.digest in enough:
             brought.append(row)
         settled_by = decision.decision_id if decision is not None and state != "waiting" else None
@@ -152,12 +152,12 @@ def find_changed(connection: Connection, rows: Collection[StoredCase]) -> dict[s
     }
 
 
-def choose_state(verdict: Verdict | None, *, is_final: bool) -> str:
+def _choose_state(verdict: Verdict | None, *, is_final: bool) -> str:
     """Return the state of a listing in a notice by an earlier verdict; `is_final` if a notice cannot reopen it.
 
-    >>> choose_state(None, is_final=False), choose_state(Verdict.COUNTERFEIT, is_final=False)
+    >>> _choose_state(None, is_final=False), _choose_state(Verdict.COUNTERFEIT, is_final=False)
     ('waiting', 'upheld')
-    >>> choose_state(Verdict.GENUINE, is_final=False), choose_state(Verdict.GENUINE, is_final=True)
+    >>> _choose_state(Verdict.GENUINE, is_final=False), _choose_state(Verdict.GENUINE, is_final=True)
     ('waiting', 'rejected')
     """
     if verdict is None or (verdict is not Verdict.COUNTERFEIT and not is_final):
@@ -165,7 +165,7 @@ def choose_state(verdict: Verdict | None, *, is_final: bool) -> str:
     return _SETTLED.get(verdict, "undecided")
 
 
-def lock_latest(connection: Connection, listing_ids: Collection[str]) -> dict[str, StoredCase]:
+def _lock_latest(connection: Connection, listing_ids: Collection[str]) -> dict[str, StoredCase]:
     """Return the latest case of each listing by id, and lock them with the cases they wait for."""
     numbers = sorted(find_latest(connection, listing_ids).values())
     exemplars: set[int] = set()

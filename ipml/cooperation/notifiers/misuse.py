@@ -145,7 +145,7 @@ def list_steps(connection: Connection, notifier_id: int) -> list[MisuseStep]:
     return [_make(connection, row, whose) for row in rows]
 
 
-def judged_since(connection: Connection, notifier_id: int, now: datetime) -> datetime | None:
+def _judged_since(connection: Connection, notifier_id: int, now: datetime) -> datetime | None:
     """Return the moment from which a notifier's notices are judged; None before any step.
 
     It is the last warning, the end of the last suspension, or the moment of lifting: older notices have had their
@@ -266,7 +266,7 @@ def propose(connection: Connection, notifier_id: int, rules: NotifierRules, now:
     warning = find_warning(connection, notifier_id, now)
     if warning is not None and now - warning.taken_at < timedelta(days=rules.misuse.least_warning_days):
         return None
-    assessment = assess(connection, notifier_id, rules, now, sent_after=judged_since(connection, notifier_id, now))
+    assessment = _assess(connection, notifier_id, rules, now, sent_after=_judged_since(connection, notifier_id, now))
     if not _is_misuse(assessment, rules.misuse):
         return None
     notifier = get_notifier(connection, notifier_id, at=now)
@@ -275,7 +275,7 @@ def propose(connection: Connection, notifier_id: int, rules: NotifierRules, now:
     return Proposal(notifier, kind, assessment, sentences)
 
 
-def assess(
+def _assess(
     connection: Connection,
     notifier_id: int,
     rules: NotifierRules,

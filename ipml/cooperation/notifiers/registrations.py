@@ -115,7 +115,7 @@ def file_registration(
         raise Refused(problem.column, repr(problem.value), problem.expected)
     if last_day is not None and end_of_day(last_day) <= now:
         raise Refused("last day", f"{last_day}", "a day to come, or none")
-    kind = find_kind(file) if file else ""
+    kind = _find_kind(file) if file else ""
     notifier = get_notifier(connection, notifier_id, lock=True)
     filed, digest = list_documents(connection, notifier_id), hashlib.sha256(file).hexdigest() if file else ""
     details = {"office": read["office"], "classes": read.get("classes") or "", "file": kind, "sha256": digest}
@@ -143,12 +143,12 @@ def file_registration(
     return document_id
 
 
-def find_kind(file: bytes) -> str:
+def _find_kind(file: bytes) -> str:
     """Return the kind of a file by its content: "pdf", "png" or "jpg".
 
     Raises Refused if it is too large, of another kind, or a PDF that may act when opened.
 
-    >>> find_kind(b"%PDF-1.4 xref trailer<<>> startxref 9 %%EOF")
+    >>> _find_kind(b"%PDF-1.4 xref trailer<<>> startxref 9 %%EOF")
     'pdf'
     """
     if len(file) > MOST_BYTES:
@@ -216,6 +216,6 @@ def read_file(connection: Connection, document_id: int) -> tuple[bytes, str]:
     if content is None or document.details is None:
         raise missing
     file, said = b64decode(content), json.loads(document.details)
-    if hashlib.sha256(file).hexdigest() != said["sha256"] or find_kind(file) != said["file"]:
+    if hashlib.sha256(file).hexdigest() != said["sha256"] or _find_kind(file) != said["file"]:
         raise Refused(f"file of document {document_id}", "another than was filed", "that one", "Ask the operator.")
     return file, said["file"]

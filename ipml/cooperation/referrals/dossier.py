@@ -276,7 +276,7 @@ def join_network(
         n_links=len(links.first),
         chain=frozenset(zip(holdings.seller_ids[tree.first], holdings.seller_ids[tree.second], strict=True)),
         events=tuple(tell_timeline(networks, number)) if with_ties else (),
-        joined=find_joined(networks, places),
+        joined=_find_joined(networks, places),
         last_seen=from_microseconds(holdings.last_seen[is_row].max(initial=holdings.joined[places].max())),
         notices=given,
         sold_value=estimate_sold_value(
@@ -285,7 +285,7 @@ def join_network(
     )
 
 
-def find_joined(networks: Networks, places: np.ndarray[Any, np.dtype[np.int64]]) -> float:
+def _find_joined(networks: Networks, places: np.ndarray[Any, np.dtype[np.int64]]) -> float:
     """Return the share of some sellers who have a payout account, phone, device or address of another of them."""
     holdings = networks.holdings
     says = compute_weights(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules) > 0

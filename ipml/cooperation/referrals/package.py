@@ -187,7 +187,7 @@ class ReferralContents:
     summary: Summary
 
 
-def check_request(request: ReferralRequest, profile: RecipientProfile) -> None:
+def _check_request(request: ReferralRequest, profile: RecipientProfile) -> None:
     """Check that brand and captures agree with the profile; raises UnusableSetting."""
     if profile.needs_brand != (request.brand is not None):
         found = "none" if request.brand is None else repr(request.brand)
@@ -402,7 +402,7 @@ def build_referral(
         A named seller was erased meanwhile; build the referral again.
     """
     now, profile = now or datetime.now(UTC), rules.profile(request.recipient)
-    check_request(request, profile)
+    _check_request(request, profile)
     with reading(engine) as connection:
         contents = read_contents(connection, networks, request, rules, erased, now)
     with new_place(output.path) as place:

@@ -115,10 +115,10 @@ def write_html(summary: Summary, picture: str) -> str:
     )
 
 
-def say_estimate(estimate: SalesEstimate[Amount]) -> str:
+def _say_estimate(estimate: SalesEstimate[Amount]) -> str:
     """Return an estimate in words.
 
-    >>> say_estimate(SalesEstimate(Money(1200.0, "EUR"), Money(900.0, "EUR"), Money(2_000.4, "EUR"), 3, 4))
+    >>> _say_estimate(SalesEstimate(Money(1200.0, "EUR"), Money(900.0, "EUR"), Money(2_000.4, "EUR"), 3, 4))
     '1,200 EUR (900 EUR to 2,000 EUR, in nine of ten networks like it)'
     """
     if estimate.n_known == estimate.n_listings:
@@ -179,8 +179,8 @@ def _say_how_much(told: DisclosedFacts) -> Iterator[str]:
     if not sold_value.is_known:
         yield "Not known: see below."
         return
-    yield f"Value: {say_estimate(sold_value.value)}, {sold_value.how}."
-    yield f"Units: {say_estimate(sold_value.units)}." if sold_value.units.is_bounded else "Units: not known."
+    yield f"Value: {_say_estimate(sold_value.value)}, {sold_value.how}."
+    yield f"Units: {_say_estimate(sold_value.units)}." if sold_value.units.is_bounded else "Units: not known."
     if sold_value.confirmed_value:
         yield f"Known of the listings found counterfeit alone: {sold_value.confirmed_value}."
     for one in sold_value.foreign:

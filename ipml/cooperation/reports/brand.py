@@ -93,7 +93,7 @@ class Prices:
     p90: float
 
 
-def measure_prices(scope: ReportScope, least_sellers: int) -> tuple[Prices, ...]:
+def _measure_prices(scope: ReportScope, least_sellers: int) -> tuple[Prices, ...]:
     """Return the prices of listings found counterfeit, by currency, without currencies of few sellers.
 
     The lowest and highest prices are left out: each belongs to one listing.
@@ -153,7 +153,7 @@ def measure_brand(scope: ReportScope, rules: ReportRules) -> BrandFigures:
         sellers=count_sellers(scope),
         notices=count_notices(scope),
         by_holder=count_notices(scope, "rights holder"),
-        prices=measure_prices(scope, rules.least_sellers),
+        prices=_measure_prices(scope, rules.least_sellers),
         networks=count_linked(scope),
     )
 

@@ -262,7 +262,7 @@ class HandedOn:
     received: int
 
 
-def count_referrals(scope: ReportScope) -> HandedOn:
+def _count_referrals(scope: ReportScope) -> HandedOn:
     """Return the numbers of referrals."""
     received = func.count().filter(referrals.c.received_at <= scope.as_of)
     query = select(func.count(), received).where(scope.holds(referrals.c.built_at))
@@ -332,7 +332,7 @@ def measure_figures(scope: ReportScope) -> Figures:
         notices=count_notices(scope),
         legal_notices=count_notices(scope, kind="counterfeit"),
         networks=count_linked(scope),
-        referrals=count_referrals(scope),
+        referrals=_count_referrals(scope),
     )
 
 

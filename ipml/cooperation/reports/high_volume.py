@@ -78,7 +78,7 @@ def find_high_volume(sales: Sales, rules: InformRules, on: date) -> list[HighVol
     >>> find_high_volume(some, InformRules(sales=201), date(2026, 3, 1))
     []
     """
-    today = to_number(on)
+    today = _to_number(on)
     known = _keep(sales, sales.day <= today)
     seller, start, end = _find_stretches(known, rules)
     is_now = (start <= today) & (end > today)
@@ -87,22 +87,22 @@ def find_high_volume(sales: Sales, rules: InformRules, on: date) -> list[HighVol
     needed = round(rules.disclosed_revenue * MICROS)
     found = []
     for place, first, last in zip(seller.tolist(), start.tolist(), end.tolist(), strict=True):
-        since, revenue = to_date(first), int(most_micros[place])
+        since, revenue = _to_date(first), int(most_micros[place])
         collect_by = since + timedelta(days=rules.collect_days)
         seen = (int(most_sales[place]), revenue / MICROS, revenue >= needed)
-        found.append(HighVolume(sales.seller_ids[place], since, collect_by, to_date(last), *seen))
+        found.append(HighVolume(sales.seller_ids[place], since, collect_by, _to_date(last), *seen))
     return found
 
 
-def to_number(day: date) -> int:
+def _to_number(day: date) -> int:
     """Return a day as a number, such as 20240229."""
     return day.year * _YEAR + day.month * 100 + day.day
 
 
-def to_date(number: int) -> date:
+def _to_date(number: int) -> date:
     """Return the day of a number; 29 February becomes 1 March in a year without it.
 
-    >>> to_date(20240229).isoformat(), to_date(20250229).isoformat()
+    >>> _to_date(20240229).isoformat(), _to_date(20250229).isoformat()
     ('2024-02-29', '2025-03-01')
     """
     return date(number // _YEAR, number // 100 % 100, 1) + timedelta(days=number % 100 - 1)

@@ -50,13 +50,13 @@ def is_email(text: str) -> bool:
     return len(found) <= 254 and bool(_EMAIL.fullmatch(found)) and ".." not in found and not found.startswith(".")
 
 
-def is_phone(text: str, calling_code: str = "") -> bool:
+def _is_phone(text: str, calling_code: str = "") -> bool:
     """Return whether a telephone number has a possible length for its country (E.164).
 
     Assignment is not checked: numbering plans change faster than installed lists. A number without a country needs
     `calling_code`, such as 49.
 
-    >>> is_phone("+49 (0)30 1234567"), is_phone("030 1234567"), is_phone("030 1234567", "49"), is_phone("call me")
+    >>> _is_phone("+49 (0)30 1234567"), _is_phone("030 1234567"), _is_phone("030 1234567", "49"), _is_phone("call me")
     (True, False, True, False)
     """
     region = phonenumbers.region_code_for_country_code(int(calling_code)) if calling_code else None
@@ -72,19 +72,19 @@ def is_lei(text: str) -> bool:
     return text.strip()[-2:].isdecimal() and bool(lei.is_valid(text))  # the library takes a letter as check digit
 
 
-def is_euid(text: str) -> bool:
+def _is_euid(text: str) -> bool:
     """Return whether a text has the form of a European unique identifier of a company: country, register, number.
 
-    >>> is_euid("DER3306.HRB118265"), is_euid("HRB 118265")
+    >>> _is_euid("DER3306.HRB118265"), _is_euid("HRB 118265")
     (True, False)
     """
     return bool(_EUID.fullmatch(text.strip().upper()))
 
 
-def is_register_number(text: str) -> bool:
+def _is_register_number(text: str) -> bool:
     """Return whether a text may be a register number: it has digits, and not one digit repeated.
 
-    >>> is_register_number("HRB 118265"), is_register_number("pending"), is_register_number("0000000")
+    >>> _is_register_number("HRB 118265"), _is_register_number("pending"), _is_register_number("0000000")
     (True, False, False)
     """
     found = re.sub(r"[\s./-]", "", text)
@@ -92,7 +92,7 @@ def is_register_number(text: str) -> bool:
     return bool(digits) and len(found) <= 60 and (len(digits) < 4 or len(set(digits)) > 1)
 
 
-def is_address(text: str) -> bool:
+def _is_address(text: str) -> bool:
     """Return whether a text may be an address: letters of a street or town, and a number."""
     letters = sum(letter.isalpha() for letter in text)
     return any(letter.isdigit() for letter in text) and letters >= 3 and len(text.strip()) >= 8
@@ -103,7 +103,7 @@ def is_name(text: str) -> bool:
     return sum(letter.isalpha() for letter in text) >= 2
 
 
-def is_day(text: str) -> bool:
+def _is_day(text: str) -> bool:
     """Return whether a text begins with a date such as 2026-03-01."""
     try:
         date.fromisoformat(text.strip()[:10])
@@ -112,21 +112,21 @@ def is_day(text: str) -> bool:
     return True
 
 
-def is_yes(text: str) -> bool:
+def _is_yes(text: str) -> bool:
     """Return whether a text means yes: yes, true, 1, or the day of certification."""
-    return text.strip().casefold() in ("yes", "true", "1", "y") or is_day(text)
+    return text.strip().casefold() in ("yes", "true", "1", "y") or _is_day(text)
 
 
 CHECKS: Mapping[str, Callable[[str], bool]] = {
     "name": is_name,
-    "address": is_address,
+    "address": _is_address,
     "email": is_email,
     "iban": iban.is_valid,  # of an account: form, length and check digits (ISO 13616)
     "lei": is_lei,
     "vat": vat.is_valid,  # of a Member State, or of Northern Ireland, with check digits
-    "euid": is_euid,
-    "register number": is_register_number,
-    "yes": is_yes,
+    "euid": _is_euid,
+    "register number": _is_register_number,
+    "yes": _is_yes,
     "anything": is_given,
 }
 
@@ -229,7 +229,7 @@ def _look_at(trader: Trader, name: str, rules: TraderRules) -> State:
         is_spared = name in rules.if_registered and trader.is_registered is False
         return State.NOT_ASKED if is_spared else State.MISSING
     checks = rules.fields[name]
-    is_well = any(is_phone(told, rules.calling_code) if check == "phone" else CHECKS[check](told) for check in checks)
+    is_well = any(_is_phone(told, rules.calling_code) if check == "phone" else CHECKS[check](told) for check in checks)
     return State.GIVEN if is_well else State.MALFORMED
 
 
@@ -311,7 +311,7 @@ def _open_own(path: Path) -> TextIO:
 def _make(row: dict[str, str], rules: TraderRules, path: Path, number: int) -> Trader:
     days = {name: _day(row.get(name, ""), name, path, number) for name in _DAYS}
     said = row.get("is_registered", "")
-    is_registered = is_yes(said) if is_given(said) else None
+    is_registered = _is_yes(said) if is_given(said) else None
     return Trader(row["seller_id"], {name: row[name] for name in rules.fields}, is_registered, **days)
 
 

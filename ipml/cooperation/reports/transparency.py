@@ -240,7 +240,7 @@ CLOSING = (
 )
 
 
-def make_transparency_report(figures: Figures, rules: ReportRules) -> ReportDocument:
+def _make_transparency_report(figures: Figures, rules: ReportRules) -> ReportDocument:
     """Return the report from the figures of a period."""
     sections = (
         chapters.write_finding(figures, rules.least_sellers),
@@ -268,7 +268,7 @@ def write_transparency_report(scope: ReportScope, folder: Path, rules: ReportRul
     files of Implementing Regulation (EU) 2024/2835. Raises UnwritableFile.
     """
     figures = measure_figures(scope)
-    report = make_transparency_report(figures, rules)
+    report = _make_transparency_report(figures, rules)
     write_report(report, folder)
     write_files(folder / EU_FOLDER, write_template(figures, rules))
     return report

@@ -135,7 +135,7 @@ class Appeal:
         return self.holder if self.lease_expires_at is not None and self.lease_expires_at > now else None
 
 
-def find_row(connection: Connection, appeal_id: int, *, lock: bool = False) -> Row[Any]:
+def _find_row(connection: Connection, appeal_id: int, *, lock: bool = False) -> Row[Any]:
     """Return the row of an appeal, with `lock` locked for writing; raise NotFound if there is none."""
     query = select(appeals).where(appeals.c.appeal_id == appeal_id)
     row = None
@@ -148,7 +148,7 @@ def find_row(connection: Connection, appeal_id: int, *, lock: bool = False) -> R
 
 def find_appeal(connection: Connection, appeal_id: int, *, lock: bool = False) -> Appeal:
     """Return an appeal, with `lock` locked for writing; its deadlines must be locked before."""
-    return make_appeal(find_row(connection, appeal_id, lock=lock))
+    return make_appeal(_find_row(connection, appeal_id, lock=lock))
 
 
 def move(connection: Connection, appeal: Appeal, event: AppealEvent) -> Appeal:
@@ -389,7 +389,7 @@ def list_appeals(connection: Connection, state: str | None = None, limit: int = 
 
 def get_appeal(connection: Connection, appeal_id: int, *, now: datetime | None = None) -> AppealFile:
     """Return the file of an appeal; raise NotFound if there is none."""
-    row = find_row(connection, appeal_id)
+    row = _find_row(connection, appeal_id)
     appeal = make_appeal(row)
     family = find_family(connection, appeal.decision_id)
     return AppealFile(

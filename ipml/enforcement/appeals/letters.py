@@ -71,8 +71,8 @@ def compose(appeal: Appeal, what: str, listing: Listing, language: str, why: str
     facts = {
         "number": str(appeal.appeal_id),
         "kind": words[appeal.kind.replace("-", "_")],
-        "restriction": f"{appeal.subject} ({inert(listing.listing_id)})",
-        "why": inert(why, _LONGEST_TEXT),
+        "restriction": f"{appeal.subject} ({_inert(listing.listing_id)})",
+        "why": _inert(why, _LONGEST_TEXT),
         "outcome": "" if is_receipt else words[f"outcome_{what}"],
     }
     subject = words["receipt_subject" if is_receipt else "outcome_subject"]
@@ -104,12 +104,12 @@ def passed_on_subject(appeal_id: int) -> str:
     return f"counter-notice:{appeal_id}"
 
 
-def inert(text: str, longest: int = _LONGEST_WORD) -> str:
+def _inert(text: str, longest: int = _LONGEST_WORD) -> str:
     """Return a text, cut to a length, without characters that control a terminal or the text direction.
 
     Examples
     --------
-    >>> inert("a\\x1b[2J\\u202eb\\nc")
+    >>> _inert("a\\x1b[2J\\u202eb\\nc")
     'a\ufffd[2J\ufffdb\\nc'
     """
     return "".join(letter if letter.isprintable() or letter == "\n" else _UNREADABLE for letter in text[:longest])
@@ -125,10 +125,10 @@ def _tell_holder(appeal: Appeal, text: str, listing: Listing, profile: TermsProf
         "counts_from": stage.starts,
     }
     if "listing" in profile.passes_on:
-        told["listing"] = {"id": inert(listing.listing_id), "title": inert(listing.title)}
-        told["brand"] = inert(listing.brand or "")
+        told["listing"] = {"id": _inert(listing.listing_id), "title": _inert(listing.title)}
+        told["brand"] = _inert(listing.brand or "")
     if "statement" in profile.passes_on:
-        told["statement"] = inert(text, _LONGEST_TEXT)
+        told["statement"] = _inert(text, _LONGEST_TEXT)
     return told
 
 

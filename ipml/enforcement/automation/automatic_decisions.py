@@ -35,7 +35,7 @@ from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import automatic_decisions, automatic_draws, cases, decisions, seller_keys, spread_audits
 
 
-def select_candidates(
+def _select_candidates(
     brands: Collection[str], model_version: str, lowest_score: float, after: int, enqueued: tuple[datetime, datetime]
 ) -> Select[Any]:
     """Return the query of cases a policy may decide or draw, by number, after a number.
@@ -67,7 +67,7 @@ def find_obstacles(
 ) -> dict[int, str | None]:
     """Return for each case why it must be reviewed regardless of guarantees, as a phrase, or None.
 
-    `rows` come from `select_candidates`; `second_person` are the verdicts that need two persons; `actor` is the policy.
+    `rows` come from `_select_candidates`; `second_person` are verdicts that need two persons; `actor` is the policy.
     """
     rules = policy.automatic
     left = {ListKind.AUTHORISED, ListKind.WATCHED} | ({ListKind.DENIED} if policy.lists.denied == "people" else set())
@@ -78,7 +78,7 @@ def find_obstacles(
     excluded = _find_excluded_sellers(connection, {row.seller_id for row in rows}, rules)
     return {
         row.case_id: ("somebody is at it" if is_held(row, now) else None)
-        or find_exclusion(decode_listing(row.snapshot), rules)
+        or _find_exclusion(decode_listing(row.snapshot), rules)
         or ("its seller is for people" if row.seller_id in excluded else None)
         or (f"its seller is {listed[row.case_id][0]}" if listed[row.case_id] else None)
         or scruples[row.case_id]
@@ -87,13 +87,13 @@ def find_obstacles(
     }
 
 
-def find_exclusion(listing: Listing, rules: AutomaticRules) -> str | None:
+def _find_exclusion(listing: Listing, rules: AutomaticRules) -> str | None:
     """Return why the rules leave a listing to people, as a phrase, or None.
 
     Examples
     --------
     >>> rules = AutomaticRules(excluded_categories=("toys",), most_seller_sales=1_000)
-    >>> find_exclusion(Listing("A7", "s1", "Bag", category="bags", seller_sales=5_000), rules)
+    >>> _find_exclusion(Listing("A7", "s1", "Bag", category="bags", seller_sales=5_000), rules)
     'its seller sells much'
     """
     if rules.excluded_categories and (listing.category is None or listing.category in rules.excluded_categories):
@@ -106,7 +106,7 @@ def find_exclusion(listing: Listing, rules: AutomaticRules) -> str | None:
     return None
 
 
-def choose_ground(scored: ScoredListing, rules: AutomaticRules) -> str:
+def _choose_ground(scored: ScoredListing, rules: AutomaticRules) -> str:
     """Return the ground of an automatic decision: of the weightiest reason named in the rules, else the default."""
     for reason in scored.reasons_for_counterfeit:
         for start, ground in rules.ground_by_reason.items():
@@ -197,7 +197,7 @@ class _Run:
     def find_batch(self, version: str, after: int) -> Sequence[StoredCase]:
         """Return the next cases that may be drawn or decided."""
         lowest = min(min(self.rules.for_brand(brand).thresholds) for brand in self.rules.brands)
-        query = select_candidates(self.rules.brands, version, lowest, after, self._span()).limit(_BATCH_SIZE)
+        query = _select_candidates(self.rules.brands, version, lowest, after, self._span()).limit(_BATCH_SIZE)
         with reading(self.engine) as connection:
             return read_cases(connection, query)
 
@@ -289,7 +289,7 @@ class _Run:
         return len(made)
 
     def _make_decision(self, row: StoredCase, standing: GuaranteeStanding) -> Decision:
-        ground = choose_ground(decode(row.snapshot), self.rules)
+        ground = _choose_ground(decode(row.snapshot), self.rules)
         said = (Verdict.COUNTERFEIT, ground, self._explain(standing), self.actor, self.now)
         return Decision(0, row.case_id, row.listing_id, *said)
 
@@ -321,7 +321,7 @@ class _Run:
         self, connection: Connection, due: Mapping[int, GuaranteeStanding], standing: GuaranteeStanding
     ) -> list[int]:
         of_brand = ([standing.brand], standing.model_version, standing.threshold)
-        again = select_candidates(*of_brand, 0, self._span()).where(cases.c.case_id.in_(due))
+        again = _select_candidates(*of_brand, 0, self._span()).where(cases.c.case_id.in_(due))
         return [row.case_id for row in connection.execute(again)]
 
     def _count_today(self, connection: Connection, brand: str) -> int:

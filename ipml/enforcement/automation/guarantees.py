@@ -108,7 +108,7 @@ class GuaranteeRecord:
                 self.bans.pop(event.brand, None)
 
 
-def read_records(connection: Connection, brands: Iterable[str]) -> dict[str, GuaranteeRecord]:
+def _read_records(connection: Connection, brands: Iterable[str]) -> dict[str, GuaranteeRecord]:
     """Return the state of the guarantee of each brand."""
     records = {brand: GuaranteeRecord(brand) for brand in brands}
     # "held" is noted repeatedly: only the last such event matters.
@@ -226,13 +226,13 @@ class GuaranteeStanding:
 def assess_guarantees(connection: Connection, rules: AutomaticRules, now: datetime) -> list[GuaranteeStanding]:
     """Return the assessment of each brand in the policy; nothing is changed."""
     version = find_model_version(connection)
-    records = read_records(connection, rules.brands)
+    records = _read_records(connection, rules.brands)
     start = window_start(now, rules.window_days)
     drawn = read_drawn(connection, rules.brands, version, start)
     standings = []
     for brand in rules.brands:
         record = records[brand]
-        since = find_since(rules, record, now)
+        since = _find_since(rules, record, now)
         given_back = (0, 0) if record.given is None else _count_given_back(connection, brand, since)
         standing = assess_guarantee(rules, record, drawn.get(brand, []), version, now, given_back)
         standings.append(replace(standing, acted_on=_find_acted_on(connection, record)))
@@ -274,7 +274,7 @@ def describe_count(count: Count, threshold: float, bound: float, rules: BrandRul
     return f"{found}{late}: precision at least {int(bound * 10_000) / 10_000:.4f}, promised {rules.promise:g}."
 
 
-def find_since(rules: AutomaticRules, record: GuaranteeRecord, now: datetime) -> datetime:
+def _find_since(rules: AutomaticRules, record: GuaranteeRecord, now: datetime) -> datetime:
     """Return the start of the counted period: of the window, or a later withdrawal after which counting restarted."""
     start = window_start(now, rules.window_days)
     return start if record.restarted_at is None else max(start, record.restarted_at)
@@ -293,7 +293,7 @@ def assess_guarantee(
     `given_back` holds the reversed and all automatic decisions in the counted period.
     """
     promise = rules.for_brand(record.brand)
-    since = find_since(rules, record, now)
+    since = _find_since(rules, record, now)
     counted = [one for one in drawn if one.drawn_at >= since]
     overdue_before = now - timedelta(days=rules.grace_days)
     threshold, bound, found = _choose(promise, counted, overdue_before)
@@ -393,7 +393,7 @@ def review_guarantees(connection: Connection, policy: EnforcementPolicy, now: da
     The basis of each assessment is recorded on return, under its `promise_id`.
     """
     standings = assess_guarantees(connection, policy.automatic, now)
-    records = read_records(connection, policy.automatic.brands)
+    records = _read_records(connection, policy.automatic.brands)
     reviewed: dict[str, GuaranteeStanding] = {}
     for standing in standings:
         record = records[standing.brand]
@@ -463,7 +463,7 @@ def _say(
     if brand is not None and brand not in policy.automatic.brands:
         known = ", ".join(policy.automatic.brands)[:300] or "none yet: name brands in [automatic] of the policy"
         raise Refused("automatic action", f"brand {brand[:80]!r}", f"one that the policy covers: {known}")
-    bans = read_records(connection, [named])[named].bans
+    bans = _read_records(connection, [named])[named].bans
     if event == "allowed" and named not in bans:
         raise Conflict(
             f"automatic action on {'all brands' if brand is None else repr(brand[:80])}",

@@ -176,14 +176,14 @@ def lasting_bound(n: int, errors: int, promise: float, confidence: float) -> flo
     needed = -log(1 - confidence)
     for _ in range(_STEPS):
         rate = (low + high) / 2
-        if log_gain(n, errors, rate, promise) < needed:
+        if _log_gain(n, errors, rate, promise) < needed:
             low = rate
         else:
             high = rate
     return 0.0 if high == _HIGHEST_LOOKED_AT else 1 - high
 
 
-def log_gain(n: int, errors: int, rate: float, promise: float) -> float:
+def _log_gain(n: int, errors: int, rate: float, promise: float) -> float:
     """Return the logarithm of the gain of a mixture of smaller error rates over `rate`.
 
     While the error rate is at least `rate`, it exceeds log(20) at any time with a probability of at most 1/20 (Ville

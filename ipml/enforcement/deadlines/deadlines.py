@@ -226,7 +226,7 @@ def mark(connection: Connection, some: Sequence[Deadline], by: str, at: datetime
     _change_all(connection, [replace(one, marked_at=at) for one in some], DeadlineEvent.MARKED, by, at)
 
 
-def unmark(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
+def _unmark(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
     """Remove a mark: a later reading was earlier, so one of the two was wrong."""
     return _change(connection, replace(deadline, marked_at=None), DeadlineEvent.UNMARKED, by, at)
 
@@ -491,7 +491,7 @@ def _step(
     is_over = deadline.due_at is not None and deadline.due_at <= now
     if deadline.state is DeadlineState.MARKED and (marked_at := deadline.marked_at) is not None:
         if now < marked_at:
-            deadline, done = unmark(connection, deadline, DEADLINES, now), DeadlineResult(unmarked=1)
+            deadline, done = _unmark(connection, deadline, DEADLINES, now), DeadlineResult(unmarked=1)
         elif is_over and now >= marked_at + confirm:
             # First: rows must be locked before the audit trail is appended to.
             follow(connection, deadline, now)

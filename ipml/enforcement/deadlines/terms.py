@@ -88,11 +88,11 @@ def load_calendar(name: str, folder: Path | None = None) -> Calendar:
 
     Raises UnusableSetting if the file is missing or invalid.
     """
-    path = find_file(name, "holidays", _HOLIDAYS, folder)
+    path = _find_file(name, "holidays", _HOLIDAYS, folder)
     return read_policy(Calendar, path, "holidays/us.toml", kind="holidays")
 
 
-def find_file(name: str, kind: str, bundled: Path, folder: Path | None) -> Path:
+def _find_file(name: str, kind: str, bundled: Path, folder: Path | None) -> Path:
     """Return the file of a name, from the folder if it is there, else bundled; or raise UnusableSetting."""
     known = {path.stem: path for path in bundled.glob("*.toml")}
     if folder is not None:
@@ -169,17 +169,17 @@ def find_end(length: Length, since: datetime, counting: TermCounting, longer_by:
         ends_at = (since + timedelta(hours=length.hours, days=longer_by)).astimezone(UTC)
         return TermEnd(ends_at, ends_at.astimezone(counting.zone).date(), False)
     last = _find_last(length, event, counting, longer_by)
-    return TermEnd(start_of_day(last + timedelta(days=1), counting.zone), last, _is_provisional(event, last, counting))
+    return TermEnd(_start_of_day(last + timedelta(days=1), counting.zone), last, _is_provisional(event, last, counting))
 
 
-def add_months(day: date, count: int) -> date:
+def _add_months(day: date, count: int) -> date:
     """Return the same day `count` months later, or the last day of a shorter month."""
     years, month = divmod(day.month - 1 + count, _MONTHS)
     year, month = day.year + years, month + 1
     return date(year, month, min(day.day, monthrange(year, month)[1]))
 
 
-def start_of_day(day: date, zone: ZoneInfo) -> datetime:
+def _start_of_day(day: date, zone: ZoneInfo) -> datetime:
     """Return the first moment of a local day in UTC, also where clocks skip midnight."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
@@ -199,7 +199,7 @@ def find_zone(name: str) -> ZoneInfo:
 def _find_last(length: Length, event: date, counting: TermCounting, longer_by: int) -> date:
     if length.working_days:
         return counting.calendar.add_working_days(event, length.working_days + longer_by)
-    last = add_months(event, length.months) + timedelta(days=length.days + longer_by)
+    last = _add_months(event, length.months) + timedelta(days=length.days + longer_by)
     if length.days != 1:  # so Regulation 1182/71, Article 3(5)
         last = max(last, counting.calendar.add_working_days(event, counting.least_working_days))
     return counting.calendar.next_working_day(last) if counting.is_rolled else last
@@ -330,7 +330,7 @@ def load_profile(name: str, folder: Path | None = None) -> TermsProfile:
 
     Raises UnusableSetting if the file is missing or invalid.
     """
-    path = find_file(name, "profiles", _PROFILES, folder)
+    path = _find_file(name, "profiles", _PROFILES, folder)
     profile = read_policy(TermsProfile, path, "profiles/eu.toml", kind="profile")
     profile = profile.model_copy(update={"name": name, "folder": folder})
     _ = profile.counting  # raises now if zone or holidays are missing

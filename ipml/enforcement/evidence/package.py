@@ -84,10 +84,10 @@ def subjects_of_cases(connection: Connection, case_ids: Sequence[int]) -> list[s
 def read_rows(connection: Connection, subjects: Iterable[str]) -> list[dict[str, Any]]:
     """Return the audit rows of some subjects in the form that is hashed, in order."""
     query = select(audit_rows).where(audit_rows.c.subject.in_(list(subjects))).order_by(audit_rows.c.sequence)
-    return [as_hashed(row) for row in connection.execute(query)]
+    return [_as_hashed(row) for row in connection.execute(query)]
 
 
-def as_hashed(row: Row[Any]) -> dict[str, Any]:
+def _as_hashed(row: Row[Any]) -> dict[str, Any]:
     """Return a row of the trail with its hash and the columns that are hashed."""
     return {**row._asdict(), "at": to_microseconds(row.at)}
 
@@ -103,7 +103,7 @@ def write_lines(rows: Iterable[dict[str, Any]], names: dict[str, str]) -> str:
     return "".join(lines)
 
 
-def pseudonymise_actors(connection: Connection, pseudonym: str, rows: Iterable[dict[str, Any]]) -> dict[str, str]:
+def _pseudonymise_actors(connection: Connection, pseudonym: str, rows: Iterable[dict[str, Any]]) -> dict[str, str]:
     """Map each person among the actors to a code for this seller; "person" once the seller was erased."""
     actors = sorted({row["actor"] for row in rows if is_person(row["actor"])})
     try:
@@ -168,7 +168,7 @@ model file the score is the same, unless that model asks a service elsewhere, wh
 """
 
 
-def write_readme(
+def _write_readme(
     case_id: int,
     evidence: Sequence[Evidence],
     anchor: SignedAnchor,
@@ -271,7 +271,7 @@ def note_package(
     audit.append_events(connection, [audit.AuditEvent(now, by, action, subject, {"content": content}, speaks_of)])
     audit.append(connection, _SYSTEM, "package made", subject, said, at=now)
     stored = connection.execute(select(tables.audit).order_by(tables.audit.c.sequence.desc()).limit(1)).one()
-    return TrailNote(as_hashed(stored), make_anchor(connection, key_file, now=now))
+    return TrailNote(_as_hashed(stored), make_anchor(connection, key_file, now=now))
 
 
 def close_package(folder: Path, noted: TrailNote, readme: str, identifier: str, now: datetime) -> None:
@@ -402,7 +402,7 @@ def export_package(
                 now=now,
             )
         shown = {"has_capture": has_capture, "has_names": with_names}
-        readme = write_readme(case_id, contents.evidence, noted.anchor, n_pictures=n_pictures, **shown)
+        readme = _write_readme(case_id, contents.evidence, noted.anchor, n_pictures=n_pictures, **shown)
         close_package(folder, noted, readme, subject_of(case_id), now)
         stamp = stamper((folder / verify.STAMPED).read_bytes()) if stamper else None
         if stamp:
@@ -437,7 +437,7 @@ def _read_contents(connection: Connection, case_id: int, by: str, *, with_names:
         raise NotFound("evidence on case", case_id, "It is kept when a case is decided.")
     rows = read_rows(connection, subjects_of_cases(connection, [case_id]))
     pseudonym = evidence[-1].pseudonym
-    names = {} if with_names else pseudonymise_actors(connection, pseudonym, rows)
+    names = {} if with_names else _pseudonymise_actors(connection, pseudonym, rows)
     try:
         exporter = name_in_papers(connection, pseudonym, by)
     except SellerErased:

@@ -44,7 +44,7 @@ _NOT_HISTORY = "seller_id"
 _EARLIER = ("earlier_listings", "earlier_suspicion")
 
 
-def write_evidence(
+def _write_evidence(
     one: DecidedCase,
     context: EnforcementContext,
     comments: Sequence[Comment] = (),
@@ -171,7 +171,7 @@ def store_evidence(context: EnforcementContext, decided: Sequence[DecidedCase]) 
     numbers = [one.case.case_id for one in decided]
     comments, pictures = find_comments(context.connection, numbers), read_pictures(context.connection, numbers)
     texts = [
-        write_evidence(one, context, comments.get(one.case.case_id, ()), pictures.get(one.case.case_id, ()))
+        _write_evidence(one, context, comments.get(one.case.case_id, ()), pictures.get(one.case.case_id, ()))
         for one in decided
     ]
     columns: list[dict[str, Any]] = [

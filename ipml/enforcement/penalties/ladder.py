@@ -86,7 +86,7 @@ def _find_tie(strike: Strike, rules: PenaltyRules) -> int:
     return strike.made_with if is_tied and strike.made_with is not None else -strike.strike_id
 
 
-def sum_up_before(
+def _sum_up_before(
     connection: Connection, new: Sequence[Strike], rules: PenaltyRules, at: datetime
 ) -> dict[str, StrikeTotals]:
     """Return for each seller of new strikes the sum of the earlier strikes that count at a time."""
@@ -136,7 +136,7 @@ def escalate(context: EnforcementContext, strikes: Sequence[Strike]) -> list[Pen
     """
     imposed: list[Penalty] = []
     for at, together in groupby(strikes, key=lambda strike: strike.struck_at):
-        imposed += store_steps(context, _compute_steps(context, list(together), at), at)
+        imposed += _store_steps(context, _compute_steps(context, list(together), at), at)
     return imposed
 
 
@@ -159,7 +159,7 @@ def _compute_steps(context: EnforcementContext, new: Sequence[Strike], at: datet
     rules, by_seller = context.policy.penalties, dict[str, list[Strike]]()
     for strike in new:
         by_seller.setdefault(strike.pseudonym, []).append(strike)
-    sums = sum_up_before(context.connection, new, rules, at)
+    sums = _sum_up_before(context.connection, new, rules, at)
     struck_before = {pseudonym for pseudonym, found in sums.items() if found.last_seen is not None}
     sellers = {pseudonym: _Seller(found, [], rules, at) for pseudonym, found in sums.items()}
     for penalty in select_penalties(context.connection, penalties.c.pseudonym.in_(sellers)):
@@ -188,7 +188,7 @@ def _find_earlier(connection: Connection, pseudonyms: Collection[str], first: in
     return {pseudonym: list(of_seller) for pseudonym, of_seller in groupby(found, key=lambda one: one.pseudonym)}
 
 
-def store_steps(context: EnforcementContext, steps: Sequence[PenaltyStep], at: datetime) -> list[Penalty]:
+def _store_steps(context: EnforcementContext, steps: Sequence[PenaltyStep], at: datetime) -> list[Penalty]:
     """Store changes of penalties with audit rows, notify the platform, and return the imposed penalties."""
     if not steps:
         return []
@@ -340,10 +340,10 @@ def find_obstacle(connection: Connection, penalty: Penalty, by: str, at: datetim
     query = select(decisions.c.reviewer).join(strikes, strikes.c.decision_id == decisions.c.decision_id)
     if connection.scalar(query.where(strikes.c.strike_id == penalty.strike_id)) == by:
         return f"{by} decided the case it follows from; another must confirm it"
-    return find_lapse(connection, penalty, at)
+    return _find_lapse(connection, penalty, at)
 
 
-def find_lapse(connection: Connection, penalty: Penalty, at: datetime) -> str | None:
+def _find_lapse(connection: Connection, penalty: Penalty, at: datetime) -> str | None:
     """Return why a proposal can no longer be confirmed, as a phrase, or None.
 
     The strikes are weighed anew: some may have expired or been taken back, and old penalties no longer count.
@@ -394,7 +394,7 @@ def end_due(
         return True
 
     def end_lapsed(connection: Connection, penalty: Penalty) -> bool:
-        if why := find_lapse(connection, penalty, at):
+        if why := _find_lapse(connection, penalty, at):
             _end(connection, penalty, "over", BY_ITSELF, why, at)
         return bool(why)
 
@@ -457,7 +457,7 @@ def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at
     if any(step.what != "over" and _is_erased(connection, step.penalty) for step in steps):
         return TakenBack(lifted)
     with audit.collect(connection) as batch, open_context(batch, policy, keys, at) as context:
-        return TakenBack(lifted, tuple(store_steps(context, steps, at)))
+        return TakenBack(lifted, tuple(_store_steps(context, steps, at)))
 
 
 def _is_told(penalty: Penalty) -> bool:

@@ -138,7 +138,7 @@ def to_two_digits(number: float | None) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Offence:
+class _Offence:
     """Strikes that together have the weight of the heaviest; repeated if a penalty had been notified before."""
 
     strikes: tuple[Strike, ...]
@@ -146,7 +146,7 @@ class Offence:
     weight: float
 
 
-def find_offences(counting: Collection[Strike], told: Sequence[datetime], rules: PenaltyRules) -> list[Offence]:
+def _find_offences(counting: Collection[Strike], told: Sequence[datetime], rules: PenaltyRules) -> list[_Offence]:
     """Group the strikes that count into offences; from the times `told`, earlier penalties count as notified."""
     groups: dict[int, list[Strike]] = {}
     for place, strike in zip(_join(counting, told, rules.offence), counting, strict=True):
@@ -154,10 +154,10 @@ def find_offences(counting: Collection[Strike], told: Sequence[datetime], rules:
     return [_make_offence(group, told, rules) for group in groups.values()]
 
 
-def _make_offence(group: list[Strike], told: Sequence[datetime], rules: PenaltyRules) -> Offence:
+def _make_offence(group: list[Strike], told: Sequence[datetime], rules: PenaltyRules) -> _Offence:
     is_repeated = _count_told(group[0], told) > 0
     heaviest = max(strike.weight for strike in group)
-    return Offence(tuple(group), is_repeated, heaviest * (rules.repeat_factor if is_repeated else 1.0))
+    return _Offence(tuple(group), is_repeated, heaviest * (rules.repeat_factor if is_repeated else 1.0))
 
 
 def _count_told(strike: Strike, told: Sequence[datetime]) -> int:
@@ -247,18 +247,18 @@ def weigh_gravity(
         harms[strike.same_as] = harm if before is None else max(before, harm or nothing)
     known = [harm for harm in harms.values() if harm is not None]
     right = rules.proportion.reviewer_right
-    likely = fsum(strike.weight * be_right(strike.probability, right) for strike in counting)
+    likely = fsum(strike.weight * _be_right(strike.probability, right) for strike in counting)
     probability = likely / fsum(strike.weight for strike in counting)
     harm = sum(known, nothing) if known else None
     return Gravity(harm, len(known) == len(harms), len(harms), listings, age_days, probability, is_first)
 
 
-def be_right(score: float | None, reviewer_right: float) -> float:
+def _be_right(score: float | None, reviewer_right: float) -> float:
     """Return the probability that a verdict "counterfeit" is right: the score is the prior, the reviewer a witness.
 
     Examples
     --------
-    >>> [round(be_right(score, 0.95), 2) for score in (0.05, 0.5, 0.9, None)]
+    >>> [round(_be_right(score, 0.95), 2) for score in (0.05, 0.5, 0.9, None)]
     [0.5, 0.95, 0.99, 0.95]
     """
     score = _UNKNOWN_SCORE if score is None else score
@@ -370,7 +370,7 @@ def find_standing(
         size = Size(last.listings, last.age_days)
     remembered = list_remembered(told, rules, at)
     moments = sorted(_told_at(one, rules) for one in remembered)
-    offences = find_offences(counting, moments, rules)
+    offences = _find_offences(counting, moments, rules)
     weight = fsum(offence.weight for offence in offences)  # independent of their order
     by_weight = rules.rung_at(weight)
     is_first = len(offences) == 1 and not offences[0].is_repeated

@@ -282,7 +282,7 @@ def empty_notes(trail: audit.Trail, case_ids: Sequence[int], by: str, at: dateti
                 audit.change_rows(trail, update(table).where(wanted, is_left).values(**columns), by, "erased", at=at)
 
 
-def make_placeholder(
+def _make_placeholder(
     scored: ScoredListing, case_id: int, seller: str, lone: Collection[tuple[str, str]]
 ) -> ScoredListing:
     """Return a scored listing without personal data; brand and category stay unless they are in `lone`.
@@ -290,7 +290,7 @@ def make_placeholder(
     Examples
     --------
     >>> bag = ScoredListing(Listing("A7", "s1", "Bag of Ann", brand="Acme"), 0.9, 2.2, (), (), None, "2024-05")
-    >>> make_placeholder(bag, 12, "erased:5f1c", ()).listing
+    >>> _make_placeholder(bag, 12, "erased:5f1c", ()).listing
     Listing(listing_id='erased:12', seller_id='erased:5f1c', title='(erased)', ... brand='Acme', ...)
     """
     old = scored.listing
@@ -325,7 +325,7 @@ def _replace(
     connection, numbers = batch.connection, [row.case_id for row in rows]
     changes = []
     for row in rows:
-        placeholder = make_placeholder(decode(row.snapshot), row.case_id, sellers[row.seller_id], lone)
+        placeholder = _make_placeholder(decode(row.snapshot), row.case_id, sellers[row.seller_id], lone)
         columns = {
             "numbered": row.case_id,
             "listing_key": placeholder.listing.listing_id,

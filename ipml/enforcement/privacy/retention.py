@@ -167,7 +167,7 @@ LISTING_CLASSES = ("undecided_listings", "genuine_listings", "counterfeit_listin
 LastVerdict = tuple[Verdict, datetime]
 
 
-def find_class(state: str, waits_since: datetime, last: LastVerdict | None) -> tuple[str, datetime]:
+def _find_class(state: str, waits_since: datetime, last: LastVerdict | None) -> tuple[str, datetime]:
     """Return the class of a case and the time from which its days count.
 
     `waits_since` is when the case was enqueued or last returned to reviewers.
@@ -175,7 +175,7 @@ def find_class(state: str, waits_since: datetime, last: LastVerdict | None) -> t
     Examples
     --------
     >>> noon = datetime(2026, 5, 1, 12)
-    >>> find_class("open", noon, None)[0], find_class("decided", noon, (Verdict.COUNTERFEIT, noon))[0]
+    >>> _find_class("open", noon, None)[0], _find_class("decided", noon, (Verdict.COUNTERFEIT, noon))[0]
     ('undecided_listings', 'counterfeit_listings')
     """
     if state != "decided" or last is None:
@@ -184,7 +184,7 @@ def find_class(state: str, waits_since: datetime, last: LastVerdict | None) -> t
     return ("counterfeit_listings" if verdict is Verdict.COUNTERFEIT else "genuine_listings"), at
 
 
-def find_due_listings(
+def _find_due_listings(
     connection: Connection,
     rules: RetentionRules,
     now: datetime,
@@ -208,11 +208,11 @@ def find_due_listings(
         query = query.where(cases.c.case_id.in_(among))
     rows = connection.execute(query.order_by(cases.c.case_id).limit(at_once)).all()
     numbers = [row.case_id for row in rows]
-    last, back = find_last_verdicts(connection, numbers), find_returns(connection, numbers)
+    last, back = _find_last_verdicts(connection, numbers), _find_returns(connection, numbers)
     due = []
     for row in rows:
         waits_since = max(row.enqueued_at, back.get(row.case_id, row.enqueued_at))
-        name, since = find_class(row.state, waits_since, last.get(row.case_id))
+        name, since = _find_class(row.state, waits_since, last.get(row.case_id))
         if since <= now - timedelta(days=getattr(rules, name)):
             due.append((name, row.case_id))
     return due, rows[-1].case_id if len(rows) == at_once else None
@@ -229,7 +229,7 @@ def is_waited_for(now: datetime) -> ColumnElement[bool]:
     return or_(noticed.exists(), appealed.exists(), second.exists(), ~is_free(now))
 
 
-def find_returns(connection: Connection, numbers: Sequence[int]) -> Mapping[int, datetime]:
+def _find_returns(connection: Connection, numbers: Sequence[int]) -> Mapping[int, datetime]:
     """Return when each of some cases was last escalated or had its decision reversed."""
     of_them = decisions.c.case_id.in_(numbers)
     taken_back = select(decisions.c.case_id, reversals.c.reversed_at.label("at")).join_from(decisions, reversals)
@@ -240,7 +240,7 @@ def find_returns(connection: Connection, numbers: Sequence[int]) -> Mapping[int,
     return dict(connection.execute(select(back.c.case_id, func.max(back.c.at)).group_by(back.c.case_id)).all())
 
 
-def find_last_verdicts(connection: Connection, numbers: Sequence[int]) -> Mapping[int, LastVerdict]:
+def _find_last_verdicts(connection: Connection, numbers: Sequence[int]) -> Mapping[int, LastVerdict]:
     """Return the last verdict in force on each of some cases, and its time."""
     query = select(decisions.c.case_id, decisions.c.verdict, decisions.c.decided_at)
     found = connection.execute(query.where(decisions.c.case_id.in_(numbers), is_last_verdict()))
@@ -305,10 +305,10 @@ def _find_listings(connection: Connection, seller_id: str, rules: RetentionRules
     for start in range(0, len(rows), _AT_ONCE):
         batch = rows[start : start + _AT_ONCE]
         numbers = [row.case_id for row in batch]
-        last, back = find_last_verdicts(connection, numbers), find_returns(connection, numbers)
+        last, back = _find_last_verdicts(connection, numbers), _find_returns(connection, numbers)
         for row in batch:
             waits_since = max(row.enqueued_at, back.get(row.case_id, row.enqueued_at))
-            name, since = find_class(row.state, waits_since, last.get(row.case_id))
+            name, since = _find_class(row.state, waits_since, last.get(row.case_id))
             moments[name].append(since + timedelta(days=getattr(rules, name)))
     return [StoredClass(name, len(until), max(until)) for name, until in sorted(moments.items())]
 
@@ -433,14 +433,14 @@ class _RetentionRun:
         counts = Counter[str]()
 
         def expire(connection: Connection, numbers: Sequence[int]) -> Counter[str]:
-            due, _ = find_due_listings(connection, self.rules, self.now, 0, len(numbers), among=numbers)
+            due, _ = _find_due_listings(connection, self.rules, self.now, 0, len(numbers), among=numbers)
             expire_listings(connection, [number for _, number in due], self.by, self.now)
             return Counter(name for name, _ in due)
 
         after: int | None = 0
         while after is not None and not self.is_stopped():
             with reading(self.engine) as connection:
-                due, after = find_due_listings(connection, self.rules, self.now, after, _AT_ONCE)
+                due, after = _find_due_listings(connection, self.rules, self.now, after, _AT_ONCE)
             if dry_run:
                 counts.update(name for name, _ in due)
             else:

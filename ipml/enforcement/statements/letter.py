@@ -233,7 +233,7 @@ def write_explanation(statement: Statement, words: LetterWords) -> str:
     return words.explanations[statement.right if statement.basis == "illegal" else statement.basis]
 
 
-def write_remedies(statement: Statement, rules: StatementRules, words: LetterWords) -> str:
+def _write_remedies(statement: Statement, rules: StatementRules, words: LetterWords) -> str:
     """Return the seller's remedies under the named law, as numbered lines."""
     kinds = ["complaint"]
     if statement.law == "eu":
@@ -249,7 +249,7 @@ def write_remedies(statement: Statement, rules: StatementRules, words: LetterWor
     return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
 
 
-def name_countries(codes: tuple[str, ...], words: LetterWords) -> str:
+def _name_countries(codes: tuple[str, ...], words: LetterWords) -> str:
     """Return the names of countries, or their codes if the language has no name."""
     return words.comma.join(words.countries.get(code, code) for code in codes) if codes else words.everywhere
 
@@ -287,14 +287,14 @@ def write_letter(statement: Statement, title: str, listing_id: str, rules: State
         "content_on": words.write_day(statement.content_on),
         "applied_on": words.write_day(statement.applied_on),
         "ends_on": words.no_end if statement.ends_on is None else words.write_day(statement.ends_on),
-        "territories": name_countries(statement.territories, words),
+        "territories": _name_countries(statement.territories, words),
         "facts": write_facts(statement, words),
         "source": _name_source(statement, words),
         "detection": words.detections["yes" if statement.is_detected else "no"],
         "automation": words.automations[statement.automation],
         "law": write_law(statement, words),
         "explanation": write_explanation(statement, words),
-        "remedies": write_remedies(statement, rules, words),
+        "remedies": _write_remedies(statement, rules, words),
     }
     subject = fill(words.subject, puid=statement.puid)
     return Letter(statement.language, subject, fill(words.letter, blanks))

@@ -268,7 +268,7 @@ _OVER = bytes(range(256 - 256 % len(_PUID_LETTERS), 256))  # dropped, so that al
 
 
 @dataclass(frozen=True, slots=True)
-class DraftStatement:
+class _DraftStatement:
     """A statement with its letter and its payload, as object and as text."""
 
     statement: Statement
@@ -277,7 +277,7 @@ class DraftStatement:
     payload: dict[str, Any] | None
     text: str | None
 
-    def numbered(self, statement_id: int) -> DraftStatement:
+    def numbered(self, statement_id: int) -> _DraftStatement:
         """Return the draft with its stored number."""
         return replace(self, statement=replace(self.statement, statement_id=statement_id))
 
@@ -297,7 +297,7 @@ class DraftStatement:
     def drafts(self, keys: Keyring) -> Iterator[outbox.Draft]:
         """Yield the messages to the seller and the transparency database; the draft must be numbered."""
         at = self.statement.issued_at
-        yield draft_letter(self.statement, self.letter, "statement", keys.find_seller(self.statement.pseudonym), at)
+        yield _draft_letter(self.statement, self.letter, "statement", keys.find_seller(self.statement.pseudonym), at)
         if self.payload is not None:
             subject = f"transparency:{self.statement.statement_id}"
             yield outbox.Draft(self.statement.puid, "transparency", "statement", subject, self.payload, None, at)
@@ -324,9 +324,9 @@ class Background:
         return cls(origin, scored.reasons, scored.brand_read)
 
 
-def draw_up(
+def _draw_up(
     restriction: Restriction, background: Background, rules: StatementRules, language: str | None = None
-) -> DraftStatement:
+) -> _DraftStatement:
     """Draw up the statement of a restriction, in the seller's language if known.
 
     Raises Refused if the transparency database would refuse it.
@@ -348,10 +348,10 @@ def draw_up(
         raise Refused(f"statement about {restriction.subject}", "; ".join(map(str, faults)), expected, remedy)
     listing = restriction.listing
     letter = write_letter(statement, listing.title, listing.listing_id, rules)
-    return DraftStatement(statement, listing, letter, payload, None if payload is None else json.dumps(payload))
+    return _DraftStatement(statement, listing, letter, payload, None if payload is None else json.dumps(payload))
 
 
-def draft_letter(statement: Statement, letter: Letter, kind: str, seller_id: str | None, at: datetime) -> outbox.Draft:
+def _draft_letter(statement: Statement, letter: Letter, kind: str, seller_id: str | None, at: datetime) -> outbox.Draft:
     """Return the message with a letter to the seller: "statement" or "lifted"."""
     body = {
         "seller_id": seller_id,
@@ -403,7 +403,7 @@ def issue_all(
     """Issue statements of restrictions not yet stated; `backgrounds` holds known decisions by number."""
     known = _find_backgrounds(context.connection, restrictions, backgrounds)
     drawn = [
-        draw_up(
+        _draw_up(
             one,
             known.get(one.decision_id, Background()),
             context.policy.statements,
@@ -474,7 +474,7 @@ def _write_to_seller(
     stated = json.loads(keys.decrypt(row.pseudonym, row.letter))
     named = (stated["title"], stated["listing_id"])
     letter = write_lifted_letter(statement, *named, policy.statements, why, at, ended_at)
-    draft = draft_letter(statement, letter, "lifted", keys.find_seller(statement.pseudonym), at)
+    draft = _draft_letter(statement, letter, "lifted", keys.find_seller(statement.pseudonym), at)
     outbox.put_all(connection, [draft], keys)
     noted: dict[str, audit.Value] = {"statement": statement.statement_id, "letter": digest(letter.text)}
     audit.append(connection, ACTOR, "told of the end", statement.subject, noted, at=at)

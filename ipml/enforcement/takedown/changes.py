@@ -99,7 +99,7 @@ def want_measure(
     return WantedMeasure(one, measure, choice.why)
 
 
-def add_measures(
+def _add_measures(
     context: EnforcementContext, wanted: Sequence[WantedMeasure], before: Mapping[str, Sequence[Measure]]
 ) -> list[Measure]:
     """Impose measures with messages and audit rows; the result equals imposing them one after the other.
@@ -139,7 +139,7 @@ def _columns(measure: Measure, why: str, keys: Keyring) -> dict[str, Any]:
 
 def lift_measure(connection: Connection, measure: Measure, by: str, why: str, at: datetime) -> MeasureChange:
     """Lift a measure in force, with messages and audit row."""
-    listing, ground = find_listing(connection, measure)
+    listing, ground = _find_listing(connection, measure)
     before = find_on_listing(connection, listing.listing_id)
     lifted = _mark_lifted(connection, measure, by, why, at)
     after = _put_in_place(lifted, before)
@@ -198,7 +198,7 @@ def describe_change(change: MeasureChange, by: str, key: str | None, replaces: i
     return audit.AuditEvent(change.at, by, change.verb, measure.subject, payload, replaced)
 
 
-def find_listing(connection: Connection, measure: Measure) -> tuple[Listing, str]:
+def _find_listing(connection: Connection, measure: Measure) -> tuple[Listing, str]:
     """Return the listing of a measure, like `read_listing`, and the ground of its decision."""
     ground = connection.scalar(select(decisions.c.ground).where(decisions.c.decision_id == measure.decision_id))
     return read_listing(connection, measure.case_id, measure.decision_id), ground or ""
@@ -213,7 +213,7 @@ def impose(
     """
     decided_again = [one.listing.listing_id for one, first in zip(decided, firsts, strict=True) if not first.is_itself]
     wanted = [_choose(one, context.policy) for one in decided]
-    return add_measures(context, wanted, find_on_listings(context.connection, decided_again))
+    return _add_measures(context, wanted, find_on_listings(context.connection, decided_again))
 
 
 def _choose(one: DecidedCase, policy: EnforcementPolicy) -> WantedMeasure:
@@ -252,7 +252,7 @@ def impose_by_hand(
     one = DecidedCase(case, make_decision(row), row.origin, scored, pseudonym, source)
     with audit.collect(connection) as batch, open_context(batch, policy, keys, at) as context:
         wanted = want_measure(one, policy, choice, by, at, until=order.until)
-        return add_measures(context, [wanted], find_on_listings(connection, [one.listing.listing_id]))[0]
+        return _add_measures(context, [wanted], find_on_listings(connection, [one.listing.listing_id]))[0]
 
 
 def replace(connection: Connection, measure_id: int, order: MeasureOrder, by: str, at: datetime) -> Measure:
@@ -261,7 +261,7 @@ def replace(connection: Connection, measure_id: int, order: MeasureOrder, by: st
     serialise(connection, Lock.APPEND_TO_AUDIT)
     old = _get_standing(connection, measure_id)
     _refuse_erased(find_case(connection, old.case_id))
-    listing, ground = find_listing(connection, old)
+    listing, ground = _find_listing(connection, old)
     before = find_on_listing(connection, listing.listing_id)
     wanted = dataclasses.replace(
         old,
@@ -298,7 +298,7 @@ def _correct_buyers(connection: Connection, measure: Measure, at: datetime) -> N
     keys = read_keys(connection, [measure.pseudonym])
     if measure.pseudonym not in keys:
         return  # goods of an erased seller cannot be named
-    listing, ground = find_listing(connection, measure)
+    listing, ground = _find_listing(connection, measure)
     on_listing = find_on_listing(connection, listing.listing_id)
     of_seller = [one for one in on_listing if one.pseudonym == measure.pseudonym]
     found = decisions.c.decision_id.in_({one.decision_id for one in of_seller}), stands()
@@ -348,7 +348,7 @@ def _is_over(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 def restriction_of(connection: Connection, measure: Measure) -> Restriction:
     """Return a measure with the facts that its statement of reasons must contain."""
-    return measure.restrict(*find_listing(connection, measure))
+    return measure.restrict(*_find_listing(connection, measure))
 
 
 def _check(kind: MeasureKind, territories: tuple[str, ...], until: datetime | None, at: datetime) -> None:

@@ -115,12 +115,12 @@ def read_desk(connection: Connection, appeal_id: int, by: str, *, now: datetime 
         evidence=evidence,
         damage=damage,
         strike=strike if strike is not None and strike.taken_back_at is None else None,
-        milder=find_milder(restriction.kind) if isinstance(restriction, Measure) and restriction.stands else (),
+        milder=_find_milder(restriction.kind) if isinstance(restriction, Measure) and restriction.stands else (),
         obstacle=may_decide(connection, appeal, by) if appeal.is_pending else None,
     )
 
 
-def find_milder(kind: MeasureKind) -> tuple[MeasureKind, ...]:
+def _find_milder(kind: MeasureKind) -> tuple[MeasureKind, ...]:
     """Return the kinds of measures that are milder than one and need no list of countries."""
     milder = _MILDEST_FIRST[: _MILDEST_FIRST.index(kind)]
     return tuple(one for one in milder if one is not MeasureKind.REMOVE_IN)

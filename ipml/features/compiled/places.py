@@ -55,7 +55,7 @@ class Places:
 
     def take(self, rows: NDArray[np.intp]) -> Places:
         """Return the places in some of the texts, in the given order."""
-        starts, which = take_lists(self.starts, np.asarray(rows, dtype=np.int64))
+        starts, which = _take_lists(self.starts, np.asarray(rows, dtype=np.int64))
         return Places(starts, self.number[which], self.start[which], self.end[which])
 
 
@@ -94,11 +94,11 @@ class Numbers:
 
     def take(self, rows: NDArray[np.intp]) -> Numbers:
         """Return the numbers of some of the texts, in the given order."""
-        starts, which = take_lists(self.starts, np.asarray(rows, dtype=np.int64))
+        starts, which = _take_lists(self.starts, np.asarray(rows, dtype=np.int64))
         return Numbers(starts, self.number[which])
 
 
-def take_lists(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> Any:
+def _take_lists(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> Any:
     """Return the starts of the selected lists, and the positions of their items.
 
     Raises
@@ -108,7 +108,7 @@ def take_lists(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> Any:
 
     Examples
     --------
-    >>> [taken.tolist() for taken in take_lists(np.array([0, 1, 1, 3]), np.array([2, 1, 0]))]
+    >>> [taken.tolist() for taken in _take_lists(np.array([0, 1, 1, 3]), np.array([2, 1, 0]))]
     [[0, 2, 2, 3], [1, 2, 0]]
     """
     if rows.size and (rows.min() < 0 or rows.max() >= len(starts) - 1):

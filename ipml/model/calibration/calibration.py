@@ -30,12 +30,12 @@ from ipml.model.calibration.seller_weights import (
 )
 
 
-def smooth_targets(y: NDArray[np.int8], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+def _smooth_targets(y: NDArray[np.int8], weight: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return labels drawn a little towards each other, against overconfidence with few labels (Platt 1999).
 
     Examples
     --------
-    >>> smooth_targets(np.array([1, 0, 0, 0]), np.ones(4)).round(2)
+    >>> _smooth_targets(np.array([1, 0, 0, 0]), np.ones(4)).round(2)
     array([0.67, 0.2 , 0.2 , 0.2 ])
     """
     n_positive, n_negative = weight[y == 1].sum(), weight[y == 0].sum()
@@ -95,7 +95,7 @@ class SigmoidCalibration(Estimator):
     ) -> Self:
         """Fit slope and intercept to targets smoothed as in Platt (1999)."""
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
-        self.slope_, self.intercept_ = fit_line(log_odds, smooth_targets(y, weight), weight)
+        self.slope_, self.intercept_ = fit_line(log_odds, _smooth_targets(y, weight), weight)
         return self
 
     def probability(self, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -188,7 +188,7 @@ class HierarchicalCalibration(Estimator):
         self.brands_, brand = _number(_texts(brands))
         listings = GroupedListings(
             log_odds=np.asarray(log_odds, dtype=np.float64),
-            target=smooth_targets(y, trust),
+            target=_smooth_targets(y, trust),
             weight=trust,
             category=category,
             brand=brand,

@@ -42,7 +42,7 @@ class Mean:
     spread : float
         Standard deviation of the values.
     alike : float
-        Likeness of listings of a seller, from `measure_alike`; 1 where unknown.
+        Likeness of listings of a seller, from `_measure_alike`; 1 where unknown.
     n : int
         Number of listings; 0 in references of earlier releases, which hold no more than the error.
     n_effective : float
@@ -66,17 +66,17 @@ class Mean:
         sums = np.bincount(sellers, values - mean)[np.unique(sellers)]
         n_sellers = len(sums)
         error = np.sqrt((sums**2).sum() * n_sellers / max(1, n_sellers - 1)) / n
-        spread, effective = float(values.std()), count_effective(sellers)
+        spread, effective = float(values.std()), _count_effective(sellers)
         effect = (error / spread) ** 2 * n if spread > 0 else np.inf
-        return cls(mean, float(error), spread, float(measure_alike(effect, n / effective)), n, effective)
+        return cls(mean, float(error), spread, float(_measure_alike(effect, n / effective)), n, effective)
 
 
-def count_effective(sellers: NDArray[np.intp]) -> float:
+def _count_effective(sellers: NDArray[np.intp]) -> float:
     """Return the least equivalent number of sellers of one listing each; see `DriftReference`."""
     return float(len(sellers) ** 2 / (np.bincount(sellers).astype(float) ** 2).sum())
 
 
-def measure_alike(effect: Any, per_seller: float) -> Any:
+def _measure_alike(effect: Any, per_seller: float) -> Any:
     """Return the likeness of listings of a seller, from the factor by which sellers widen a variance (Kish, 1965).
 
     It is the correlation within sellers, and more where large sellers differ from small ones.
@@ -86,7 +86,7 @@ def measure_alike(effect: Any, per_seller: float) -> Any:
     return np.clip((effect - 1) / (per_seller - 1), 0.0, MOST_ALIKE)
 
 
-def separation_of(y: Floats, score: Floats, sellers: NDArray[np.intp]) -> Mean | None:
+def _separation_of(y: Floats, score: Floats, sellers: NDArray[np.intp]) -> Mean | None:
     """Return the area under the ROC curve and its error over sellers (Obuchowski, Biometrics 53, 1997)."""
     is_fake = y > 0.5
     fakes, genuine = np.sort(score[is_fake]), np.sort(score[~is_fake])
@@ -98,7 +98,7 @@ def separation_of(y: Floats, score: Floats, sellers: NDArray[np.intp]) -> Mean |
     placed[~is_fake] = 1 - _share_below(fakes, score[~is_fake])
     area = float(placed[is_fake].mean())
     parts = (placed - area) / np.where(is_fake, len(fakes), len(genuine))
-    fewest = min(count_effective(sellers[is_fake]), count_effective(sellers[~is_fake]))
+    fewest = min(_count_effective(sellers[is_fake]), _count_effective(sellers[~is_fake]))
     return Mean(area, float(np.sqrt((np.bincount(sellers, parts) ** 2).sum())), n_effective=fewest)
 
 
@@ -178,7 +178,7 @@ class ColumnReference:
 
 def find_alike(places: NDArray[np.intp], sellers: NDArray[np.intp], n_bins: int) -> Floats:
     """Return the likeness of listings of a seller per bin, shrunk towards the whole column where few have it."""
-    n, n_effective = len(places), count_effective(sellers)
+    n, n_effective = len(places), _count_effective(sellers)
     sizes = np.bincount(sellers)
     pairs, counts = np.unique(sellers * n_bins + places, return_counts=True)
     of_bin, size = pairs % n_bins, sizes[pairs // n_bins]
@@ -191,13 +191,13 @@ def find_alike(places: NDArray[np.intp], sellers: NDArray[np.intp], n_bins: int)
     per_seller = n / n_effective
     if not independent.any():
         return np.ones(n_bins)
-    whole = measure_alike(errors.sum() / independent.sum(), per_seller)
-    own = measure_alike(np.divide(errors, independent, out=np.ones(n_bins), where=independent > 0), per_seller)
+    whole = _measure_alike(errors.sum() / independent.sum(), per_seller)
+    own = _measure_alike(np.divide(errors, independent, out=np.ones(n_bins), where=independent > 0), per_seller)
     seen = n_effective * shares
     return np.asarray((seen * own + SEEN_SELLERS * whole) / (seen + SEEN_SELLERS))
 
 
-def spread_of(
+def _spread_of(
     values: pd.Series[Any], sellers: NDArray[np.intp], kind: Literal["number", "word"], is_score: bool
 ) -> ColumnReference:
     """Choose the bins of a column, and count."""
@@ -227,20 +227,20 @@ def watched_columns(
     columns["price"] = listings["price"].where(is_priced.fillna(False)) if "price" in listings else nothing
     columns["title_letters"] = titles.map(len, na_action="ignore")
     columns["description_letters"] = listings.get("description", nothing).map(len, na_action="ignore")
-    columns["title_script"] = titles.map(script_of, na_action="ignore")
-    columns |= split_extra(listings[EXTRA]) if EXTRA in listings else {}
+    columns["title_script"] = titles.map(_script_of, na_action="ignore")
+    columns |= _split_extra(listings[EXTRA]) if EXTRA in listings else {}
     for name, values in (("score", score), (PRICE_RATIO, price_ratio)):
         if values is not None:
             columns[name] = pd.Series(values, index=listings.index)
     return columns
 
 
-def split_extra(extra: pd.Series[Any]) -> dict[str, pd.Series[Any]]:
+def _split_extra(extra: pd.Series[Any]) -> dict[str, pd.Series[Any]]:
     """Return a marketplace's own columns, named as in column maps; empty without any.
 
     Examples
     --------
-    >>> {name: cells.tolist() for name, cells in split_extra(pd.Series(['{"tier":"gold"}'])).items()}
+    >>> {name: cells.tolist() for name, cells in _split_extra(pd.Series(['{"tier":"gold"}'])).items()}
     {'extra.tier': ['gold']}
     """
     cells = [parse_extra(text) if isinstance(text, str) else {} for text in extra]
@@ -274,12 +274,12 @@ def _write_word(cell: Any) -> str | None:
     return f"{cell:g}" if isinstance(cell, float) else cell
 
 
-def is_of_words(name: str, values: pd.Series[Any]) -> bool:
+def _is_of_words(name: str, values: pd.Series[Any]) -> bool:
     """Return whether a column is compared by frequent words: own columns if a cell is a text."""
     return name in WORD_COLUMNS or (name.startswith(PREFIX) and any(isinstance(cell, str) for cell in values))
 
 
-def script_of(text: str) -> str:
+def _script_of(text: str) -> str:
     """Return the script of most letters of a text by its Unicode name; "none" without letters."""
     if text.isascii():
         return "LATIN" if any(map(str.isalpha, text)) else "none"
@@ -322,7 +322,7 @@ class LabelReference:
     @classmethod
     def of(cls, y: Floats, score: Floats, sellers: NDArray[np.intp]) -> Self:
         """Summarise labels (0 or 1) and scores of the same listings."""
-        return cls(len(y), Mean.of(y, sellers), Mean.of(y - score, sellers), separation_of(y, score, sellers))
+        return cls(len(y), Mean.of(y, sellers), Mean.of(y - score, sellers), _separation_of(y, score, sellers))
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -428,7 +428,7 @@ def reference_of(
     if "currency" in listings and listings["currency"].notna().any():
         currency = str(listings["currency"].mode().iloc[0])
     columns = {
-        name: spread_of(values, counted.sellers, "word" if is_of_words(name, values) else "number", name == "score")
+        name: _spread_of(values, counted.sellers, "word" if _is_of_words(name, values) else "number", name == "score")
         for name, values in watched_columns(listings, currency, counted.score, counted.price_ratio).items()
     }
     return DriftReference(
@@ -490,7 +490,7 @@ class CountedListings:
     @property
     def n_effective(self) -> float:
         """See `DriftReference`."""
-        return count_effective(self.sellers)
+        return _count_effective(self.sellers)
 
     @property
     def labelled_share(self) -> float:

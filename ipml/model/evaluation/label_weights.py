@@ -127,7 +127,7 @@ class Lags:
 AT_ONCE = Lags(np.zeros(1), np.ones(1))
 
 
-class LagOrder:
+class _LagOrder:
     """Labels of one kind in the order of their lags, from which `Lags` follow under any weights.
 
     Lags longer than the root of all labels could have shown are left out: the estimate would depend on very few.
@@ -143,7 +143,7 @@ class LagOrder:
     yet:
 
     >>> lag, age = np.array([5.0, 5.0, 30.0, 30.0, 5.0, 5.0]), np.array([40.0, 40.0, 40.0, 40.0, 10.0, 10.0])
-    >>> LagOrder(lag, age).lags(np.ones(6)).arrived([10.0]).round(2)
+    >>> _LagOrder(lag, age).lags(np.ones(6)).arrived([10.0]).round(2)
     array([0.5])
     """
 
@@ -170,7 +170,7 @@ class LagOrder:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LabelAges:
+class _LabelAges:
     """Times of labels, as arrays of shape (n_labels,).
 
     Attributes
@@ -223,11 +223,11 @@ class Maturity:
         In 0-1.
     """
 
-    def __init__(self, ages: LabelAges) -> None:
+    def __init__(self, ages: _LabelAges) -> None:
         self.ages = ages
         self._has_moment = ~np.isnan(ages.lag)
         kinds = [np.flatnonzero(is_kind & self._has_moment) for is_kind in (ages.is_fake, ~ages.is_fake)]
-        self._orders = [(rows, LagOrder(ages.lag[rows], ages.age[rows])) for rows in kinds]
+        self._orders = [(rows, _LagOrder(ages.lag[rows], ages.age[rows])) for rows in kinds]
         self.counterfeit, self.genuine = (self._learn(rows, order) for rows, order in self._orders)
         self.is_provisional = self._is_genuine_until_found()
         if self.is_provisional:
@@ -257,7 +257,7 @@ class Maturity:
         >>> float(labelled["is_counterfeit"].mean()), float(np.average(maturity.ages.is_fake, weights=maturity.weight))
         (0.2, 0.25)
         """
-        ages = LabelAges.of(labelled)
+        ages = _LabelAges.of(labelled)
         maturity = None if ages is None else cls(ages)
         if maturity is None or (maturity.weight == 1).all() or not maturity._leaves_both():
             return None
@@ -309,7 +309,7 @@ class Maturity:
             f"{100 * estimate.value:.1f} % ({100 * estimate.low:.1f} to {100 * estimate.high:.1f}) likely in the end"
         )
 
-    def _learn(self, rows: NDArray[np.intp], order: LagOrder) -> Lags:
+    def _learn(self, rows: NDArray[np.intp], order: _LagOrder) -> Lags:
         """Return the lags of a kind; at once if they would make most of its labels impossible."""
         lags = order.lags()
         return lags if 2 * np.count_nonzero(lags.arrived(self.ages.age[rows])) >= len(rows) else AT_ONCE
@@ -352,7 +352,7 @@ def _days(spans: pd.Series[pd.Timedelta]) -> Floats:
 
 
 def _starts(labelled: pd.DataFrame, came: pd.Series[pd.Timestamp]) -> pd.Series[pd.Timestamp]:
-    """Return the moment from which each listing counts; see `LabelAges.of`."""
+    """Return the moment from which each listing counts; see `_LabelAges.of`."""
     unknown = pd.Series(pd.NaT, index=labelled.index, dtype=came.dtype)
     observed, listed = (labelled.get(name, unknown) for name in ("observed_at", "listed_at"))
     is_both = observed.notna() & came.notna()

@@ -62,7 +62,7 @@ class ScoreRanking:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreOrder:
+class _ScoreOrder:
     """Order of the listings by score.
 
     Attributes
@@ -77,7 +77,7 @@ class ScoreOrder:
     ends: NDArray[np.intp]
 
     @classmethod
-    def of(cls, score: Floats) -> ScoreOrder:
+    def of(cls, score: Floats) -> _ScoreOrder:
         """Sort the listings by score."""
         order = np.argsort(-score, kind="stable")
         return cls(order, np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1))
@@ -96,7 +96,7 @@ class ScoreOrder:
 def rank_once(y: Floats, score: Floats, weight: Floats | None = None) -> ScoreRanking:
     """Sort and count listings, each with its weight; the ranking has one row."""
     weights = np.ones_like(score) if weight is None else weight
-    return ScoreOrder.of(score).rank(score, y, weights[np.newaxis])
+    return _ScoreOrder.of(score).rank(score, y, weights[np.newaxis])
 
 
 def check_scores(y: ArrayLike, score: ArrayLike, are_probabilities: bool = True) -> tuple[Floats, Floats]:
@@ -262,7 +262,7 @@ def resample_rankings(
     truth, scores = check_scores(y, score, are_probabilities=False)
     if worth is not None:
         truth = truth * np.asarray(worth, dtype=float)
-    order = ScoreOrder.of(scores)
+    order = _ScoreOrder.of(scores)
     for start, weights in resampled_weights(number_sellers(sellers, len(truth)), resampling):
         if resampling.weight is not None:
             weights = weights * np.asarray(resampling.weight, dtype=float)

@@ -151,7 +151,7 @@ def read_source(name: str, find: Callable[[str], Path] = Path) -> EstimatorSourc
     return EstimatorSource(kind, np.frombuffer(content, dtype=np.uint8))
 
 
-def check_trusted(needed: Collection[str], allowed: Collection[str], where: Path | str, risk: str = "") -> None:
+def _check_trusted(needed: Collection[str], allowed: Collection[str], where: Path | str, risk: str = "") -> None:
     """Refuse what is needed but not allowed, and say how it is allowed."""
     if missing := sorted(set(needed) - set(allowed)):
         names = ",".join(missing)
@@ -176,12 +176,12 @@ def _load(package: str) -> Any:
 def _open_skops(source: EstimatorSource, allowed: Collection[str], where: Path | str) -> OpenedEstimator:
     skops = _load("skops.io")
     needed = skops.get_untrusted_types(data=source.data)
-    check_trusted(set(needed) - _HARMLESS, allowed, where)
+    _check_trusted(set(needed) - _HARMLESS, allowed, where)
     return open_fitted(skops.loads(source.data, trusted=needed))
 
 
 def _open_pickle(source: EstimatorSource, allowed: Collection[str], where: Path | str) -> OpenedEstimator:
-    check_trusted(["pickle"], allowed, where, "to load a pickle runs the code that its maker put in")
+    _check_trusted(["pickle"], allowed, where, "to load a pickle runs the code that its maker put in")
     return open_fitted(_load("joblib").load(io.BytesIO(source.data)))
 
 
@@ -225,7 +225,7 @@ def _find_explanation(estimator: Any) -> Callable[[pd.DataFrame], tuple[pd.DataF
 
 
 def _open_lightgbm(source: EstimatorSource, allowed: Collection[str], where: Path | str) -> OpenedEstimator:
-    check_trusted(["lightgbm"], allowed, where, "its reader of model files is native code")
+    _check_trusted(["lightgbm"], allowed, where, "its reader of model files is native code")
     lightgbm = _load("lightgbm")
     booster = lightgbm.Booster(model_str=source.data.decode("utf-8"))
     columns = tuple(booster.feature_name())
@@ -242,7 +242,7 @@ def _open_lightgbm(source: EstimatorSource, allowed: Collection[str], where: Pat
 
 
 def _open_catboost(source: EstimatorSource, allowed: Collection[str], where: Path | str) -> OpenedEstimator:
-    check_trusted(["catboost"], allowed, where, "its reader of model files is native code")
+    _check_trusted(["catboost"], allowed, where, "its reader of model files is native code")
     catboost = _load("catboost")
     model = catboost.CatBoostClassifier()
     model.load_model(blob=source.data)
@@ -269,7 +269,7 @@ def _open_catboost(source: EstimatorSource, allowed: Collection[str], where: Pat
 
 def _open_endpoint(source: EstimatorSource, allowed: Collection[str], where: Path | str) -> OpenedEstimator:
     if not any(source.address == begin or source.address.startswith(begin.rstrip("/") + "/") for begin in allowed):
-        check_trusted([source.address], allowed, where, "listings are sent there")
+        _check_trusted([source.address], allowed, where, "listings are sent there")
     httpx = _load("httpx")
     verify = httpx.create_ssl_context() if source.address.startswith("https:") else False  # read from disk once
 

@@ -79,7 +79,7 @@ def find_too_good(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds
         if is_text_column(columns[name]):
             continue
         prediction = predict_from_column(columns[name], y, folds.parted)
-        if is_too_good(prediction, y, sellers) and not is_dealt(columns[name]):
+        if _is_too_good(prediction, y, sellers) and not is_dealt(columns[name]):
             yield report((name,), prediction)
         else:
             poor.append(name)
@@ -93,12 +93,12 @@ def find_too_good(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds
         if np.abs(of_fake - of_genuine).sum() / 2 < TOO_CERTAIN_PAIR:  # no prediction can differ by more
             continue
         prediction = predict_from_codes(joint, y, folds.parted)
-        if is_too_good(prediction, y, sellers, TOO_CERTAIN_PAIR) and not any(is_dealt(codes[name]) for name in names):
+        if _is_too_good(prediction, y, sellers, TOO_CERTAIN_PAIR) and not any(is_dealt(codes[name]) for name in names):
             found |= {*names}
             yield report(names, prediction)
 
 
-def is_too_good(prediction: Prediction, y: Flags, sellers: Places, certain: float = TOO_CERTAIN) -> bool:
+def _is_too_good(prediction: Prediction, y: Flags, sellers: Places, certain: float = TOO_CERTAIN) -> bool:
     """Return whether a prediction from a column is better than an honest one could be.
 
     It is half of the way to perfect, or suspects counterfeits so much more often, and so many times as often, that it

@@ -48,7 +48,7 @@ _DAMAGE = re.compile("\ufffd|[\u0080-\u009f]|[ÃÂ][\u0080-\u00bf]|â€|Ð[\u00
 _WORD = r"[^\W_]+"
 
 
-def holds_sentences(column: pd.Series[Any]) -> bool:
+def _holds_sentences(column: pd.Series[Any]) -> bool:
     """Return whether cells are read word by word: several words in most, and of many kinds."""
     if not is_word_column(column) or column.nunique() < FEWEST_TEXTS:
         return False
@@ -61,7 +61,7 @@ def find_revealing_words(columns: pd.DataFrame, y: Flags, sellers: Places, folds
     Words of the trade, such as "replica", and of brands are no leak however many counterfeits have them.
     """
     for name in columns:
-        if not holds_sentences(columns[name]):
+        if not _holds_sentences(columns[name]):
             continue
         reader = CountVectorizer(lowercase=False, binary=True, token_pattern=_WORD, min_df=3)
         try:

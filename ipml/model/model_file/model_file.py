@@ -87,7 +87,7 @@ def check_versions(saved: Mapping[str, str], folder: Path, *, allow_mismatch: bo
     logger.warning("version mismatch allowed: %s", mismatch)
 
 
-def check_extractors(saved: Mapping[str, str], folder: Path) -> None:
+def _check_extractors(saved: Mapping[str, str], folder: Path) -> None:
     """Refuse a model with an extractor class that is not registered, or in another version."""
     for name, state_version in saved.items():
         registered = find_registered(name)
@@ -157,7 +157,7 @@ def content_version(packed: bytes) -> str:
     return hashlib.sha256(packed).hexdigest()[:12]
 
 
-def write_card(card: ModelCard) -> bytes:
+def _write_card(card: ModelCard) -> bytes:
     """Return the card as JSON that reads back as the same card; refuse other facts by an UnusableSetting."""
     try:
         facts = _CARDS.dump_python(card, mode="json")
@@ -170,7 +170,7 @@ def write_card(card: ModelCard) -> bytes:
     return content
 
 
-def parse_card(contents: Mapping[str, bytes], folder: Path) -> ModelCard:
+def _parse_card(contents: Mapping[str, bytes], folder: Path) -> ModelCard:
     """Read the card of a model; refuse a card with other facts, or of another model file."""
     try:
         card = _CARDS.validate_json(contents[CARD])
@@ -399,7 +399,7 @@ def save_model(
         golden_log_odds=golden_log_odds(classifier),
         extractors=extractors,
     )
-    contents = {MODEL: packed, CARD: write_card(card)}
+    contents = {MODEL: packed, CARD: _write_card(card)}
     contents[MANIFEST] = make_manifest(contents)
     if key_file is not None:
         contents[SIGNATURE] = sign(contents[MANIFEST], key_file)
@@ -447,10 +447,10 @@ def load_model(
     check_manifest(contents, folder)
     if key_file is not None:
         check_signature(contents, key_file, folder)
-    card = parse_card(contents, folder)
+    card = _parse_card(contents, folder)
     # Before anything is constructed: under other versions that fails in ways that explain nothing.
     check_versions(card.versions, folder, allow_mismatch=allow_version_mismatch)
-    check_extractors(card.extractors, folder)
+    _check_extractors(card.extractors, folder)
     classifier = unpack(contents[MODEL], folder, is_signed=key_file is not None)
     if isinstance(classifier, ExternalClassifier):
         classifier.trusted = trusted
@@ -464,7 +464,7 @@ def read_card(folder: Path | str) -> ModelCard:
     folder = find_folder(folder)
     contents = read_folder(folder)
     check_manifest(contents, folder)
-    return parse_card(contents, folder)
+    return _parse_card(contents, folder)
 
 
 def manifest_sha256(folder: Path | str) -> str:

@@ -386,7 +386,7 @@ def _check_figure(
     return GateRow(*shown, passed, is_refused, _explain(text, figure, champions, rule, is_worse))
 
 
-def count_needed(share: float) -> int:
+def _count_needed(share: float) -> int:
     """Return of how many listings none can be left out by chance, if each is kept with this probability.
 
     With so many, the exact interval of all of them begins above the share (Clopper and Pearson, 1934,
@@ -394,7 +394,7 @@ def count_needed(share: float) -> int:
 
     Examples
     --------
-    >>> count_needed(0.9), count_needed(0.8), count_needed(0.5)
+    >>> _count_needed(0.9), _count_needed(0.8), _count_needed(0.5)
     (36, 17, 6)
     """
     return math.ceil(math.log(_CHANCE) / math.log(share)) if 0 < share < 1 else 0
@@ -413,7 +413,7 @@ def _explain_too_few(name: str, candidate: GateFacts, rule: GateRule) -> str:
         figure is not None and rule.allows(_part_of(figure, part)) is allowed
         for part, allowed in (("low", True), ("high", False))
     )
-    needed = count_needed(1 - limit) if is_poor else max(count_needed(limit), count_needed(1 - limit))
+    needed = _count_needed(1 - limit) if is_poor else max(_count_needed(limit), _count_needed(1 - limit))
     if n is None or n >= needed or is_good:
         return ""
     return f"cannot be measured with {n} {_COUNTED[text.rests_on]}, at least {needed} needed"

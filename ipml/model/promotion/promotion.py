@@ -83,7 +83,7 @@ def compare_models(
     scores: list[Floats] = []
     for model in (a, b):
         say(f"scoring with {model}")
-        scores.append(_score(fetch_folder(model, tracking_uri), labelled))
+        scores.append(_score(_fetch_folder(model, tracking_uri), labelled))
     say("comparing")
     brands = load_brands(get_settings().brands)
     compared = compare_scores(
@@ -112,7 +112,7 @@ def fetch_gate_facts(model: str, tracking_uri: str | None = None) -> GateFacts:
     return GateFacts.from_json(path.read_text(encoding="utf-8"), f"{GATE_FILE} of {model}")
 
 
-def fetch_folder(model: str, tracking_uri: str | None = None) -> Path:
+def _fetch_folder(model: str, tracking_uri: str | None = None) -> Path:
     """Return the folder of a model, fetched from the registry unless it is one already."""
     return Path(model) if Path(model).is_dir() else resolve_model(find_model(model, tracking_uri).uri, tracking_uri)
 

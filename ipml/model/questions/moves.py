@@ -170,7 +170,7 @@ def _show(
             float(scores[0][row]),
             float(scores[1][row]),
             None if np.isnan(y[row]) else bool(y[row]),
-            subtract_reasons(a, b)[:MOST_REASONS],
+            _subtract_reasons(a, b)[:MOST_REASONS],
         )
         for row, listing_id, seller_id, title, a, b in zip(rows, *texts, first, second, strict=True)
     )
@@ -179,12 +179,12 @@ def _show(
 _TEXTS = ("listing_id", "seller_id", "title")
 
 
-def subtract_reasons(before: Sequence[Reason], after: Sequence[Reason]) -> tuple[ReasonChange, ...]:
+def _subtract_reasons(before: Sequence[Reason], after: Sequence[Reason]) -> tuple[ReasonChange, ...]:
     """Return the difference of each feature's part of the log-odds, the largest first.
 
     Examples
     --------
-    >>> subtract_reasons([Reason("age", "Account is new", 1.0)], [Reason("age", "Account is new", 0.25)])
+    >>> _subtract_reasons([Reason("age", "Account is new", 1.0)], [Reason("age", "Account is new", 0.25)])
     (ReasonChange(feature='age', sentence='Account is new', change=-0.75),)
     """
     parts: dict[str, ReasonChange] = {}

@@ -135,7 +135,7 @@ def fit_classifier(
         arrived = maturity.weight
     counts = weight, find_label_probability(labelled), arrived
     if experiment.external:
-        return make_external(experiment, brands).fit(labelled, labels_of(labelled), *counts)
+        return _make_external(experiment, brands).fit(labelled, labels_of(labelled), *counts)
     return make_classifier(experiment, brands).fit(
         labelled,
         labels_of(labelled),
@@ -146,7 +146,7 @@ def fit_classifier(
     )
 
 
-def make_external(experiment: Experiment, brands: BrandTable) -> ExternalClassifier:
+def _make_external(experiment: Experiment, brands: BrandTable) -> ExternalClassifier:
     """Return the experiment's classifier around an external estimator, not yet fitted.
 
     Raises

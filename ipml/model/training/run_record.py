@@ -86,7 +86,7 @@ def store_training(
                 REPORT_FILE: page.read_text(encoding="utf-8"),
             },
             tags={"leaks": str(report.head.is_leaking).lower(), FOLDER_TAG: str(experiment.folder.resolve())},
-            curves=curves_of(report),
+            curves=_curves_of(report),
             description="\n\n".join((f"**{report.summary}**", *report.headline[:2])),
             inputs=experiment.digest_files(),
         )
@@ -149,7 +149,7 @@ def _source_of(experiment: Experiment) -> dict[str, object]:
     return {"donor": data.donor, "donor_digest": data.donor_digest} if data.donor else {}
 
 
-def curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:
+def _curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:
     """Return a report's curves as values at whole steps: percent, or numbers of listings."""
     curve, bins = report.curve, report.bins
     percent = np.round(100 * curve.recall, 6)

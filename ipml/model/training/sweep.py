@@ -234,7 +234,7 @@ def sweep(
     say("checking what is needed")
     check_store(tracking_uri)
     experiment, source_model = fetch_source_model(experiment, tracking_uri)
-    part = check_sweep(experiment)
+    part = _check_sweep(experiment)
     files = digest_files(experiment)
     table = brand_table(prepare(experiment))
     for values in _extremes(part):
@@ -249,7 +249,7 @@ def sweep(
     facts = _facts_of(experiment, part, data_digest)
     parent = begin_sweep(facts, key, experiment.record.model, is_new=again, tracking_uri=tracking_uri)
     progress = _Progress(parent, data_digest, tracking_uri, again, say)
-    material = _Material(keep_training_side(experiment, listings), table, source_model)
+    material = _Material(_keep_training_side(experiment, listings), table, source_model)
     with _open_workers(jobs, material) as submit:
         _try_all(search, lambda values: make_trial(experiment, values, files), progress, submit, jobs)
     say("measuring")
@@ -257,7 +257,7 @@ def sweep(
     return _finish(swept, experiment, part, models, progress)
 
 
-def check_sweep(experiment: Experiment) -> SweepPart:
+def _check_sweep(experiment: Experiment) -> SweepPart:
     """Return the sweep of an experiment; refuse none, and a range without a number of trials."""
     if not experiment.sweep.space:
         example = "a table [sweep], such as C = [0.1, 1.0, 10.0]"
@@ -272,7 +272,7 @@ def make_trial(experiment: Experiment, values: Values, files: Mapping[str, str])
     return SweepTrial(values, changed, _make_key(changed, files))
 
 
-def keep_training_side(experiment: Experiment, listings: pd.DataFrame) -> pd.DataFrame:
+def _keep_training_side(experiment: Experiment, listings: pd.DataFrame) -> pd.DataFrame:
     """Return the labelled listings that a choice may use: those that the split does not test.
 
     Folds over sellers test all in turn, so all are returned.

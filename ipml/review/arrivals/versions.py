@@ -329,7 +329,7 @@ def _read_past(
     if place.before is None:
         return Past(None, "", None, (), None, case.score, None, place.next_id, place.settled_by, case.seen_at)
     before = whole[place.before]
-    changes = () if before.version == case.version else find_changes(decode(before.snapshot), decode(case.snapshot))
+    changes = () if before.version == case.version else _find_changes(decode(before.snapshot), decode(case.snapshot))
     found = [verdicts[number] for number in place.same if number in verdicts]
     return Past(
         before.case_id,
@@ -377,7 +377,7 @@ def _percent(score: float | None) -> str:
     return "no score" if score is None else f"{100 * score:.3g} %"
 
 
-def find_changes(before: ScoredListing, after: ScoredListing) -> tuple[VersionChange, ...]:
+def _find_changes(before: ScoredListing, after: ScoredListing) -> tuple[VersionChange, ...]:
     """Return the changed fields in the order of the page."""
     said = [(_SHOWN[name], _say(before.listing, name), _say(after.listing, name)) for name in _SHOWN]
     return tuple(VersionChange(*one) for one in said if one[1] != one[2])

@@ -97,7 +97,7 @@ class HashIndex:
         columns = picture_groups.c.group_id, picture_groups.c.hash, picture_groups.c.colours
         query = select(*columns).where(picture_groups.c.group_id > self._last).order_by(picture_groups.c.group_id)
         for rows in connection.execute(query).partitions(10_000):
-            self.add_all([row.group_id for row in rows], [read_stored(row) for row in rows])
+            self.add_all([row.group_id for row in rows], [_read_stored(row) for row in rows])
             self._last = rows[-1].group_id
 
     def add(self, group_id: int, first: PictureHash) -> None:
@@ -168,7 +168,7 @@ def _make_bands(hashes: Hashes) -> Hashes:
     return named
 
 
-def read_stored(row: Any) -> PictureHash:
+def _read_stored(row: Any) -> PictureHash:
     """Return the stored hash of a group; colours are empty for groups of earlier releases."""
     return PictureHash(read_hash(row.hash), bytes.fromhex(row.colours or ""))
 

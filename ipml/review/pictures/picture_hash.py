@@ -73,7 +73,7 @@ class HashedPicture:
             return True
         places = _list_places()
         own = _read_colours(self._image, places[number % len(places)], is_mirrored=number >= len(places))
-        return compare_colours(own, colours) >= LEAST_COLOUR_LIKENESS
+        return _compare_colours(own, colours) >= LEAST_COLOUR_LIKENESS
 
 
 def hash_picture(image: Image.Image) -> HashedPicture | None:
@@ -112,7 +112,7 @@ def find_distance(picture: HashedPicture, other: PictureHash) -> int | None:
     return int(distances[nearest]) if picture.has_colours(nearest, other.colours) else None
 
 
-def compare_colours(one: bytes, other: bytes) -> float:
+def _compare_colours(one: bytes, other: bytes) -> float:
     """Return the cosine between the colours of two pictures, independent of brightness and contrast."""
     pair = [np.frombuffer(colours, np.uint8).reshape(-1, 3).astype(np.float64) - 128 for colours in (one, other)]
     if any(np.abs(colours[:, 1:]).max() < _LEAST_CHROMA for colours in pair):

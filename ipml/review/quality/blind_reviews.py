@@ -107,7 +107,7 @@ def _draw_second_reviews(
             yield {**named, "kind": kind, "sampling_probability": min(sampling_probability[kind], 1.0), **who}
 
 
-def find_timely_kinds(connection: Connection, reviewer: str, shares: Mapping[str, float]) -> list[str]:
+def _find_timely_kinds(connection: Connection, reviewer: str, shares: Mapping[str, float]) -> list[str]:
     """Return the kinds of second review that are due for a reviewer, by cases decided since the last.
 
     `shares` come from `find_second_review_shares`.
@@ -260,7 +260,7 @@ class Offer:
 
 def find_second_review(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
     """Return a second review for a reviewer, if one is due."""
-    for kind in find_timely_kinds(connection, reviewer, find_second_review_shares(settings)):
+    for kind in _find_timely_kinds(connection, reviewer, find_second_review_shares(settings)):
         offer = _find_wanted(connection, kind, reviewer, now)
         if offer is None and kind == "control":
             offer = _offer_control_case(connection, reviewer, now)

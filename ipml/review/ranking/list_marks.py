@@ -139,7 +139,7 @@ def is_listed(table: FromClause, kinds: Collection[ListKind], now: datetime) -> 
     )
 
 
-def has_entry(table: FromClause, kinds: Collection[ListKind], now: datetime) -> ColumnElement[bool]:
+def _has_entry(table: FromClause, kinds: Collection[ListKind], now: datetime) -> ColumnElement[bool]:
     """Return the condition of `is_listed` for long lists: each case is looked up separately."""
     entry = seller_list_entries.c
     is_of_brand = or_(entry.brand_read.is_(None), entry.brand_read == func.coalesce(table.c.brand_read, ""))
@@ -183,8 +183,8 @@ class QueueParts:
             return (true(),)
         # Few cases are in the first part, so they are searched; most are in the others, so each is looked up.
         first = [is_listed(table, self.earlier, self.now)] if self.earlier else []
-        not_first = [~has_entry(table, self.earlier, self.now)] if self.earlier else []
-        is_last = [has_entry(table, self.later, self.now)] if self.later else []
+        not_first = [~_has_entry(table, self.earlier, self.now)] if self.earlier else []
+        is_last = [_has_entry(table, self.later, self.now)] if self.later else []
         last = [and_(*is_last, *not_first)] if is_last else []
         return (*first, and_(*not_first, *(~one for one in is_last)), *last)
 

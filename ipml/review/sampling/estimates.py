@@ -244,11 +244,11 @@ def make_cells(stretches: Iterable[Stretch]) -> list[Cell]:
     [Cell(listings=1000, mean_score=0.1, reviewed=10, counterfeit=1, waiting=0, weight=100.0)]
     """
     stretches = list(stretches)
-    shares = reviewed_shares(stretches)
+    shares = _reviewed_shares(stretches)
     return [_cell(stretch, shares.get(stretch.sample_id, 1.0)) for stretch in stretches]
 
 
-def reviewed_shares(stretches: Sequence[Stretch]) -> dict[int, float]:
+def _reviewed_shares(stretches: Sequence[Stretch]) -> dict[int, float]:
     """Return, for each sampled file, the share of draws that were reviewed or held in turn."""
     drawn: dict[int, int] = {}
     fair: dict[int, int] = {}
@@ -399,7 +399,7 @@ def estimate(connection: Connection, *, since: datetime | None = None) -> Estima
 
 def summarise(stretches: Sequence[Stretch]) -> Estimates:
     """Return the figures of reviewed strata."""
-    unread = {sample_id for sample_id, share in reviewed_shares(stretches).items() if not share}
+    unread = {sample_id for sample_id, share in _reviewed_shares(stretches).items() if not share}
     covered = [stretch for stretch in stretches if stretch.sample_id not in unread]
     sure = [stretch for stretch in covered if stretch.is_sure]
     drawn = [stretch for stretch in covered if not stretch.is_sure]

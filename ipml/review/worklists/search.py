@@ -81,7 +81,7 @@ def searched_text(scored: ScoredListing) -> str:
     return "\n".join(map(fold_text, said)).replace("\0", "")
 
 
-def title_words(text: str) -> frozenset[str]:
+def _title_words(text: str) -> frozenset[str]:
     """Return the title's words, as written and as read, from a `searched_text`."""
     return frozenset(" ".join(text.split("\n")[:-_OTHER_LINES]).split())
 
@@ -358,7 +358,7 @@ def find_precedents(
     Among the 300 decided last, those of the same category come first, then those with more common title words.
     """
     listing, brand = case.scored.listing, read_brand(case.scored)
-    words = title_words(searched_text(case.scored))
+    words = _title_words(searched_text(case.scored))
     asked = {"brand": brand, "seller": listing.seller_id, "number": case.case_id}
     found = [(_likeness(words, row.text), row) for row in connection.execute(_CONFIRMED, asked)]
     found = [(likeness, row) for likeness, row in found if brand or likeness > 0]
@@ -398,7 +398,7 @@ _CONFIRMED = _select_confirmed()
 
 
 def _likeness(words: frozenset[str], text: str) -> float:
-    others = title_words(text)
+    others = _title_words(text)
     return len(words & others) / max(len(words | others), 1)
 
 

@@ -61,7 +61,7 @@ def find_repeats(hashes: Hashes, rows: Rows) -> tuple[Rows, Rows]:
     return again[in_order], first[in_order]
 
 
-def write_keys(hashes: Hashes, rows: Rows, path: Path) -> None:
+def _write_keys(hashes: Hashes, rows: Rows, path: Path) -> None:
     """Write the keys of a chunk, each once, in the order of their hashes."""
     order = np.argsort(hashes)
     with path.open("wb") as stream:
@@ -73,13 +73,13 @@ def read_rows(path: Path) -> Rows:
     return np.sort(np.load(path, allow_pickle=False)[1].astype(np.int64))
 
 
-def find_repeats_across(paths: Sequence[Path], n_keys: int) -> tuple[Rows, Rows]:
+def _find_repeats_across(paths: Sequence[Path], n_keys: int) -> tuple[Rows, Rows]:
     """Return the rows whose key one of an earlier chunk has, and the first row that has it, in the order of the rows.
 
     Parameters
     ----------
     paths : sequence of Path
-        Files of `write_keys`, in the order of the chunks.
+        Files of `_write_keys`, in the order of the chunks.
     n_keys : int
         How many keys there are in all.
     """
@@ -141,7 +141,7 @@ def write_rejects(validation: Validation, first_rows: Mapping[int, int], path: P
     pq.write_table(table.append_column("raw", pa.array(raws, pa.large_string())), path)
 
 
-def gather_problems(
+def _gather_problems(
     folder: WorkFolder, number: int, again: Rows, first: Rows
 ) -> tuple[list[Problem], Mapping[int, str]]:
     """Return everything wrong with a chunk, in the order of the rows, and its bad rows as they stand, where known.
@@ -235,7 +235,7 @@ def score_chunk(job: BatchJob, chunk: Chunk) -> Record:
     BadChunk
         There are bad rows, and they are not to be kept. The others are written, without scores and without a record.
     """
-    validation, first_rows, hashes = check_chunk(job, chunk)
+    validation, first_rows, hashes = _check_chunk(job, chunk)
     rows = number_rows(validation.listings)
     listings = validation.listings.reset_index(drop=True)
     is_refused = bool(validation.problems) and not job.keeps_rejects
@@ -244,7 +244,7 @@ def score_chunk(job: BatchJob, chunk: Chunk) -> Record:
     table, stem = to_arrow(scored), name_stem("chunk", chunk.number)
     names = [f"{stem}.parquet", f"{stem}.keys.npy", f"{stem}.sample.npy"]
     job.folder.write(names[0], lambda path: write_parquet(table, path))
-    job.folder.write(names[1], lambda path: write_keys(hashes, rows, path))
+    job.folder.write(names[1], lambda path: _write_keys(hashes, rows, path))
     job.folder.write(names[2], lambda path: np.save(path, sample.rows))
     if validation.problems:
         names.append(f"{stem}.rejects.parquet")
@@ -290,7 +290,7 @@ def fill_known(listings: pd.DataFrame, known: Path) -> pd.DataFrame:
     return listings.assign(**{name: listings[name].fillna(found[name]) for name in found.columns.difference(key)})
 
 
-def check_chunk(job: BatchJob, chunk: Chunk) -> tuple[Validation, Mapping[int, int], Hashes]:
+def _check_chunk(job: BatchJob, chunk: Chunk) -> tuple[Validation, Mapping[int, int], Hashes]:
     """Return the checked rows of a chunk, the first rows of those that come again in it, and the keys of the good."""
     table = job.source.read(chunk)
     mapped, unknown = map_columns(table, job.columns, str(job.source.path))
@@ -347,10 +347,10 @@ def plan_merge(job: BatchJob, records: Mapping[int, Record]) -> Iterator[MergePl
     InvalidListings
         A row comes again, and bad rows are not to be kept.
     """
-    again, first = find_repeats_in(job, records)
+    again, first = _find_repeats_in(job, records)
     if len(again) and not job.keeps_rejects:
         raise_first(job, records)
-    top = find_top(job, records, again)
+    top = _find_top(job, records, again)
     starts = np.array([records[number]["first_row"] for number in sorted(records)])
     with_repeats = set((np.searchsorted(starts, again, side="right") - 1).tolist())
     is_text = isinstance(job.source, TextSource)
@@ -362,23 +362,23 @@ def plan_merge(job: BatchJob, records: Mapping[int, Record]) -> Iterator[MergePl
         yield MergePlan(chunk, top[_are_between(top, start, n_rows)], again[is_here], first[is_here], records[number])
 
 
-def find_repeats_in(job: BatchJob, records: Mapping[int, Record]) -> tuple[Rows, Rows]:
+def _find_repeats_in(job: BatchJob, records: Mapping[int, Record]) -> tuple[Rows, Rows]:
     """Return the rows whose listing and moment an earlier chunk has, and which rows these are there."""
     paths = [job.folder.path / f"{name_stem('chunk', number)}.keys.npy" for number in sorted(records)]
-    return find_repeats_across(paths, sum(record["scored"] for record in records.values()))
+    return _find_repeats_across(paths, sum(record["scored"] for record in records.values()))
 
 
 def raise_first(job: BatchJob, records: Mapping[int, Record]) -> None:
     """Raise InvalidListings with everything wrong with the first chunk that has bad rows, if one has."""
-    again, first = find_repeats_in(job, records)
+    again, first = _find_repeats_in(job, records)
     for number, record in sorted(records.items()):
         is_here = _are_between(again, record["first_row"], record["rows"])
         if record["rejected"] or len(again[is_here]):
-            problems, _ = gather_problems(job.folder, number, again[is_here], first[is_here])
+            problems, _ = _gather_problems(job.folder, number, again[is_here], first[is_here])
             raise InvalidListings(problems, str(job.source.path))
 
 
-def find_top(job: BatchJob, records: Mapping[int, Record], again: Rows) -> Rows:
+def _find_top(job: BatchJob, records: Mapping[int, Record], again: Rows) -> Rows:
     """Return the rows with the highest scores, ascending, of those that come for the first time."""
     top: list[tuple[float, int]] = []
     for number in sorted(records) if job.explain_top else ():
@@ -460,7 +460,7 @@ def _make_rejects(job: BatchJob, plan: MergePlan, stem: Path) -> tuple[list[str]
     if not len(plan.again) and not stem.with_suffix(".rejects.parquet").exists():
         return [], 0
     name = f"{name_stem('shard', plan.chunk.number)}.rejects.csv"
-    problems, raws = gather_problems(job.folder, plan.chunk.number, plan.again, plan.first)
+    problems, raws = _gather_problems(job.folder, plan.chunk.number, plan.again, plan.first)
     if len(plan.again):
         raws = {**raws, **keep_rows(job.source.read(plan.chunk), tuple(plan.again.tolist()))}
     job.folder.write(name, lambda path: _write_rejects(problems, raws, path))

@@ -80,7 +80,9 @@ def score_chunks(job: BatchJob, workers: WorkerPool, on_rows: OnRows) -> dict[in
     return records
 
 
-def make_shards(job: BatchJob, workers: WorkerPool, records: Mapping[int, Record], on_rows: OnRows) -> Iterator[Record]:
+def _make_shards(
+    job: BatchJob, workers: WorkerPool, records: Mapping[int, Record], on_rows: OnRows
+) -> Iterator[Record]:
     """Make the shard of each chunk that has none yet, and yield the records of all, in their order."""
     known = job.folder.read_all("shard")
     plans = (plan for plan in plan_merge(job, records) if plan.chunk.number not in known)
@@ -91,7 +93,7 @@ def make_shards(job: BatchJob, workers: WorkerPool, records: Mapping[int, Record
         on_rows("written", done, total)
 
 
-def count_workers(job: BatchJob, jobs: int) -> int:
+def _count_workers(job: BatchJob, jobs: int) -> int:
     """Return how many processes there is work for."""
     total = job.source.count_rows()
     return jobs if total is None else max(1, min(jobs, -(-total // job.chunk_rows)))
@@ -257,7 +259,7 @@ def score_file(
         next(read_tables(path, 1))  # says what is wrong with it
     chunk_rows = CHUNK_ROWS // _FEWER_WITH_VECTORS if scorer.reads_vectors else CHUNK_ROWS
     of_file = "".join(target.suffixes[-2:]) if target.suffix == ".gz" else target.suffix
-    suffix, kind = (".parquet", "folder") if is_folder(target) else (of_file, of_file)
+    suffix, kind = (".parquet", "folder") if _is_folder(target) else (of_file, of_file)
     facts = describe_run(scorer, source, kind, options, chunk_rows)
     if kind == "folder" and not options.restart and (counts := _read_finished(target, facts, options.rejects)):
         _refuse_unlike(options.require_familiar, source, scorer, counts.unlike)
@@ -273,13 +275,13 @@ def score_file(
             known=options.known,
         )
         jobs = options.jobs
-        with closing(jobs if isinstance(jobs, WorkerPool) else WorkerPool(count_workers(job, jobs))) as workers:
+        with closing(jobs if isinstance(jobs, WorkerPool) else WorkerPool(_count_workers(job, jobs))) as workers:
             workers.take(job)
             kept = sum(record["rows"] for record in folder.read_all("chunk").values())
             records = score_chunks(job, workers, on_rows)
             unlike = scorer.find_unlike(_gather_sample(folder, records))
             _refuse_unlike(options.require_familiar, source, scorer, unlike)
-            making, joined = make_shards(job, workers, records, on_rows), folder.path / "joined"
+            making, joined = _make_shards(job, workers, records, on_rows), folder.path / "joined"
             shards = list(making) if kind == "folder" else join_file(folder, making, suffix, joined)
         counts = _count(shards, kept, unlike)
         if options.rejects is not None:
@@ -320,12 +322,12 @@ def read_good_chunks(
         yield validation.listings.reset_index(drop=True), len(validation.bad_rows)
 
 
-def is_folder(target: Path) -> bool:
+def _is_folder(target: Path) -> bool:
     """Say whether a result is to be a folder of Parquet files: a name without a suffix, or a folder there already.
 
     Examples
     --------
-    >>> is_folder(Path("scored")), is_folder(Path("scored.parquet"))
+    >>> _is_folder(Path("scored")), _is_folder(Path("scored.parquet"))
     (True, False)
     """
     is_text = Path(target.name.removesuffix(".gz")).suffix in (".csv", ".jsonl")
@@ -345,7 +347,7 @@ def name_work_folder(target: Path) -> Path:
 
 def _check_results(target: Path, rejects: Path | None) -> None:
     """Refuse results that could not be written; better known before hours of work than after."""
-    if is_folder(target):
+    if _is_folder(target):
         check_folder(target)
     else:
         check_writable(target)

@@ -157,7 +157,7 @@ def join_file(folder: WorkFolder, shards: Iterable[Record], suffix: str, joined:
     def find_each() -> Iterator[Path]:
         for shard in shards:
             records.append(shard)
-            yield find_shard(folder, shard, suffix)
+            yield _find_shard(folder, shard, suffix)
 
     if suffix == ".parquet":
         _write_together(find_each(), joined)
@@ -192,7 +192,7 @@ def join_folder(folder: WorkFolder, shards: Sequence[Record], target: Path, summ
     made.mkdir()
     files = {}
     for shard in shards:
-        path = find_shard(folder, shard, ".parquet")
+        path = _find_shard(folder, shard, ".parquet")
         name = _SHARD.format(shard["number"])
         force_to_disk(path)
         _link(path, made / name)
@@ -217,7 +217,7 @@ def join_rejects(folder: WorkFolder, shards: Sequence[Record], target: Path) -> 
     settle_file(partial, target)
 
 
-def find_shard(folder: WorkFolder, shard: Record, suffix: str) -> Path:
+def _find_shard(folder: WorkFolder, shard: Record, suffix: str) -> Path:
     """Return the file of a shard, which is the chunk as it was scored where nothing of it has changed."""
     names: Iterable[str] = shard["files"]
     return folder.path / next(name for name in names if name.count(".") == suffix.count(".") and name.endswith(suffix))

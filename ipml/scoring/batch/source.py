@@ -28,7 +28,7 @@ _HEAD = 1 << 20
 _PLAIN = TextFormat()
 
 
-def estimate_rows(path: Path, written: TextFormat = _PLAIN) -> int | None:
+def _estimate_rows(path: Path, written: TextFormat = _PLAIN) -> int | None:
     """Return about how many rows a CSV or JSON lines file has; None where its beginning does not tell.
 
     Examples
@@ -37,7 +37,7 @@ def estimate_rows(path: Path, written: TextFormat = _PLAIN) -> int | None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "shop.csv"
     ...     size = path.write_text("listing_id,title\\n" + "1,Bag\\n" * 1_000)
-    ...     estimate_rows(path)
+    ...     _estimate_rows(path)
     1000
     """
     size = path.stat().st_size
@@ -93,7 +93,7 @@ class TextSource:
 
     def count_rows(self) -> int | None:
         """Return about how many rows there are."""
-        return estimate_rows(self.path, self.text)
+        return _estimate_rows(self.path, self.text)
 
     def cut(self, rows: int, done: Collection[int] = (), *, only: Collection[int] | None = None) -> Iterator[Chunk]:
         """Yield the chunks of so many rows but those that are done, or only some."""

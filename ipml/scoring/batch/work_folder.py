@@ -37,7 +37,7 @@ def describe_events(events: Sequence[Path]) -> str:
     return ", ".join(sorted(map(describe_source, events))) or "none"
 
 
-def digest_run(facts: Mapping[str, str]) -> str:
+def _digest_run(facts: Mapping[str, str]) -> str:
     """Return a digest of what `describe_run` says, as each chunk carries it."""
     return digest_parts(*(f"{name}={fact}".encode() for name, fact in facts.items()))
 
@@ -90,7 +90,7 @@ class WorkFolder:
 
     def finish(self, stem: str, facts: Mapping[str, Any], names: Sequence[str]) -> Record:
         """Record that something is finished: what is to be known of it, and its files."""
-        files = {name: [(self.path / name).stat().st_size, digest_file(self.path / name)] for name in names}
+        files = {name: [(self.path / name).stat().st_size, _digest_file(self.path / name)] for name in names}
         record = {"run": self.digest, **facts, "files": files}
         self.write(f"{stem}.json", lambda path: _write_json(record, path))
         return record
@@ -128,7 +128,7 @@ def open_folder(path: Path, facts: Mapping[str, str], *, restart: bool = False) 
     except OSError as error:
         raise UnwritableFile(path, error.strerror or str(error), "a folder that can be written to") from error
     with _hold(path):
-        folder = WorkFolder(path, digest_run(facts))
+        folder = WorkFolder(path, _digest_run(facts))
         _begin(folder, facts, restart)
         try:
             yield folder
@@ -171,11 +171,11 @@ def are_whole(folder: Path, files: Mapping[str, Sequence[Any]]) -> bool:
     found = [folder / name for name in files]
     sizes = [path.stat().st_size if path.is_file() else None for path in found]
     return sizes == [size for size, _ in files.values()] and all(
-        digest_file(path) == digest for path, (_, digest) in zip(found, files.values(), strict=True)
+        _digest_file(path) == digest for path, (_, digest) in zip(found, files.values(), strict=True)
     )
 
 
-def digest_file(path: Path) -> str:
+def _digest_file(path: Path) -> str:
     """Return a digest of what is in a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -112,7 +112,7 @@ def read_events(events: DataFrame, form: Form, source: str) -> DataFrame:
     return events.mapInArrow(check, _EVENTS_DDL)
 
 
-def add_history(listings: pd.DataFrame, events: pa.Table) -> pd.DataFrame:
+def _add_history(listings: pd.DataFrame, events: pa.Table) -> pd.DataFrame:
     """Return listings with the history of their sellers.
 
     Raises
@@ -125,7 +125,7 @@ def add_history(listings: pd.DataFrame, events: pa.Table) -> pd.DataFrame:
     >>> moment = pd.Timestamp("2026-03-01", tz="UTC")
     >>> sold = {"seller_id": ["s"], "kind": ["sold"], "occurred_at": [moment], "known_at": [moment], "amount": [2.0]}
     >>> listings = pd.DataFrame({"seller_id": ["s"], "observed_at": [moment + pd.Timedelta(days=1)]})
-    >>> add_history(listings, pa.table(sold))["seller_sales"].tolist()
+    >>> _add_history(listings, pa.table(sold))["seller_sales"].tolist()
     [2.0]
     """
     known = _read_checked(read_batch(events, "events"), "events")
@@ -149,7 +149,7 @@ def _group_of(rows: DataFrame, seller_groups: int) -> Column:
 
 
 def _judge_group(listings: pa.Table, events: pa.Table, model: ShippedModel, reading: RowReading) -> pa.Table:
-    rows = add_history(read_checked(listings), events)
+    rows = _add_history(read_checked(listings), events)
     parts = [rows.iloc[start : start + ROWS_AT_ONCE] for start in range(0, max(len(rows), 1), ROWS_AT_ONCE)]
     judged = [judge_rows(part, *load_shipped(model)) for part in parts]
     return pa.concat_tables([judged_to_arrow(part, listings, reading.places) for part in judged])

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def keep_on_disk(judged: DataFrame) -> Iterator[DataFrame]:
+def _keep_on_disk(judged: DataFrame) -> Iterator[DataFrame]:
     """Keep what was judged on the disks of the workers, so that it is judged once however often it is asked for."""
     from pyspark import StorageLevel
 
@@ -101,7 +101,7 @@ def use_setting(session: SparkSession, name: str, value: str) -> Iterator[None]:
 
 
 @contextmanager
-def silence_pandas_warning() -> Iterator[None]:
+def _silence_pandas_warning() -> Iterator[None]:
     """Keep PySpark from warning of pandas: rows travel as Arrow, and what it does with pandas is not used."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
@@ -109,7 +109,7 @@ def silence_pandas_warning() -> Iterator[None]:
 
 
 @contextmanager
-def in_plain_words() -> Iterator[None]:
+def _in_plain_words() -> Iterator[None]:
     """Say in a line why a job failed: the last line of a worker's traceback, or the first of what Spark says."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
@@ -146,7 +146,7 @@ def name_run(run: str | None, source: str | Path) -> str:
     return name
 
 
-def replace_part(rows: DataFrame, table: str | Path, part: Mapping[str, str], n_rows: int) -> None:
+def _replace_part(rows: DataFrame, table: str | Path, part: Mapping[str, str], n_rows: int) -> None:
     """Put rows where a part of a table is, or is to be.
 
     Parameters
@@ -279,7 +279,7 @@ def score_on_spark(
     """
     run = name_run(run, source)
     of_sellers = [events] if isinstance(events, str | Path) else list(events)
-    with open_session(session) as active, in_plain_words(), silence_pandas_warning():
+    with open_session(session) as active, _in_plain_words(), _silence_pandas_warning():
         rows, form = read_source(active, source, *([columns.text_format] if columns else []))
         reading = RowReading(str(source), form, columns, keeps_bad=True, places=PLACE_COLUMNS)
         _check_columns(rows, reading)
@@ -291,7 +291,7 @@ def score_on_spark(
         groups = seller_groups or (count_groups(rows, [some for some, _ in raw]) if raw else 1)
         judged = _score(add_places(rows), shipped, reading, known, groups)
         part = {"model_version": shipped.version, "run": run}
-        with keep_on_disk(judged) as kept:
+        with _keep_on_disk(judged) as kept:
             n_parts = max(groups, rows.rdd.getNumPartitions())
             return _write(kept, name_files(rows), n_parts, reading.source, target, rejects, part)
 
@@ -309,7 +309,7 @@ def _score(
             judged = judge_rows(check_batch(batch, reading, scorer), scorer, portfolios)
             yield from judged_to_arrow(judged, batch, reading.places).to_batches()
 
-    with silence_pandas_warning():
+    with _silence_pandas_warning():
         if events is None:
             return listings.mapInArrow(check_and_judge, judged_ddl(reading.places))
         checked = listings.mapInArrow(check, checked_ddl(reading.places))
@@ -345,8 +345,8 @@ def _write(
     if rejects is not None:
         named = add_names(bad, files) if counts.rejected else bad.withColumn("file", lit(""))
         faults = named.select("file", "listing_id", inline("problems"), "raw")
-        replace_part(faults, rejects, {"run": part["run"]}, counts.rejected)
-    replace_part(good.select(*ID_COLUMNS, *JUDGED_COLUMNS), target, part, counts.scored)
+        _replace_part(faults, rejects, {"run": part["run"]}, counts.rejected)
+    _replace_part(good.select(*ID_COLUMNS, *JUDGED_COLUMNS), target, part, counts.scored)
     return counts
 
 

@@ -164,7 +164,7 @@ class StubPlatform:
         """Do nothing; there is nothing to close."""
 
 
-def take_statements(_: Sequence[Payload]) -> DatabaseAnswer:
+def _take_statements(_: Sequence[Payload]) -> DatabaseAnswer:
     """Answer as the transparency database does on success."""
     return DatabaseAnswer(201)
 
@@ -306,7 +306,7 @@ class Year:
             for _ in deliver_due(self.engine, self._platform, clock=lambda: now):
                 pass
         with self._at("statements"):
-            send_waiting(self.engine, take_statements, now=now)
+            send_waiting(self.engine, _take_statements, now=now)
         if day % 7 == 6 or day == self.plan.last_day:
             with self._at("notices"):
                 look_after_notices(self.engine, self.cooperation, STAFF.lead, now)

@@ -203,12 +203,12 @@ def run_year(
     policy, cooperation = load_enforcement_policy(), load_cooperation_policy()
     with seldom_collecting():
         Year(plan, engine, policy, cooperation, learnt, folder, say, result).run()
-        figures = close_year(plan, engine, folder, result, cooperation, say)
+        figures = _close_year(plan, engine, folder, result, cooperation, say)
     result.peak_alone, result.seconds = peak_bytes(), time.perf_counter() - began
     return Account(plan, learnt, result, figures)
 
 
-def close_year(
+def _close_year(
     plan: Plan, engine: Engine, folder: Path, result: YearResult, policy: CooperationPolicy, say: Say = lambda _: None
 ) -> list[YearFigure]:
     """Build referrals, write the transparency report, and return the figures counted from the database."""

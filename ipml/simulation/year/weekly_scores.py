@@ -179,7 +179,7 @@ def _watch(plan: Plan, folder: Path, model: Path, threshold: float, weeks: Any) 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
-        for came in watch_weeks(plan, folder, load_model(model), threshold):
+        for came in _watch_weeks(plan, folder, load_model(model), threshold):
             weeks.put(came)
         weeks.put(None)
     except Exception as error:  # the waiting parent must learn of any error
@@ -189,7 +189,7 @@ def _watch(plan: Plan, folder: Path, model: Path, threshold: float, weeks: Any) 
     weeks.join_thread()
 
 
-def watch_weeks(plan: Plan, folder: Path, scorer: Scorer, threshold: float) -> Iterator[Watched]:
+def _watch_weeks(plan: Plan, folder: Path, scorer: Scorer, threshold: float) -> Iterator[Watched]:
     """Draw the sellers and write their shared attributes; then make and score each week's listings."""
     began = time.process_time()
     people = recruit_population(plan)

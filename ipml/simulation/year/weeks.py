@@ -42,7 +42,7 @@ _LATE_WEEKS = 3  # delay until complaints are known
 _HAPPY, _UNHAPPY = 0.875, 0.25  # the usual rating, in 0-1
 
 
-class Conduct:
+class _Conduct:
     """Sellers' history so far, as far as it is known.
 
     The higher `difficulty` (0-1), the fewer complaints about fakes and the more about honest sellers.
@@ -140,7 +140,7 @@ def write_weeks(
     brands, craft = load_brands(), craft_of(difficulty)
     n_styles = int(sellers["style"].max()) + 1
     shelves, habits = _stock(n_styles, brands, rng), rng.random((n_styles, N_CHOICES), dtype=np.float32)
-    conduct = Conduct(sellers, difficulty, rng)
+    conduct = _Conduct(sellers, difficulty, rng)
     left = _Left(sellers)
     first = 0
     for number in range(n_weeks):

@@ -176,7 +176,7 @@ def log_in(
     then: Annotated[str, Form()] = "/",
 ) -> Response:
     """Open a session for a right password; after too many attempts none is checked."""
-    state, name, address = request.app.state, name[:64], find_address(request)
+    state, name, address = request.app.state, name[:64], _find_address(request)
     with writing(state.engine) as connection:
         seconds = count_try(connection, name, address, state.limits)
     if seconds:
@@ -193,7 +193,7 @@ def log_in(
         return _render_login(request, then, HTTPStatus.UNAUTHORIZED, "Name or password is wrong.")
     with writing(state.engine) as connection:
         forget_tries(connection, name, address)
-        return start_session(connection, request, user, then, "password")
+        return _start_session(connection, request, user, then, "password")
 
 
 def log_out(request: Request) -> Response:
@@ -216,25 +216,25 @@ def go_on(request: Request) -> Response:
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def start_session(connection: Connection, request: Request, user: User, then: str, by: str) -> Response:
+def _start_session(connection: Connection, request: Request, user: User, then: str, by: str) -> Response:
     """Continue to `then` with a new session, after ending an earlier one of the browser."""
     close_session(connection, _read_cookie(request))
-    response = redirect("/portal" if user.role is Role.BRAND else own_path(then))
+    response = redirect("/portal" if user.role is Role.BRAND else _own_path(then))
     token = open_session(connection, user, settings_of(request).session_hours)
     response.set_cookie(value=token, **_cookie(request))
-    _log.info("login: user:%s by %s from %s", user.user_id, by, find_address(request))
+    _log.info("login: user:%s by %s from %s", user.user_id, by, _find_address(request))
     return response
 
 
-def find_address(request: Request) -> str:
+def _find_address(request: Request) -> str:
     """Return the address of the sender."""
     return request.client.host if request.client else "unknown"
 
 
-def own_path(path: str) -> str:
+def _own_path(path: str) -> str:
     """Return an address of the console unchanged, and anything else as "/": a login must not lead to another site.
 
-    >>> own_path("/cases/12?within=queue"), own_path("//elsewhere.example"), own_path("/logout")
+    >>> _own_path("/cases/12?within=queue"), _own_path("//elsewhere.example"), _own_path("/logout")
     ('/cases/12?within=queue', '/', '/')
     """
     is_own = len(path) <= _LONGEST_PATH and ".." not in path and _OWN_PATH.fullmatch(path) and not _OF_LOGIN.match(path)
@@ -256,7 +256,7 @@ def _render_login(
 ) -> Response:
     identify(request)
     provider = request.app.state.provider
-    context = {"message": message, "then": own_path(then), "provider": provider.label if provider else None}
+    context = {"message": message, "then": _own_path(then), "provider": provider.label if provider else None}
     return render(request, "login.html", context, status, headers)
 
 
@@ -273,7 +273,7 @@ def go_to_provider(request: Request, then: str = "/") -> Response:
         raise refuse_login("a login that another site began")
     secret = secrets.token_urlsafe(32)
     response = redirect(provider.start(secret))
-    state = f"{secret}.{urlsafe_b64encode(own_path(then).encode()).decode().rstrip('=')}"
+    state = f"{secret}.{urlsafe_b64encode(_own_path(then).encode()).decode().rstrip('=')}"
     response.set_cookie(value=state, max_age=60 * _STATE_MINUTES, **_cookie(request, "ipml-login", BACK))
     return response
 
@@ -295,7 +295,7 @@ def come_back(
     rules = ClaimRules(request.app.state.group_roles, settings.oidc_role_claim, settings.oidc_name_claim)
     user = admit(get_engine(request), provider.issuer, claims, rules)
     with writing(get_engine(request)) as connection:
-        response = start_session(connection, request, user, _read_page(kept[2]), "provider")
+        response = _start_session(connection, request, user, _read_page(kept[2]), "provider")
     response.delete_cookie(**cookie)
     return response
 
@@ -328,7 +328,7 @@ def change_password(
     again: Annotated[str, Form()] = "",
 ) -> Response:
     """Change the user's password, given the current one; attempts count as login attempts."""
-    engine, address, state = get_engine(request), find_address(request), request.app.state
+    engine, address, state = get_engine(request), _find_address(request), request.app.state
     with authorised(request) as (connection, user):
         is_theirs = has_password(connection, user.user_id)
     if not is_theirs:
@@ -349,7 +349,7 @@ def change_password(
         with writing(engine) as connection:
             set_password(connection, user.name, new, state.cost, actor=user.name)
             forget_tries(connection, user.name, address)
-            return start_session(connection, request, user, "/", "a new password")
+            return _start_session(connection, request, user, "/", "a new password")
     except Refused as error:
         return _render_password(request, HTTPStatus.BAD_REQUEST, str(error))
 

@@ -46,7 +46,7 @@ class PasswordCost:
 DEFAULT_COST = PasswordCost()
 
 
-def hash_password(password: str, cost: PasswordCost = DEFAULT_COST) -> str:
+def _hash_password(password: str, cost: PasswordCost = DEFAULT_COST) -> str:
     """Return the argon2 hash of a new password; raises Refused for a length outside the limits."""
     if not LEAST_PASSWORD_LENGTH <= len(password) <= MOST_PASSWORD_LENGTH:
         raise Refused(
@@ -62,7 +62,7 @@ def is_right(password: str, known_hash: str, cost: PasswordCost = DEFAULT_COST) 
     """Report whether a password matches a hash; without a hash (no password) it takes as long and is False.
 
     >>> cheap = PasswordCost(1, 8, 1)
-    >>> is_right("", NO_PASSWORD, cheap), is_right("correct horse", hash_password("correct horse", cheap), cheap)
+    >>> is_right("", NO_PASSWORD, cheap), is_right("correct horse", _hash_password("correct horse", cheap), cheap)
     (False, True)
     """
     with _hashing:
@@ -87,7 +87,7 @@ OPERATOR = "command line"
 _NOBODYS = ("ipml", "platform", "policy", "model", "seller", "restore")  # actors that are not people
 
 
-def is_user_name(name: str) -> bool:
+def _is_user_name(name: str) -> bool:
     """Report whether a name is allowed for login: ASCII only, so that no two names look alike."""
     return _NAME.fullmatch(name) is not None and name.lower() not in _NOBODYS
 
@@ -116,7 +116,7 @@ def add_user(
     Names have 1 to 64 ASCII letters, digits and ``. _ @ -``, so that no two look alike. Passwords have at least 12
     characters and are stored as argon2 hashes only; None is for users who log in by a provider or a proxy.
     """
-    password_hash = NO_PASSWORD if password is None else hash_password(password, cost)
+    password_hash = NO_PASSWORD if password is None else _hash_password(password, cost)
     try:
         serialise(connection, Lock.ADD_USER)
         return insert_user(connection, name, password_hash, role, actor, datetime.now(UTC))
@@ -128,7 +128,7 @@ def add_user(
 
 def insert_user(connection: Connection, name: str, password_hash: str, role: Role, actor: str, now: datetime) -> User:
     """Add a user in the caller's transaction; raises Refused, and IntegrityError if the name is taken."""
-    if not is_user_name(name):
+    if not _is_user_name(name):
         raise Refused("user name", repr(name), "1 to 64 ASCII letters, digits and . _ @ -, a letter or digit first")
     row = {"name": name, "password_hash": password_hash, "role": role.value, "is_active": True, "created_at": now}
     user_id = connection.execute(insert(users).values(row).returning(users.c.user_id)).scalar_one()
@@ -201,10 +201,10 @@ def set_password(
     connection: Connection, name: str, password: str, cost: PasswordCost = DEFAULT_COST, actor: str = OPERATOR
 ) -> None:
     """Change a user's password and end their sessions; raises NotFound and Refused."""
-    _change_by_name(connection, name, "password changed", actor=actor, password_hash=hash_password(password, cost))
+    _change_by_name(connection, name, "password changed", actor=actor, password_hash=_hash_password(password, cost))
 
 
-def change_user(
+def _change_user(
     connection: Connection,
     user_id: int,
     actor: str,
@@ -296,7 +296,7 @@ def _change_by_name(
     actor: str = OPERATOR,
     **columns: object,
 ) -> None:
-    change_user(connection, find_user_id(connection, name), actor, action, payload or {}, **columns)
+    _change_user(connection, find_user_id(connection, name), actor, action, payload or {}, **columns)
 
 
 def find_user_id(connection: Connection, name: str) -> int:
@@ -308,7 +308,7 @@ def find_user_id(connection: Connection, name: str) -> int:
 
 
 def _find_row(connection: Connection, name: str) -> Row[Any] | None:
-    if not is_user_name(name):
+    if not _is_user_name(name):
         return None
     return connection.execute(select(users).where(users.c.name == name)).one_or_none()
 
@@ -336,11 +336,11 @@ def parse_group_roles(text: str) -> GroupRoles:
     return found
 
 
-def find_role(claims: Mapping[str, Any], claim: str, roles: GroupRoles) -> Role | None:
+def _find_role(claims: Mapping[str, Any], claim: str, roles: GroupRoles) -> Role | None:
     """Return the highest role that a person's groups give them, or None.
 
     >>> roles = parse_group_roles("trust=reviewer; leads=lead")
-    >>> find_role({"groups": ["trust", "leads"]}, "groups", roles), find_role({"groups": "staff"}, "groups", roles)
+    >>> _find_role({"groups": ["trust", "leads"]}, "groups", roles), _find_role({"groups": "staff"}, "groups", roles)
     (<Role.LEAD: 'lead'>, None)
     """
     claimed = claims.get(claim)
@@ -379,7 +379,7 @@ def admit(
     engine: Engine, issuer: str, claims: Mapping[str, Any], rules: ClaimRules, now: datetime | None = None
 ) -> User:
     """Return the user whom a provider's checked claims name; a new person with a role is added. Raises Forbidden."""
-    user, role, now = None, find_role(claims, rules.role_claim, rules.roles), now or datetime.now(UTC)
+    user, role, now = None, _find_role(claims, rules.role_claim, rules.roles), now or datetime.now(UTC)
     identity = Identity(issuer, claims["sub"])
     query = select(users).join(identities, identities.c.user_id == users.c.user_id)
     with writing(engine) as connection:
@@ -416,9 +416,9 @@ def _update(connection: Connection, user: User, role: Role | None, roles: GroupR
         return user
     if role is None:
         # Even a viewer could read cases, so open sessions end and no new one begins.
-        change_user(connection, user.user_id, _ACTOR, "lost role at the provider", {})
+        _change_user(connection, user.user_id, _ACTOR, "lost role at the provider", {})
         return None
-    change_user(connection, user.user_id, _ACTOR, "role changed", {"role": role.value}, role=role.value)
+    _change_user(connection, user.user_id, _ACTOR, "role changed", {"role": role.value}, role=role.value)
     return User(user.user_id, user.name, role, True, user.created_at)
 
 
@@ -430,6 +430,6 @@ def _insert(connection: Connection, identity: Identity, user_id: int, now: datet
 
 def _choose_name(connection: Connection, wished: object, identity: Identity) -> str:
     """Return the provider's name, or one derived from it if it could be mistaken for another user's."""
-    usable = wished[:_LONGEST_BASE] if isinstance(wished, str) and is_user_name(wished[:_LONGEST_BASE]) else "user"
+    usable = wished[:_LONGEST_BASE] if isinstance(wished, str) and _is_user_name(wished[:_LONGEST_BASE]) else "user"
     taken = connection.scalar(select(users.c.user_id).where(func.lower(users.c.name) == usable.lower()))
     return usable if usable == wished and taken is None else f"{usable}-{identity.digest[:8]}"

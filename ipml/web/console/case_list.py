@@ -286,11 +286,11 @@ _NOTICES = {"undone", "nothing"}  # parameters that are not part of a list
 
 
 @dataclass(frozen=True)
-class ListPage:
+class _ListPage:
     """Content of one page of the list of cases."""
 
     asked: ListQuery
-    views: ListViews
+    views: _ListViews
     counts: Mapping[str, int]
     cases: Sequence[Case]
     pasts: Mapping[int, str]
@@ -332,7 +332,7 @@ class ListPage:
 
 
 @dataclass(frozen=True)
-class ListViews:
+class _ListViews:
     """The saved views of a user, beside the list; `shown` is the one whose list is shown."""
 
     every: Sequence[SavedView]
@@ -363,14 +363,16 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
         if start is not None and set(request.query_params) <= _NOTICES:
             asked = ListQuery.read(start.query).model_copy(update={"undone": asked.undone, "nothing": asked.nothing})
         shown = next((view for view in every if view.query == asked.write()), None)
-        views = ListViews(every, shown, start, user.role.may(Action.SHARE_VIEWS))
+        views = _ListViews(every, shown, start, user.role.may(Action.SHARE_VIEWS))
         page = _read_page(connection, user, settings_of(request), asked, views)
     # The frame shows the progress, and the number of pending appeals.
     frame = {"progress": page.progress, "pending_appeals": page.counts.get("appeals")}
     return render(request, "cases.html", {"page": page, **frame})
 
 
-def _read_page(connection: Connection, user: User, settings: Settings, asked: ListQuery, views: ListViews) -> ListPage:
+def _read_page(
+    connection: Connection, user: User, settings: Settings, asked: ListQuery, views: _ListViews
+) -> _ListPage:
     passed = read_trail(asked.after)
     ranking, parts = find_ranking_and_parts(connection, datetime.now(UTC))
     found, verdicts = _find_cases(connection, user, asked, parts, passed[-1] if passed else None)
@@ -380,7 +382,7 @@ def _read_page(connection: Connection, user: User, settings: Settings, asked: Li
     is_marked = not is_decided and (parts.has_entries or asked.order != "rank" or asked.state not in PENDING)
     pasts = {} if is_decided else read_pasts(connection, numbers)
     counts = _count(connection, user, settings)
-    return ListPage(
+    return _ListPage(
         asked=asked,
         views=views,
         counts=counts,

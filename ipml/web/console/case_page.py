@@ -127,7 +127,7 @@ class Visit:
 
 def show_case(request: Request, case_id: PathNumber, query: Annotated[CaseQuery, Query()]) -> Response:
     """Show a case, and claim it for the reviewer who opens it."""
-    return show_visit(request, case_id, Visit(query, is_undone=bool(query.undone)))
+    return _show_visit(request, case_id, Visit(query, is_undone=bool(query.undone)))
 
 
 def decide(request: Request, case_id: PathNumber, form: Annotated[VerdictForm, Form()]) -> Response:
@@ -144,9 +144,9 @@ def decide(request: Request, case_id: PathNumber, form: Annotated[VerdictForm, F
             else:
                 queue.decide(connection, decision, context=_make_context(request))
     except Overtaken:
-        return show_visit(request, case_id, Visit(form, note, lost=verdict.value))
+        return _show_visit(request, case_id, Visit(form, note, lost=verdict.value))
     except Forbidden as error:
-        return show_visit(request, case_id, Visit(form, note, str(error)))
+        return _show_visit(request, case_id, Visit(form, note, str(error)))
     with writing(get_engine(request)) as connection:  # the decision is stored, even if this fails
         following = find_following(connection, user, settings_of(request), last, form)
     return _go_on(request, following, form)
@@ -173,7 +173,7 @@ def _go_on(request: Request, following: int | None, path: ReviewPath) -> Respons
     if following is None or not is_sent_by_script(request):
         return address
     try:
-        page = show_visit(request, following, Visit(path))
+        page = _show_visit(request, following, Visit(path))
     except IpmlError as error:  # the request is done; the next page shows the error
         _log.info("%s", error)
         return address
@@ -181,7 +181,7 @@ def _go_on(request: Request, following: int | None, path: ReviewPath) -> Respons
     return page
 
 
-def show_visit(request: Request, case_id: int, visit: Visit) -> Response:
+def _show_visit(request: Request, case_id: int, visit: Visit) -> Response:
     """Show a case to a visitor; `message` explains why a request was not carried out."""
     page = None
     with authorised(request) as (connection, user):
@@ -297,7 +297,7 @@ def lift_or_change_measure(request: Request, case_id: PathNumber, form: Annotate
                 order = MeasureOrder(kind, why, tuple(sorted(set(codes))))
                 change_measure(connection, measure, order, user.name, policy)
     except (Conflict, Forbidden, SellerErased) as error:
-        return show_visit(request, case_id, Visit(ReviewPath(), message=str(error)))
+        return _show_visit(request, case_id, Visit(ReviewPath(), message=str(error)))
     return redirect(f"/cases/{case_id}#followed")
 
 

@@ -95,7 +95,7 @@ _USUAL_DAYS, _PACE_DAYS, _MOST_DAYS = 14, 7, 1_100
 
 
 @dataclass(frozen=True)
-class QueueState:
+class _QueueState:
     """State of queue and enforcement at a moment."""
 
     at: datetime
@@ -114,7 +114,7 @@ def show_dashboard(request: Request, first: FirstDay = None, last: LastDay = Non
     Charts and paces cover the requested days. A lead sees the paces of all reviewers, others only their own.
     """
     histories: CachedByName[History] = request.app.state.histories
-    stand: CachedAnswer[QueueState] = request.app.state.stand
+    stand: CachedAnswer[_QueueState] = request.app.state.stand
     state, now, policy = request.app.state, datetime.now(UTC), get_policy(request)
     span = DateRange.of(first, last, _USUAL_DAYS, _MOST_DAYS)
     pace_days, pace_end = (_PACE_DAYS, now) if span.is_usual else (span.n_days, span.end)
@@ -143,9 +143,9 @@ def _list_presets(today: date) -> list[tuple[str, str]]:
     return [(name, f"/dashboard?from={today - timedelta(days=n_days - 1)}&until={today}") for name, n_days in named]
 
 
-def _measure_queue(connection: Connection, policy: EnforcementPolicy, now: datetime) -> QueueState:
+def _measure_queue(connection: Connection, policy: EnforcementPolicy, now: datetime) -> _QueueState:
     backlog = measure_backlog(connection, now=now)
-    return QueueState(
+    return _QueueState(
         at=now,
         backlog=backlog,
         most_of_an_age=max(number for _, number in backlog.ages) or 1,

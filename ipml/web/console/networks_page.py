@@ -46,7 +46,7 @@ Place = Annotated[int, Path(ge=1, le=2**31)]  # a network's number, or a member'
 
 
 @dataclass(frozen=True, slots=True)
-class MemberRow:
+class _MemberRow:
     """A member in the table: `place` counts from 1, as in addresses."""
 
     place: int
@@ -190,10 +190,10 @@ def _read_records(connection: Connection, user: User, names: list[str]) -> dict[
     return read_members(connection, names, hidden=find_hidden(connection, user.name)) if names else {}
 
 
-def _make_rows(view: NetworkView, records: dict[str, MemberRecord]) -> list[MemberRow]:
+def _make_rows(view: NetworkView, records: dict[str, MemberRecord]) -> list[_MemberRow]:
     joined = view.networks.holdings.joined[view.roles.members].tolist()
     return [
-        MemberRow(
+        _MemberRow(
             place + 1,
             name,
             view.roles.role[place],
@@ -206,7 +206,7 @@ def _make_rows(view: NetworkView, records: dict[str, MemberRecord]) -> list[Memb
     ]
 
 
-def _rank_member(row: MemberRow) -> tuple[int, int, int]:
+def _rank_member(row: _MemberRow) -> tuple[int, int, int]:
     confirmed = row.record.confirmed if row.record else 0
     return list(NetworkRole).index(row.role), -confirmed, -row.links
 
@@ -241,7 +241,7 @@ _OUTCOME_KINDS = "^(opened|arrests|seized|dropped)$"
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkRanking:
+class _NetworkRanking:
     """The networks worth a referral at a moment, and the data of their ranking."""
 
     candidates: tuple[Candidate, ...]
@@ -365,7 +365,7 @@ def _show_referrals(
     is_there = _shelf(request).is_there
     with authorised(request) as (connection, _):
         handed = list_handed_out(connection)
-    ranking: NetworkRanking | None = state.candidates.get(lambda: _rank_candidates(state)) if is_there else None
+    ranking: _NetworkRanking | None = state.candidates.get(lambda: _rank_candidates(state)) if is_there else None
     last = {one.referral.network: one for one in reversed(handed)}
     kept = {"show": HANDED} if show == HANDED else {}
     tables: dict[str, Callable[[], TablePage[Any]]] = {
@@ -405,7 +405,7 @@ def rank_ahead(app: FastAPI) -> None:
         app.state.candidates.prepare(lambda: _rank_candidates(app.state))
 
 
-def _rank_candidates(state: State) -> NetworkRanking:
+def _rank_candidates(state: State) -> _NetworkRanking:
     shelf: NetworkShelf = state.networks
     now = datetime.now(UTC)
     with reading(state.engine) as connection:
@@ -413,4 +413,4 @@ def _rank_candidates(state: State) -> NetworkRanking:
         numbers = sorted(sums, key=lambda number: (-sums[number], number))[:MOST_CANDIDATES]
         networks = ((shelf.load(number), number) for number in numbers)
         candidates, n_outcomes = judge_candidates(connection, networks, state.cooperation.referrals, now)
-    return NetworkRanking(tuple(candidates), len(sums), n_outcomes, now)
+    return _NetworkRanking(tuple(candidates), len(sums), n_outcomes, now)

@@ -25,14 +25,14 @@ from ipml.web.responses import render
 
 
 @dataclass(frozen=True, slots=True)
-class ShownPolicy:
+class _ShownPolicy:
     """A policy in force.
 
     `file` is None for the bundled one. `since` is when it came into force as far as known. `fault` reports an error of
     the file, or a change since the page started.
     """
 
-    kind: PolicyKind
+    kind: _PolicyKind
     file: Path | None
     digest: str
     since: datetime | None
@@ -42,7 +42,7 @@ class ShownPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyKind:
+class _PolicyKind:
     """A kind of policy: the setting that names its file, its bundled file, and how to put a change in force."""
 
     name: str
@@ -54,7 +54,7 @@ class PolicyKind:
     remedy: str = "restart `ipml serve` and `ipml worker` to put it in force."
 
 
-_REVIEW = PolicyKind(
+_REVIEW = _PolicyKind(
     "Review",
     "Order of cases: prices, minutes, harm, deadlines, lists.",
     "IPML_POLICY_REVIEW",
@@ -63,7 +63,7 @@ _REVIEW = PolicyKind(
     "queue ranked by it",
     "`ipml queue rerank` puts it in force.",
 )
-_ENFORCEMENT = PolicyKind(
+_ENFORCEMENT = _PolicyKind(
     "Enforcement",
     "Actions of decisions: measures, penalties, appeals, statements, automation, retention.",
     "IPML_POLICY_ENFORCEMENT",
@@ -71,7 +71,7 @@ _ENFORCEMENT = PolicyKind(
     enforcement.load_enforcement_policy,
     "first decision under it",
 )
-_COOPERATION = PolicyKind(
+_COOPERATION = _PolicyKind(
     "Cooperation",
     "Notices, reporters, referrals, reports and traders.",
     "IPML_POLICY_COOPERATION",
@@ -94,7 +94,7 @@ def show_policies(request: Request) -> Response:
     return render(request, "policies.html", {"policies": shown})
 
 
-def _compare(kind: PolicyKind, path: Path | None, policy: BaseModel, since: datetime | None = None) -> ShownPolicy:
+def _compare(kind: _PolicyKind, path: Path | None, policy: BaseModel, since: datetime | None = None) -> _ShownPolicy:
     fault, changed_at = "", None
     try:
         if kind.load(path or kind.bundled) != policy:
@@ -104,4 +104,4 @@ def _compare(kind: PolicyKind, path: Path | None, policy: BaseModel, since: date
         fault = str(error)
     content = digest(canonical_json(policy.model_dump(mode="json")))
     differences = list_differences(policy, kind.load(kind.bundled))
-    return ShownPolicy(kind, path, content, since, changed_at, fault, differences)
+    return _ShownPolicy(kind, path, content, since, changed_at, fault, differences)

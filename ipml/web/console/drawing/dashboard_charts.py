@@ -157,7 +157,7 @@ def _draw_backlog(periods: Periods, days: Sequence[BacklogDay], forecast: Backlo
     for day in days:
         pending[periods.place_of(day.day)] = day.pending
     last, length = periods.each[-1].last, (periods.each[0].last - periods.each[0].first).days + 1
-    ahead = cut_ahead(last, length, max(2, len(periods.each) // 3) if forecast else 0)
+    ahead = _cut_ahead(last, length, max(2, len(periods.each) // 3) if forecast else 0)
     names = periods.names + [f"{day:%b %y}" if length > 7 else f"{day.day} {day:%b}" for day in ahead]
     series = [Series("Pending", "line", "decided", [*pending, *[None] * len(ahead)])]
     expected: list[float | None] = []
@@ -177,7 +177,7 @@ def _draw_backlog(periods: Periods, days: Sequence[BacklogDay], forecast: Backlo
     )
 
 
-def cut_ahead(last: date, n_days: int, n: int) -> list[date]:
+def _cut_ahead(last: date, n_days: int, n: int) -> list[date]:
     """Return the last days of the periods that follow a day."""
     return [last + timedelta(days=n_days * place) for place in range(1, n + 1)]
 

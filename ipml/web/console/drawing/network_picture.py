@@ -36,7 +36,7 @@ class PictureLabel:
     text: str
 
 
-def place_labels(view: NetworkView) -> list[PictureLabel]:
+def _place_labels(view: NetworkView) -> list[PictureLabel]:
     """Name some members where there is space: possible sources, and the best-linked distributor of each part."""
     layout = view.layout
     places = np.searchsorted(view.roles.members, layout.members).tolist()
@@ -97,7 +97,7 @@ def draw_small(layout: Layout) -> tuple[str, str, int]:
     return lines, dots, round(layout.height * WIDTH)
 
 
-def draw_grounds(layout: Layout) -> list[str]:
+def _draw_grounds(layout: Layout) -> list[str]:
     """Return a path around the members of each larger part."""
     sizes = np.bincount(layout.part)
     grounds = []
@@ -200,10 +200,10 @@ def draw_network(view: NetworkView, records: Mapping[str, MemberRecord]) -> Netw
     return NetworkPicture(
         width=WIDTH,
         height=round(layout.height * WIDTH),
-        grounds=tuple(draw_grounds(layout)),
+        grounds=tuple(_draw_grounds(layout)),
         lines=draw_lines(view),
         members=tuple(_draw_members(view, records)),
-        labels=tuple(place_labels(view)),
+        labels=tuple(_place_labels(view)),
         kinds=tuple(_count_kinds(view)),
         arrivals=_chart_arrivals(view),
         weakest=int(bits.min()) if len(bits) else 0,
