@@ -174,7 +174,7 @@ class WorkerLost(Failed):
         super().__init__(
             "A process that scored the file",
             "was ended from outside, perhaps for want of memory",
-            "What is finished is stored: run the same command again, perhaps with fewer --jobs.",
+            "Finished parts are stored: run the same command again, perhaps with fewer --jobs.",
         )
 
 

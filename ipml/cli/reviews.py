@@ -106,7 +106,7 @@ def explain(estimates: Estimates) -> list[str]:
         )
     if any(figure.value is None for figure in estimates.figures):
         lines.append(
-            f"Nothing is said of listings that are not all shown before {LEAST_DRAWS} drawn from them are reviewed."
+            f"Listings that are not all shown get no estimate before {LEAST_DRAWS} drawn from them are reviewed."
         )
     return lines
 

@@ -41,8 +41,7 @@ class ScoringInputs:
     portfolios: Annotated[
         Path | None,
         typer.Option(
-            help="What is known of sellers, from `ipml data portfolios`; by default only those the model "
-            "was trained on."
+            help="Portfolios of sellers, from `ipml data portfolios`; by default only those the model was trained on."
         ),
     ] = None
     events: Annotated[

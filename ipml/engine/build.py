@@ -135,7 +135,7 @@ def build(flags: tuple[str, ...] = (), out: Path = FOLDER / NAME) -> Path:
             str(declarations),
             "-lm",
         ]
-        subprocess.run(command, check=True)  # noqa: S603 - whoever sets CC has named it
+        subprocess.run(command, check=True)  # noqa: S603 - CC is set by the caller
     made.replace(out)
     return out
 

@@ -36,7 +36,7 @@ class PhraseSet:
     Parameters
     ----------
     phrases : iterable of str
-        As people write them; a star at the end of a phrase stands for any ending.
+        As people write them; a star at the end of a phrase matches any ending.
     """
 
     def __init__(self, phrases: Iterable[str]) -> None:

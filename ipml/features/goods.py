@@ -281,7 +281,7 @@ class KindOfGoods:
     often_copied : float
         How often such goods are detained as counterfeits: 1 very often, 0.5 often, 0 rarely.
     phrases : tuple of str
-        Names of the goods, and of models often copied; a star at the end stands for any ending.
+        Names of the goods, and of models often copied; a star at the end matches any ending.
     brand_category : str
         Category of the brand file whose brands make such goods, or "".
     """

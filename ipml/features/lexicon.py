@@ -47,7 +47,7 @@ class Phrase:
     kind : str
         One of `KINDS`, "negation", or the name of its context.
     text : str
-        As people write it; a star at its end stands for any ending.
+        As people write it; a star at its end matches any ending.
     not_near : tuple of str
         Names of the contexts in which it has another meaning.
     """

@@ -1,4 +1,4 @@
-"""Spelling: reads misspelt words as the words that they stand for.
+"""Spelling: reads misspelt words as known words.
 
 Sellers write "rplica", "repilca", "replyka", "repl ica" or "@did@$"; people understand them, n-grams do not. A word
 unknown from training is read as a similar known word if there is one; two pieces ("repl.ica") or signs are read as a
@@ -71,8 +71,8 @@ class Spelling:
         folded : iterable of str
             Texts as from `fold_text`.
         phrases : iterable of str
-            Words of the trade as people write them; a star at the end stands for any ending. Phrases in other
-            alphabets are ignored, since words that sound like them may stand for a Latin word.
+            Words of the trade as people write them; a star at the end matches any ending. Phrases in other
+            alphabets are ignored, since words that sound like them may mean a Latin word.
         """
         counted = Counter(word for text in folded for word in set(_WORD.findall(text)))
         self.trade = frozenset(word for phrase in phrases if phrase.isascii() for word in _words_of_phrase(phrase))

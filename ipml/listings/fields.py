@@ -223,7 +223,7 @@ def make_json_schema() -> dict[str, Any]:
     """
     return {
         "title": "Listing",
-        "description": "An offer on a marketplace. What is unknown is left out, or null.",
+        "description": "An offer on a marketplace. Unknown fields are left out, or null.",
         "type": "object",
         "properties": {field.name: _describe(field) for field in FIELDS},
         "required": [field.name for field in FIELDS if field.is_required],

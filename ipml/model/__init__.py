@@ -1,5 +1,4 @@
-"""Numbers turned into a probability, and everything that is done with a model before it scores.
+"""Model: the classifier, its training, evaluation, promotion and monitoring.
 
-The files here are the classifier and what it learns from; each folder is one thing that is done with it. Where a folder
-has a file of its own name, begin with that.
+The modules here are the classifier; each folder is one task. In a folder, begin with the module of its name, if any.
 """

@@ -49,7 +49,7 @@ with a word of the trade, is at most five: some passage of eight in steps of fou
 
 _SETS = ("words", "brand", "goods", "offer")  # extractors whose phrases are found, in the engine's order
 
-# What is known of a listing besides its texts, by place, as in first_stage.h; NaN where unknown.
+# Facts on a listing besides its texts, by place, as in first_stage.h; NaN if unknown.
 _PRICE, _REFERENCE_OF_FIELD, _USUAL_OF_CATEGORY, _WEIGHT_OF_CATEGORY, _AGE_DAYS = range(5)
 _COUNTS = (
     *("listing_sales", "listing_returns", "listing_rating", "listing_reviews"),
@@ -65,7 +65,7 @@ _N_FACTS = _FIRST_COUNT + len(_COUNTS)
 _HAS_CODE, _HAS_FIELD, _FIELD_SAYS, _BRAND_OF_FIELD, _CATEGORY_AND_UNIT, _UNIT = range(6)
 _N_CODES = 6
 IS_UNFAMILIAR, HAS_NO_PLAIN_LETTERS = 1, 2
-"""What else is found of a listing: its title has no known n-gram; no plain letter."""
+"""Flags of a listing: its title has no known n-gram; no plain letter."""
 
 _MOST_REMEMBERED = 4_096
 _NUMBERS = count()  # of stages: a room that outlives one holds nothing of it
@@ -84,7 +84,7 @@ class StageScores:
     Attributes
     ----------
     log_odds : array of float
-        Of long texts those of the worst passage.
+        Log-odds; for long texts those of the worst passage.
     brands : array of int
         The number of the brand; -1 for no known one.
     found : array of uint8

@@ -83,14 +83,14 @@ class ListingSample:
 
 
 class Familiarity:
-    """What training knows, and what is usual among sellers it does not.
+    """Content known from training, and usual values of unknown sellers.
 
     Attributes
     ----------
     known_ : dict of str to array
         The words, as bits of 2^18 hashed columns, and the hashes of the brands and categories, sorted.
     usual_ : dict of str to array of shape (5,)
-        Of each of words, brand, category and score: mean, variance between sellers and within, sum of squares of the
+        For words, brand, category and score each: mean, variance between sellers and within, sum of squares of the
         sellers' shares in the listings, number of listings. Absent where training says nothing.
     scripts_ : dict of str to int
         How many listings were written mainly in each script. Absent from models of older releases.

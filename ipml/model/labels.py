@@ -120,7 +120,7 @@ def read_labels(y: Any, weight: Floats, pos_label: Any = None) -> tuple[NDArray[
 
 
 _SAME_LISTING = ("seller_id", "title", "description", "price")
-"""What two rows have in common that are of one listing, whatever its ids."""
+"""Columns that two rows of one listing share, whatever its ids."""
 
 
 def find_contradictions(listings: pd.DataFrame, y: NDArray[Any]) -> NDArray[np.bool_]:
@@ -184,7 +184,7 @@ PREVALENCE_BOUND = 0.08
 MOST_UNLABELLED = 10_000
 """How many are learnt from, those of sellers drawn at random; more would say little more of what is usual."""
 WEIGHTS = tuple(2.0**power for power in range(-10, 1))
-"""What an unlabelled listing may count for beside a label, the least first; none counts for more than a label."""
+"""Weights of an unlabelled listing, relative to a label, ascending; at most that of a label."""
 
 
 @dataclass(frozen=True, slots=True)

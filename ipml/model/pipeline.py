@@ -78,7 +78,7 @@ class CounterfeitClassifier(Estimator):
 
     Two linear stages: the listing on its own, then its log-odds joined with the portfolio of its seller's earlier
     listings. Contributions of features, portfolio and intercept sum to the log-odds before calibration. The second
-    stage and the calibration are fitted on scores of sellers left out. Of long texts the most suspicious passage
+    stage and the calibration are fitted on scores of sellers left out. In long texts the most suspicious passage
     counts, so padding does not help.
 
     Listings come as frames with named columns, in any order; absent columns count as missing.
@@ -188,7 +188,7 @@ class CounterfeitClassifier(Estimator):
         return self
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClassifierTags, TransformerTags  # whoever asks has loaded scikit-learn
+        from sklearn.utils import ClassifierTags, TransformerTags  # a caller has loaded scikit-learn
 
         tags = super().__sklearn_tags__()
         tags.estimator_type, tags.target_tags.required, tags.transformer_tags = "classifier", True, TransformerTags()

@@ -5,7 +5,7 @@ never changes a label. With 5 % of a simulated marketplace's labels flipped, the
 them, 86 % without the seller's other labels. Confident learning's normalised margin (Northcutt et al., JAIR 70, 2021)
 and flip probabilities under noise rates of each class found no more.
 
-Of unlabelled listings uncertain ones teach most, but neighbours in score are often copies by one seller: each pick is
+Uncertain unlabelled listings teach most, but neighbours in score are often copies by one seller: each pick is
 weighted by the difference of its text from earlier picks, and a seller has a few at most. Some listings are drawn at
 random with a known chance; weights of 1 / chance make estimates for all listings unbiased (Horvitz and Thompson, JASA
 47, 1952). On ten simulated marketplaces, 5 rounds of 100 labels gave an average precision of 0.757 on unseen sellers;
@@ -50,7 +50,7 @@ def rank_label_errors(listings: pd.DataFrame, y: ArrayLike, score: ArrayLike, se
     score : array of shape (n_listings,)
         Probabilities of models that had seen neither the listing nor its seller: others repeat the label they learnt.
     sellers : array of shape (n_listings,)
-        Who offers each listing.
+        Seller of each listing.
 
     Returns
     -------

@@ -149,7 +149,7 @@ class FirstStage:
     def explain(self, listings: ListingColumns) -> tuple[StageScores, Floats]:
         """Return scores, and what each feature adds to the log-odds, shape (n_listings, n_features).
 
-        The n-grams of a text are one feature. Of long texts both are those of the worst passage.
+        The n-grams of a text are one feature. Both are those of the worst passage of a long text.
         """
         return listings.memoise(("explained", self), lambda: self.compiled(listings.reading).explain(listings))
 

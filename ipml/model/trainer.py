@@ -126,7 +126,7 @@ class Trainer:
     def _fit_first_stage(self, learnt: TrainingSet, prevalence_bound: float) -> tuple[TrainingSet, Ensemble]:
         """Fit the first stage; return its training set, and its ensemble with the log-odds of sellers left out.
 
-        Long texts are fitted twice: whole, as a draft, then by the passage that scored highest in the draft. Of many
+        Long texts are fitted twice: whole, as a draft, then by the passage that scored highest in the draft. With many
         listings, those that the penalties are ensemble on suffice for the draft.
         """
         drawn, n_folds = draw_sellers(learnt.y, learnt.weight, self._groups_of(learnt), self.seed), self.n_folds

@@ -145,7 +145,7 @@ def update_store(
     rejects: RejectsFile | None = None,
     on_rows: Callable[[int], None] = lambda _: None,
 ) -> TakenIn:
-    """Take the listings of a file into a store, which is made where there is none.
+    """Take the listings of a file into a store, which is made if there is none.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ _PILED_MARKS = re.compile("[\u0300-\u036f]{3}")
 _IS_ALPHABET = re.compile(f"[{GREEK}{CYRILLIC}{LIVING_SCRIPTS}]")
 """Letters of these are written by people who mean them, if a word has no others."""
 _HOMOGLYPHS = frozenset("аеорсухіјѕԁԛԝһ")
-"""Cyrillic letters that nobody tells from Latin ones: a word of no others is a disguise in a Latin title."""
+"""Cyrillic letters that look exactly like Latin ones: a word of no others is a disguise in a Latin title."""
 
 
 def undo_disguises(title: str, folded: str, origins: Sequence[int]) -> str | None:

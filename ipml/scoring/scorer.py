@@ -54,7 +54,7 @@ from ipml.settings import get_settings
 
 SCORE_COLUMNS = ("score", "score_low", "score_high", "log_odds", "abstained", "warning", "model_version")
 ORIGIN_COLUMNS = ("model_digest", "earlier_listings", "earlier_suspicion")
-"""What else a score depends on besides the listing: which model file, and what was known of the seller."""
+"""Inputs of a score besides the listing: the model file, and the seller's earlier listings."""
 
 Floats = NDArray[np.float64]
 _log = logging.getLogger(__name__)
@@ -504,7 +504,7 @@ class Scorer:
         )
 
     def _weigh(self, columns: ListingColumns, alone: Floats) -> list[float | None]:
-        """Return what each listing counts for in the portfolio of its seller, by how suspicious it looks by itself."""
+        """Return the weight of each listing in the portfolio of its seller, by its own suspicion."""
         sellers = columns.names("seller_id").strings()
         return self.classifier.portfolios_.weigh_later(sellers, alone, listing_moments(columns))
 

@@ -128,7 +128,7 @@ def hash_(
     raw: Annotated[Path, typer.Argument(metavar="RAW", help="Parquet: seller_id, kind, value as it is, seen_at.")],
     out: Annotated[Path, out_option("Parquet: seller_id, kind, value (a keyed hash), seen_at.")],
     key: Annotated[Path, typer.Option(help="File with the key; the same every day.")],
-    calling_code: Annotated[str, typer.Option(help="Of phones that name no country, such as 49.")] = "",
+    calling_code: Annotated[str, typer.Option(help="Country calling code of phones without one, such as 49.")] = "",
     force: Force = False,
 ) -> None:
     """Replace phone numbers, addresses, accounts and the like, in any spelling, by keyed hashes.

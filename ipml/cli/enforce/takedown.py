@@ -31,7 +31,7 @@ Number = Annotated[int, typer.Argument(metavar="MEASURE", help="Number of a meas
 Kind = Annotated[str, typer.Option(help="label, demote, pause, price-hold, remove-in or remove.")]
 Why = Annotated[str, typer.Option(help="Why; stored with the measure.")]
 Countries = Annotated[str, typer.Option("--in", help="For remove-in: countries, such as DE,FR.")]
-Days = Annotated[float | None, typer.Option(min=0.01, max=3660, help="After how many days it ends by itself.")]
+Days = Annotated[float | None, typer.Option(min=0.01, max=3660, help="Days after which it ends.")]
 _SHOWN = 50
 
 

@@ -49,9 +49,7 @@ def train(
         typer.Option("--from", help="Model of another market to start from: models:/NAME@ALIAS, or a folder."),
     ] = None,
     out: OutModels = Path("models"),
-    rules: Annotated[
-        Path | None, typer.Option(help="What a first model must show, where not the bundled rules.")
-    ] = None,
+    rules: Annotated[Path | None, typer.Option(help="Rules for a first model, in place of the bundled ones.")] = None,
     tracking: Tracking = None,
 ) -> None:
     """Train a model, measure it on sellers it has not seen, record the run and register the model.
@@ -119,9 +117,7 @@ def register_external(
         bool, typer.Option("--own-probability", help="Take its probabilities as they are, without an interval.")
     ] = False,
     out: OutModels = Path("models"),
-    rules: Annotated[
-        Path | None, typer.Option(help="What a first model must show, where not the bundled rules.")
-    ] = None,
+    rules: Annotated[Path | None, typer.Option(help="Rules for a first model, in place of the bundled ones.")] = None,
     tracking: Tracking = None,
 ) -> None:
     """Make a model that ipml did not train ready for use: calibrate, measure, record and register it.
@@ -153,9 +149,7 @@ def register_external(
 
 def record(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of the model that was trained.")],
-    rules: Annotated[
-        Path | None, typer.Option(help="What a first model must show, where not the bundled rules.")
-    ] = None,
+    rules: Annotated[Path | None, typer.Option(help="Rules for a first model, in place of the bundled ones.")] = None,
     tracking: Tracking = None,
 ) -> None:
     """Register a trained model whose run could not be recorded, as MLflow did not answer when the training had ended.

@@ -82,10 +82,10 @@ def promote(
             help="Registry URI, version number, id of a run, or recorded model folder; by default the challenger.",
         ),
     ] = None,
-    rules: Annotated[Path | None, typer.Option(help="What differs from the bundled rules (TOML).")] = None,
+    rules: Annotated[Path | None, typer.Option(help="Changes to the bundled rules (TOML).")] = None,
     override: Annotated[str | None, typer.Option(help="Promote even if it does not pass, for this reason.")] = None,
     confirmed_by: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Who confirms the rules that the test is too small for.")
+        str | None, typer.Option(metavar="NAME", help="Person who confirms the rules that the test is too small for.")
     ] = None,
     labelled: Labelled = None,
     columns: Columns = None,
@@ -386,7 +386,7 @@ class AttackOptions:
     targets: Annotated[Targets, typer.Option(help="Rewrite all words, or only brand names and replica words.")] = (
         Targets.ALL
     )
-    seed: Annotated[int, typer.Option(min=0, help="Of the attacks and the intervals.")] = 0
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the attacks and the intervals.")] = 0
 
 
 @take_records

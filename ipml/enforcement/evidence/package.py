@@ -129,7 +129,7 @@ the answer to verify.py (--key KEY, --anchor ANCHOR):
 
     {anchor}
 """
-"""Of any package; `ask` and `anchor` are filled in by `explain_checking`."""
+"""Parts of any package; `ask` and `anchor` are filled in by `explain_checking`."""
 
 _CAPTURE = "data/capture.warc…     the page as it was captured (WARC, for web archives)\n"
 _PICTURES = """\

@@ -4,7 +4,7 @@
    and a place without a row is free. `ipml.listings.repeats` keeps the table sparse enough. */
 #include "base/engine.h"
 
-/* SipHash-2-4 (Aumasson and Bernstein, 2012): whoever does not know the secret cannot choose keys that collide. */
+/* SipHash-2-4 (Aumasson and Bernstein, 2012): without the secret nobody can choose keys that collide. */
 typedef struct {
     uint64_t a, b, c, d;
 } sip;

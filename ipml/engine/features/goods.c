@@ -57,7 +57,7 @@ static bool is_ascii_space(uint8_t byte) {
     return byte == ' ' || (byte >= 9 && byte <= 13) || (byte >= 28 && byte <= 31);
 }
 
-/* Whether a spelling stands at a place of a text, whatever the case; a space stands for several. */
+/* Return whether a spelling is at a place of a text, in any case; a space matches several. */
 static bool stands_at(const uint8_t *data, int64_t at, int64_t end, const uint8_t *spelling, int64_t size) {
     for (int64_t i = 0; i < size; i++) {
         if (at >= end) return false;

@@ -1,7 +1,7 @@
 /* What numbers say of a listing, a price and a seller, worked out row by row.
 
-   A block of numbers is never worked out otherwise than one alone, so that a listing scores the same by itself and in
-   any batch. Logarithms are those of the C library, as everywhere. What is unknown, NaN, becomes 0 at the end. */
+   Blocks of numbers are computed like single ones, so that a listing scores the same alone and in
+   any batch. Logarithms are those of the C library, as everywhere. Unknown values, NaN, become 0 at the end. */
 #include "features/numbers.h"
 
 #include <math.h>

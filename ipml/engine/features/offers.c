@@ -31,7 +31,7 @@ static bool word_stands_at(const uint8_t *data, int64_t at, int64_t end, texts w
     return stands_at(data, at, end, word, size_of_word(words, number));
 }
 
-/* Links, telephones, addresses and handles in one text, by the byte `at` of the sign that tells */
+/* Links, telephones, addresses and handles in one text, by the byte `at` of the sign that marks */
 
 static bool is_small_letter(int64_t letter) { return letter >= 'a' && letter <= 'z'; }
 
@@ -193,7 +193,7 @@ static bool is_of_size(const uint8_t *data, int64_t start, int64_t at, uint8s ki
     return letter == '\'' || letter == '"' || is_digit(letter);
 }
 
-/* Where the ideograph ends that is a unit and stands here; 0 where there is none. */
+/* Return the end of the ideograph here that is a unit; 0 if there is none. */
 static int64_t end_of_ideograph(const uint8_t *data, int64_t at, int64_t end, texts ideographs) {
     for (int64_t i = 0; i < ideographs.offsets.n - 1; i++) {
         if (word_stands_at(data, at, end, ideographs, i)) return at + size_of_word(ideographs, i);
@@ -201,7 +201,7 @@ static int64_t end_of_ideograph(const uint8_t *data, int64_t at, int64_t end, te
     return 0;
 }
 
-/* Where the unit ends that follows a number, which ends here; 0 where there is none. A number that is not a whole word
+/* Return the end of the unit after a number that ends here; 0 if there is none. A number that is not a whole word
    is followed by an ideograph only. */
 static int64_t end_of_unit(const uint8_t *data, int64_t at, int64_t end, const offer_table *table, bool is_whole) {
     at = skip_space(data, at, end);
@@ -227,7 +227,7 @@ static bool is_between_words(const uint8_t *data, int64_t start, int64_t first, 
            && is_word_letter(kinds, letter_after(data, last + 1, end));
 }
 
-/* Where "x10" or "x 10" ends that begins with this x; 0 where there is none, or a size or a name. */
+/* Return the end of "x10" or "x 10" that begins with this x; 0 if there is none, or for a size or a name. */
 static int64_t end_of_pieces(const uint8_t *data, int64_t start, int64_t at, int64_t end, const offer_table *table) {
     int64_t first = skip_space(data, at + 1, end), last = skip_digits(data, first, end);
     if (last - first < 1 || last - first > 4 || !ends_word(data, last, end, table->kinds)) return 0;
@@ -334,7 +334,7 @@ static int64_t find_beginnings(const uint8_t *data, int64_t start, int64_t end, 
     return n;
 }
 
-/* Look for the contact that a sign tells of. */
+/* Look for the contact that a sign marks. */
 static void read_sign(offer *of, int64_t at, const offer_table *table) {
     const uint8_t *data = of->data;
     int64_t start = of->start, end = of->end;

@@ -3,7 +3,7 @@
 
 enum { OF_TURNED = 0, N_SCRIPTS = 5, FEWEST_ORNAMENTS = 4 };
 
-/* The letter that another stands for in a script, -1 if for none. */
+/* Return the letter that another replaces in a script, -1 if none. */
 static int64_t find_reading(const script_readings *of, int64_t script, int64_t letter) {
     int64_t key = script << SCRIPT_SHIFT | (letter & CODE), low = 0, high = of->keys.n;
     while (low < high) {
@@ -14,7 +14,7 @@ static int64_t find_reading(const script_readings *of, int64_t script, int64_t l
     return low < of->keys.n && of->keys.at[low] == key ? of->letters.at[low] : -1;
 }
 
-/* Write for each letter the one that it stands for in a script, if it does. */
+/* Write for each letter the one that it replaces in a script, if any. */
 static void read_script(int64_t *text, int64_t start, int64_t end, int64_t script, const script_readings *of) {
     for (int64_t at = start; at < end; at++) {
         int64_t read = find_reading(of, script, text[at]);
@@ -65,7 +65,7 @@ void turn_back(int64_t *text, int64_t n, const script_readings *of) {
     }
 }
 
-/* Write what letters look like or stand for in their places. */
+/* Write in their places the letters that others look like or replace. */
 static void put_aspects(int64_t *text, int64_t start, int64_t end, int aspect, const characters *known) {
     for (int64_t at = start; at < end; at++) text[at] = in_place_of(text[at], describe(text[at], aspect, known));
 }
@@ -74,7 +74,7 @@ static bool is_ascii_sign(int64_t code) {
     return code == '@' || code == '$' || code == '!' || code == '|' || code == '+' || code == '(';
 }
 
-/* The place of the one sign in a row that is not read as a letter; -1 if all are. That is a sign by itself, or one
+/* The place of the one sign in a row that is not read as a letter; -1 if all are. That is a lone sign, or one
    that is a letter and ends a row of signs that are none. */
 static int64_t left_alone(const int64_t *text, int64_t n, int64_t start, int64_t end) {
     if ((start > 0 && text[start - 1] & LETTER) || (end < n && text[end] & LETTER)) return -1;
@@ -202,7 +202,7 @@ int64_t read_alphabet(int64_t *text, int64_t n, int64_t alphabet, const characte
     return read_pure(text, n, alphabet, known, other);
 }
 
-/* Read words of ideographs that stand for letters. */
+/* Read words of ideographs that replace letters. */
 void read_ideographs(int64_t *text, int64_t n, const characters *known) {
     int64_t at = 0;
     while (at < n) {

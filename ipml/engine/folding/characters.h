@@ -35,7 +35,7 @@ static const int64_t PLACE = (int64_t)LAST_PLACE << PLACE_SHIFT;
 enum { MOST_LETTERS_OF_A_READING = 18, MOST_LETTERS_OF_A_SOUND = 4 };
 
 /* What is known of a character: with its flags; as the ASCII character that a letter of a living script looks like, or
-   as the one that a sign or an ideograph stands for in some company, else itself; where its reading in lower case and
+   as the one that a sign or an ideograph replaces in some company, else itself; where its reading in lower case and
    the sound of a Greek or Cyrillic letter begin among the letters, times 256, plus their length; and its code in lower
    case, that of a space for white space, and above it what it counts for in a word that may hide what it says. */
 enum { ITSELF, SHAPE, STAND_IN, READING, SOUND, LOWER, N_ASPECTS };

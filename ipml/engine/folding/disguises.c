@@ -46,7 +46,7 @@ static inline int32_t describe_kind(int64_t code, const characters *known) {
 
 static inline int32_t code_of(int32_t letter) { return letter & (int32_t)CODE; }
 
-/* Write the characters of a text, and what is said of any of them; return how many there are. */
+/* Write the characters of a text with their flags; return their number. */
 static int64_t read_characters(const uint8_t *data, int64_t start, int64_t end, const characters *known,
                                int32_t *text, int32_t *said) {
     int64_t n = 0;

@@ -29,7 +29,7 @@ typedef struct {
     scratch room;
 } folding;
 
-/* A text, or what became of it. */
+/* A text, original or folded. */
 typedef struct {
     const uint8_t *data;
     int64_t start;
@@ -119,7 +119,7 @@ static int64_t undo(const folding *with, int64_t n) {
     return shorten(text, n);
 }
 
-/* Fold one text; return where it ends. What was unwrapped or read is looked at again, as a text by itself. */
+/* Fold one text; return its end. Unwrapped or decoded parts are folded again, each as a text of its own. */
 static int64_t fold_one(const folding *with, passage text, uint8_t *folded, int64_t first) {
     const scratch *room = &with->room;
     for (;;) {

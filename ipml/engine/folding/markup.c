@@ -8,7 +8,7 @@ enum { LONGEST_NAME = 8 };
 enum { UNREADABLE = 0xFFFD };
 enum { DOTTED_CAPITAL_I = 0x130, DOTLESS_I = 0x131, LONG_S = 0x17F };
 
-/* Markup that was read: where it ends, and the characters that stand for it. */
+/* Markup that was read: its end, and the characters that replace it. */
 typedef struct {
     int64_t end;
     int64_t code, other;
@@ -133,7 +133,7 @@ static int64_t end_of_comment(const uint8_t *text, int64_t start, int64_t n) {
     return start;
 }
 
-/* Read a tag or comment; it ends at its start if it is none. */
+/* Read a tag or comment; other text ends at its start. */
 static markup read_tag(const uint8_t *text, int64_t start, int64_t n, const characters *known,
                        const markup_tables *tables) {
     const markup none = {start, NOTHING, NOTHING};
@@ -149,7 +149,7 @@ static markup read_tag(const uint8_t *text, int64_t start, int64_t n, const char
     return (markup){at + 1, holds(tables->breaking, name) ? ' ' : NOTHING, NOTHING};
 }
 
-/* The character that a number stands for, as browsers read it. */
+/* Return the character with a number, as browsers read it. */
 static int64_t character_of(int64_t number, const markup_tables *tables) {
     if (number < tables->numbers.n) return tables->numbers.at[number];
     if (number > 0x10FFFF || (0xD800 <= number && number <= 0xDFFF)) return UNREADABLE;
@@ -193,7 +193,7 @@ static int64_t find_closed(const uint8_t *name, int64_t size, texts names) {
     return -1;
 }
 
-/* Read an entity; it ends at its start if it is none. */
+/* Read an entity; other text ends at its start. */
 static markup read_entity(const uint8_t *text, int64_t start, int64_t n, const markup_tables *tables) {
     const markup none = {start, NOTHING, NOTHING};
     if (start + 2 >= n) return none;
@@ -218,7 +218,7 @@ static int64_t put_byte(const written_bytes *from, int64_t at, const written_byt
     return to + 1;
 }
 
-/* Write the letter that stands for what was written at a place. */
+/* Write the letter that replaces the text at a place. */
 static int64_t put_read(int64_t code, const written_bytes *from, int64_t at, const written_bytes *into, int64_t to) {
     if (code == NOTHING) return to;
     int64_t end = put_letter(code, into->at, to);
@@ -264,7 +264,7 @@ static int64_t skip_spaces(const uint8_t *text, int64_t at, int64_t n, const cha
     return at;
 }
 
-/* The end of a style at a place in a tag that shows nothing of what it holds; 0 if there is none. */
+/* Return the end of a style, at a place in a tag, that hides the tag's content; 0 if there is none. */
 static int64_t end_of_style(const uint8_t *text, int64_t at, int64_t n, const characters *known) {
     static const char *const styles[][2] = {
         {"display", "none"}, {"visibility", "hidden"}, {"font-size", "0"}, {"opacity", "0"}};
@@ -393,7 +393,7 @@ static bool is_sound(const uint8_t *bytes, int64_t n) {
     return size > 0;
 }
 
-/* Write what escapes of bytes in a row stand for, themselves if that is no text; move to their end. */
+/* Write the text of escaped bytes in a row, or the escapes if it is no text; move to their end. */
 static int64_t read_bytes(const written_bytes *text, int64_t *at, int64_t n, const written_bytes *into, int64_t to) {
     int64_t start = *at, n_bytes = 0;
     for (; is_percent(text->at, *at, n); *at += 3)

@@ -1,4 +1,4 @@
-/* Read ASCII signs that stand for letters.
+/* Read ASCII signs that replace letters.
 
    `may_stand_for_letters` looks at folded bytes and never misses a text in which signs are read; the rest works on the
    characters in lower case with their flags. */

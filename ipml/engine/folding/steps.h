@@ -42,7 +42,7 @@ typedef struct {
     int64s codes;       /* their characters, two of each; NOTHING for none */
     uint64s open_names; /* of entities that need no semicolon, in order */
     int64s open_codes;  /* their characters */
-    int64s numbers;     /* the characters that the first numbers stand for, NOTHING for none */
+    int64s numbers;     /* the characters with the first numbers, NOTHING for none */
 } markup_tables;
 
 bool may_hold_markup(const uint8_t *data, int64_t start, int64_t end);
@@ -60,7 +60,7 @@ int64_t unwrap(const written_bytes *text, int64_t n, const characters *known, co
 
 /* Letters of other alphabets, by their company */
 
-/* What letters stand for in a text that is written in a far script throughout, or upside down. The key of a letter is
+/* Latin letters for those of a text that is written in a far script throughout, or upside down. The key of a letter is
    its code, and above that the number of the script, 0 for letters upside down; in order. */
 typedef struct {
     int64s keys;
@@ -69,7 +69,7 @@ typedef struct {
 
 enum { SCRIPT_SHIFT = 21 };
 
-/* Read letters of far scripts that stand for Latin ones, where a text has no others of their script. */
+/* Read letters of far scripts that replace Latin ones, if a text has no others of their script. */
 void read_ornaments(int64_t *text, int64_t n, const script_readings *of);
 
 /* Turn words back that are written upside down. */
@@ -91,10 +91,10 @@ int64_t close_up(const spacing_tables *tables, int64_t *text, int64_t n);
 /* Put spaces for the signs that part words. */
 void open_separators(int64_t *text, int64_t n);
 
-/* Shorten a letter that is held down to two, where it is not a word by itself; return how many characters are left. */
+/* Shorten a letter that is held down to two, unless it is a word alone; return how many characters are left. */
 int64_t shorten(int64_t *text, int64_t n);
 
-/* ASCII signs that stand for letters */
+/* ASCII signs that replace letters */
 
 typedef struct {
     uint8s kinds;        /* of each byte, as `ipml.features.compiled.folding` has them */

@@ -1,5 +1,5 @@
 /* The functions that extractors call one by one follow each other here, on the same numbers, so that the same bits come
-   out. Of long texts the most suspicious passage counts. */
+   out. The most suspicious passage of a long text counts. */
 #include "model/first_stage.h"
 
 #include <math.h>

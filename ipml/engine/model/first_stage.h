@@ -1,4 +1,4 @@
-/* The log-odds of some listings by themselves from their texts in one call, with all that a model of the usual
+/* The log-odds of some listings alone from their texts in one call, with all that a model of the usual
    extractors knows: `ipml.model.compiled_stage`. */
 #ifndef IPML_FIRST_STAGE_H
 #define IPML_FIRST_STAGE_H
@@ -138,10 +138,10 @@ typedef struct {
 outcome weigh_texts(const listings *of, const listing_texts *written, const characters *known,
                     const stage_tables *tables, stage_results into);
 
-/* Some of many listings by themselves; the offsets of their texts need room for 2 * (n + 1) numbers. */
+/* Some of many listings alone; the offsets of their texts need room for 2 * (n + 1) numbers. */
 listings cut_listings(const listings *of, int64_t first, int64_t n, int64_t *offsets);
 
-/* Write the log-odds of each listing by itself, of long texts those with the worst passage; which brand it is of, -1
+/* Write the log-odds of each listing alone, of long texts those with the worst passage; which brand it is of, -1
    for none that is known; and what else is found. */
 EXPORT outcome weigh_listings(const listings *of, const characters *known, const stage_tables *tables,
                               doubles_out log_odds, int64s_out brands, uint8s_out found);

@@ -35,7 +35,7 @@ static bool is_within_word(text of, span place, uint8s kinds) {
            (place.end < of.n && stands_in_word(kinds, of.written[place.end]));
 }
 
-/* Write where small letters stand in a text in capitals or not: as a word by itself, or else within others. The time is
+/* Write the places of small letters in a text, in any case: as whole words, or else within others. The time is
    that of one walk through the text: `borders` says how much of their beginning ends at each of them. */
 static void find_word(text of, uint32s sought, uint8s kinds, int64_t *borders, buffer *places) {
     const uint32_t *letters = sought.at;

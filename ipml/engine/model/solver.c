@@ -177,7 +177,7 @@ static double best_share(double margin, double reach, double share) {
     return best;
 }
 
-/* What a column adds up to. That of n-grams is kept times their rarity, beside the square of which it is to grow by. */
+/* The sum of a column. That of n-grams is kept times their rarity, beside the square of which it is to grow by. */
 typedef struct {
     double sum, square;
 } column_state;

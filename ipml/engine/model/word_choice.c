@@ -56,7 +56,7 @@ static double total(const heaviest *of) {
     return sum;
 }
 
-/* Name the heaviest changes of the side that weighs more; the first ones where none weighs anything by itself. */
+/* Name the heaviest changes of the side that weighs more; the first ones if none weighs anything alone. */
 static void name_heaviest(const int64_t *changes, int64_t n, const double *losses, named_words *into) {
     heaviest raising = {.n = 0}, lowering = {.n = 0};
     for (int64_t i = 0; i < n; i++) {
@@ -193,7 +193,7 @@ static int compare_marked(const void *a, const void *b) {
     return one->place.start < other->place.start ? -1 : 1;
 }
 
-/* What a word weighs that a reason of a side names: it is marked on this side, whatever it carries by itself. */
+/* Weight of a word that a reason of a side names: it is marked on this side, whatever its own weight. */
 static double weigh_named(double weight, uint8_t number, double least) {
     double side = number == RAISES ? 1.0 : -1.0;
     return side * (side * weight >= least ? side * weight : least);

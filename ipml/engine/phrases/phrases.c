@@ -368,7 +368,7 @@ static void compare_texts(texts folded, const phrase_tables *tables, const chunk
     }
 }
 
-/* Return room for some more elements of a buffer, which it holds from now on; NULL if there is none. */
+/* Return room for some more elements of a buffer, which it holds from now on; NULL without memory. */
 static void *extend(buffer *into, int64_t n, int64_t size) {
     if (!buffer_reserve(into, max_of(n, 1) * size)) return NULL;
     into->n += n * size;

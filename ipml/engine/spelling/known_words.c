@@ -1,4 +1,4 @@
-/* Known words: the table of the keys under which they are; and which of them an unknown one stands for, as it is a slip
+/* Known words: the table of the keys under which they are; and which of them an unknown one means, as it is a slip
    away, of the same sound, or left without vowels. */
 #include "spelling/known_words.h"
 
@@ -14,7 +14,7 @@ static const uint64_t KEY_OF_BARE = (uint64_t)3 << 60;
 
 /* The table */
 
-/* The sound of two letters that are read as one; 0 of others, which are read by themselves. */
+/* The sound of two letters that are read as one; 0 for others, which are read alone. */
 static uint8_t sound_of_both(uint8_t letter, uint8_t after) {
     if (letter == 'p' && after == 'h') return 'f';
     if (letter == 'c' && after == 'k') return 'k';
@@ -147,7 +147,7 @@ EXPORT outcome index_known(uint8s lines, int64_t first_target, uint8s is_of_trad
     return 0;
 }
 
-/* Which word another stands for */
+/* The word that another one means */
 
 /* A word that is looked for among known ones. */
 typedef struct {

@@ -1,7 +1,7 @@
-/* Known words, and which of them an unknown one stands for: `ipml.features.compiled.spelling.KnownWords`.
+/* Known words, and which of them an unknown one means: `ipml.features.compiled.spelling.KnownWords`.
 
    They are found under the word itself, the word with any letter hidden, its sound, and the word without its vowels.
-   They lie in the order of (frequency, word), and those that others may stand for come last: of several, the last
+   They lie in the order of (frequency, word), and those that others may mean come last: of several, the last
    counts. Words begin alike wherever the first letter stays, so a key leads to one word only; where the first letter is
    mistaken, the keys beside it are looked up. */
 #ifndef IPML_KNOWN_WORDS_H
@@ -11,11 +11,11 @@
 
 enum { LEAST_LETTERS = 5 }; /* as in `ipml.features.compiled.spelling` */
 
-/* Write the table of known words; others may stand for those from the number of the first target on. */
+/* Write the table of known words; others may mean those from the number of the first target on. */
 EXPORT outcome index_known(uint8s lines, int64_t first_target, uint8s is_of_trade, const word_letters *letters,
                            buffer *table);
 
-/* Return one more than the known word that another most likely stands for, 0 if there is none. */
+/* Return one more than the known word that another most likely means, 0 if there is none. */
 EXPORT outcome find_known(const word_set *known, const word_letters *letters, uint8s word);
 
 /* The same of one that is not empty and has no line break. There is room for its sound and, behind that, for the sound

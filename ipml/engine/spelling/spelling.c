@@ -95,7 +95,7 @@ static int64_t read_word(const spelling_tables *tables, const stretch *text, con
     return find_nearest(&tables->known, &tables->letters, letters, word->end - word->start, scratch);
 }
 
-/* Whether a piece is a word by itself; of ordinary ones only those that stand in any text. */
+/* Return whether a piece is a whole word; of ordinary ones only those that occur in any text. */
 static bool is_piece(const spelling_tables *tables, const stretch *text, const run *piece) {
     if (piece->end - piece->start < 2) return false;
     return is_in_words(&tables->known, tables, text, piece) || find_among_ordinary(tables, text, piece) == EVERYDAY;

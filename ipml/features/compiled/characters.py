@@ -37,7 +37,7 @@ OWN_SHAPE, INVISIBLE, MARK, SIGN, IDEOGRAPH, TURNED, REVERSING, MISSING, BEGINS_
 ORNAMENT_SHIFT = 38  # first bit of the number of the ornamental script, from 1
 _N_ASPECTS = 6
 """Columns of a character's entry: itself with flags; the ASCII character that a letter of a living script looks like;
-the one that a sign or ideograph stands for in context; start (times 256) plus length, among the letters, of its
+the one that a sign or ideograph replaces in context; start (times 256) plus length, among the letters, of its
 lower-case reading, and of the sound of a Greek or Cyrillic letter; lower-case code with flags of disguised words."""
 
 EAST_ASIAN = "\u3040-\u30ff\u3400-\u9fff"

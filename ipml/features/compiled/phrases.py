@@ -151,7 +151,7 @@ class PhraseFinder:
     Parameters
     ----------
     sets : tuple of tuple of str
-        Phrases as people write them, not yet folded; a star at the end of one stands for any ending.
+        Phrases as people write them, not yet folded; a star at the end of one matches any ending.
 
     Attributes
     ----------

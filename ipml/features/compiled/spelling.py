@@ -1,6 +1,6 @@
 """Spelling in the engine: looks up the known word for an unknown one, and corrects texts.
 
-A word consists of the letters a to z and the signs * and #, which hide letters. An unknown word stands for a known
+A word consists of the letters a to z and the signs * and #, which hide letters. An unknown word means a known
 one that is one typing error away, sounds the same, or is the same without vowels. `ipml/engine/spelling` reads most
 texts once, since their words are known or ordinary. Only a text with signs or gaps that form a known word is
 rewritten: first the signs are read, then the gaps closed.
@@ -169,7 +169,7 @@ _find_known = bind("find_known")
 
 
 class KnownWords:
-    """Known words, and those among them that misspelt words may stand for (targets).
+    """Known words, and those among them that misspelt words may mean (targets).
 
     Words are ordered by (frequency, word), targets last; among several candidates the last wins. One table holds the
     targets under each of their keys: the word, the word with any letter hidden, its sound, and the word without
@@ -218,7 +218,7 @@ class KnownWords:
         self.words = Words(table.take(np.uint64), lines)
 
     def nearest(self, word: str) -> str | None:
-        """Return the known word that an unknown one most likely stands for; None if there is none."""
+        """Return the known word that an unknown one most likely means; None if there is none."""
         found = _find_known(self.words.prepared, word_letters(), _read_letters(word))
         return self.words.lines[found - 1 :].tobytes().split(b"\n", 1)[0].decode() if found else None
 
@@ -265,7 +265,7 @@ def _list_keys_beside() -> NDArray[np.uint8]:
 
 
 def _list_letters_of_signs() -> NDArray[np.uint8]:
-    """Return the letter that each byte stands for in a word with signs; 0 for bytes outside of words."""
+    """Return the letter that each byte replaces in a word with signs; 0 for bytes outside of words."""
     letters = np.zeros(128, dtype=np.uint8)
     read = {**{letter: letter for letter in range(ord("a"), ord("z") + 1)}, **_AS_LETTERS}
     letters[list(read)] = list(read.values())

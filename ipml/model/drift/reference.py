@@ -339,7 +339,7 @@ class DriftReference:
     columns : dict of str to ColumnReference
         "score" among them, where there was one.
     price_level : Mean or None
-        Of the logarithm of price over reference price; None without a model's reference prices.
+        Distribution of log(price / reference price); None without a model's reference prices.
     price_levels, prices : dict of str to Mean
         By currency, of the same logarithm and of that of the price; for currencies with enough sellers.
     """

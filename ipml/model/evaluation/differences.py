@@ -1,6 +1,6 @@
-"""Differences between two models, with intervals that allow for few sellers.
+"""Differences: compare two models, with intervals that allow for few sellers.
 
-Of two equal models, one is called clearly better in at most 5 of 100 comparisons, over all measures together:
+One of two equal models is called clearly better in at most 5 of 100 comparisons, over all measures together:
 
 - Resamples of few sellers vary too little, so an interval is stretched by Student's t for that many sellers
   (Hesterberg, 2015, doi:10.1080/00031305.2015.1089789, section 4.2). The sellers of counterfeits count, or those of

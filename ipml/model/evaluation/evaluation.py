@@ -323,7 +323,7 @@ class TestedListings:
 def write_tested(tested: TestedListings, path: Path) -> None:
     """Write truth and model scores of a test as Parquet, a row per listing and a column `score_1` … per repeat.
 
-    Of the listings, ids, moment, brand, label probabilities and values are kept.
+    Ids, moment, brand, label probabilities and values of the listings are kept.
     """
     kept = keep_scores(tested)
     scores = {f"{_SCORE}{number}": score for number, score in enumerate(kept.scores[MODEL], start=1)}

@@ -1,4 +1,4 @@
-"""Measures of a ranking, of its probabilities and of the value it catches, with an interval over sellers.
+"""Metrics: measures of a ranking, of its probabilities and of the value it catches, with an interval over sellers.
 
 A reviewer reads from the top of a list. The measures therefore give the share of counterfeits near the top, the share
 of all counterfeits found there, and the asking prices of those, added up in one currency. An interval holds the middle

@@ -194,7 +194,7 @@ class Slice:
         threshold that flags as many listings in all as there are counterfeits.
     is_below : bool
         Whether one of the latter two is clearly below the whole's: with its whole interval, over at least 10 sellers.
-        Of many slices, a few are below by chance.
+        A few of many slices are below by chance.
     """
 
     column: str

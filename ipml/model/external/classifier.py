@@ -61,7 +61,7 @@ class ExternalClassifier(Estimator):
         Folds over sellers for the calibration of a refitted estimator.
     seed : int, default=0
     trusted : str, default=""
-        What the estimator may need (`EstimatorSource.open`); never part of a model file.
+        Permissions that the estimator needs (`EstimatorSource.open`); never part of a model file.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
 """Source: the file or address of an external estimator, and its opening.
 
-A skops file is opened without permission if skops trusts all its types. Anything else needs permission by whoever loads
-it (`IPML_TRUSTED_MODELS`), never by the file:
+A skops file is opened without permission if skops trusts all its types. Anything else must be permitted by the caller
+(`IPML_TRUSTED_MODELS`), never by the file:
 
 - the name of a further type, such as `sklearn.tree._tree.Tree`;
 - `lightgbm` or `catboost`, whose readers of model files are native code not written for hostile files;
@@ -160,7 +160,7 @@ def _check_trusted(needed: Collection[str], allowed: Collection[str], where: Pat
             where,
             f"an estimator that needs {', '.join(missing)}",
             f"nothing beyond what {_SET} allows{because}",
-            f"If you trust whoever made it, set {_SET}={names}.",
+            f"If you trust its maker, set {_SET}={names}.",
         )
 
 

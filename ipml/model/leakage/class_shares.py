@@ -1,4 +1,4 @@
-"""Shares of counterfeit and of genuine listings that have a mark, with bounds that count sellers.
+"""Class shares: parts of counterfeit and of genuine listings that have a mark, with bounds that count sellers.
 
 A share is bounded as one of fewer, independent listings (Korn and Graubard, Survey Methodology 24, 1998): their number
 follows from the spread between sellers, and falls where that is known from few sellers.

@@ -1,4 +1,4 @@
-"""Predictions of the label from one column or several, for listings drawn at random and for unseen sellers."""
+"""Predictions: the label predicted from one column or several, for listings drawn at random and for unseen sellers."""
 
 from __future__ import annotations
 

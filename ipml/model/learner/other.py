@@ -1,4 +1,4 @@
-"""Learners of scikit-learn in the first stage, fitted on the same matrix and the same folds over sellers as ours.
+"""Other learners: those of scikit-learn in the first stage, fitted on the same matrix and folds over sellers.
 
 A linear one (`coef_`) becomes a `LinearLearner`: it scores, explains and is saved as ours. Any other one is explained
 by occlusion: each feature, or all n-grams of a text, contributes what the log-odds lose without it. Such contributions

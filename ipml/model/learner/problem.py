@@ -35,7 +35,7 @@ class TrainingProblem:
     only_raises : array of bool, shape (n_features,)
         Features whose coefficients may not be negative. N-grams may not be among them.
     seed : int
-        Of folds and draws, and of learners that take one.
+        Seed of folds, draws and learners.
     has_source_model : bool, default=False
         Whether the last feature is the log-odds of a source model.
     """

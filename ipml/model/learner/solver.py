@@ -7,7 +7,7 @@ It minimises
 where some coefficients have a least value, 0 or none; the intercept is not penalised. Each row has a share between 0
 and 1. The sums over rows of sign * cost * share * row, raised to their least value, are the coefficients. Rows are
 visited in an order drawn anew for each pass, and each visit sets the row's share to the best one given those of the
-others (Shalev-Shwartz and Zhang 2013; Yu, Huang and Lin 2011). What each row has left to gain sums to the duality gap,
+others (Shalev-Shwartz and Zhang 2013; Yu, Huang and Lin 2011). The possible gains of all rows sum to the duality gap,
 a bound on how far the objective lies above its least. A row with little to gain rests for some passes.
 
 The intercept is the multiplier of the dual's one constraint, that the signed costs * shares sum to 0. Within a pass it

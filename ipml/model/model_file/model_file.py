@@ -122,7 +122,7 @@ class ModelCard:
         Log-odds of the golden listings.
     extractors : mapping of str to str
         Classes of the user's own extractors, such as "mypackage.features:Mine", with the versions of their state;
-        whoever loads the model registers them.
+        the program that loads the model registers them.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -427,7 +427,7 @@ def load_model(
     allow_version_mismatch : bool, default=False
         Log other versions of Python or numpy instead of refusing them. The golden listings must still score the same.
     trusted : str, default=""
-        What an external estimator may need (`ipml.model.external.source`), between commas.
+        Permissions that an external estimator needs (`ipml.model.external.source`), between commas.
 
     Raises
     ------

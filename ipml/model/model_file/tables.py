@@ -231,7 +231,7 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "is_calibrated": _flag,
         "refit": _flag,
         "pos_label": _label,
-        "trusted": lambda value: value == "",  # it comes from whoever loads the model
+        "trusted": lambda value: value == "",  # it comes from the program that loads the model
         "n_folds": _COUNT,
         "seed": _COUNT,
         "classes_": lambda classes: isinstance(classes, np.ndarray) and classes.shape == (2,),
@@ -289,7 +289,7 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
     MissingFields: {"names_": _list(lambda name: name in FIELD_GROUPS), "offsets_": _array(None, None)},
     OtherLearner: {"estimator": lambda _: True, "columns": _array(None, dtype=np.int64, least=0)},
     OwnFeatures: {
-        "transformer": lambda _: True,  # registered by whoever loads, and trusted
+        "transformer": lambda _: True,  # registered by the program that loads, and trusted
         "transformer_": lambda _: True,
         "columns": _or_none(lambda columns: _text(columns) or _TEXTS(columns)),
         "group": _or_none(is_name),
@@ -331,7 +331,7 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
     },
     SellerPortfolios: dict.fromkeys(("_states", "_n_added", "_sorted"), lambda _: True),
 }
-"""What each attribute of an estimator may be."""
+"""Allowed values of each attribute of an estimator."""
 
 
 def _knows_own_ngrams(text: TextFeatures) -> bool:
@@ -416,4 +416,4 @@ _TOGETHER: Mapping[type, Mapping[str, Callable[[Any], bool]]] = {
     SellerPortfolios: {"states": _counts_sellers},
     HierarchicalCalibration: {"covariances": _is_of_one_calibration},
 }
-"""What must hold between the attributes of an estimator; each has passed its own rule."""
+"""Rules between the attributes of an estimator; each has passed its own rule."""

@@ -68,7 +68,7 @@ class ModelComparison:
     Attributes
     ----------
     counts : SliceCounts
-        Of the listings compared.
+        Counts of the listings compared.
     remarks : tuple of str
         Conditions of the comparison that a reader must know.
     """

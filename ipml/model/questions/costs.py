@@ -96,7 +96,7 @@ class CostCurve:
     Attributes
     ----------
     currency : str
-        Of all amounts where prices are known, else "".
+        Currency of all amounts if prices are known, else "".
     thresholds : array of shape (n_thresholds,)
         Falling; the first flags nothing.
     flagged : array of shape (n_thresholds,)

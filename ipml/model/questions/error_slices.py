@@ -59,7 +59,7 @@ class ErrorSlice:
     conditions : tuple of (str, str)
         Column and value, one or two.
     listings, sellers, wrong : int
-        Of its class on the half that was not searched; `wrong` counts the errors.
+        Listings of its class on the half that was not searched; `wrong` counts the errors.
     rate, elsewhere, excess : Estimate
         Error rate here, among all others of the class, and the difference; the interval of the latter is widened for
         the number of slices.

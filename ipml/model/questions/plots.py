@@ -1,4 +1,4 @@
-"""Charts of the answers to a data scientist's daily questions, one function per question.
+"""Plots: charts of the answers to a data scientist's daily questions, one function per question.
 
 A notebook shows a chart that a cell returns; `save_plot` writes it as SVG. Texts of sellers are drawn as they are shown
 elsewhere: invisible letters by their code points.

@@ -1,4 +1,4 @@
-"""Facts of a report on a model, before they are written as a page.
+"""Facts: the content of a report on a model, before it is written as a page.
 
 Three sentences matter most: how good, against which baseline, and where weak. Beside them are the counterfeits, and
 their value, among the first listings that reviewers read; and the most misjudged listings with the model's reasons,

@@ -262,7 +262,7 @@ def score_unseen(
         for name, column in clean.items():
             scores.setdefault(name, []).append(column[tested])
     kept = add_values(listings.iloc[tested].reset_index(drop=True), brands["rates"], brands["base_currency"])
-    if experiment.data.truth and "label_probability" in kept:  # all are tested, so that none stands for others
+    if experiment.data.truth and "label_probability" in kept:  # all are tested, so that none represents others
         kept["label_probability"] = np.nan
     return TestedListings(kept, known, scores, {name: column[tested] for name, column in attacked.items()})
 

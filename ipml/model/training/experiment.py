@@ -370,7 +370,7 @@ _TRUTH_FIELDS = tuple(
 def read_training_listings(experiment: Experiment) -> pd.DataFrame:
     """Return the listings of an experiment with history from events and labels of reviewers.
 
-    History counts all listings, also those in files of labels, as scoring with these events does. Of several rows with
+    History counts all listings, also those in files of labels, as does scoring with these events. If several rows have
     one id and moment, the label that became known last counts; without moments, that of the later file. Rows without a
     label remove none; a label of weight 0 is neither learnt from nor tested. A missing vector is taken from another row
     of the listing and moment, since labels from the queue have none.

@@ -39,7 +39,7 @@ class Proposal:
 class Search:
     """A study of one space on one experiment, and the values left to try.
 
-    `name` stands for all that results depend on besides the values: studies of one name share results, whatever their
+    `name` identifies all that results depend on besides the values: studies of one name share results, whatever their
     space. `is_new` deletes what the file holds of it.
 
     Raises

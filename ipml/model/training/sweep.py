@@ -344,7 +344,7 @@ def _open_workers(jobs: int, material: _Material) -> Iterator[Submit]:
     try:
         yield lambda trial: pool.submit(_try_one, trial, material)
     except BrokenProcessPool as error:
-        remedy = "What was tried is kept. Go on with fewer --jobs."
+        remedy = "Finished trials are kept. Continue with fewer --jobs."
         raise Failed("sweep", "a process ended, perhaps for lack of memory", remedy) from error
     finally:
         pool.shutdown(kill_workers=True)

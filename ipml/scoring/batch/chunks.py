@@ -162,7 +162,7 @@ def _gather_problems(
     problems = []
     for line in lines:
         problem = Problem(line["row"], line["column"], line["value"], line["expected"])
-        # Of a row that comes twice in this chunk, the first was in an earlier one already.
+        # If a row comes twice in this chunk, the first was in an earlier one already.
         first_row = moved.get(line["first_row"])
         problems.append(problem if first_row is None else make_repeat(problem.row, problem.value, first_row))
     problems += map(make_repeat, again, _read_ids(stem, again), first)

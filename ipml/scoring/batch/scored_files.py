@@ -48,7 +48,7 @@ _CHUNK_ROWS = 20_000
 
 _Score = Annotated[float, Field(ge=0, le=1)]
 _Sum = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-# What stands in each column, and the JSON of an empty cell where it is JSON.
+# Content of each column, and the JSON of an empty cell in columns of JSON.
 _CELLS: dict[str, tuple[TypeAdapter[Any], str]] = {
     "score": (TypeAdapter(_Score | None), ""),
     "score_low": (TypeAdapter(_Score | None), ""),
@@ -241,7 +241,7 @@ def check_folder(target: Path) -> None:
 
 
 def read_summary(target: Path) -> dict[str, Any]:
-    """Return what a folder says of itself; nothing where it is none that `ipml score` has finished."""
+    """Return the description of a folder that `ipml score` has finished; empty for any other."""
     try:
         found = json.loads((target / SUCCESS).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -182,7 +182,7 @@ def _attempt(do: Callable[[BatchJob, Task], Record], job: BatchJob, task: Task) 
         raise Failed(
             _name_rows(task),
             f"could not be scored, {type(error).__name__}: {first_line(error)}",
-            "What is finished is stored; with --jobs 1 one sees where it fails.",
+            "Finished parts are stored; --jobs 1 shows where it fails.",
         ) from None
 
 

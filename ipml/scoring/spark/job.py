@@ -285,7 +285,7 @@ def score_on_spark(
         _check_columns(rows, reading)
         shipped = ship_model(active, model, portfolios)
         raw = [read_source(active, path) for path in of_sellers]
-        # Of one file the moments of events may be texts, and of another moments: they are joined in canonical form.
+        # Moments of events may be texts in one file and moments in another: they are joined in canonical form.
         checked = [read_events(*file, str(path)) for file, path in zip(raw, of_sellers, strict=True)]
         known = reduce(lambda some, more: some.unionByName(more), checked) if checked else None
         groups = seller_groups or (count_groups(rows, [some for some, _ in raw]) if raw else 1)

@@ -38,7 +38,7 @@ class ShippedModel:
     archive : str
         Name under which Spark unpacks the model folder on each machine.
     manifest : str
-        SHA-256 of the model's manifest, which stands for every byte of it.
+        SHA-256 of the model's manifest, which covers every byte of it.
     version : str
         As every score carries it.
     most_width : float or None

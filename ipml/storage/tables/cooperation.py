@@ -145,7 +145,7 @@ notice_items = Table(
     Column(
         "location", Text, nullable=False, doc="encrypted by the seller's key once known, till then by the notifier's"
     ),
-    Column("pseudonym", Text, index=True, doc="of the seller; empty while nobody knows the listing"),
+    Column("pseudonym", Text, index=True, doc="of the seller; empty while the listing is unknown"),
     Column("case_id", Identity, ForeignKey("cases.case_id"), index=True),
     Column("state", Text, nullable=False),
     Column("repeats", Identity, ForeignKey("notice_items.item_id"), doc="the notifier's earlier item on the same"),

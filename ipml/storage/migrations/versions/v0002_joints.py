@@ -9,7 +9,7 @@ compatible_from = "0001"
 
 integer = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 real: sa.types.TypeEngine[float] = sa.Double().with_variant(sa.REAL(), "sqlite")
-# Of rows that go with a case, a decision or a seller.
+# Indexes for rows deleted with a case, a decision or a seller.
 KEYED = (
     ("bands", "case_id"),
     ("second_reviews", "decision_id"),
