@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,10 @@ def make_examples() -> Messages:
         _prepare(Path(name), url)
         engine = open_database(url)
         try:
+            lead = _log_in(engine, "lea")
+            _post(lead, "/documents/1", accepted="true")
             _decide(engine)
-            _follow(Path(name), url)
+            _follow(lead, Path(name), url)
             return _read(engine)
         finally:
             engine.dispose()
@@ -125,34 +128,44 @@ def _prepare(folder: Path, url: str) -> None:
     for name, role in (("lea", "lead"), ("ana", "reviewer")):
         _run(url, "admin", "user", "add", name, "--role", role, "--password-stdin", given=f"{_PASSWORD}\n")
     _run(url, "cooperate", "notice", "import", str(notice))
-    _run(url, "cooperate", "notifier", "document", "accept", "1", "--by", "lea")
+
+
+def _log_in(engine: Engine, name: str) -> TestClient:
+    """Return a browser in which a user is logged in to the web console."""
+    client = TestClient(make_app(engine, Settings()), follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
+    client.post("/login", data={"name": name, "password": _PASSWORD})
+    return client
+
+
+def _post(client: TestClient, path: str, **fields: str) -> str:
+    """Send a form of the console; return the address that it leads to."""
+    answer = client.post(path, data=fields)
+    if answer.status_code != HTTPStatus.SEE_OTHER:
+        raise RuntimeError(f"{path}: {answer.text}")
+    return answer.headers["location"]
 
 
 def _decide(engine: Engine) -> None:
     """Let a reviewer find each listing counterfeit on the web console."""
-    client = TestClient(make_app(engine, Settings()), follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
-    client.post("/login", data={"name": "ana", "password": _PASSWORD})
-    place = client.post("/next").headers["location"]
+    client = _log_in(engine, "ana")
+    place = _post(client, "/next")
     while case := re.match(r"/cases/(\d+)", place):
         fields = dict(re.findall(r'name="(token|until)" value="([^"]*)"', client.get(place).text))
         fields |= {"choice": "counterfeit/declared_replica", "key": f"{int(case[1]):032x}"}
-        answer = client.post(f"{case[0]}/decide", data=fields)
-        if answer.status_code != 303:
-            raise RuntimeError(f"{case[0]} could not be decided: {answer.text}")
-        place = answer.headers["location"]
+        place = _post(client, f"{case[0]}/decide", **fields)
 
 
-def _follow(folder: Path, url: str) -> None:
+def _follow(lead: TestClient, folder: Path, url: str) -> None:
     """Let the seller appeal, a lead grant it, and a lead answer misuse of notices."""
     _run(url, "outbox", "deliver", "--out", str(folder / "delivered.jsonl"))  # so that an outcome has to be corrected
     letter = folder / "letter.txt"
     letter.write_text("I bought these goods from the brand itself; the invoice is attached.", "utf-8")
     appeal = ("--seller", "harbour-outlet", "--text", str(letter))
     _run(url, "enforce", "appeal", "file", "measure:1", *appeal)
-    _run(url, "enforce", "appeal", "decide", "1", "granted", "--why", "The invoice is genuine.", "--by", "lea")
+    _post(lead, "/appeals/1/decide", outcome="granted", why="The invoice is genuine.")
     _run(url, "enforce", "appeal", "file", "measure:2", *appeal, "--kind", "counter-notice", "--profile", "us")
     for step in ("warn", "suspend", "lift"):
-        _run(url, "cooperate", "notifier", step, _NOTIFIER, "--why", "Notices of genuine goods.", "--by", "lea")
+        _post(lead, "/notifiers/1/step", kind=step, why="Notices of genuine goods.")
 
 
 def _read(engine: Engine) -> Messages:

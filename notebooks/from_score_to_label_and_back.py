@@ -23,6 +23,7 @@ FILE = None  # a file of your own: its full path, or its name in the folder IPML
 COLUMNS = None  # which of its columns are which: a bundled map such as "ozon-ecup", or the full path of a file
 
 # %%
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -337,14 +338,8 @@ for where, of_part in compared.items():
         print(f"{where}, {name}: {change}, {row.verdict.replace('B', 'it is')}")
 
 # %%
-alone = compare_scores(
-    y,
-    [scores["with the decisions"]],
-    [scores["… and labels read again"]],
-    sellers,
-    names=("with the decisions", "and labels read again"),
-)
-print(alone.table())
+alone = compare_scores(y, [scores["with the decisions"]], [scores["… and labels read again"]], sellers)
+print(replace(alone, name_a="with the decisions", name_b="and labels read again").table())
 
 # %% [markdown]
 # An interval that holds zero says that the test cannot tell, not that there is no gain. Labels read again are few
