@@ -238,9 +238,9 @@ def test_a_network_without_counterfeits_is_nobodys_business(market, rules, tmp_p
 
 
 def test_the_police_referral_holds_what_is_kept(build, market, rules):
-    """While it is open, those found out cannot be erased, whatever becomes of other holds; dropped, it holds nothing.
+    """While it is open, its sellers cannot be erased, even if other holds end; dropped, it holds nothing.
 
-    Whoever opens it again, or makes arrests, finds them held anew, for as long as the first day.
+    Opened again, or with arrests, it holds them anew, for as long as on the first day.
     """
     with reading(market.engine) as connection:
         known = [one for one in market.people if find_pseudonym(connection, one)]
