@@ -28,10 +28,11 @@ from ipml.enforcement.appeals.letters import pass_on, write_seller
 from ipml.enforcement.appeals.remedies import Restricted, find_restricted
 from ipml.enforcement.deadlines.deadlines import (
     Deadline,
+    DeadlineStart,
     DeadlineState,
     find_deadlines,
     open_deadline,
-    start_deadline,
+    start_deadlines,
     stop,
 )
 from ipml.enforcement.deadlines.terms import Kind, TermsProfile
@@ -254,6 +255,6 @@ def _start(connection: Connection, appeal: Appeal, profile: TermsProfile, now: d
     """Start the first deadline; one for a rights holder not yet reached waits for the delivery."""
     stage = "holder" if appeal.state is AppealState.WITH_HOLDER else "decision"
     if profile.stage(stage).starts == "filed":
-        start_deadline(connection, appeal.name, stage, profile, now, _SELLER, now)
+        start_deadlines(connection, [DeadlineStart(appeal.name, stage, profile, now)], _SELLER, now)
     else:
-        open_deadline(connection, appeal.name, stage, profile, _SELLER, now)
+        open_deadline(connection, DeadlineStart(appeal.name, stage, profile), _SELLER, now)

@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Engine, Row, and_, bindparam, or_, select, update
 
-from ipml.enforcement.deadlines.terms import Length, TermEnd, TermsProfile
+from ipml.enforcement.deadlines.terms import Length, TermsProfile
 from ipml.errors import IllegalStep
 from ipml.kit.canonical_json import canonical_json
 from ipml.kit.moments import write_moment
@@ -128,12 +128,12 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class DeadlineStart:
-    """A deadline to start, counted from the event at `since`."""
+    """A deadline to create; it counts from the event at `since`, or waits for it if that is None."""
 
     subject: str
     stage: str
     profile: TermsProfile
-    since: datetime
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,16 +147,21 @@ class RecordedEvent:
     payload: dict[str, Any]
 
 
-def open_deadline(
-    connection: Connection, subject: str, stage: str, profile: TermsProfile, by: str, at: datetime
-) -> Deadline:
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An event to record, with its actor and time."""
+
+    event: DeadlineEvent
+    by: str
+    at: datetime
+
+
+def open_deadline(connection: Connection, start: DeadlineStart, by: str, at: datetime) -> Deadline:
     """Create a deadline that waits for its event; `begin` starts it."""
-    state = next_state(f"deadline of {subject}", None, DeadlineEvent.OPENED)
-    waiting = Deadline(0, subject, stage, profile.name, state)
-    (number,) = append_rows(connection, deadlines, [_fields_of(waiting)])
-    deadline = replace(waiting, deadline_id=number)
-    _record(connection, [deadline], DeadlineEvent.OPENED, by, at, [_opening(deadline)])
-    audit.append(connection, by, "deadline opened", deadline.name, {"for": subject, "stage": stage}, at=at)
+    (deadline,) = _store(connection, [_open(start)])
+    _record_opening(connection, [deadline], by, at)
+    content: dict[str, audit.Value] = {"for": deadline.subject, "stage": deadline.stage}
+    audit.append(connection, by, "deadline opened", deadline.name, content, at=at)
     return deadline
 
 
@@ -164,76 +169,79 @@ def begin(
     connection: Connection, deadline: Deadline, profile: TermsProfile, since: datetime, by: str, at: datetime
 ) -> Deadline:
     """Start a waiting deadline from an event at `since`."""
-    return _schedule(connection, replace(deadline, since=since), profile, DeadlineEvent.BEGAN, by, at)
-
-
-def start_deadline(
-    connection: Connection, subject: str, stage: str, profile: TermsProfile, since: datetime, by: str, at: datetime
-) -> Deadline:
-    """Create a deadline and start it at once."""
-    return start_deadlines(connection, [DeadlineStart(subject, stage, profile, since)], by, at)[0]
+    return _schedule(connection, replace(deadline, since=since), profile, _Entry(DeadlineEvent.BEGAN, by, at))
 
 
 def start_deadlines(connection: Connection, starts: Sequence[DeadlineStart], by: str, at: datetime) -> list[Deadline]:
     """Create and start deadlines, with the same few queries for any number."""
     if not starts:
         return []
-    opened = [next_state(f"deadline of {one.subject}", None, DeadlineEvent.OPENED) for one in starts]
-    reckoned = [
-        _compute_due_times(Deadline(0, one.subject, one.stage, one.profile.name, state, one.since), one.profile, at)
-        for one, state in zip(starts, opened, strict=True)
-    ]
-    payloads = [payload for _, payload in reckoned]
+    scheduled = [_compute_due_times(_open(start), start.profile, at) for start in starts]
     began = DeadlineEvent.BEGAN
-    running = [replace(one, state=next_state(one.name, one.state, began)) for one, _ in reckoned]
-    numbers = append_rows(connection, deadlines, [_fields_of(deadline) for deadline in running])
-    begun = [replace(deadline, deadline_id=number) for deadline, number in zip(running, numbers, strict=True)]
-    _record(connection, begun, DeadlineEvent.OPENED, by, at, [_opening(one) for one in begun])
-    _record_and_note(connection, begun, began, by, at, payloads)
+    running = [replace(one, state=next_state(one.name, one.state, began)) for one, _ in scheduled]
+    begun = _store(connection, running)
+    _record_opening(connection, begun, by, at)
+    _record_and_note(connection, begun, _Entry(began, by, at), [payload for _, payload in scheduled])
     return begun
+
+
+def _open(start: DeadlineStart) -> Deadline:
+    """Return a deadline in its first state, without a number yet."""
+    state = next_state(f"deadline of {start.subject}", None, DeadlineEvent.OPENED)
+    return Deadline(0, start.subject, start.stage, start.profile.name, state, start.since)
+
+
+def _store(connection: Connection, new: Sequence[Deadline]) -> list[Deadline]:
+    """Store deadlines, and return them with their numbers."""
+    numbers = append_rows(connection, deadlines, [_fields_of(deadline) for deadline in new])
+    return [replace(deadline, deadline_id=number) for deadline, number in zip(new, numbers, strict=True)]
+
+
+def _record_opening(connection: Connection, opened: Sequence[Deadline], by: str, at: datetime) -> None:
+    payloads: list[Mapping[str, audit.Value]] = [{"stage": one.stage, "profile": one.profile} for one in opened]
+    _record(connection, opened, _Entry(DeadlineEvent.OPENED, by, at), payloads)
 
 
 def pause(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
     """Pause a term until `resume`."""
-    return _change(connection, replace(deadline, paused_at=at, marked_at=None), DeadlineEvent.PAUSED, by, at)
+    paused = replace(deadline, paused_at=at, marked_at=None)
+    return _change(connection, paused, _Entry(DeadlineEvent.PAUSED, by, at))
 
 
 def resume(connection: Connection, deadline: Deadline, profile: TermsProfile, by: str, at: datetime) -> Deadline:
     """Resume a term; it ends later by the days of the pause, never earlier than before."""
     paused_at = deadline.paused_at or at
     longer_by = deadline.longer_by + _paused_days(profile, _length(deadline, profile), paused_at, at)
-    return _schedule(
-        connection, replace(deadline, paused_at=None, longer_by=longer_by), profile, DeadlineEvent.RESUMED, by, at
-    )
+    resumed = replace(deadline, paused_at=None, longer_by=longer_by)
+    return _schedule(connection, resumed, profile, _Entry(DeadlineEvent.RESUMED, by, at))
 
 
 def extend(connection: Connection, deadline: Deadline, profile: TermsProfile, by: str, at: datetime) -> Deadline:
     """Extend a term once to the longer one of the profile; raise IllegalStep if there is none."""
     if deadline.is_extended or profile.stage(deadline.stage).longer is None:
         raise IllegalStep(deadline.name, deadline.state, DeadlineEvent.EXTENDED)
-    return _schedule(
-        connection, replace(deadline, is_extended=True, marked_at=None), profile, DeadlineEvent.EXTENDED, by, at
-    )
+    extended = replace(deadline, is_extended=True, marked_at=None)
+    return _schedule(connection, extended, profile, _Entry(DeadlineEvent.EXTENDED, by, at))
 
 
 def stop(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
     """End a deadline because the awaited act has occurred."""
-    return _change(connection, replace(deadline, marked_at=None), DeadlineEvent.STOPPED, by, at)
+    return _change(connection, replace(deadline, marked_at=None), _Entry(DeadlineEvent.STOPPED, by, at))
 
 
 def mark(connection: Connection, some: Sequence[Deadline], by: str, at: datetime) -> None:
     """Note a reading of the clock past the terms."""
-    _change_all(connection, [replace(one, marked_at=at) for one in some], DeadlineEvent.MARKED, by, at)
+    _change_all(connection, [replace(one, marked_at=at) for one in some], _Entry(DeadlineEvent.MARKED, by, at))
 
 
 def _unmark(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
     """Remove a mark: a later reading was earlier, so one of the two was wrong."""
-    return _change(connection, replace(deadline, marked_at=None), DeadlineEvent.UNMARKED, by, at)
+    return _change(connection, replace(deadline, marked_at=None), _Entry(DeadlineEvent.UNMARKED, by, at))
 
 
 def expire(connection: Connection, some: Sequence[Deadline], by: str, at: datetime) -> None:
     """Record the expiry of terms, which are over from now on."""
-    _change_all(connection, some, DeadlineEvent.EXPIRED, by, at)
+    _change_all(connection, some, _Entry(DeadlineEvent.EXPIRED, by, at))
 
 
 def find_deadlines(connection: Connection, subject: str, *, lock: bool = False) -> dict[str, Deadline]:
@@ -272,15 +280,9 @@ def make_deadline(row: Row[Any]) -> Deadline:
     return Deadline(**row._asdict() | {"state": DeadlineState(row.state)})
 
 
-def _opening(deadline: Deadline) -> dict[str, audit.Value]:
-    return {"stage": deadline.stage, "profile": deadline.profile}
-
-
-def _schedule(
-    connection: Connection, deadline: Deadline, profile: TermsProfile, event: DeadlineEvent, by: str, at: datetime
-) -> Deadline:
-    scheduled, payload = _compute_due_times(deadline, profile, at)
-    return _change(connection, scheduled, event, by, at, payload)
+def _schedule(connection: Connection, deadline: Deadline, profile: TermsProfile, entry: _Entry) -> Deadline:
+    scheduled, payload = _compute_due_times(deadline, profile, entry.at)
+    return _change_all(connection, [scheduled], entry, [payload])[0]
 
 
 def _compute_due_times(
@@ -289,7 +291,7 @@ def _compute_due_times(
     """Return a deadline with its due times, and their record."""
     since = deadline.since or at
     stage = profile.stage(deadline.stage)
-    end = _end_of(deadline, profile, since)
+    end = profile.find_end(_length(deadline, profile), since, deadline.longer_by)
     latest_at = profile.find_end(stage.latest, since, deadline.longer_by).ends_at if stage.latest else None
     due_at = max(end.ends_at, deadline.due_at or end.ends_at)
     scheduled = replace(deadline, due_at=due_at, latest_at=latest_at, is_provisional=end.is_provisional)
@@ -300,10 +302,6 @@ def _compute_due_times(
         "is_provisional": end.is_provisional,
     }
     return scheduled, payload
-
-
-def _end_of(deadline: Deadline, profile: TermsProfile, since: datetime) -> TermEnd:
-    return profile.find_end(_length(deadline, profile), since, deadline.longer_by)
 
 
 def _length(deadline: Deadline, profile: TermsProfile) -> Length:
@@ -319,63 +317,45 @@ def _paused_days(profile: TermsProfile, length: Length, paused_at: datetime, res
     return counting.calendar.count_working_days(first, last) if length.working_days else max(0, (last - first).days)
 
 
-def _change(
-    connection: Connection,
-    deadline: Deadline,
-    event: DeadlineEvent,
-    by: str,
-    at: datetime,
-    payload: Mapping[str, audit.Value] | None = None,
-) -> Deadline:
-    return _change_all(connection, [deadline], event, by, at, [payload or {}])[0]
+def _change(connection: Connection, deadline: Deadline, entry: _Entry) -> Deadline:
+    return _change_all(connection, [deadline], entry)[0]
 
 
 def _change_all(
     connection: Connection,
     some: Sequence[Deadline],
-    event: DeadlineEvent,
-    by: str,
-    at: datetime,
+    entry: _Entry,
     payloads: Sequence[Mapping[str, audit.Value]] = (),
 ) -> list[Deadline]:
-    changed = [replace(deadline, state=next_state(deadline.name, deadline.state, event)) for deadline in some]
+    changed = [replace(deadline, state=next_state(deadline.name, deadline.state, entry.event)) for deadline in some]
     if changed:
         rows = [{f"new_{name}": value for name, value in _fields_of(one).items()} for one in changed]
         values: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in _fields_of(changed[0])}
         query = update(deadlines).where(deadlines.c.deadline_id == bindparam("which")).values(values)
         connection.execute(query, [row | {"which": one.deadline_id} for row, one in zip(rows, changed, strict=True)])
-        _record_and_note(connection, changed, event, by, at, payloads or [{}] * len(changed))
+        _record_and_note(connection, changed, entry, payloads or [{}] * len(changed))
     return changed
 
 
 def _record_and_note(
-    connection: Connection,
-    some: Sequence[Deadline],
-    event: DeadlineEvent,
-    by: str,
-    at: datetime,
-    payloads: Sequence[Mapping[str, audit.Value]],
+    connection: Connection, some: Sequence[Deadline], entry: _Entry, payloads: Sequence[Mapping[str, audit.Value]]
 ) -> None:
     """Append one event for several deadlines, and note it in the audit trail."""
-    sequences = _record(connection, some, event, by, at, payloads)
+    sequences = _record(connection, some, entry, payloads)
     noted: list[tuple[str, dict[str, audit.Value]]] = [
         (one.name, {"sequence": sequence, "for": one.subject, "stage": one.stage, **payload})
         for one, sequence, payload in zip(some, sequences, payloads, strict=True)
     ]
-    audit.append_all(connection, by, f"deadline {event}", noted, at=at)
+    audit.append_all(connection, entry.by, f"deadline {entry.event}", noted, at=entry.at)
 
 
 def _record(
-    connection: Connection,
-    some: Sequence[Deadline],
-    event: DeadlineEvent,
-    by: str,
-    at: datetime,
-    payloads: Sequence[Mapping[str, audit.Value]],
+    connection: Connection, some: Sequence[Deadline], entry: _Entry, payloads: Sequence[Mapping[str, audit.Value]]
 ) -> list[int]:
     """Append one event for several deadlines; return their sequence numbers."""
+    same = {"kind": entry.event, "at": entry.at, "by": entry.by}
     rows = [
-        {"deadline_id": one.deadline_id, "kind": event, "at": at, "by": by, "payload": canonical_json(payload)}
+        {"deadline_id": one.deadline_id, **same, "payload": canonical_json(payload)}
         for one, payload in zip(some, payloads, strict=True)
     ]
     return append_rows(connection, deadline_events, rows)
@@ -392,8 +372,6 @@ _AT_ONCE = 500  # looked for in one query
 _log = logging.getLogger(__name__)
 
 Follow = Callable[[Connection, Deadline, datetime], None]
-
-
 IsFollowed = Callable[[Deadline], bool]
 
 

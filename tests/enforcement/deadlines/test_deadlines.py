@@ -16,6 +16,7 @@ from support.databases import empty_tables, on_both
 from support.transactions import act
 
 from ipml.enforcement.deadlines import deadlines, terms
+from ipml.enforcement.deadlines.deadlines import DeadlineStart
 from ipml.enforcement.deadlines.terms import Length, TermCounting, find_end, find_zone, load_calendar, load_profile
 from ipml.errors import IllegalStep, UnusableSetting
 from ipml.storage.audit_trail.audit import verify
@@ -30,6 +31,10 @@ CHINA = load_profile("china")
 FAULTS = st.sampled_from([timedelta(), timedelta(), timedelta(hours=-1), timedelta(hours=1), timedelta(days=1)])
 STEPS = {"pause": deadlines.pause, "stop": deadlines.stop, "resume": deadlines.resume, "extend": deadlines.extend}
 STEPS |= {"begin": deadlines.begin}
+
+
+def _start(connection, subject, at):
+    return deadlines.start_deadlines(connection, [DeadlineStart(subject, "holder", CHINA, at)], "ana", at)[0]
 
 
 def test_the_table_leads_to_ends_and_nowhere_else():
@@ -80,9 +85,9 @@ class Deadlines(RuleBasedStateMachine):
         subject = f"appeal:{len(self.subjects) + 1}"
         with writing(self.engine) as connection:
             if starts:
-                deadlines.start_deadline(connection, subject, "holder", CHINA, self.read, "ana", self.read)
+                _start(connection, subject, self.read)
             else:
-                deadlines.open_deadline(connection, subject, "holder", CHINA, "ana", self.read)
+                deadlines.open_deadline(connection, DeadlineStart(subject, "holder", CHINA), "ana", self.read)
         self.subjects.append(subject)
 
     @rule(number=st.integers(0, 3), name=st.sampled_from(sorted(STEPS)))
@@ -156,8 +161,7 @@ def test_no_illegal_step_and_no_term_lost(engine):
 
 def test_only_two_readings_far_enough_apart_end_a_term(engine):
     """A reading marks a term that is over, an earlier one withdraws the mark, and one long after lets it expire."""
-    options = ("appeal:1", "holder", CHINA, NOON, "ana", NOON)
-    due_at = act(engine, deadlines.start_deadline, *options).due_at
+    due_at = act(engine, _start, "appeal:1", NOON).due_at
     second, states = timedelta(seconds=1), []
     for later in (-second, timedelta(days=1), -second, timedelta(), CONFIRM - second, CONFIRM):
         deadlines.run_deadlines(engine, due_at + later, CONFIRM, lambda *_: None)
@@ -170,12 +174,12 @@ def test_a_pause_moves_the_end_by_as_many_days(engine):
     """From Monday to Thursday, fifteen days become eighteen; by a clock that went back nothing changes."""
     with writing(engine) as connection:
         monday = datetime(2025, 3, 3, 2, tzinfo=UTC)
-        deadline = deadlines.start_deadline(connection, "appeal:1", "holder", CHINA, monday, "ana", monday)
+        deadline = _start(connection, "appeal:1", monday)
         deadline = deadlines.pause(connection, deadline, "lea", monday)
         deadline = deadlines.resume(connection, deadline, CHINA, "lea", monday + timedelta(days=3, hours=2))
     assert deadline.due_at == datetime(2025, 3, 21, 16, tzinfo=UTC)
     with writing(engine) as connection:
-        deadline = deadlines.start_deadline(connection, "appeal:2", "holder", CHINA, NOON, "ana", NOON)
+        deadline = _start(connection, "appeal:2", NOON)
         paused = deadlines.pause(connection, deadline, "lea", NOON)
         resumed = deadlines.resume(connection, paused, CHINA, "lea", NOON - timedelta(hours=30))
     assert resumed.due_at == deadline.due_at
@@ -185,16 +189,14 @@ def test_clocks_started_together_are_as_clocks_started_one_after_another(engine)
     """The same terms, events and rows of the audit trail, in the same order for each deadline."""
     names = [f"measure:{number}" for number in range(3)]
     with writing(engine) as connection:
-        alone = [
-            deadlines.start_deadline(connection, name, "complaint window", CHINA, NOON, "ipml", NOON) for name in names
-        ]
-        starts = [deadlines.DeadlineStart(f"penalty:{number}", "complaint window", CHINA, NOON) for number in range(3)]
-        together = deadlines.start_deadlines(connection, starts, "ipml", NOON)
+        alone = [_start(connection, name, NOON) for name in names]
+        starts = [DeadlineStart(f"penalty:{number}", "holder", CHINA, NOON) for number in range(3)]
+        together = deadlines.start_deadlines(connection, starts, "ana", NOON)
     with reading(engine) as connection:
         for one, other in zip(alone, together, strict=True):
             same = {"deadline_id": one.deadline_id, "subject": one.subject}
             assert replace(other, **same) == one
-            assert deadlines.find_deadlines(connection, other.subject) == {"complaint window": other}
+            assert deadlines.find_deadlines(connection, other.subject) == {"holder": other}
             happened, before = (
                 [(event.kind, event.at, event.payload) for event in deadlines.list_events(connection, deadline)]
                 for deadline in (other, one)
