@@ -30,11 +30,12 @@ from sqlalchemy import select
 
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.automation.guarantees import (
+    GuaranteeData,
     GuaranteeEvent,
     GuaranteeRecord,
     assess_guarantee,
+    assess_guarantees,
     list_guarantee_events,
-    read_standings,
 )
 from ipml.enforcement.automation.sample import SampledCase
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy, load_enforcement_policy
@@ -173,7 +174,7 @@ def bring(plan: Plan, drift: int, day: datetime, truth: Truth, rng: np.random.Ge
 def look_at_sample(people: SimulatedStaff, looked_at: set[int], now: datetime, rng: np.random.Generator) -> None:
     """Let the lead look once at each drawn case that speaks against a promise, and decide anew what is counterfeit."""
     with reading(people.engine) as connection:
-        standings = read_standings(connection, people.policy, now=now)
+        standings = assess_guarantees(connection, people.policy.automatic, now)
         against = {case_id for one in standings for case_id in one.count.against} - looked_at
         last = [list_decisions(connection, case_id)[-1] for case_id in sorted(against)]
     looked_at |= against
@@ -194,7 +195,8 @@ def simulate_quickly(plan: Plan, seed: int) -> Outcome:
         record, drawn, backlog = GuaranteeRecord(brand.name), [], []
         for number in range(int(plan.months * MONTH / DAY)):
             now = START + number * DAY
-            standing = assess_guarantee(rules, record, [known_at(one, now) for one in recent(drawn, now)], "m1", now)
+            data = GuaranteeData("m1", [known_at(one, now) for one in recent(drawn, now)])
+            standing = assess_guarantee(rules, record, data, now)
             events += follow(record, standing, now)
             arrived = is_genuine(plan, brand, drift, now, rng.poisson(brand.a_day), rng)
             lots = rng.random(len(arrived))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine, select
 
 from ipml.enforcement.automation.automatic_decisions import Acted, act
-from ipml.enforcement.automation.guarantees import read_standings
+from ipml.enforcement.automation.guarantees import assess_guarantees
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.group_decisions import MOST_CASES
@@ -79,7 +79,7 @@ class Market:
 
     def standing(self):
         """Return how the promise of the brand stands."""
-        return ask(self.engine, read_standings, self.policy, now=self.now)[0]
+        return ask(self.engine, assess_guarantees, self.policy.automatic, self.now)[0]
 
     def read_decisions(self):
         """Return what the policy decided."""

@@ -159,12 +159,12 @@ def status(database: Database = None) -> None:
 
     Example: ipml enforce automatic status
     """
-    from ipml.enforcement.automation.guarantees import read_standings
+    from ipml.enforcement.automation.guarantees import assess_guarantees
     from ipml.enforcement.policy import load_enforcement_policy
 
     policy = load_enforcement_policy()
     with reading_from(database) as connection:
-        standings = read_standings(connection, policy)
+        standings = assess_guarantees(connection, policy.automatic, datetime.now(UTC))
     on = "on" if policy.automatic.is_on else "off: nothing is done"
     typer.echo(f"Policy {policy.digest[:12]}, automatic action {on}.")
     head = ("brand", "from score", "reviewed", "errors", "waiting", "precision at least", "promised", "in force")
@@ -192,11 +192,13 @@ def withdraw(brand: Brand = None, why: Reason = "", *, user: ActingUser) -> None
 
     Example: ipml enforce automatic withdraw Acme --why "Parallel imports since Monday"
     """
+    from ipml.enforcement.automation.guarantees import GuaranteeOrder
     from ipml.enforcement.automation.guarantees import withdraw as withdraw_guarantee
     from ipml.enforcement.policy import load_enforcement_policy
 
     with user.acting(Action.CHANGE_AUTOMATION) as (connection, name):
-        withdraw_guarantee(connection, load_enforcement_policy(), brand, name, why)
+        order = GuaranteeOrder(brand, name, why)
+        withdraw_guarantee(connection, load_enforcement_policy(), order, datetime.now(UTC))
     typer.echo(f"Nothing more is done without review to {brand or 'any brand'}.")
 
 
@@ -207,11 +209,13 @@ def allow(brand: Brand = None, why: Reason = "", *, user: ActingUser) -> None:
 
     Example: ipml enforce automatic allow Acme
     """
+    from ipml.enforcement.automation.guarantees import GuaranteeOrder
     from ipml.enforcement.automation.guarantees import allow as allow_again
     from ipml.enforcement.policy import load_enforcement_policy
 
     with user.acting(Action.CHANGE_AUTOMATION) as (connection, name):
-        allow_again(connection, load_enforcement_policy(), brand, name, why)
+        order = GuaranteeOrder(brand, name, why)
+        allow_again(connection, load_enforcement_policy(), order, datetime.now(UTC))
     typer.echo(f"{brand or 'All brands'}: allowed again once newly drawn cases show the promise.")
 
 

@@ -142,17 +142,17 @@ def find_times_in_force(connection: Connection, as_of: datetime) -> dict[str, li
     running: dict[str, InForce] = {}
     query = select(promises).where(promises.c.at <= as_of).order_by(promises.c.promise_id)
     for row in connection.execute(query.execution_options(yield_per=1000)):
-        if row.event == "allowed":  # the promise must be shown anew
+        if row.event == "allowed":  # the precision must be shown anew
             continue
-        said = (row.threshold, row.model_version)
+        terms = (row.threshold, row.model_version)
         before = running.get(row.brand)
-        if before and row.event != "withdrawn" and said == (before.threshold, before.model_version):
+        if before and row.event != "withdrawn" and terms == (before.threshold, before.model_version):
             continue
         for brand in [*running] if row.brand == EVERY_BRAND else [row.brand]:
             if brand in running:
                 found[brand].append(replace(running.pop(brand), end=row.at))
         if row.event != "withdrawn":
-            running[row.brand] = InForce(row.at, datetime.max.replace(tzinfo=UTC), *said)
+            running[row.brand] = InForce(row.at, datetime.max.replace(tzinfo=UTC), *terms)
     for brand, last in running.items():
         found[brand].append(last)
     return dict(found)
@@ -223,6 +223,16 @@ class GuaranteeStanding:
     acted_on: ActedOn = ActedOn()
 
 
+@dataclass(frozen=True, slots=True)
+class GuaranteeData:
+    """Cases of a brand drawn under a model, and its reversed and all automatic decisions in the counted period."""
+
+    model_version: str
+    drawn: Sequence[SampledCase] = ()
+    reversed: int = 0
+    decided: int = 0
+
+
 def assess_guarantees(connection: Connection, rules: AutomaticRules, now: datetime) -> list[GuaranteeStanding]:
     """Return the assessment of each brand in the policy; nothing is changed."""
     version = find_model_version(connection)
@@ -232,9 +242,11 @@ def assess_guarantees(connection: Connection, rules: AutomaticRules, now: dateti
     standings = []
     for brand in rules.brands:
         record = records[brand]
-        since = _find_since(rules, record, now)
-        given_back = (0, 0) if record.given is None else _count_given_back(connection, brand, since)
-        standing = assess_guarantee(rules, record, drawn.get(brand, []), version, now, given_back)
+        data = GuaranteeData(version, drawn.get(brand, []))
+        if record.given is not None:
+            n_reversed, n_decided = _count_given_back(connection, brand, _find_since(rules, record, now))
+            data = replace(data, reversed=n_reversed, decided=n_decided)
+        standing = assess_guarantee(rules, record, data, now)
         standings.append(replace(standing, acted_on=_find_acted_on(connection, record)))
     return standings
 
@@ -281,39 +293,31 @@ def _find_since(rules: AutomaticRules, record: GuaranteeRecord, now: datetime) -
 
 
 def assess_guarantee(
-    rules: AutomaticRules,
-    record: GuaranteeRecord,
-    drawn: Sequence[SampledCase],
-    version: str,
-    now: datetime,
-    given_back: tuple[int, int] = (0, 0),
+    rules: AutomaticRules, record: GuaranteeRecord, data: GuaranteeData, now: datetime
 ) -> GuaranteeStanding:
-    """Assess a brand's guarantee by its record, the drawn cases and reversals.
-
-    `given_back` holds the reversed and all automatic decisions in the counted period.
-    """
-    promise = rules.for_brand(record.brand)
+    """Assess a brand's guarantee by its record, the drawn cases and reversals."""
+    brand_rules = rules.for_brand(record.brand)
     since = _find_since(rules, record, now)
-    counted = [one for one in drawn if one.drawn_at >= since]
+    counted = [case for case in data.drawn if case.drawn_at >= since]
     overdue_before = now - timedelta(days=rules.grace_days)
-    threshold, bound, found = _choose(promise, counted, overdue_before)
-    holds = found.n >= promise.least_reviews and bound >= promise.promise
-    sentence = describe_count(found, threshold, bound, promise)
-    cause, why = _find_objection(rules, record, counted, version, since, given_back) or ("data", sentence)
+    threshold, bound, result = _choose(brand_rules, counted, overdue_before)
+    holds = result.n >= brand_rules.least_reviews and bound >= brand_rules.promise
+    sentence = describe_count(result, threshold, bound, brand_rules)
+    cause, why = _find_objection(rules, record, replace(data, drawn=counted), since) or ("data", sentence)
     is_in_force = holds and cause == "data"
-    if not is_in_force and cause == "data" and found.n < promise.least_reviews:
-        why = f"{sentence} At least {promise.least_reviews:,} must be reviewed."
+    if not is_in_force and cause == "data" and result.n < brand_rules.least_reviews:
+        why = f"{sentence} At least {brand_rules.least_reviews:,} must be reviewed."
     if not is_in_force and cause == "data" and record.ended:
         why = f"{_say_withdrawn(record.ended[-1])} Since then: {why}"
     return GuaranteeStanding(
         record.brand,
-        version,
+        data.model_version,
         threshold,
-        promise.promise,
+        brand_rules.promise,
         bound,
-        found,
+        result,
         since,
-        promise.audit_share if is_in_force else promise.qualifying_share,
+        brand_rules.audit_share if is_in_force else brand_rules.qualifying_share,
         is_in_force,
         cause,
         why,
@@ -322,40 +326,39 @@ def assess_guarantee(
     )
 
 
-def _choose(promise: BrandRules, drawn: Sequence[SampledCase], overdue_before: datetime) -> tuple[float, float, Count]:
+def _choose(rules: BrandRules, drawn: Sequence[SampledCase], overdue_before: datetime) -> tuple[float, float, Count]:
     """Return the lowest threshold at which the guarantee holds, else that of the highest bound, with its results."""
-    known = []
-    for threshold in promise.thresholds:
-        found = count(drawn, threshold, overdue_before)
-        bound = lasting_bound(found.n, found.errors, promise.promise, promise.confidence_each)
-        known.append((threshold, bound, found))
-        if found.n >= promise.least_reviews and bound >= promise.promise:
-            return known[-1]
-    return max(known, key=lambda one: one[1])
+    results = []
+    for threshold in rules.thresholds:
+        result = count(drawn, threshold, overdue_before)
+        bound = lasting_bound(result.n, result.errors, rules.promise, rules.confidence_each)
+        results.append((threshold, bound, result))
+        if result.n >= rules.least_reviews and bound >= rules.promise:
+            return results[-1]
+    return max(results, key=lambda result: result[1])
 
 
 def _find_objection(
-    rules: AutomaticRules,
-    record: GuaranteeRecord,
-    drawn: Sequence[SampledCase],
-    version: str,
-    since: datetime,
-    given_back: tuple[int, int],
+    rules: AutomaticRules, record: GuaranteeRecord, data: GuaranteeData, since: datetime
 ) -> tuple[str, str] | None:
     """Return cause and sentence of an objection despite the bound: a person, a new model, an alarm, or reversals."""
     if record.banned is not None:
         return "person", _say_withdrawn(record.banned)
     if record.given is None:
         return None
-    if record.given.model_version != version:
-        return "model", f"Given for the scores of model {record.given.model_version}; now there is {version}."
-    said = said_since(drawn, record.threshold, record.given.at)
-    if suspicion(said, rules.for_brand(record.brand).promise) >= rules.alarm:
-        wrong = said.count(False)
-        return "alarm", f"Of {len(said):,} drawn cases reviewed since it was given {wrong:,} were not counterfeit."
-    undone, done = given_back
-    if undone >= rules.least_reversals and undone > (1 - rules.for_brand(record.brand).promise) * done:
-        return "reversals", f"Of {done:,} listings acted on since {since:%Y-%m-%d} {undone:,} were given back."
+    if record.given.model_version != data.model_version:
+        return (
+            "model",
+            f"Given for the scores of model {record.given.model_version}; now there is {data.model_version}.",
+        )
+    precision = rules.for_brand(record.brand).promise
+    verdicts = said_since(data.drawn, record.threshold, record.given.at)
+    if suspicion(verdicts, precision) >= rules.alarm:
+        wrong = verdicts.count(False)
+        return "alarm", f"Of {len(verdicts):,} drawn cases reviewed since it was given {wrong:,} were not counterfeit."
+    if data.reversed >= rules.least_reversals and data.reversed > (1 - precision) * data.decided:
+        share = f"Of {data.decided:,} listings acted on since {since:%Y-%m-%d} {data.reversed:,}"
+        return "reversals", f"{share} were given back."
     return None
 
 
@@ -380,13 +383,6 @@ def _count_given_back(connection: Connection, brand: str, since: datetime) -> tu
 _LONGEST_WHY = 2000
 
 
-def read_standings(
-    connection: Connection, policy: EnforcementPolicy, *, now: datetime | None = None
-) -> list[GuaranteeStanding]:
-    """Return the assessment of each brand in the policy."""
-    return assess_guarantees(connection, policy.automatic, now or datetime.now(UTC))
-
-
 def review_guarantees(connection: Connection, policy: EnforcementPolicy, now: datetime) -> dict[str, GuaranteeStanding]:
     """Give, hold or withdraw the guarantee of each brand by present data, and return the assessments.
 
@@ -399,45 +395,37 @@ def review_guarantees(connection: Connection, policy: EnforcementPolicy, now: da
         record = records[standing.brand]
         is_given = record.given is not None
         number = standing.promise_id
-        figures = _figures(standing, policy)
-        if standing.is_in_force and not (is_given and _is_on_record(record.last, figures)):
-            number = _note(connection, policy, standing, "held" if is_given else "given", figures, now)
+        if standing.is_in_force and not (is_given and _is_on_record(record.last, _figures(standing, policy))):
+            number = _note(connection, policy, standing, "held" if is_given else "given", now)
         elif is_given and not standing.is_in_force:
-            number = _note(connection, policy, standing, "withdrawn", figures, now)
+            number = _note(connection, policy, standing, "withdrawn", now)
         reviewed[standing.brand] = replace(standing, promise_id=number)
     return reviewed
 
 
-def withdraw(
-    connection: Connection,
-    policy: EnforcementPolicy,
-    brand: str | None,
-    person: str,
-    why: str = "",
-    *,
-    now: datetime | None = None,
-) -> int:
-    """Stop automatic decisions for a brand, or for all (None), until a person allows them again.
+@dataclass(frozen=True, slots=True)
+class GuaranteeOrder:
+    """A person's order about the guarantee of a brand, or of all brands (None), with a reason."""
+
+    brand: str | None
+    by: str
+    why: str = ""
+
+
+def withdraw(connection: Connection, policy: EnforcementPolicy, order: GuaranteeOrder, now: datetime) -> int:
+    """Stop automatic decisions for a brand, or for all, until a person allows them again.
 
     Raises Refused if the policy does not cover the brand.
     """
-    return _say(connection, policy, brand, person, why, "withdrawn", now)
+    return _follow_order(connection, policy, order, "withdrawn", now)
 
 
-def allow(
-    connection: Connection,
-    policy: EnforcementPolicy,
-    brand: str | None,
-    person: str,
-    why: str = "",
-    *,
-    now: datetime | None = None,
-) -> int:
+def allow(connection: Connection, policy: EnforcementPolicy, order: GuaranteeOrder, now: datetime) -> int:
     """Lift a person's withdrawal for a brand, or for all; cases drawn from now on must show the precision anew.
 
     Raises Refused or Conflict.
     """
-    return _say(connection, policy, brand, person, why, "allowed", now)
+    return _follow_order(connection, policy, order, "allowed", now)
 
 
 def is_in_force(connection: Connection, brand: str, promise_id: int) -> bool:
@@ -449,17 +437,12 @@ def is_in_force(connection: Connection, brand: str, promise_id: int) -> bool:
     return is_last and (of_all is None or of_all.event != "withdrawn")
 
 
-def _say(
-    connection: Connection,
-    policy: EnforcementPolicy,
-    brand: str | None,
-    person: str,
-    why: str,
-    event: str,
-    now: datetime | None,
+def _follow_order(
+    connection: Connection, policy: EnforcementPolicy, order: GuaranteeOrder, event: str, now: datetime
 ) -> int:
-    check_text("why", why, _LONGEST_WHY)
-    named, now = EVERY_BRAND if brand is None else brand, now or datetime.now(UTC)
+    check_text("why", order.why, _LONGEST_WHY)
+    brand = order.brand
+    named = EVERY_BRAND if brand is None else brand
     if brand is not None and brand not in policy.automatic.brands:
         known = ", ".join(policy.automatic.brands)[:300] or "none yet: name brands in [automatic] of the policy"
         raise Refused("automatic action", f"brand {brand[:80]!r}", f"one that the policy covers: {known}")
@@ -471,8 +454,8 @@ def _say(
             "`ipml enforce automatic status` shows why it is off.",
         )
     digest = store_policy(connection, policy, now)
-    columns = {"brand": named, "event": event, "cause": "person", "why": why, "policy_digest": digest}
-    return note_event(connection, person, now, **columns)
+    columns = {"brand": named, "event": event, "cause": "person", "why": order.why, "policy_digest": digest}
+    return note_event(connection, order.by, now, **columns)
 
 
 def _figures(standing: GuaranteeStanding, policy: EnforcementPolicy) -> dict[str, Any]:
@@ -495,12 +478,8 @@ def _is_on_record(last: Any, figures: dict[str, Any]) -> bool:
 
 
 def _note(
-    connection: Connection,
-    policy: EnforcementPolicy,
-    standing: GuaranteeStanding,
-    event: str,
-    figures: dict[str, Any],
-    now: datetime,
+    connection: Connection, policy: EnforcementPolicy, standing: GuaranteeStanding, event: str, now: datetime
 ) -> int:
     store_policy(connection, policy, now)
+    figures = _figures(standing, policy)
     return note_event(connection, f"policy:{policy.digest[:8]}", now, event=event, why=standing.why, **figures)

@@ -15,6 +15,7 @@ from support.databases import on_both
 from support.transactions import act, ask, read_scalars
 
 from ipml.enforcement.automation import guarantees
+from ipml.enforcement.automation.guarantees import GuaranteeOrder
 from ipml.enforcement.automation.sample import Count, SampledCase, count, lasting_bound, suspicion
 from ipml.enforcement.policy import AutomaticRules
 from ipml.errors import Conflict, Refused
@@ -38,9 +39,8 @@ def test_never_in_force_below_the_promise(said, promise):
     """Whatever people said of what was drawn: in force means that enough was reviewed and the bound reaches it."""
     rules = AutomaticRules(promise=promise, thresholds=(0.9, 0.95, 0.99), least_reviews=3, grace_days=0.5)
     drawn = [SampledCase(number, score, START, is_right) for number, (score, is_right) in enumerate(said)]
-    standing = guarantees.assess_guarantee(
-        rules, guarantees.GuaranteeRecord("Acme"), drawn, "m1", START + timedelta(days=1)
-    )
+    data = guarantees.GuaranteeData("m1", drawn)
+    standing = guarantees.assess_guarantee(rules, guarantees.GuaranteeRecord("Acme"), data, START + timedelta(days=1))
     above = [is_right for score, is_right in said if score >= standing.threshold]
     wrong = sum(is_right is not True for is_right in above)  # nobody looked in time: an error
     bound = lasting_bound(len(above), wrong, promise, rules.confidence_each)
@@ -127,12 +127,14 @@ def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market):
     market.qualify()
     market.bring(5)
     assert market.act().decided > 0
-    act(market.engine, guarantees.withdraw, market.policy, "Acme", "lea", "parallel imports", now=market.now)
+    act(
+        market.engine, guarantees.withdraw, market.policy, GuaranteeOrder("Acme", "lea", "parallel imports"), market.now
+    )
     market.qualify()
     market.bring(20)
     assert market.act().decided == 0
     assert "lea" in market.standing().why
-    act(market.engine, guarantees.allow, market.policy, "Acme", "lea", now=market.now)
+    act(market.engine, guarantees.allow, market.policy, GuaranteeOrder("Acme", "lea"), market.now)
     market.qualify()
     market.bring(20)
     assert market.act().decided > 0
@@ -141,15 +143,15 @@ def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market):
 def test_only_what_there_is_can_be_withdrawn_and_that_stops_a_run_that_is_going_on(market):
     """What nobody gave or the policy does not name is refused; each decision looks at the promise again."""
     with pytest.raises(Refused, match="found brand 'Umbra'; expected one that the policy covers: Acme"):
-        act(market.engine, guarantees.withdraw, market.policy, "Umbra", "lea")
+        act(market.engine, guarantees.withdraw, market.policy, GuaranteeOrder("Umbra", "lea"), market.now)
     with pytest.raises(Conflict, match="no person has withdrawn it"):
-        act(market.engine, guarantees.allow, market.policy, "Acme", "lea")
+        act(market.engine, guarantees.allow, market.policy, GuaranteeOrder("Acme", "lea"), market.now)
     market.qualify()
     market.bring(5)
     market.act()
     number = market.standing().promise_id
     assert ask(market.engine, guarantees.is_in_force, "Acme", number)
-    act(market.engine, guarantees.withdraw, market.policy, None, "lea", now=market.now)
+    act(market.engine, guarantees.withdraw, market.policy, GuaranteeOrder(None, "lea"), market.now)
     assert not ask(market.engine, guarantees.is_in_force, "Acme", number)
 
 
