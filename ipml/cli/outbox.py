@@ -84,12 +84,12 @@ def answer(
 
     Example: ipml outbox answer measure-12-imposed-3f9a1c2e done
     """
-    from ipml.enforcement.takedown.delivery import SAID, note_answer
+    from ipml.enforcement.takedown.delivery import SAID, ReceivedAnswer, note_answer
 
     if status not in SAID:
         raise UnusableSetting("status", repr(status[:80]), f"one of {', '.join(SAID)}")
     with user.acting(Action.SETTLE_MESSAGES) as (connection, name):
-        noted = note_answer(connection, key, status, name, datetime.now(UTC), why=why)
+        noted = note_answer(connection, ReceivedAnswer(key, status, why=why), name, datetime.now(UTC))
     typer.echo(f"Message {key}: {status}." if noted.is_new else f"Message {key}: {status}, as was known.")
 
 

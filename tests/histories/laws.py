@@ -96,7 +96,7 @@ def told_to_public(connection):
 def check_one_truth(engine):
     """Assert that all messages name what is in force, and nothing else."""
     with reading(engine) as connection:
-        standing = {one.subject: one.kind for one in find_measures(connection, standing=True)}
+        standing = {one.subject: one.kind for one in find_measures(connection) if one.stands}
         ended = {one.subject for one in find_measures(connection)} - set(standing)
         imposed = penalties.c.imposed_at.is_not(None), penalties.c.ended_at.is_(None)
         held = {f"penalty:{row.penalty_id}": row.kind for row in connection.execute(select(penalties).where(*imposed))}

@@ -97,7 +97,7 @@ class TakingDown(_Following):
         """Keep a measure and its stakes."""
         remove = ChosenMeasure(MeasureKind.REMOVE, "")
         for one in decided:
-            wanted = want_measure(one, context.policy, remove, one.decision.reviewer, one.decision.decided_at).measure
+            wanted = want_measure(one, context.policy, remove).measure
             (number,) = insert_measures(context.connection, [(wanted, "")], context.keys)
             measure = replace(wanted, measure_id=number)
             store_stakes(context.connection, [(measure, one.case, one.listing)], context.policy)

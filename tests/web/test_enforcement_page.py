@@ -32,7 +32,7 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import MeasureOrder
-from ipml.enforcement.takedown.delivery import note_answer
+from ipml.enforcement.takedown.delivery import ReceivedAnswer, note_answer
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.records import Verdict
 from ipml.review import queue
@@ -286,7 +286,8 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
         keys = connection.scalars(tables.outbox.select().with_only_columns(tables.outbox.c.key)).all()
         for number, key in enumerate(keys):
             if key.startswith("measure-") and key.split("-")[2] == "imposed":
-                note_answer(connection, key, "refused" if number % 9 == 4 else "done", "platform", now, why="busy")
+                status = "refused" if number % 9 == 4 else "done"
+                note_answer(connection, ReceivedAnswer(key, status, why="busy"), "platform", now)
         told = tables.outbox.c.channel == "seller"
         connection.execute(tables.outbox.update().where(told).values(state="delivered", settled_at=now))
     run_appeal_deadlines(engine, actions=ENFORCEMENT)

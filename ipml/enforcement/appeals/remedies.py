@@ -118,7 +118,7 @@ def parse_subject(subject: str) -> tuple[str, int]:
 
 
 def _find_measure(connection: Connection, number: int, seller_id: str) -> Restricted | None:
-    for measure in find_measures(connection, measures.c.measure_id == number, standing=True):
+    for measure in find_measures(connection, measures.c.measure_id == number, measures.c.lifted_at.is_(None)):
         if is_against(connection, measure, seller_id):
             return Restricted(measure.subject, measure.case_id, measure.decision_id)
     return None

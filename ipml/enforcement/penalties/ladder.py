@@ -20,6 +20,7 @@ from ipml.enforcement.context import BY_POLICY, DecidedCase, EnforcementContext,
 from ipml.enforcement.penalties.penalties import (
     BY_ITSELF,
     TAKEN_BACK,
+    AppliedRules,
     Penalty,
     PenaltyStep,
     after_steps,
@@ -329,7 +330,7 @@ def confirm(
     kept = change_penalty(connection, penalty, **fields, why_confirmed=encrypted)
     keys = read_keys(connection, [kept.pseudonym])
     outbox.put_all(connection, [draft_imposed(kept, rules.ladder[kept.rung], at, keys)], keys)
-    _note(connection, kept, "penalty confirmed", by, at, encrypted)
+    audit.append_events(connection, [describe_change(kept, "penalty confirmed", by, at, encrypted)])
     return kept
 
 
@@ -453,7 +454,7 @@ def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at
         return TakenBack(lifted)
     policy = policies[max(lost, key=lambda one: one.rung).policy_digest]
     now = find_penalties(connection, pseudonym=pseudonym)
-    steps = take_over(standing, now, lost, policy.penalties, policy.digest, at)
+    steps = take_over(standing, now, lost, AppliedRules(policy.penalties, policy.digest, at))
     if any(step.what != "over" and _is_erased(connection, step.penalty) for step in steps):
         return TakenBack(lifted)
     with audit.collect(connection) as batch, open_context(batch, policy, keys, at) as context:
@@ -473,14 +474,8 @@ def _end(connection: Connection, penalty: Penalty, as_what: str, by: str, why: s
     if was_told:
         tell_ended(connection, ended, at)
     action = "penalty lifted" if was_told and as_what != "over" else f"penalty {as_what}"
-    _note(connection, ended, action, by, at)
+    audit.append_events(connection, [describe_change(ended, action, by, at)])
     return ended
-
-
-def _note(
-    connection: Connection, penalty: Penalty, action: str, by: str, at: datetime, encrypted: str | None = None
-) -> None:
-    audit.append_events(connection, [describe_change(penalty, action, by, at, encrypted)])
 
 
 def hardest(found: Sequence[Penalty], at: datetime) -> Penalty | None:

@@ -155,16 +155,8 @@ class Explained:
     why_ended: str
 
 
-def explain_penalty(connection: Connection, penalty_id: int) -> Explained | None:
-    """Return the reasons of a penalty; None if its seller was erased."""
-    found = explain_penalties(connection, [penalty_id])
-    if not found:
-        raise NotFound("penalty", penalty_id, "`ipml enforce penalty list` shows them.")
-    return found[penalty_id]
-
-
 def explain_penalties(connection: Connection, penalty_ids: Collection[int]) -> dict[int, Explained | None]:
-    """Return the reasons of several penalties by number, like `explain_penalty`."""
+    """Return the reasons of penalties by number; None if the seller was erased."""
     if not penalty_ids:
         return {}
     rows = connection.execute(select(penalties).where(penalties.c.penalty_id.in_(penalty_ids))).all()
@@ -193,19 +185,17 @@ def _make_penalty(row: Row[Any]) -> Penalty:
 def draft_imposed(penalty: Penalty, rung: Rung, at: datetime, keys: Keyring) -> outbox.Draft:
     """Return the message that asks the platform to apply a penalty."""
     until = write_moment(penalty.until) if penalty.until else None
-    return _draft(penalty, "penalty", "imposed", {"do": rung.platform, "until": until}, at, keys)
+    return _draft(penalty, "imposed", {"do": rung.platform, "until": until}, at, keys)
 
 
 def tell_ended(connection: Connection, penalty: Penalty, at: datetime) -> None:
     """Ask the platform to undo a penalty."""
     keys = read_keys(connection, [penalty.pseudonym])
-    draft = _draft(penalty, "penalty_lifted", "lifted", {"because": penalty.ended_as}, at, keys)
+    draft = _draft(penalty, "lifted", {"because": penalty.ended_as}, at, keys)
     outbox.put_all(connection, [draft], keys)
 
 
-def _draft(
-    penalty: Penalty, kind: str, what: str, content: dict[str, Any], at: datetime, keys: Keyring
-) -> outbox.Draft:
+def _draft(penalty: Penalty, change: str, content: dict[str, Any], at: datetime, keys: Keyring) -> outbox.Draft:
     seller = keys.find_seller(penalty.pseudonym)
     body = {
         "penalty": penalty.penalty_id,
@@ -214,7 +204,8 @@ def _draft(
         "at": write_moment(at),
         **content,
     }
-    key = outbox.make_key(f"penalty-{penalty.penalty_id}-{what}")
+    key = outbox.make_key(f"penalty-{penalty.penalty_id}-{change}")
+    kind = "penalty" if change == "imposed" else "penalty_lifted"
     encrypted_for = None if seller is None else penalty.pseudonym
     return outbox.Draft(key, "platform", kind, penalty.subject, body, encrypted_for, at)
 
@@ -241,6 +232,15 @@ def find_steps(standing: SellerStanding, before: Collection[Penalty], at: dateti
 
 
 @dataclass(frozen=True, slots=True)
+class AppliedRules:
+    """Penalty rules of a policy, applied at a time."""
+
+    rules: PenaltyRules
+    policy_digest: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PenaltyStep:
     """A change of a penalty: "imposed" or "proposed", with explaining sentences, or a proposal that is "over"."""
 
@@ -253,17 +253,12 @@ def take_steps(
     strike: Strike, strikes: Sequence[Strike], before: Sequence[Penalty], rules: PenaltyRules, digest: str
 ) -> list[PenaltyStep]:
     """Return the changes caused by the last of a seller's strikes; new penalties have no number yet."""
-    at = strike.struck_at
-    return _make_steps(strike, find_standing(strikes, list_told(before), rules, at), before, rules, digest, at)
+    applied = AppliedRules(rules, digest, strike.struck_at)
+    return _make_steps(strike, find_standing(strikes, list_told(before), rules, applied.at), before, applied)
 
 
 def take_over(
-    strikes: Collection[Strike],
-    before: Sequence[Penalty],
-    lost: Collection[Penalty],
-    rules: PenaltyRules,
-    digest: str,
-    at: datetime,
+    strikes: Collection[Strike], before: Sequence[Penalty], lost: Collection[Penalty], applied: AppliedRules
 ) -> list[PenaltyStep]:
     """Return the penalties justified by the remaining strikes in place of penalties just taken back.
 
@@ -271,16 +266,16 @@ def take_over(
     that a person lifted or dismissed, or that were over, do not return. `before` are the seller's penalties now;
     `lost` are those in force or proposed until now, in their former state.
     """
-    left = [strike for strike in strikes if strike.counts_at(at)]
+    left = [strike for strike in strikes if strike.counts_at(applied.at)]
     if not left or not lost:
         return []
     held = [one for one in lost if not one.is_open]
     most_due = max((one.rung for one in held), default=NO_RUNG)
     most = max(one.rung for one in lost)
-    found = find_standing(left, list_told(before), rules, at)
-    standing = replace(found, due=min(found.due, most_due), proposed=min(found.proposed, most))
+    present = find_standing(left, list_told(before), applied.rules, applied.at)
+    standing = replace(present, due=min(present.due, most_due), proposed=min(present.proposed, most))
     last = max(left, key=lambda strike: strike.strike_id)
-    return [_end_with(step, held) for step in _make_steps(last, standing, before, rules, digest, at)]
+    return [_end_with(step, held) for step in _make_steps(last, standing, before, applied)]
 
 
 def _end_with(step: PenaltyStep, held: Collection[Penalty]) -> PenaltyStep:
@@ -294,20 +289,21 @@ def _end_with(step: PenaltyStep, held: Collection[Penalty]) -> PenaltyStep:
 
 
 def _make_steps(
-    strike: Strike, standing: SellerStanding, before: Sequence[Penalty], rules: PenaltyRules, digest: str, at: datetime
+    strike: Strike, standing: SellerStanding, before: Sequence[Penalty], applied: AppliedRules
 ) -> list[PenaltyStep]:
-    found = find_steps(standing, before, at)
+    at = applied.at
+    steps = find_steps(standing, before, at)
     taken: list[PenaltyStep] = []
-    if found.imposed is not None:
+    if steps.imposed is not None:
         taken += [  # open proposals that it supersedes
             PenaltyStep("over", replace(one, ended_as="over", ended_at=at, ended_by=BY_ITSELF))
             for one in before
-            if one.is_open and one.rung <= found.imposed
+            if one.is_open and one.rung <= steps.imposed
         ]
-        imposed = impose(make_penalty(strike, standing, found.imposed, rules, digest, at), BY_ITSELF, at, rules)
+        imposed = impose(_make_proposal(strike, standing, steps.imposed, applied), BY_ITSELF, at, applied.rules)
         taken.append(PenaltyStep("imposed", imposed, standing.sentences))
-    if found.proposed is not None:
-        proposed = make_penalty(strike, standing, found.proposed, rules, digest, at)
+    if steps.proposed is not None:
+        proposed = _make_proposal(strike, standing, steps.proposed, applied)
         taken.append(PenaltyStep("proposed", proposed, standing.sentences))
     return taken
 
@@ -347,12 +343,19 @@ def _hardest_rung(before: Collection[Penalty], at: datetime) -> int:
     return max((one.rung for one in before if one.is_in_force(at)), default=NO_RUNG)
 
 
-def make_penalty(
-    strike: Strike, standing: SellerStanding, rung: int, rules: PenaltyRules, digest: str, at: datetime
-) -> Penalty:
+def _make_proposal(strike: Strike, standing: SellerStanding, rung: int, applied: AppliedRules) -> Penalty:
     """Return the proposed penalty of a rung, without a number yet."""
-    content = (strike.pseudonym, strike.strike_id, rules.ladder[rung].kind, rung, standing.weight, standing.size)
-    return Penalty(0, *content, digest, at)
+    return Penalty(
+        penalty_id=0,
+        pseudonym=strike.pseudonym,
+        strike_id=strike.strike_id,
+        kind=applied.rules.ladder[rung].kind,
+        rung=rung,
+        weight=standing.weight,
+        size=standing.size,
+        policy_digest=applied.policy_digest,
+        proposed_at=applied.at,
+    )
 
 
 def impose(penalty: Penalty, by: str, at: datetime, rules: PenaltyRules) -> Penalty:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, func, select
 from ipml.enforcement.penalties.ladder import StrikeTotals
 from ipml.enforcement.penalties.penalties import (
     TAKEN_BACK,
+    AppliedRules,
     Penalty,
     after_steps,
     find_uncarried,
@@ -82,7 +83,7 @@ def _without_uncarried(
     gone = {one.penalty_id: one for one in find_uncarried(strikes, before, {_DIGEST: rules}, event.strike.struck_at)}
     left = [_take_back(one, event.at) if one.penalty_id in gone else one for one in before]
     lost = [one for one in gone.values() if one.is_open or one.is_in_force(event.at)]
-    return _number(after_steps(left, take_over(strikes, left, lost, rules, _DIGEST, event.at)))
+    return _number(after_steps(left, take_over(strikes, left, lost, AppliedRules(rules, _DIGEST, event.at))))
 
 
 def _number(made: Iterable[Penalty]) -> list[Penalty]:

@@ -67,18 +67,9 @@ class WantedMeasure:
     why: str
 
 
-def want_measure(
-    one: DecidedCase,
-    policy: EnforcementPolicy,
-    choice: ChosenMeasure,
-    by: str,
-    at: datetime,
-    *,
-    until: datetime | None = None,
-    is_automatic: bool = False,
-) -> WantedMeasure:
-    """Return a chosen measure as it is to be imposed."""
-    sales = one.listing.listing_sales
+def want_measure(one: DecidedCase, policy: EnforcementPolicy, choice: ChosenMeasure) -> WantedMeasure:
+    """Return a chosen measure as it is to be imposed with the decision."""
+    sales, at = one.listing.listing_sales, one.decision.decided_at
     measure = Measure(
         measure_id=0,
         decision_id=one.decision.decision_id,
@@ -86,13 +77,13 @@ def want_measure(
         pseudonym=one.pseudonym,
         kind=choice.kind,
         territories=choice.territories,
-        until=until or choice.until(at),
+        until=choice.until(at),
         policy_digest=policy.digest,
-        imposed_by=by,
+        imposed_by=one.decision.reviewer,
         imposed_at=at,
         listed_at=one.listing.listed_at,
         sales_before=None if sales is None else int(sales),
-        is_automatic=is_automatic,
+        is_automatic=one.origin == BY_POLICY,
         source=one.source.source,
         is_detected=one.source.is_detected,
     )
@@ -217,11 +208,10 @@ def impose(
 
 
 def _choose(one: DecidedCase, policy: EnforcementPolicy) -> WantedMeasure:
-    decision, is_automatic = one.decision, one.origin == BY_POLICY
-    choice = policy.measures.choose(one.listing, one.scored.score, decision.ground)
-    if is_automatic and (kind := policy.automatic.measure):
+    choice = policy.measures.choose(one.listing, one.scored.score, one.decision.ground)
+    if one.origin == BY_POLICY and (kind := policy.automatic.measure):
         choice = ChosenMeasure(kind, f"{kind}, as the policy says where nobody reviewed")
-    return want_measure(one, policy, choice, decision.reviewer, decision.decided_at, is_automatic=is_automatic)
+    return want_measure(one, policy, choice)
 
 
 def impose_by_hand(
@@ -250,8 +240,10 @@ def impose_by_hand(
     choice = ChosenMeasure(order.kind, order.why, order.territories)
     source = find_sources(connection, [row.decision_id]).get(row.decision_id, OWN)
     one = DecidedCase(case, make_decision(row), row.origin, scored, pseudonym, source)
+    wanted = want_measure(one, policy, choice)
+    by_hand = dataclasses.replace(wanted.measure, imposed_by=by, imposed_at=at, until=order.until, is_automatic=False)
+    wanted = dataclasses.replace(wanted, measure=by_hand)
     with audit.collect(connection) as batch, open_context(batch, policy, keys, at) as context:
-        wanted = want_measure(one, policy, choice, by, at, until=order.until)
         return _add_measures(context, [wanted], find_on_listings(connection, [one.listing.listing_id]))[0]
 
 

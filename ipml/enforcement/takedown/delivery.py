@@ -43,28 +43,9 @@ class PlatformAnswer:
     is_new: bool = False
 
 
-def note_answer(
-    connection: Connection,
-    key: str,
-    status: Status,
-    told_by: str,
-    now: datetime,
-    *,
-    at: datetime | None = None,
-    why: str = "",
-) -> PlatformAnswer:
-    """Record an answer to a message and its effect on measures; a repeated answer changes nothing.
-
-    `told_by` is a user or "platform". `at` is the platform's clock, limited to the time from sending until `now`.
-    `why` is the reason of a refusal. Raises NotFound if no message has this key.
-    """
-    (answer,) = note_answers(connection, [Said(key, status, at, why)], told_by, now)
-    return answer
-
-
 @dataclass(frozen=True, slots=True)
-class Said:
-    """An answer to a message; see `note_answer`."""
+class ReceivedAnswer:
+    """An answer to a message: `at` is the platform's clock, `why` the reason of a refusal."""
 
     key: str
     status: Status
@@ -72,11 +53,22 @@ class Said:
     why: str = ""
 
 
-def note_answers(connection: Connection, said: Sequence[Said], told_by: str, now: datetime) -> list[PlatformAnswer]:
+def note_answer(connection: Connection, answer: ReceivedAnswer, told_by: str, now: datetime) -> PlatformAnswer:
+    """Record an answer to a message and its effect on measures; a repeated answer changes nothing.
+
+    `told_by` is a user or "platform". The time of the answer is limited to the time from sending until `now`. Raises
+    NotFound if no message has this key.
+    """
+    return note_answers(connection, [answer], told_by, now)[0]
+
+
+def note_answers(
+    connection: Connection, received: Sequence[ReceivedAnswer], told_by: str, now: datetime
+) -> list[PlatformAnswer]:
     """Record answers to several messages with different keys, like `note_answer` for one after the other."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
-    noting = _Noting(connection, said, told_by, now)
-    answers = [noting.note(one) for one in said]
+    noting = _Noting(connection, received, told_by, now)
+    answers = [noting.note(answer) for answer in received]
     noting.finish()
     return answers
 
@@ -84,9 +76,9 @@ def note_answers(connection: Connection, said: Sequence[Said], told_by: str, now
 class _Noting:
     """Recorder of several answers: reads everything first, and writes all changes last."""
 
-    def __init__(self, connection: Connection, said: Sequence[Said], told_by: str, now: datetime) -> None:
+    def __init__(self, connection: Connection, received: Sequence[ReceivedAnswer], told_by: str, now: datetime) -> None:
         self._connection, self._told_by, self._now = connection, told_by, now
-        keys = [one.key for one in said]
+        keys = [answer.key for answer in received]
         self._messages = {row.key: row for row in connection.execute(select(messages).where(messages.c.key.in_(keys)))}
         self._last = {answer.key: answer for answer in list_answers(connection, *keys)}
         self._latest = _find_latest_answered(connection, {row.subject for row in self._messages.values()})
@@ -95,30 +87,33 @@ class _Noting:
         self._changes: dict[int, dict[str, Any]] = {}
         self._audit_events: list[audit.AuditEvent] = []
 
-    def note(self, said: Said) -> PlatformAnswer:
+    def note(self, received: ReceivedAnswer) -> PlatformAnswer:
         """Record one answer."""
-        message = self._messages.get(said.key)
+        key, status = received.key, received.status
+        message = self._messages.get(key)
         if message is None:
-            raise NotFound("message", said.key, "Expected the header `webhook-id` of one that was sent.")
-        said_at = min(max(said.at or self._now, message.put_at), self._now)
-        if (last := self._last.get(said.key)) and last.status == said.status:
+            raise NotFound("message", key, "Expected the header `webhook-id` of one that was sent.")
+        if (last := self._last.get(key)) and last.status == status:
             return last
-        fields = {"key": said.key, "status": said.status, "said_at": said_at}
-        why = encrypt_if_told(self._connection, message.pseudonym, said.why[:_LONGEST_WHY]) if said.why else None
-        self._answers.append(fields | {"received_at": self._now, "told_by": self._told_by, "why": why})
+        said_at = min(max(received.at or self._now, message.put_at), self._now)
+        answer = PlatformAnswer(key, status, said_at, self._told_by, is_new=True)
+        why = received.why[:_LONGEST_WHY]
+        encrypted = encrypt_if_told(self._connection, message.pseudonym, why) if why else None
+        fields = {"key": key, "status": status, "said_at": said_at, "told_by": self._told_by}
+        self._answers.append(fields | {"received_at": self._now, "why": encrypted})
         thread = message.subject, message.channel
         is_last_word = self._latest.get(thread, 0) <= message.message_id
-        if said.status != "accepted":
+        if status != "accepted":
             self._latest[thread] = max(self._latest.get(thread, 0), message.message_id)
-        concerned = self._effects.get(said.key, ())
+        concerned = self._effects.get(key, ())
         for measure_id, effect in concerned:
             measure = self._measures[measure_id]
-            self._change(measure, _meaning(measure, effect, said.status, said_at, why, is_last_word))
-        payload: dict[str, audit.Value] = {"key": said.key, "status": said.status, "said_at": write_moment(said_at)}
+            self._change(measure, _meaning(measure, effect, answer, encrypted, is_last_word))
+        payload: dict[str, audit.Value] = {"key": key, "status": status, "said_at": write_moment(said_at)}
         changed = name_rows("measure", [number for number, _ in concerned])
         subject = subject_of(message.message_id)
         self._audit_events.append(audit.AuditEvent(self._now, self._told_by, "answered", subject, payload, changed))
-        return PlatformAnswer(said.key, said.status, said_at, self._told_by, is_new=True)
+        return answer
 
     def finish(self) -> None:
         """Write the changes."""
@@ -156,17 +151,18 @@ def list_answers(connection: Connection, *keys: str) -> list[PlatformAnswer]:
 
 
 def _meaning(
-    measure: Measure, effect: str, status: Status, said_at: datetime, why: Any, is_last_word: bool
+    measure: Measure, effect: str, answer: PlatformAnswer, why: str | None, is_last_word: bool
 ) -> dict[str, Any]:
+    """Return the columns of a measure that an answer changes."""
     is_of_now = measure.stands == (effect == "imposed")
     fields: dict[str, Any] = {}
-    if status == "done":
+    if answer.status == "done":
         column = "done_at" if effect == "imposed" else "undone_at"
         if getattr(measure, column) is None:
-            fields[column] = said_at
+            fields[column] = answer.said_at
     if is_last_word and is_of_now:
-        is_refusal = status in ("refused", "failed")
-        fields |= {"refused_at": said_at if is_refusal else None, "why_refused": why if is_refusal else None}
+        is_refusal = answer.status in ("refused", "failed")
+        fields |= {"refused_at": answer.said_at if is_refusal else None, "why_refused": why if is_refusal else None}
     return fields
 
 
@@ -234,23 +230,21 @@ class Backoff:
     """Pause before another attempt: a random part of a span that doubles each time, up to a cap.
 
     The defaults give thirty attempts in about a day (full jitter:
-    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). `draw` returns random numbers in 0-1.
     """
 
     base_seconds: float = 5.0
     cap_seconds: float = 7_200.0
     most_attempts: int = 30
+    draw: Callable[[], float] = random.random
 
-    def next_try(self, now: datetime, attempts: int, wait: timedelta | None, share: float) -> datetime | None:
-        """Return the time of the next attempt, or None for never.
-
-        The receiver's requested `wait` is respected up to the cap; `share` is a random number in 0-1.
-        """
+    def next_try(self, now: datetime, attempts: int, wait: timedelta | None) -> datetime | None:
+        """Return the time of the next attempt, or None for never; a requested `wait` is respected up to the cap."""
         if attempts >= self.most_attempts:
             return None
         cap = timedelta(seconds=self.cap_seconds)
         span = min(self.base_seconds * 2.0 ** min(attempts - 1, 60), self.cap_seconds)
-        return now + max(timedelta(seconds=span * share), min(wait or timedelta(), cap))
+        return now + max(timedelta(seconds=span * self.draw()), min(wait or timedelta(), cap))
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +276,6 @@ def deliver_due(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     backoff: Backoff = Backoff(),
     lease: timedelta = timedelta(minutes=5),
-    draw: Callable[[], float] = random.random,
     is_stopped: Callable[[], bool] = never,
 ) -> Iterator[Tally]:
     """Deliver all due messages, and yield the tally of each round.
@@ -298,32 +291,16 @@ def deliver_due(
         if not taken:
             return
         enough = began + lease / 2  # the rest of the lease is for the message that is being sent by then
-
-        def is_enough() -> bool:
-            return is_stopped() or clock() >= enough  # noqa: B023 - asked before the next round only
-
-        yield _send(engine, sink, taken, clock, backoff, draw, is_enough)
-
-
-def _send(
-    engine: Engine,
-    sink: Sink,
-    taken: Sequence[Message],
-    clock: Callable[[], datetime],
-    backoff: Backoff,
-    draw: Callable[[], float],
-    is_enough: Callable[[], bool],
-) -> Tally:
-    readable = [message for message in taken if message.body is not None]
-    outcomes: list[tuple[Message, DeliveryOutcome]] = []
-    try:
-        for message, outcome in zip(readable, sink.deliver(readable), strict=True):
-            outcomes.append((message, outcome))
-            if is_enough():
-                break
-    finally:
-        tally = _settle_all(engine, taken, outcomes, clock(), backoff, draw)
-    return tally
+        readable = [message for message in taken if message.body is not None]
+        outcomes: list[tuple[Message, DeliveryOutcome]] = []
+        try:
+            for message, outcome in zip(readable, sink.deliver(readable), strict=True):
+                outcomes.append((message, outcome))
+                if is_stopped() or clock() >= enough:
+                    break
+        finally:
+            tally = _settle_all(engine, taken, outcomes, clock(), backoff)
+        yield tally
 
 
 def _settle_all(
@@ -332,7 +309,6 @@ def _settle_all(
     outcomes: Sequence[tuple[Message, DeliveryOutcome]],
     now: datetime,
     backoff: Backoff,
-    draw: Callable[[], float],
 ) -> Tally:
     tried = {message.message_id for message, _ in outcomes}
     with writing(engine) as connection:
@@ -346,7 +322,7 @@ def _settle_all(
         tally = _settle_accepted(connection, accepted, now)
         for message, outcome in outcomes:
             if not outcome.is_accepted:
-                tally += _settle_failed(connection, message, outcome, now, backoff, draw())
+                tally += _settle_failed(connection, message, outcome, now, backoff)
     return tally
 
 
@@ -355,32 +331,32 @@ def _settle_accepted(
 ) -> Tally:
     settled = outbox.settle_all_delivered(connection, [message for message, _ in accepted], now)
     audit.append_events(connection, [_make_audit_event("delivered", message, now) for message in settled])
-    said = [one for message, outcome in accepted if (one := _read_answer(message, outcome))]
-    if said:
-        note_answers(connection, said, "platform", now)
+    answers = [answer for message, outcome in accepted if (answer := _read_answer(message, outcome))]
+    if answers:
+        note_answers(connection, answers, "platform", now)
     return Tally(delivered=len(accepted))
 
 
-def _read_answer(message: Message, outcome: DeliveryOutcome) -> Said | None:
+def _read_answer(message: Message, outcome: DeliveryOutcome) -> ReceivedAnswer | None:
     """Return the platform's answer to a message, even for a sender that is too late to settle it."""
     if outcome.status:
-        return Said(message.key, outcome.status, outcome.said_at, outcome.said_why)
+        return ReceivedAnswer(message.key, outcome.status, outcome.said_at, outcome.said_why)
     if message.channel == "platform" and message.last_error:  # it may have read as failed
-        return Said(message.key, "accepted")
+        return ReceivedAnswer(message.key, "accepted")
     return None
 
 
 def _settle_failed(
-    connection: Connection, message: Message, outcome: DeliveryOutcome, now: datetime, backoff: Backoff, share: float
+    connection: Connection, message: Message, outcome: DeliveryOutcome, now: datetime, backoff: Backoff
 ) -> Tally:
-    next_try = None if outcome.is_final else backoff.next_try(now, message.attempts, outcome.wait, share)
+    next_try = None if outcome.is_final else backoff.next_try(now, message.attempts, outcome.wait)
     is_mine = outbox.settle_failed(connection, message, now, outcome.why, next_try)
     if next_try is not None:
         return Tally(failed=1)
     if is_mine:
         audit.append_events(connection, [_make_audit_event("given up", message, now)])
         if message.channel == "platform":
-            note_answer(connection, message.key, "failed", "ipml", now, why=outcome.why)
+            note_answer(connection, ReceivedAnswer(message.key, "failed", why=outcome.why), "ipml", now)
     return Tally(dead=1)
 
 

@@ -279,22 +279,17 @@ def find_measures(
     *conditions: ColumnElement[bool],
     case_id: int | None = None,
     decision_id: int | None = None,
-    pseudonym: str | None = None,
-    standing: bool = False,
     state: str | None = None,
     before: int | None = None,
     at_most: int | None = None,
 ) -> list[Measure]:
     """Return measures that meet all conditions, newest first.
 
-    With `standing`, only measures neither lifted nor replaced; `state` is one of `STATES`; for pages, `before` limits
-    the numbers and `at_most` the count.
+    `state` is one of `STATES`; for pages, `before` limits the numbers and `at_most` the count.
     """
-    wanted = {"case_id": case_id, "decision_id": decision_id, "pseudonym": pseudonym}
+    wanted = {"case_id": case_id, "decision_id": decision_id}
     query = select(measures).where(*conditions).order_by(measures.c.measure_id.desc()).limit(at_most)
     query = query.where(*(measures.c[name] == value for name, value in wanted.items() if value is not None))
-    if standing:
-        query = query.where(measures.c.lifted_at.is_(None))
     if state is not None:
         query = query.where(*_facts_of(state))
     if before is not None:

@@ -82,7 +82,6 @@ class Announcing:
         return self._find_past(change)[0] or change.after[0].subject
 
     def _tell_platform(self, change: MeasureChange) -> str:
-        holding = in_force(change.after)
         key = _make_key(change.measure, change.verb)
         body = {
             "change": change.verb,
@@ -91,9 +90,8 @@ class Announcing:
             "seller_id": change.listing.seller_id,
             "ground": change.ground,
             "at": write_moment(change.at),
-            "in_force": [_describe(measure) for measure in holding],
         }
-        self._put(change, key, "platform", "measure" if holding else "reinstatement", self._find_thread(change), body)
+        self._draft(change, key, "platform", body)
         effects = [(measure.measure_id, effect) for measure in change.after if (effect := _effect_on(measure))]
         self._effects += [{"key": key, "measure_id": number, "effect": effect} for number, effect in effects]
         return key
@@ -103,16 +101,13 @@ class Announcing:
         is_wanted = self._rules is not None and self._rules.find_notification_rule(change.measure.kind).holder
         if not change.listing.brand or not (is_wanted or self._is_known_to_holder(change)):
             return
-        holding = in_force(change.after)
         body = {
             "brand": change.listing.brand,
             "listing_id": change.listing.listing_id,
             "ground": change.ground,
             "at": write_moment(change.at),
-            "in_force": [_describe(measure) for measure in holding],
         }
-        key = _make_key(change.measure, f"holder-{change.verb}")
-        self._put(change, key, "holder", "measure" if holding else "reinstatement", self._find_thread(change), body)
+        self._draft(change, _make_key(change.measure, f"holder-{change.verb}"), "holder", body)
 
     def _is_known_to_holder(self, change: MeasureChange) -> bool:
         if len(change.after) == 1 and not change.before:
@@ -133,7 +128,8 @@ class Announcing:
         body["bought_since"] = write_moment(since)
         key, subject = _make_key(change.measure, "buyers"), _buyers_subject(change.measure)
         not_before = change.at + timedelta(hours=rule.buyers_after_hours)
-        self._put(change, key, "platform", "buyers", subject, body, not_before)
+        draft = outbox.Draft(key, "platform", "buyers", subject, body, change.measure.pseudonym, change.at, not_before)
+        self.drafts.append(draft)
 
     def _are_buyers_told(self, change: MeasureChange) -> bool:
         """Return whether an uncorrected message to buyers of this seller is on record."""
@@ -142,18 +138,13 @@ class Announcing:
         n_sent = self._find_past(change)[1]
         return any(draft.subject in subjects for draft in self.drafts) or any(n_sent[name] == 1 for name in subjects)
 
-    def _put(
-        self,
-        change: MeasureChange,
-        key: str,
-        channel: str,
-        kind: str,
-        subject: str,
-        body: dict[str, Any],
-        not_before: datetime | None = None,
-    ) -> None:
-        named = (key, channel, kind, subject)
-        self.drafts.append(outbox.Draft(*named, body, change.measure.pseudonym, change.at, not_before))
+    def _draft(self, change: MeasureChange, key: str, channel: str, body: dict[str, Any]) -> None:
+        """Draft a message that names the measures in force on the listing."""
+        holding = in_force(change.after)
+        kind = "measure" if holding else "reinstatement"
+        body["in_force"] = [_describe(measure) for measure in holding]
+        thread = self._find_thread(change)
+        self.drafts.append(outbox.Draft(key, channel, kind, thread, body, change.measure.pseudonym, change.at))
 
 
 def draft_corrections(

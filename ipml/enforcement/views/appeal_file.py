@@ -16,7 +16,6 @@ from ipml.enforcement.appeals.appeal import (
     Appeal,
     AppealFile,
     PendingAppeal,
-    count_pending,
     find_obstacles,
     get_appeal,
     list_appeals,
@@ -70,11 +69,6 @@ class ShownAppeal:
     strike: Strike | None
     milder: tuple[MeasureKind, ...]
     obstacle: str | None
-
-
-def count_appeals(connection: Connection) -> int:
-    """Return the number of pending appeals."""
-    return count_pending(connection)
 
 
 def list_desk(connection: Connection, by: str, state: str | None = None, limit: int = 100) -> list[ListedAppeal]:

@@ -20,7 +20,7 @@ from ipml.enforcement.takedown.measures import Measure, find_measures
 from ipml.enforcement.views.case_file import GivenPenalty, find_pending, read_penalties
 from ipml.review.cases import find_case
 from ipml.storage.pseudonyms import find_pseudonym, find_seller
-from ipml.storage.tables import appeals, cases, erasures
+from ipml.storage.tables import appeals, cases, erasures, measures
 
 MOST = 50
 """Number of strikes, measures, penalties and appeals shown, the newest of each."""
@@ -86,7 +86,7 @@ def read_seller_file(
     known = {one.strike_id for one in strikes}
     penalties = [one for one in find_penalties(connection, pseudonym=pseudonym) if one.strike_id in known]
     standing = find_standing(strikes, list_told(penalties), policy.penalties, at)
-    measures = find_measures(connection, pseudonym=pseudonym, at_most=MOST + len(hidden))
+    found = find_measures(connection, measures.c.pseudonym == pseudonym, at_most=MOST + len(hidden))
     return SellerFile(
         seller_id=seller_id,
         pseudonym=pseudonym,
@@ -98,7 +98,7 @@ def read_seller_file(
             FiledPenalty(given, find_obstacle(connection, given.penalty, by, at))
             for given in read_penalties(connection, penalties[::-1][:MOST])
         ),
-        measures=tuple([one for one in measures if one.case_id not in hidden][:MOST]),
+        measures=tuple([measure for measure in found if measure.case_id not in hidden][:MOST]),
         appeals=tuple(_find_appeals(connection, pseudonym, hidden)),
         links=tuple(_recommend(connection, one, pseudonym) for one in list_linked(connection, pseudonym=pseudonym)),
         holds=tuple(find_holds(connection, pseudonym, at)),

@@ -27,11 +27,11 @@ from ipml.cooperation.notifiers.notifier import appoint, check_document, end_of_
 from ipml.cooperation.notifiers.registrations import read_registration
 from ipml.cooperation.notifiers.tiers import NotifierRow, list_rows, read_notifier
 from ipml.enforcement.actions import confirm_penalty, lift_penalty
-from ipml.enforcement.appeals.appeal import AppealState
+from ipml.enforcement.appeals.appeal import AppealState, count_pending
 from ipml.enforcement.appeals.resolution import LONGEST_WHY, claim_appeal, decide_appeal
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.views.appeal_file import EXPORT_COLUMNS, count_appeals, export_appeals, list_desk, read_desk
+from ipml.enforcement.views.appeal_file import EXPORT_COLUMNS, export_appeals, list_desk, read_desk
 from ipml.enforcement.views.seller_file import MOST, read_seller_file
 from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound, SellerErased, UnstorableValue
 from ipml.review import queue
@@ -112,7 +112,7 @@ def show_appeals(request: Request, state: Annotated[str, Query(pattern=_APPEAL_S
             "state": state,
             "states": APPEAL_STATES,
             "most": MOST_APPEALS,
-            "pending": count_appeals(connection),
+            "pending": count_pending(connection),
         }
     return render(request, "appeals.html", context)
 

@@ -24,7 +24,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.enforcement.takedown.delivery import PlatformAnswer, note_answer
+from ipml.enforcement.takedown.delivery import PlatformAnswer, ReceivedAnswer, note_answer
 from ipml.errors import (
     Conflict,
     DatabaseBusy,
@@ -231,7 +231,8 @@ async def answer_message(
 
         def note() -> PlatformAnswer:
             with writing(engine) as connection:
-                return note_answer(connection, key, body.status, by, datetime.now(UTC), at=body.at, why=body.why or "")
+                answer = ReceivedAnswer(key, body.status, body.at, body.why or "")
+                return note_answer(connection, answer, by, datetime.now(UTC))
 
         noted = await to_thread.run_sync(note, limiter=state.writers)
     content = {"key": noted.key, "status": noted.status, "said_at": write_moment(noted.said_at), "is_new": noted.is_new}

@@ -10,7 +10,7 @@ from support.transactions import act, ask, execute, read_rows
 
 from ipml.enforcement.penalties.ladder import confirm, end_due, find_obstacle, hardest, lift, restriction_of
 from ipml.enforcement.penalties.links import Link, decide_link, list_linked, read_links, recommend_linked
-from ipml.enforcement.penalties.penalties import explain_penalty
+from ipml.enforcement.penalties.penalties import explain_penalties
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import Conflict, NotFound, UnreadableFile
 from ipml.kit.canonical_json import digest
@@ -64,7 +64,7 @@ def test_a_person_confirms_and_not_who_decided(make_market, policy):
     imposed = act(market.engine, confirm, proposed.penalty_id, "cleo", why="third sweep of ann", now=at)
     assert (imposed.imposed_by, imposed.imposed_at) == ("cleo", at)
     with reading(market.engine) as connection:
-        explained = explain_penalty(connection, proposed.penalty_id)
+        (explained,) = explain_penalties(connection, [proposed.penalty_id]).values()
         kept = connection.scalars(select(penalties.c.why_confirmed).where(penalties.c.why_confirmed.is_not(None))).one()
         (payload,) = connection.scalars(select(audit.c.payload).where(audit.c.action == "penalty confirmed"))
     assert explained.why_confirmed == "third sweep of ann"
@@ -118,7 +118,8 @@ def test_a_proposal_lapses_once_its_strikes_do_not_carry_it(make_market, policy)
     assert "was erased" in ask(market.engine, find_obstacle, proposed, "cleo", soon)
     assert end_due(market.engine, late) == 2
     assert market.penalties(state="proposed", day=365) == []
-    assert "strikes weigh 0.00 now" in ask(market.engine, explain_penalty, proposed.penalty_id).why_ended
+    (explained,) = ask(market.engine, explain_penalties, [proposed.penalty_id]).values()
+    assert "strikes weigh 0.00 now" in explained.why_ended
 
 
 def test_penalties_end_by_themselves_once(market):
@@ -139,7 +140,7 @@ def test_penalties_end_by_themselves_once(market):
 def test_a_penalty_explains_itself_in_sentences(market):
     """How many strikes, what they weigh, and what made it milder."""
     market.strike(seller_listings=10_000.0)
-    explained = ask(market.engine, explain_penalty, 1)
+    (explained,) = ask(market.engine, explain_penalties, [1]).values()
     weight, share = explained.sentences  # no rung is milder than a warning
     assert weight == "1 strike for 1 offence weigh 1.00."
     assert share == "1 of 10,000 listings was found counterfeit: surely a small share."

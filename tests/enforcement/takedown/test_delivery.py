@@ -45,14 +45,15 @@ def sink(receiver):
 
 def deliver(engine, sink, now=NOON):
     """Deliver all that is due at a moment."""
-    return sum(delivery.deliver_due(engine, sink, clock=lambda: now, draw=lambda: 0.5), delivery.Tally())
+    backoff = delivery.Backoff(draw=lambda: 0.5)
+    return sum(delivery.deliver_due(engine, sink, clock=lambda: now, backoff=backoff), delivery.Tally())
 
 
 def deliver_all(engine, sink, seed=0, hours=48):
     """Deliver, letting time go by wherever nothing is due, until nothing waits or the hours are over."""
-    moment, draw, tally = [NOON], random.Random(seed).random, delivery.Tally()
+    moment, backoff, tally = [NOON], delivery.Backoff(draw=random.Random(seed).random), delivery.Tally()
     while moment[-1] <= NOON + timedelta(hours=hours):
-        tally += sum(delivery.deliver_due(engine, sink, clock=lambda: moment[-1], draw=draw), delivery.Tally())
+        tally += sum(delivery.deliver_due(engine, sink, clock=lambda: moment[-1], backoff=backoff), delivery.Tally())
         due = ask(engine, outbox.next_due)
         if due is None:
             break
@@ -131,10 +132,11 @@ def test_a_receiver_that_asks_for_time_gets_it_within_bounds(engine, receiver, p
         assert ask(engine, outbox.next_due) == NOON + timedelta(seconds=seconds), asked
         receiver.plan = lambda *_: "accept"
         deliver(engine, sink, NOON + timedelta(hours=2))
-    spans = [delivery.Backoff().next_try(NOON, attempts, None, 1.0) - NOON for attempts in range(1, 30)]
+    longest = delivery.Backoff(draw=lambda: 1.0)
+    spans = [longest.next_try(NOON, attempts, None) - NOON for attempts in range(1, 30)]
     assert [span.total_seconds() for span in spans[:4]] == [5, 10, 20, 40]
     assert max(spans) == spans[-1] == timedelta(hours=2)
-    assert delivery.Backoff().next_try(NOON, 5, None, 0.0) == NOON
+    assert delivery.Backoff(draw=lambda: 0.0).next_try(NOON, 5, None) == NOON
 
 
 def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine, put):
@@ -272,7 +274,8 @@ def test_a_file_gets_each_key_once_also_after_a_crash(engine, put, tmp_path):
 def answer(engine, message, status, minutes=1, **more):
     """Note an answer so many minutes after noon, and say whether it was new."""
     now = NOON + timedelta(minutes=minutes)
-    return act(engine, delivery.note_answer, message.key, status, "platform", now, **more).is_new
+    received = delivery.ReceivedAnswer(message.key, status, **more)
+    return act(engine, delivery.note_answer, received, "platform", now).is_new
 
 
 def state(engine, number=1):
@@ -290,8 +293,9 @@ def test_the_same_answer_again_changes_nothing(engine, judge, told):
         assert get_measure(connection, 1).done_at == NOON + timedelta(minutes=1)
         assert len(delivery.list_answers(connection, message.key)) == 1
         assert delivery.list_messages(connection, 1) == [message]
-    with writing(engine) as connection, pytest.raises(NotFound, match="No message"):
-        delivery.note_answer(connection, "measure-9-imposed-00000000", "done", "platform", NOON)
+    unknown = delivery.ReceivedAnswer("measure-9-imposed-00000000", "done")
+    with pytest.raises(NotFound, match="No message"):
+        act(engine, delivery.note_answer, unknown, "platform", NOON)
 
 
 def test_a_moment_of_the_platform_lies_between_asking_and_hearing(engine, judge, told):
@@ -364,7 +368,9 @@ def test_answers_noted_together_count_as_if_one_after_the_other(engine, judge, t
             decision = judge(listing_id)
             take_back(decision, why="slip")
             messages = [one for one in told() if one.kind != "buyers" and f'"{listing_id}"' in str(one.body)]
-            answers = [delivery.Said(one.key, word) for one, word in zip(reversed(messages), said, strict=True)]
+            answers = [
+                delivery.ReceivedAnswer(one.key, word) for one, word in zip(reversed(messages), said, strict=True)
+            ]
             with writing(engine) as connection:
                 for some in [answers] if way == "together" else [[one] for one in answers]:
                     delivery.note_answers(connection, some, "platform", NOON)

@@ -14,7 +14,7 @@ from experiments.enforcement import delivery_kills
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import MeasureOrder, impose_by_hand, lift_one, replace
-from ipml.enforcement.takedown.delivery import note_answer
+from ipml.enforcement.takedown.delivery import ReceivedAnswer, note_answer
 from ipml.enforcement.takedown.measures import (
     MeasureRules,
     count_overdue,
@@ -111,7 +111,7 @@ def test_what_cannot_be_is_refused(engine, judge, take_back):
 
 def done(engine, message, minutes):
     """Let the platform say that it is done."""
-    act(engine, note_answer, message.key, "done", "platform", NOON + timedelta(minutes=minutes))
+    act(engine, note_answer, ReceivedAnswer(message.key, "done"), "platform", NOON + timedelta(minutes=minutes))
 
 
 @on_both
