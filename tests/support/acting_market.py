@@ -72,7 +72,7 @@ class Market:
                 decide_bulk(connection, BulkRequest(together, "ana", verdict, ground), token=seen.digest, now=self.now)
 
     def qualify(self, n=20):
-        """Let so many listings show the promise."""
+        """Let so many listings show the guaranteed precision."""
         self.bring(n)
         self.act()
         self.review()

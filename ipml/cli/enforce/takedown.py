@@ -216,7 +216,7 @@ def allow(brand: Brand = None, why: Reason = "", *, user: ActingUser) -> None:
     with user.acting(Action.CHANGE_AUTOMATION) as (connection, name):
         order = GuaranteeOrder(brand, name, why)
         allow_again(connection, load_enforcement_policy(), order, datetime.now(UTC))
-    typer.echo(f"{brand or 'All brands'}: allowed again once newly drawn cases show the promise.")
+    typer.echo(f"{brand or 'All brands'}: allowed again once newly drawn cases show the guaranteed precision.")
 
 
 def ledger(

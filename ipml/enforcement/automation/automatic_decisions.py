@@ -57,36 +57,6 @@ def _select_candidates(
     )
 
 
-def find_obstacles(
-    connection: Connection,
-    rows: Sequence[StoredCase],
-    policy: EnforcementPolicy,
-    second_person: Sequence[SecondPersonRule],
-    actor: str,
-    now: datetime,
-) -> dict[int, str | None]:
-    """Return for each case why it must be reviewed regardless of guarantees, as a phrase, or None.
-
-    `rows` come from `_select_candidates`; `second_person` are verdicts that need two persons; `actor` is the policy.
-    """
-    rules = policy.automatic
-    left = {ListKind.AUTHORISED, ListKind.WATCHED} | ({ListKind.DENIED} if policy.lists.denied == "people" else set())
-    marks = find_marks(connection, {row.case_id: (row.seller_id, row.brand_read or "") for row in rows}, now)
-    listed = {number: [str(mark.kind) for mark in found if mark.kind in left] for number, found in marks.items()}
-    scruples = find_second_person_obstacles(connection, rows, actor, Verdict.COUNTERFEIT, second_person)
-    acquitted = _find_acquitted(connection, {row.listing_id for row in rows})
-    excluded = _find_excluded_sellers(connection, {row.seller_id for row in rows}, rules)
-    return {
-        row.case_id: ("somebody is at it" if is_held(row, now) else None)
-        or _find_exclusion(decode_listing(row.snapshot), rules)
-        or ("its seller is for people" if row.seller_id in excluded else None)
-        or (f"its seller is {listed[row.case_id][0]}" if listed[row.case_id] else None)
-        or scruples[row.case_id]
-        or ("a person found it genuine before" if row.listing_id in acquitted else None)
-        for row in rows
-    }
-
-
 def _find_exclusion(listing: Listing, rules: AutomaticRules) -> str | None:
     """Return why the rules leave a listing to people, as a phrase, or None.
 
@@ -228,8 +198,30 @@ class _Run:
         latest = self.now - timedelta(hours=self.rules.wait_hours)
         return latest - timedelta(days=self.rules.most_age_days), latest
 
+    def _find_reasons_for_review(self, connection: Connection, rows: Sequence[StoredCase]) -> dict[int, str | None]:
+        """Return for each case why it must be reviewed regardless of guarantees, as a phrase, or None."""
+        left = {ListKind.AUTHORISED, ListKind.WATCHED}
+        if self.policy.lists.denied == "people":
+            left.add(ListKind.DENIED)
+        marks = find_marks(connection, {row.case_id: (row.seller_id, row.brand_read or "") for row in rows}, self.now)
+        listed = {
+            number: [str(mark.kind) for mark in of_case if mark.kind in left] for number, of_case in marks.items()
+        }
+        scruples = find_second_person_obstacles(connection, rows, self.actor, Verdict.COUNTERFEIT, self.second_person)
+        acquitted = _find_acquitted(connection, {row.listing_id for row in rows})
+        excluded = _find_excluded_sellers(connection, {row.seller_id for row in rows}, self.rules)
+        return {
+            row.case_id: ("somebody is at it" if is_held(row, self.now) else None)
+            or _find_exclusion(decode_listing(row.snapshot), self.rules)
+            or ("its seller is for people" if row.seller_id in excluded else None)
+            or (f"its seller is {listed[row.case_id][0]}" if listed[row.case_id] else None)
+            or scruples[row.case_id]
+            or ("a person found it genuine before" if row.listing_id in acquitted else None)
+            for row in rows
+        }
+
     def _find_free(self, connection: Connection, rows: Sequence[StoredCase]) -> list[StoredCase]:
-        obstacles = find_obstacles(connection, rows, self.policy, self.second_person, self.actor, self.now)
+        obstacles = self._find_reasons_for_review(connection, rows)
         self.left.update(why for why in obstacles.values() if why)
         return [row for row in rows if not obstacles[row.case_id]]
 
@@ -242,8 +234,8 @@ class _Run:
             return
         with writing(self.engine) as connection:
             locked = find_cases(connection, [row.case_id for row in rows], lock=True)
-            known = select(automatic_draws.c.case_id).where(automatic_draws.c.case_id.in_(locked))
-            drawn_before = set(connection.scalars(known))
+            query = select(automatic_draws.c.case_id).where(automatic_draws.c.case_id.in_(locked))
+            drawn_before = set(connection.scalars(query))
             values: list[dict[str, Any]] = [
                 {
                     "case_id": row.case_id,
@@ -273,8 +265,8 @@ class _Run:
         obstacles = self._find_obstacles(connection, rows, due)
         self.left.update(why for why in obstacles.values() if why)
         free = [row for row in rows if not obstacles[row.case_id]]
-        wanted = [(row, self._make_decision(row, due[row.case_id])) for row in free]
-        made = record_all(connection, wanted, _BY_POLICY, ReviewContext(actions=self.actions))
+        new = [(row, self._make_decision(row, due[row.case_id])) for row in free]
+        made = record_all(connection, new, _BY_POLICY, ReviewContext(actions=self.actions))
         basis = [
             {
                 "decision_id": decision.decision_id,
@@ -290,8 +282,8 @@ class _Run:
 
     def _make_decision(self, row: StoredCase, standing: GuaranteeStanding) -> Decision:
         ground = _choose_ground(decode(row.snapshot), self.rules)
-        said = (Verdict.COUNTERFEIT, ground, self._explain(standing), self.actor, self.now)
-        return Decision(0, row.case_id, row.listing_id, *said)
+        content = (Verdict.COUNTERFEIT, ground, self._explain(standing), self.actor, self.now)
+        return Decision(0, row.case_id, row.listing_id, *content)
 
     def _find_obstacles(
         self, connection: Connection, rows: Sequence[StoredCase], due: Mapping[int, GuaranteeStanding]
@@ -301,21 +293,23 @@ class _Run:
         unchanged = {
             number for standing in brands.values() for number in self._find_unchanged(connection, due, standing)
         }
-        promised = {name for name, one in brands.items() if is_in_force(connection, name, one.promise_id or 0)}
+        guaranteed = {
+            name for name, standing in brands.items() if is_in_force(connection, name, standing.promise_id or 0)
+        }
         room = {name: self.rules.for_brand(name).most_a_day - self._count_today(connection, name) for name in brands}
-        others = find_obstacles(connection, rows, self.policy, self.second_person, self.actor, self.now)
-        found: dict[int, str | None] = {}
+        others = self._find_reasons_for_review(connection, rows)
+        obstacles: dict[int, str | None] = {}
         for case_id, standing in due.items():
             if case_id not in unchanged:
-                found[case_id] = "it has changed meanwhile"
-            elif standing.brand not in promised:
-                found[case_id] = "the promise was withdrawn meanwhile"
+                obstacles[case_id] = "it has changed meanwhile"
+            elif standing.brand not in guaranteed:
+                obstacles[case_id] = "the guarantee was withdrawn meanwhile"
             elif room[standing.brand] <= 0:
-                found[case_id] = "the brand has had its most of a day"
+                obstacles[case_id] = "the brand has had its most of a day"
             else:
-                found[case_id] = others[case_id]
-                room[standing.brand] -= found[case_id] is None
-        return found
+                obstacles[case_id] = others[case_id]
+                room[standing.brand] -= obstacles[case_id] is None
+        return obstacles
 
     def _find_unchanged(
         self, connection: Connection, due: Mapping[int, GuaranteeStanding], standing: GuaranteeStanding
@@ -330,5 +324,5 @@ class _Run:
         return connection.scalar(query) or 0
 
     def _explain(self, standing: GuaranteeStanding) -> str:
-        basis = f"promise {standing.promise_id}, policy {self.policy.digest}"
+        basis = f"guarantee {standing.promise_id}, policy {self.policy.digest}"
         return f"Decided by policy without review ({basis}). {standing.why}"

@@ -277,13 +277,13 @@ def describe_count(count: Count, threshold: float, bound: float, rules: BrandRul
     Examples
     --------
     >>> describe_count(Count(612, 1), 0.98, 0.9912, BrandRules(promise=0.99))
-    'Of 612 drawn cases scoring 0.98 or more 1 was not found counterfeit: precision at least 0.9912, promised 0.99.'
+    'Of 612 drawn cases scoring 0.98 or more 1 was not found counterfeit: precision at least 0.9912, guaranteed 0.99.'
     """
     were = "was" if count.errors == 1 else "were"
     found = f"Of {count.n:,} drawn cases scoring {threshold:g} or more {count.errors:,} {were} not found counterfeit"
     late = f" ({count.overdue:,} not reviewed in time)" if count.overdue else ""
     # Cut off, not rounded: 0.98996 is less than 0.99.
-    return f"{found}{late}: precision at least {int(bound * 10_000) / 10_000:.4f}, promised {rules.promise:g}."
+    return f"{found}{late}: precision at least {int(bound * 10_000) / 10_000:.4f}, guaranteed {rules.promise:g}."
 
 
 def _find_since(rules: AutomaticRules, record: GuaranteeRecord, now: datetime) -> datetime:

@@ -157,13 +157,13 @@ def window_start(now: datetime, window_days: float) -> datetime:
 
 
 _STEPS = 60  # halvings: to the last digit of a float
-_TIMES_WORSE = (3.0, 10.0, 30.0)  # error rates looked for, as multiples of the promised one
+_TIMES_WORSE = (3.0, 10.0, 30.0)  # error rates looked for, as multiples of the allowed one
 _HIGHEST_RATE = 0.5
 _HIGHEST_LOOKED_AT = 1 - 1e-9
 
 
-def lasting_bound(n: int, errors: int, promise: float, confidence: float) -> float:
-    """Return the lower bound of the precision that holds at all looks at once, sharpest somewhat above `promise`.
+def lasting_bound(n: int, errors: int, guaranteed: float, confidence: float) -> float:
+    """Return the lower bound of the precision that holds at all looks at once, sharpest somewhat above `guaranteed`.
 
     Examples
     --------
@@ -176,14 +176,14 @@ def lasting_bound(n: int, errors: int, promise: float, confidence: float) -> flo
     needed = -log(1 - confidence)
     for _ in range(_STEPS):
         rate = (low + high) / 2
-        if _log_gain(n, errors, rate, promise) < needed:
+        if _log_gain(n, errors, rate, guaranteed) < needed:
             low = rate
         else:
             high = rate
     return 0.0 if high == _HIGHEST_LOOKED_AT else 1 - high
 
 
-def _log_gain(n: int, errors: int, rate: float, promise: float) -> float:
+def _log_gain(n: int, errors: int, rate: float, guaranteed: float) -> float:
     """Return the logarithm of the gain of a mixture of smaller error rates over `rate`.
 
     While the error rate is at least `rate`, it exceeds log(20) at any time with a probability of at most 1/20 (Ville
@@ -192,16 +192,16 @@ def _log_gain(n: int, errors: int, rate: float, promise: float) -> float:
     from scipy.special import betainc, betaln  # heavy, and reading guarantees needs no bound
 
     a = 0.5
-    b = a * (2 / (1 - promise) - 1)
+    b = a * (2 / (1 - guaranteed) - 1)
     mixed = betaln(a + errors, b + n - errors) + log(betainc(a + errors, b + n - errors, rate))
     usual = betaln(a, b) + log(betainc(a, b, rate))
     return float(mixed - usual - errors * log(rate) - (n - errors) * log(1 - rate))
 
 
-def suspicion(is_right: Iterable[bool], promise: float) -> float:
-    """Return the evidence for a precision below the promise, at the worst point of a sequence.
+def suspicion(is_right: Iterable[bool], guaranteed: float) -> float:
+    """Return the evidence for a precision below the guaranteed one, at the worst point of a sequence.
 
-    While the promise holds, it takes at least x cases on average until this reaches x.
+    While the guarantee holds, it takes at least x cases on average until this reaches x.
 
     Examples
     --------
@@ -210,12 +210,12 @@ def suspicion(is_right: Iterable[bool], promise: float) -> float:
     >>> suspicion([True] * 50 + [False, True, True, False, False], 0.99) > 100
     True
     """
-    allowed = 1 - promise
+    allowed = 1 - guaranteed
     rates = [min(times * allowed, _HIGHEST_RATE) for times in _TIMES_WORSE if allowed < _HIGHEST_RATE]
     sums, worst = [1.0] * len(rates), 1.0
     for right in is_right:
         for at, rate in enumerate(rates):
-            factor = (1 - rate) / promise if right else rate / allowed
+            factor = (1 - rate) / guaranteed if right else rate / allowed
             sums[at] = max(sums[at], 1.0) * factor
         worst = max(worst, sum(sums) / len(sums)) if sums else worst
     return worst

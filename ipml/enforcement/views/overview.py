@@ -26,7 +26,7 @@ class Overview:
     - `unanswered`: measures that the platform has not confirmed in time.
     - `appeals`, `overdue`: pending appeals, and how many of them are overdue.
     - `proposed`: penalties that wait for a lead.
-    - `promises`: precision guarantees, one for each brand with automatic decisions.
+    - `guarantees`: precision guarantees, one for each brand with automatic decisions.
     """
 
     backlog: tuple[ChannelBacklog, ...]
@@ -34,7 +34,7 @@ class Overview:
     appeals: int
     overdue: int
     proposed: int
-    promises: tuple[GuaranteeStanding, ...]
+    guarantees: tuple[GuaranteeStanding, ...]
 
 
 def measure_enforcement(connection: Connection, policy: EnforcementPolicy, *, now: datetime | None = None) -> Overview:
@@ -46,7 +46,7 @@ def measure_enforcement(connection: Connection, policy: EnforcementPolicy, *, no
         appeals=count_pending(connection),
         overdue=count_overdue(connection, policy.appeals, at),
         proposed=_count_proposed(connection),
-        promises=tuple(assess_guarantees(connection, policy.automatic, at)) if policy.automatic.brands else (),
+        guarantees=tuple(assess_guarantees(connection, policy.automatic, at)) if policy.automatic.brands else (),
     )
 
 

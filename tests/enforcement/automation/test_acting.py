@@ -27,7 +27,7 @@ from ipml.storage.tables import automatic_decisions, automatic_draws, promises, 
 pytestmark = pytest.mark.slow
 
 
-def test_what_is_not_drawn_is_acted_on_once_the_promise_is_shown(market):
+def test_what_is_not_drawn_is_acted_on_once_the_guarantee_is_shown(market):
     """With too little reviewed all is for people; then seven in ten go without review; a second run does nothing."""
     market.bring(20)
     assert market.act().decided == 0
@@ -51,7 +51,7 @@ def test_off_means_off(make_market):
 
 
 def test_the_decision_says_on_what_it_stands(market):
-    """Its record names threshold, reviewed cases, errors, bound, promise and policy, and is marked as automatic."""
+    """Its record names threshold, reviewed cases, errors, bound, guarantee and policy, and is marked as automatic."""
     market.qualify()
     market.bring(10)
     market.act()

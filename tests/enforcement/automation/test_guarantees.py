@@ -1,4 +1,4 @@
-"""When a promise is given, held and withdrawn."""
+"""When a precision guarantee is given, held and withdrawn."""
 
 from bisect import bisect_left
 from datetime import timedelta
@@ -26,7 +26,7 @@ from ipml.storage.tables import audit, automatic_draws
 
 
 def events(market):
-    """Return what became of the promises, in order."""
+    """Return what became of the guarantees, in order."""
     return [(event.event, event.cause) for event in ask(market.engine, guarantees.list_guarantee_events)]
 
 
@@ -35,7 +35,7 @@ def events(market):
     st.lists(st.tuples(st.sampled_from([0.91, 0.96, 0.995]), st.sampled_from([True, True, True, False, None]))),
     st.sampled_from([0.5, 0.7, 0.9]),
 )
-def test_never_in_force_below_the_promise(said, promise):
+def test_never_in_force_below_the_guarantee(said, promise):
     """Whatever people said of what was drawn: in force means that enough was reviewed and the bound reaches it."""
     rules = AutomaticRules(promise=promise, thresholds=(0.9, 0.95, 0.99), least_reviews=3, grace_days=0.5)
     drawn = [SampledCase(number, score, START, is_right) for number, (score, is_right) in enumerate(said)]
@@ -93,8 +93,8 @@ def test_drawn_cases_that_speak_against_it_withdraw_it(market):
     assert '"cause":"alarm"' in noted.payload
 
 
-def test_a_bound_that_falls_below_the_promise_withdraws_it(make_market):
-    """Errors that are no alarm lower the bound, and the promise with it."""
+def test_a_bound_that_falls_below_the_guarantee_withdraws_it(make_market):
+    """Errors that are no alarm lower the bound, and the guarantee with it."""
     market = make_market(alarm=1e9)
     market.qualify()
     market.act()
@@ -141,7 +141,7 @@ def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market):
 
 
 def test_only_what_there_is_can_be_withdrawn_and_that_stops_a_run_that_is_going_on(market):
-    """What nobody gave or the policy does not name is refused; each decision looks at the promise again."""
+    """What nobody gave or the policy does not name is refused; each decision looks at the guarantee again."""
     with pytest.raises(Refused, match="found brand 'Umbra'; expected one that the policy covers: Acme"):
         act(market.engine, guarantees.withdraw, market.policy, GuaranteeOrder("Umbra", "lea"), market.now)
     with pytest.raises(Conflict, match="no person has withdrawn it"):
@@ -156,7 +156,7 @@ def test_only_what_there_is_can_be_withdrawn_and_that_stops_a_run_that_is_going_
 
 
 def test_the_odds_are_kept_with_each_draw(market):
-    """Before the promise all are drawn, then three in ten; a reviewer's decision that is taken back counts no more."""
+    """Before the guarantee all are drawn, then three in ten; a decision taken back counts no more."""
     market.qualify()
     market.bring(20)
     market.act()
@@ -199,10 +199,10 @@ def test_the_bound_falls_with_errors_and_rises_with_right_cases(counts, promise)
     assert lasting_bound(n + 1, errors, promise, 0.95) >= bound - 1e-9
 
 
-def test_looking_every_time_the_promise_is_given_wrongly_in_one_of_twenty_at_most():
-    """Brands just as good as promised are found good enough at any of 2,000 looks in at most 5 %."""
+def test_looking_every_time_the_guarantee_is_given_wrongly_in_one_of_twenty_at_most():
+    """Brands just as good as guaranteed are found good enough at any of 2,000 looks in at most 5 %."""
     rng = np.random.default_rng(11)
-    # For each n the most errors with which the promise holds: what is looked up 400,000 times is reckoned once.
+    # For each n the most errors with which the guarantee holds: what is looked up 400,000 times is reckoned once.
     looks = np.arange(300, 2_001, 10)
     most = np.array([_most_errors(int(n)) for n in looks])
     errors = np.cumsum(rng.random((2_000, 2_000)) > 0.99, axis=1)[:, looks - 1]
@@ -217,7 +217,7 @@ def _most_errors(n):
 
 
 def test_false_alarms_are_rare_and_a_collapse_is_noticed_within_a_few_cases():
-    """With precision as promised an alarm at 100 takes over 100 cases, with one in five wrong fewer than 20."""
+    """With precision as guaranteed an alarm at 100 takes over 100 cases, with one in five wrong fewer than 20."""
     rng = np.random.default_rng(5)
     waits = []
     for _ in range(30):
@@ -235,5 +235,5 @@ def test_false_alarms_are_rare_and_a_collapse_is_noticed_within_a_few_cases():
 @settings(max_examples=20)
 @given(st.lists(st.booleans(), max_size=60), st.sampled_from([0.9, 0.99]))
 def test_suspicion_is_never_lost_again(is_right, promise):
-    """What once spoke against a promise is not outweighed by what comes later."""
+    """What once spoke against a guarantee is not outweighed by what comes later."""
     assert suspicion([*is_right, True], promise) >= suspicion(is_right, promise) >= 1
