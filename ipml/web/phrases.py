@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import floor
@@ -15,7 +15,7 @@ from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.enforcement.takedown.measures import Measure
 from ipml.enforcement.views.appeal_file import ShownAppeal
 from ipml.money import Rates
-from ipml.records import Listing
+from ipml.records import REST, Listing, Reason
 from ipml.review.corrections import NearDuplicates
 
 
@@ -116,6 +116,23 @@ def _figure_of_sales(number: float | None, sales: float | None) -> str | None:
     if not number or not sales:
         return _figure(number)
     return f"{number:,.0f} ({percent(number / sales)})"
+
+
+_GENERAL = frozenset({"category", "listing.effort"})
+_LEADING = 7
+
+
+def split_reasons(reasons: Sequence[Reason]) -> tuple[list[Reason], list[Reason]]:
+    """Return the strongest reasons that set a listing apart, and the others: weaker, general, and the remainder.
+
+    >>> given = [Reason("rest", "Other wording", 2.0), Reason("price.brand", "Price is 9 %", 1.0)]
+    >>> [[reason.feature for reason in part] for part in split_reasons(given)]
+    [['price.brand'], ['rest']]
+    """
+    ordered = sorted(reasons, key=lambda reason: (reason.feature == REST, reason.feature in _GENERAL))
+    n_special = sum(reason.feature != REST and reason.feature not in _GENERAL for reason in reasons)
+    n_leading = min(n_special, _LEADING)
+    return ordered[:n_leading], ordered[n_leading:]
 
 
 MEASURES = {

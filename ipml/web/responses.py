@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
@@ -22,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ipml import errors
+from ipml.cooperation.brands.listings import name_band
 from ipml.kit.charts import CHART_STYLE_FILE
 from ipml.kit.hostile_text import make_templates
 from ipml.money import say_amount
@@ -42,6 +44,7 @@ from ipml.web.phrases import (
     name_restriction,
     percent,
     percent_range,
+    split_reasons,
 )
 
 _VERSIONS = {
@@ -68,17 +71,38 @@ _templates.globals |= {
     "is_recent": is_recent,
     "measure_names": MEASURES,
     "money": money,
+    "name_band": name_band,
     "name_restriction": name_restriction,
     "penalty_names": PENALTIES,
     "percent": percent,
     "percent_range": percent_range,
+    "printed_at": lambda: f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     "say_amount": say_amount,
+    "split_reasons": split_reasons,
     "static": _address_of_file,
     "find_read_words": find_read_words,
     "describe_deadlines": describe_deadlines,
     "describe_disguises": describe_disguises,
     "describe_platform_state": describe_platform_state,
 }
+
+
+APPEARANCE = "ipml-appearance"
+"""Cookie of a browser's theme, density and text size."""
+APPEARANCE_CHOICES: Mapping[str, Mapping[str, str]] = {
+    "theme": {"system": "As the system", "light": "Light", "dark": "Dark"},
+    "density": {"normal": "Normal", "compact": "Compact"},
+    "text": {"normal": "Normal", "small": "Small", "large": "Large"},
+}
+"""Values of each choice with their labels; the first is the default."""
+
+
+def read_appearance(request: Request) -> dict[str, str]:
+    """Return theme, density and text size of a browser; the default for what it does not name."""
+    given = request.cookies.get(APPEARANCE, "").split(".")
+    given += [""] * (len(APPEARANCE_CHOICES) - len(given))
+    choices = zip(APPEARANCE_CHOICES.items(), given, strict=False)
+    return {name: value if value in values else next(iter(values)) for (name, values), value in choices}
 
 
 def compile_templates() -> None:
@@ -108,6 +132,7 @@ def render(
     frame = {
         "user": user,
         "navigation": make_bar(user.role, request.url.path) if user else None,
+        "appearance": read_appearance(request),
         "idle_seconds": round(60 * settings.idle_minutes, 1) if has_session else None,
     }
     status = status or (HTTPStatus.CONFLICT if context.get("message") else HTTPStatus.OK)
@@ -121,6 +146,7 @@ def render_error(request: Request, status: int, message: str) -> HTMLResponse:
 
 
 _READING = ("GET", "HEAD")
+_MOST_FAULTS, _LONGEST_FAULT = 3, 200  # fields named in a refusal, and letters on each
 MOST_BYTES = 65_536  # the longest form has a note of 2,000 characters
 _MOST_BYTES_OF_FILES = {"/portal/report": 1_000_000, "/portal/rights": 2_100_000}
 
@@ -288,9 +314,11 @@ def _answer_http_error(request: Request, error: Exception) -> Response:
 
 def answer_misunderstanding(request: Request, error: Exception) -> Response:
     """Answer a request whose address or form breaks the rules of its route."""
-    places = [place["loc"][0] for place in error.errors()] if isinstance(error, RequestValidationError) else []
-    status = HTTPStatus.NOT_FOUND if "path" in places else HTTPStatus.BAD_REQUEST
-    return render_error(request, status, _SENTENCES.get(status, "The request cannot be understood."))
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    status = HTTPStatus.NOT_FOUND if any(fault["loc"][0] == "path" for fault in faults) else HTTPStatus.BAD_REQUEST
+    fields = [f"“{fault['loc'][-1]}”: {fault['msg'][:_LONGEST_FAULT]}" for fault in faults[:_MOST_FAULTS]]
+    sentence = "The request cannot be understood." + "".join(f" {field}." for field in fields)
+    return render_error(request, status, _SENTENCES.get(status, sentence))
 
 
 def _answer_failure(request: Request, _error: Exception) -> Response:

@@ -175,8 +175,8 @@ def test_page_and_monitor_show_how_each_job_stands(failed: Engine, visitor: Call
 def test_a_lead_has_a_job_done_now(failed: Engine, visitor: Callable) -> None:
     """It is due at once, and the trail says who asked for it; those below a lead see neither page nor button."""
     lead = visitor("lea")
-    assert "Start retention now" in lead.get("/jobs").text
-    assert "Start backup now" not in lead.get("/jobs").text
+    assert "Start now: retention" in lead.get("/jobs").text
+    assert "Start now: backup" not in lead.get("/jobs").text
     before = datetime.now(UTC)
     assert lead.post("/jobs", data={"name": "retention"}).status_code == HTTPStatus.SEE_OTHER
     assert before <= ask(failed, read_states)["retention"].due_at <= datetime.now(UTC)

@@ -109,6 +109,27 @@ def test_a_shift_by_keyboard(open_page: Callable, queue_of_many: Engine) -> None
     assert decided[6][0].note == "ask for the invoice, 2 of 3"
 
 
+def test_the_last_verdict_is_given_again(open_page: Callable, queue_of_many: Engine) -> None:
+    """A point repeats verdict and ground; Ctrl+Enter does so from the note; an escalation is not repeated."""
+    page = open_page()
+    press(page, "w")
+    press(page, "1", "2")
+    press(page, ".")
+    press(page, "e")
+    page.keyboard.press("n")
+    page.keyboard.type("the same stitching, 3 of 3")
+    press(page, "Control+Enter")
+    assert page.title().endswith(" · case 5 · ipml")
+    decided = [read_decisions(queue_of_many, case_id)[0] for case_id in range(1, 5)]
+    ground = list(queue.GROUNDS)[1]
+    assert [(one.verdict, one.ground) for one in decided] == [
+        *[(Verdict.COUNTERFEIT, ground)] * 2,
+        (Verdict.ESCALATE, ""),
+        (Verdict.COUNTERFEIT, ground),
+    ]
+    assert [one.note for one in decided] == ["", "", "", "the same stitching, 3 of 3"]
+
+
 def test_many_at_once_by_keyboard(open_page: Callable, queue_of_many: Engine) -> None:
     """Rows are selected by x, decided together by b after a preview, and taken back by u."""
     page = open_page()

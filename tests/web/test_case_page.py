@@ -17,7 +17,7 @@ from support.transactions import act
 from support.translation_service import serve_translations
 from support.visitors import open_browser
 
-from ipml.records import Highlight, ScoredListing, Verdict
+from ipml.records import Highlight, Reason, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import writing
@@ -49,8 +49,19 @@ def test_a_case_tells_its_reasons(ana: TestClient) -> None:
         "−2.9</span>\n    <span>Base rate, where the bars start",
     ):
         assert told in text
-    score = "98 % (81 to 99 % in nine cases of ten) likely counterfeit"  # what the bounds are, a screen reader is told
-    assert read_score_line(text).startswith(score)
+    sentence = "98 % probability of counterfeit (90 % interval 81 to 99 %), very likely counterfeit"
+    assert read_score_line(text) == sentence
+
+
+def test_reasons_that_set_a_listing_apart_come_first(engine: Engine, scored: Callable, ana: TestClient) -> None:
+    """General reasons and the remainder are folded, however much they weigh, and lead no row of the list."""
+    general = (Reason("rest", "Everything else", 3.0), Reason("category", "Reads like footwear", 2.0))
+    special = Reason("price.brand", "Price is 9 % of the usual", 0.5)
+    queue.enqueue(engine, [replace(scored(0, title="Plain shoe"), reasons=(*general, special))], joins_alike=False)
+    shown, folded = ana.get("/cases/8").text.partition("2 weaker or general reasons</summary>")[::2]
+    assert special.sentence in shown
+    assert [reason.sentence in shown or reason.sentence not in folded for reason in general] == [False, False]
+    assert special.sentence in ana.get("/?words=plain+shoe").text
 
 
 SELLER_FIELDS = ("age_days", "sales", "returns", "complaints", "rating", "strikes", "listings")
@@ -88,9 +99,9 @@ def test_a_case_shows_what_its_listing_is_like(engine: Engine, scored: Callable,
         assert [words for words in shown if words in usual] == [], case_id
         in_list += shown if case_id in (11, 13) else []
     assert [words for words in in_list if words not in ana.get("/").text] == []
-    assert "≈" not in ana.get("/cases/9").text.partition("Why it was flagged")[0]  # a currency without a rate
-    assert "≈" not in usual.partition("Why it was flagged")[0]
-    assert read_score_line(ana.get("/cases/10").text).startswith("77 % likely counterfeit")
+    assert "≈" not in ana.get("/cases/9").text.partition("Why this score")[0]  # a currency without a rate
+    assert "≈" not in usual.partition("Why this score")[0]
+    assert read_score_line(ana.get("/cases/10").text).startswith("77 % probability of counterfeit, likely counterfeit")
 
 
 def test_opening_claims(engine: Engine, ana: TestClient, visitor: Callable) -> None:

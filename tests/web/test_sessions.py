@@ -95,11 +95,23 @@ def test_sessions_expire(engine: Engine) -> None:
 
 
 def test_unknown_name_and_wrong_password_look_alike(visitor: Callable) -> None:
-    """The answer does not tell whether a name exists."""
+    """The answer does not show whether a name exists; the form keeps the name."""
     browser = visitor()
     unknown = browser.post("/login", data={"name": "nobody", "password": "wrong"})
     wrong = browser.post("/login", data={"name": "ana", "password": "wrong"})
-    assert (unknown.status_code, unknown.text) == (wrong.status_code, wrong.text)
+    assert 'value="nobody"' in unknown.text
+    assert (unknown.status_code, unknown.text.replace("nobody", "ana")) == (wrong.status_code, wrong.text)
+
+
+def test_a_browser_keeps_its_appearance(visitor: Callable) -> None:
+    """Theme, density and text size are in the page itself; unknown values in the cookie give the default."""
+    browser = visitor("ana")
+    assert browser.post("/appearance", data={"theme": "pink", "density": "normal", "text": "normal"}).status_code == 400
+    browser.post("/appearance", data={"theme": "dark", "density": "compact", "text": "large"})
+    assert '<html lang="en" data-theme="dark" data-density="compact" data-text="large">' in browser.get("/").text
+    browser.cookies.delete("ipml-appearance")
+    browser.cookies.set("ipml-appearance", "pink.x")
+    assert '<html lang="en" data-theme="system" data-density="normal" data-text="normal">' in browser.get("/").text
 
 
 def test_a_login_leads_back_to_the_case_and_nowhere_else(visitor: Callable) -> None:

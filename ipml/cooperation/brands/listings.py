@@ -37,10 +37,10 @@ _NO_CASE = "Not reviewed by a person"
 _HIDDEN_LINES = 2  # of the searched text, at its end: the seller's id and the brand
 
 
-def _name_band(score: float | None) -> str:
+def name_band(score: float | None) -> str:
     """Return in words how likely a listing is counterfeit by the model.
 
-    >>> _name_band(0.93), _name_band(0.5), _name_band(0.01), _name_band(None)
+    >>> name_band(0.93), name_band(0.5), name_band(0.01), name_band(None)
     ('very likely counterfeit', 'likely counterfeit', 'hardly suspicious', 'not scored')
     """
     if score is None:
@@ -165,7 +165,7 @@ def _make(connection: Connection, rows: Sequence[Row[Any]]) -> list[BrandListing
 
 
 def _make_one(row: Row[Any], last: Any, done: Sequence[BrandMeasure]) -> BrandListing:
-    told = _tell(decode(row.snapshot).listing, row.brand) | {"case_id": row.case_id, "band": _name_band(row.score)}
+    told = _tell(decode(row.snapshot).listing, row.brand) | {"case_id": row.case_id, "band": name_band(row.score)}
     if row.state != "decided" or last is None:
         return BrandListing(**told, state=_REPLACED if row.state == "superseded" else _WAITS)
     verdict = Verdict(last.verdict)
@@ -201,4 +201,4 @@ def _find_submitted(connection: Connection, brands: Collection[str], listing_id:
     if known is not None and known.scored.listing.brand in brands:
         listing = known.scored.listing
         told = _tell(listing, listing.brand or "")
-        yield BrandListing(**told, case_id=None, band=_name_band(known.scored.score), state=_NO_CASE)
+        yield BrandListing(**told, case_id=None, band=name_band(known.scored.score), state=_NO_CASE)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, func, or_, select, update
 
 from ipml.errors import NotFound, Refused, UnstorableValue
 from ipml.records import Verdict
@@ -64,6 +64,16 @@ def list_references(connection: Connection, group_ids: Sequence[int] | None = No
     if group_ids is not None:
         query = query.where(reference_pictures.c.group_id.in_(group_ids))
     return [ReferencePicture(**row._asdict() | {"kind": Verdict(row.kind)}) for row in connection.execute(query)]
+
+
+def find_genuine(connection: Connection, brand: str, limit: int) -> list[ReferencePicture]:
+    """Return the newest pictures of genuine goods of a brand."""
+    pictures = reference_pictures.c
+    columns = [pictures[name] for name in ReferencePicture.__slots__]
+    is_brand = or_(pictures.brand == brand, func.lower(pictures.brand) == brand.lower())
+    query = select(*columns).where(is_brand, pictures.kind == Verdict.GENUINE, pictures.removed_at.is_(None))
+    rows = connection.execute(query.order_by(pictures.reference_id.desc()).limit(limit))
+    return [ReferencePicture(**row._asdict() | {"kind": Verdict(row.kind)}) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

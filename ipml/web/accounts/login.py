@@ -142,8 +142,9 @@ def _check(user: User | None, action: Action | None) -> User:
     if user is None:
         raise LoginNeeded("this page", "your session has ended or was never opened", "Log in and try again.")
     if action is None or not user.role.may(action):
-        needed = f"it takes a {LEAST_ROLES[action]}" if action else "no role may use it"
-        raise Forbidden("this page", f"you are logged in as a {user.role}; {needed}", "Ask an admin.")
+        needed = f"it takes {LEAST_ROLES[action].with_article}" if action else "no role may use it"
+        remedy = "Your pages begin at /portal." if user.role is Role.BRAND else "Ask an admin."
+        raise Forbidden("this page", f"you are logged in as {user.role.with_article}; {needed}", remedy)
     return user
 
 
@@ -190,7 +191,7 @@ def log_in(
         known = user or find_active_user(connection, name)  # an unknown name may be a password
     if user is None:
         _log.warning("login refused: %s from %s", f"user:{known.user_id}" if known else "unknown name", address)
-        return _render_login(request, then, HTTPStatus.UNAUTHORIZED, "Name or password is wrong.")
+        return _render_login(request, then, HTTPStatus.UNAUTHORIZED, "Name or password is wrong.", name=name)
     with writing(state.engine) as connection:
         forget_tries(connection, name, address)
         return _start_session(connection, request, user, then, "password")
@@ -253,10 +254,13 @@ def _render_login(
     status: int = HTTPStatus.OK,
     message: str = "",
     headers: Mapping[str, str] | None = None,
+    *,
+    name: str = "",
 ) -> Response:
     identify(request)
     provider = request.app.state.provider
-    context = {"message": message, "then": _own_path(then), "provider": provider.label if provider else None}
+    label = provider.label if provider else None
+    context = {"message": message, "name": name, "then": _own_path(then), "provider": label}
     return render(request, "login.html", context, status, headers)
 
 

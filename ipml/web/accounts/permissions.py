@@ -59,6 +59,11 @@ class Role(StrEnum):
     LEAD = "lead"
     ADMIN = "admin"
 
+    @property
+    def with_article(self) -> str:
+        """The role with its article: "an admin"."""
+        return f"{'an' if self is Role.ADMIN else 'a'} {self}"
+
     def includes(self, least: Role) -> bool:
         """Report whether this role may do all that `least` may."""
         order = list(Role)

@@ -18,7 +18,9 @@ from ipml.errors import Forbidden, Overtaken
 from ipml.money import Rates
 from ipml.records import Case, Claim, Decision, Reversal, Verdict
 from ipml.review import queue
+from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.arrivals.versions import Past, read_pasts, tell_past
+from ipml.review.cases import find_cases
 from ipml.review.claims import ShownCase, find_hidden
 from ipml.review.decisions import Undoable, find_undoable, list_reversals
 from ipml.review.group_decisions import preview_spread
@@ -40,7 +42,13 @@ from ipml.web.accounts.users import User
 from ipml.web.console.case_list import may_judge
 from ipml.web.console.case_work import CaseWork, read_case_work
 from ipml.web.console.drawing.charts import PriceScale, SellerCard, make_price_scale, read_seller_card
-from ipml.web.console.pictures import ShownPictures, find_listing_host, find_pictures
+from ipml.web.console.pictures import (
+    ShownPicture,
+    ShownPictures,
+    find_listing_host,
+    find_pictures,
+    find_references,
+)
 
 _MOST_OTHERS = 8
 _MOST_PRECEDENTS = 4
@@ -85,6 +93,24 @@ class SellerOffers:
 
 
 @dataclass(frozen=True, slots=True)
+class ElsewhereCase:
+    """Another case with one of the pictures, and its verdict, or its state without one."""
+
+    case_id: int
+    state: str
+    picture: ShownPicture | None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureEvidence:
+    """Evidence on the pictures of a case: others with the same one, those cases, and genuine goods of the brand."""
+
+    same: Sequence[SamePicture]
+    cases: Mapping[int, ElsewhereCase]
+    references: Sequence[ShownPicture]
+
+
+@dataclass(frozen=True, slots=True)
 class CaseHistory:
     """Decisions on a case, the reversals by decision, and the last decision in force; empty while hidden."""
 
@@ -117,7 +143,7 @@ class CasePage:
     can_translate: bool
     seller: SellerCard
     offers: SellerOffers
-    same_pictures: Sequence[SamePicture]
+    picture_evidence: PictureEvidence
     listing_host: str
     history: CaseHistory
     notices: CaseNotices
@@ -192,7 +218,7 @@ class CaseReader:
             can_translate=translator is not None and translation is None,
             seller=read_seller_card(connection, case, self._strikes, self._hidden, self._now),
             offers=self._read_offers(),
-            same_pictures=find_same_pictures(connection, case_id, hidden=self._hidden) if settings.pictures else [],
+            picture_evidence=self._read_picture_evidence(),
             listing_host=find_listing_host(case.scored.listing),
             history=history,
             notices=self._read_notices(),
@@ -231,6 +257,23 @@ class CaseReader:
         listings = {one.case_id: one.listing for one in others.listings if one.case_id}
         listings |= {one.case_id: one.scored.listing for one in cases}
         return SellerOffers(others, alike, precedents, find_pictures(connection, self._settings, listings))
+
+    def _read_picture_evidence(self) -> PictureEvidence:
+        connection, settings, scored = self._connection, self._settings, self._case.scored
+        if not settings.pictures:
+            return PictureEvidence([], {}, ())
+        same = find_same_pictures(connection, self._case.case_id, hidden=self._hidden)
+        states = {number: "open" for picture in same for number in picture.open_cases}
+        for picture in same:
+            for decided in filter(None, (picture.first_genuine, picture.first_counterfeit)):
+                states[decided.case_id] = str(Verdict.COUNTERFEIT if decided.is_counterfeit else Verdict.GENUINE)
+        listings = {number: decode_listing(case.snapshot) for number, case in find_cases(connection, states).items()}
+        shown = find_pictures(connection, settings, listings)
+        first = {number: found.shown[0] for number, found in shown.items() if found.shown}
+        cases = {number: ElsewhereCase(number, state, first.get(number)) for number, state in states.items()}
+        return PictureEvidence(
+            same, cases, find_references(connection, settings, scored.listing.brand or scored.brand_read)
+        )
 
     def _read_notices(self) -> CaseNotices:
         found = find_notices(self._connection, self._case.case_id)

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from ipml.errors import NotFound
 from ipml.records import Listing
 from ipml.review.pictures.addresses import PictureSources, parse_hosts, shown_hosts
+from ipml.review.pictures.reference import find_genuine
 from ipml.review.pictures.stored import (
     DIGEST_PATTERN,
     Size,
@@ -32,6 +33,7 @@ from ipml.web.accounts.login import authorised, settings_of
 
 Digest = Annotated[str, Path(pattern=DIGEST_PATTERN)]
 _MOST_NOTES = 4
+_MOST_REFERENCES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,20 @@ def find_copies(connection: Connection, settings: Settings, addresses: Mapping[i
         return {}
     found = read_pictures(connection, addresses)
     return {number: ShownPictures(_list_copies(some, addresses[number])) for number, some in found.items()}
+
+
+def find_references(connection: Connection, settings: Settings, brand: str | None) -> tuple[ShownPicture, ...]:
+    """Return the newest pictures that rights holders gave of a brand's genuine goods."""
+    if settings.pictures is None or not brand:
+        return ()
+    return tuple(
+        ShownPicture(
+            f"/pictures/{reference.digest}/thumbnail",
+            f"/pictures/{reference.digest}",
+            f"Genuine {reference.brand}, from {reference.source}",
+        )
+        for reference in find_genuine(connection, brand, _MOST_REFERENCES)
+    )
 
 
 def _list_copies(found: Sequence[StoredPicture], address: str) -> tuple[ShownPicture, ...]:

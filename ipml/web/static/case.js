@@ -1,6 +1,6 @@
 // Titles in another language are translated after the page has loaded, so that nothing waits for it.
 
-function told(text, language) {
+function writeTranslation(text, language) {
   const line = document.createElement("p");
   line.className = "read-as translation";
   const by = document.createElement("span");
@@ -17,7 +17,7 @@ async function translate(form) {
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
     const { text, language, message } = await answer.json();
-    if (text) form.replaceWith(told(text, language));
+    if (text) form.replaceWith(writeTranslation(text, language));
     else if (message) form.querySelector("span").textContent = message;
     else form.remove();
   } catch {

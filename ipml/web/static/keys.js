@@ -79,7 +79,20 @@ function press(key) {
   return field ? field.focus() : undefined;
 }
 
+// In a text field Ctrl+Enter presses the button marked for it, else the form's only button.
+function sendFrom(field) {
+  const buttons = [...(field.form?.querySelectorAll("button:not([type=button])") ?? [])];
+  const marked = field.form?.querySelector("button[data-sends]");
+  const button = marked ?? (buttons.length === 1 ? buttons[0] : undefined);
+  if (button) button.click();
+  return button !== undefined;
+}
+
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("textarea") && !event.isComposing && !event.repeat) {
+    if (sendFrom(event.target)) event.preventDefault();
+    return;
+  }
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   const active = document.activeElement;
   if (event.key === "Escape") {

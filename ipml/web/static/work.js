@@ -86,9 +86,37 @@ function keepForms() {
   if (isDecided) sessionStorage.removeItem(`${PREFIX}${user}:${location.pathname}/decide`);
 }
 
+// The last verdict, with its ground, as a button of its own: `.` or Ctrl+Enter from the note gives it again.
+
+const LAST = `ipml.last-verdict:${user}`;
+
+function noteVerdict(form, submitter) {
+  if (form.id !== "decide" || submitter?.name !== "choice" || submitter.value === "escalate") return;
+  const words = submitter.closest(".grounds") ? `Counterfeit: ${wordsOf(submitter)}` : wordsOf(submitter);
+  sessionStorage.setItem(LAST, JSON.stringify({ value: submitter.value, words: submitter.dataset.words ?? words }));
+}
+
+function wordsOf(button) {
+  const copy = button.cloneNode(true);
+  copy.querySelectorAll("kbd, .many").forEach((part) => part.remove());
+  return copy.textContent.trim();
+}
+
+function offerRepeat() {
+  const last = JSON.parse(sessionStorage.getItem(LAST) ?? "null");
+  const form = document.querySelector("#decide");
+  const isOffered = last && form && [...form.querySelectorAll("button[name=choice]")].some((button) => button.value === last.value);
+  if (!isOffered || form.querySelector(".repeat")) return;
+  const button = Object.assign(document.createElement("button"), { className: "plain repeat", name: "choice", value: last.value });
+  Object.assign(button.dataset, { key: ".", sends: "", words: last.words });
+  button.append(Object.assign(document.createElement("kbd"), { textContent: "." }), ` Again: ${last.words}`);
+  form.querySelector(".note").before(button);
+}
+
 function begin() {
   showTimes();
   keepForms();
+  offerRepeat();
 }
 
 begin();
@@ -229,11 +257,12 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post" || "download" in form.dataset) return;
   if (form.getAttribute("action") === "/logout") {
-    Object.keys(sessionStorage).filter((name) => name.startsWith(PREFIX)).forEach((name) => sessionStorage.removeItem(name));
+    Object.keys(sessionStorage).filter((name) => name.startsWith(PREFIX) || name === LAST).forEach((name) => sessionStorage.removeItem(name));
   }
   // A form is sent once, however often it is pressed.
   if (form.dataset.sent) return event.preventDefault();
   form.dataset.sent = "yes";
+  noteVerdict(form, event.submitter);
   if ("plain" in form.dataset) return;
   event.preventDefault();
   if (keeping.includes(form)) {
