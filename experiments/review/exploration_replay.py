@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, insert
 
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.arrivals.intake import enqueue_batch
+from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
 from ipml.review.arrivals.snapshot import make_key
 from ipml.review.queue import DecisionRequest, claim, decide, get_case
 from ipml.review.sampling.estimates import Estimates, Stretch, estimate, summarise
@@ -78,7 +78,7 @@ def replay_score_order(data: Scored) -> None:
     """Let one reviewer work down the queue in score order, and print how many of the first are counterfeit."""
     engine = open_database("sqlite://")
     migrate(engine)
-    enqueue_batch(engine, data.listings, top=max(DEPTHS), explore=0)
+    enqueue_batch(engine, data.listings, IntakeSelection(top=max(DEPTHS), explore=0))
     found = np.cumsum(list(review(engine, data, max(DEPTHS))))
     for depth in DEPTHS:
         print(f"score order through the queue: precision at {depth:,} {found[depth - 1] / depth:.4f}")
@@ -93,7 +93,7 @@ def replay_exploration(data: Scored, seed: int) -> Estimates:
     migrate(engine)
     with writing(engine) as connection:
         connection.execute(insert(seeds).values(seed=name_seed(seed), drawn_at=OBSERVED))
-    batch = enqueue_batch(engine, data.listings, top=sure_cases(data), explore=SHARE)
+    batch = enqueue_batch(engine, data.listings, IntakeSelection(top=sure_cases(data), explore=SHARE))
     found = list(review(engine, data, batch.enqueued.added))
     share = sum(found) / data.labels.sum()
     print(f"with {batch.drawn} drawn of {len(found):,} reviewed: {share:.4f} of the counterfeits found", flush=True)

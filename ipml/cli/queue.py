@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from ipml.records import ScoredListing
+    from ipml.review.arrivals.intake import IntakeSelection
     from ipml.review.ranking.plans import Preview
     from ipml.review.ranking.policy import ListRules
     from ipml.review.ranking.queue_order import QueueOrder
@@ -66,6 +67,7 @@ def enqueue(
     from rich.console import Console
     from rich.progress import track
 
+    from ipml.review.arrivals.intake import IntakeSelection
     from ipml.scoring.batch.scored_files import read_scored
     from ipml.settings import get_settings
 
@@ -76,7 +78,8 @@ def enqueue(
     def read() -> Iterable[ScoredListing]:
         return track(read_scored(file), next(words), console=console, transient=True, disable=not console.is_terminal)
 
-    for line in put_into_queue(engine, settings, read, top=top, min_score=min_score, explore=explore, due_in=due_in):
+    selection = IntakeSelection(top, min_score, settings.explore if explore is None else explore)
+    for line in put_into_queue(engine, settings, read, selection, due_in=due_in):
         typer.echo(line)
 
 
@@ -84,15 +87,13 @@ def put_into_queue(
     engine: Engine,
     settings: Settings,
     read: Callable[[], Iterable[ScoredListing]],
+    selection: IntakeSelection,
     *,
-    top: int | None = None,
-    min_score: float | None = None,
-    explore: float | None = None,
     due_in: float | None = None,
 ) -> Iterator[str]:
     """Enqueue scored listings, match them with notices, act where the policy does; yield lines on the result.
 
-    `read` yields the listings in the same order each time; it is called twice. The others are as for the command.
+    `read` yields the listings in the same order each time; it is called twice.
     """
     from ipml.cooperation.actions import Cooperation
     from ipml.cooperation.notices.intake import match_notices
@@ -102,16 +103,7 @@ def put_into_queue(
 
     now = datetime.now(UTC)
     due_at = None if due_in is None else now + timedelta(hours=due_in)
-    batch = enqueue_batch(
-        engine,
-        read,
-        top=top,
-        min_score=min_score,
-        explore=settings.explore if explore is None else explore,
-        due_at=due_at,
-        joins_alike=settings.near_duplicates,
-        now=now,
-    )
+    batch = enqueue_batch(engine, read, selection, due_at=due_at, joins_alike=settings.near_duplicates, now=now)
     counts = batch.enqueued
     drawn = f" {batch.drawn:,} of them drawn." if batch.drawn else ""
     yield (

@@ -303,7 +303,7 @@ def find_unloaded(connection: Connection, path: Path, now: datetime) -> tuple[in
     wanted = {(one.kind, one.seller_id, one.brand) for one in listed if one.until is None or one.until > now}
     loaded = {
         (entry.kind, entry.seller_id, entry.brand)
-        for entry in list_entries(connection, now=now)
+        for entry in list_entries(connection, now)
         if entry.origin == "brand file"
     }
     return len(wanted - loaded), len(loaded - wanted)

@@ -37,9 +37,10 @@ def open_for_command(url: str | None = None, *, create: bool = False) -> Engine:
 
     Raises UnusableDatabase if the URL names nothing that can be opened as a database.
     """
+    from ipml.settings import get_settings
     from ipml.storage.database import open_database
 
-    engine = open_database(url, create=create)
+    engine = open_database(url or get_settings().database, create=create)
     OPENED.callback(engine.dispose)
     return engine
 

@@ -91,18 +91,6 @@ def back_up(engine: Engine, path: Path, *, now: datetime | None = None) -> Manif
     """Write the whole database at one moment, of any release, into a new zip readable by its owner only.
 
     Raises UnwritableFile if the file exists.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> from ipml.storage.database import migrate, open_database
-    >>> from ipml.storage.backup import restore
-    >>> engine, other = open_database("sqlite://"), open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with TemporaryDirectory() as folder:
-    ...     written = back_up(engine, Path(folder) / "backup.zip")
-    ...     written == restore(other, Path(folder) / "backup.zip")
-    True
     """
     if path.exists():
         raise UnwritableFile(path, "a file of that name", "a new name, so that no earlier backup is lost")

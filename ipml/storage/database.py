@@ -35,7 +35,6 @@ from sqlalchemy.exc import (
 )
 
 from ipml.errors import DatabaseBusy, IpmlError, UnreachableDatabase, UnusableDatabase, WrongRevision
-from ipml.settings import get_settings
 from ipml.storage.tables import REVISION
 
 if TYPE_CHECKING:
@@ -126,23 +125,13 @@ class Lock(IntEnum):
     IN_USE = 31
 
 
-def open_database(url: str | None = None, *, create: bool = True, is_durable: bool = True) -> Engine:
-    """Open the review database; by default the URL is the setting `database`.
+def open_database(url: str, *, create: bool = True, is_durable: bool = True) -> Engine:
+    """Open the review database.
 
     `url` is a SQLAlchemy URL such as "sqlite:///ipml.db"; "sqlite://" is in memory. With `create`, a missing SQLite
-    file is created. Without `is_durable`, commits to SQLite do not wait for the disk: several times as fast,
-    but the file may be lost or damaged by a power cut or a killed process. Raises UnusableDatabase if the URL cannot
-    be opened.
-
-    Examples
-    --------
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     connection.scalar(text("SELECT count(*) FROM cases"))
-    0
+    file is created. Without `is_durable`, commits to SQLite do not wait for the disk: several times as fast, but the
+    file may be lost or damaged by a power cut or a killed process. Raises UnusableDatabase if the URL cannot be opened.
     """
-    url = url or get_settings().database
     engine = _make_engine(url)
     if engine.dialect.name == "sqlite":
         path = engine.url.database or ""

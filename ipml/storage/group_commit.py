@@ -34,12 +34,6 @@ class GroupCommit(Generic[Item, Result]):
 
     `work` does some items in one transaction and returns their results in order. A turn takes items of total size
     `most`, or a single larger item. `gap_seconds` is the least time between the starts of consecutive turns.
-
-    Examples
-    --------
-    >>> together = GroupCommit(lambda items: [item * 2 for item in items], most=100)
-    >>> together.submit(21).result()
-    42
     """
 
     def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result]], most: int, gap_seconds: float = 0.0) -> None:

@@ -307,20 +307,6 @@ class LeaderLock:
     """Lock of the leading worker, or with `Lock.UPGRADE` of the upgrading process; it ends with the process.
 
     For a database in memory the lock is always free.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> from ipml.storage.database import open_database
-    >>> with TemporaryDirectory() as folder:
-    ...     engine = open_database(f"sqlite:///{folder}/ipml.db")
-    ...     one, other = LeaderLock(engine), LeaderLock(engine)
-    ...     print(one.take(), other.take())
-    ...     one.release()
-    ...     print(other.take())
-    ...     other.release()
-    True False
-    True
     """
 
     def __init__(self, engine: Engine, lock: Lock = Lock.LEAD_WORKERS) -> None:

@@ -106,20 +106,7 @@ class Keyring:
 
 
 def read_keys(connection: Connection, pseudonyms: Iterable[str]) -> Keyring:
-    """Return the keys of sellers and notifiers that were not erased.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> from ipml.storage.pseudonyms import pseudonym_of
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     ann = pseudonym_of(connection, "ann")
-    ...     keys = read_keys(connection, [ann, "nobody"])
-    >>> keys.find_seller(ann), "nobody" in keys, keys.decrypt(ann, keys.encrypt(ann, "a bag, mirror quality"))
-    ('ann', False, 'a bag, mirror quality')
-    """
+    """Return the keys of sellers and notifiers that were not erased."""
     wanted = sorted(set(pseudonyms))
     found: dict[str, tuple[str | None, bytes]] = {}
     languages: dict[str, str | None] = {}

@@ -13,7 +13,7 @@ from support.staff import OPERATOR
 from support.transactions import act, ask
 
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.arrivals.intake import enqueue_batch
+from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
 from ipml.review.quality.second_person import list_own_sellers
 from ipml.review.queue import DecisionRequest, claim, decide, enqueue, list_cases
 from ipml.review.ranking.policy import MatchKind
@@ -141,7 +141,7 @@ def test_figures_stand_beside_what_the_reviewed_say(ipml, make_queue):
     assert "`ipml enqueue FILE --top N`" in ipml("queue estimate").out
     names = [Listing(f"L{number}", "s1", "Bag") for number in range(200)]
     file = [ScoredListing(name, at / 200, None, (), (), None, "m1") for at, name in enumerate(names)]
-    enqueue_batch(engine, lambda: file, top=20, explore=0.6)
+    enqueue_batch(engine, lambda: file, IntakeSelection(top=20, explore=0.6))
 
     def review(times: int) -> None:
         for _ in range(times):

@@ -15,12 +15,13 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.errors import Conflict, Forbidden, NotFound, UnstorableValue
-from ipml.review.arrivals.intake import enqueue, enqueue_batch
+from ipml.review.arrivals.intake import IntakeSelection, enqueue, enqueue_batch
 from ipml.review.claims import claim, find_best
 from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.ranking.policy import ListRules, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, rerank
 from ipml.review.sellers.seller_lists import (
+    EntryFilter,
     ListedSeller,
     ListEntry,
     ListKind,
@@ -204,7 +205,7 @@ def test_the_brand_file_replaces_its_own_entries_alone(filled: Engine) -> None:
         assert load_entries(connection, [one, two], by="lea", now=NOW) == (2, 0, 0)
         assert load_entries(connection, [one, two], by="lea", now=NOW) == (0, 0, 2)
         assert load_entries(connection, [two], by="lea", now=NOW) == (0, 1, 1)
-        left = list_entries(connection, now=NOW)
+        left = list_entries(connection, NOW)
     assert [(entry.seller_id, entry.origin) for entry in left] == [("sD", "person"), ("sB", "brand file")]
     assert left[0].entry_id == by_hand
     with pytest.raises(Conflict, match="brand file"):
@@ -239,7 +240,7 @@ def test_a_listed_seller_goes_into_the_queue_whatever_the_score(engine: Engine, 
     put(engine, DENIED, "s1")
     put(engine, WATCHED, "s2")
     put(engine, AUTHORISED, "s3")
-    enqueue_batch(engine, lambda: scored, top=2, explore=0, now=NOW)
+    enqueue_batch(engine, lambda: scored, IntakeSelection(top=2, explore=0), now=NOW)
     assert order(engine) == ["L2", "L1", "L19", "L18"]
 
 
@@ -250,7 +251,7 @@ def test_an_erased_seller_is_on_no_list(filled: Engine) -> None:
     with reading(filled) as connection:
         entry = get_entry(connection, number)
         assert (entry.seller_id, entry.why, entry.removed_at) == (None, "(erased)", NOW)
-        assert list_entries(connection, now=NOW) == []
+        assert list_entries(connection, NOW) == []
         assert is_vouched_for(connection)
 
 
@@ -260,7 +261,7 @@ def test_a_listed_seller_is_kept_and_an_ended_entry_expires(engine: Engine) -> N
     take_off(engine, ended)
     later = NOW + timedelta(days=9_000)
     assert run_retention(engine, load_enforcement_policy(), now=later).counts["ended_list_entries"] == 1
-    entries = ask(engine, list_entries, now=later, with_ended=True)
+    entries = ask(engine, list_entries, later, EntryFilter(with_ended=True))
     assert [(entry.entry_id, entry.seller_id) for entry in entries] == [(in_force, "s1")]
     assert ask(engine, is_vouched_for)
 
@@ -297,4 +298,4 @@ def test_a_list_is_searched_by_seller_and_brand(filled: Engine) -> None:
     first, second = put(filled, DENIED, "sA", "Acme"), put(filled, WATCHED, "sA")
     put(filled, DENIED, "sB", "Umbra")
     for wanted, found in (({"seller_id": "sA"}, [first, second]), ({"brand": "ACME "}, [first])):
-        assert [one.entry_id for one in ask(filled, list_entries, now=NOW, **wanted)] == found
+        assert [one.entry_id for one in ask(filled, list_entries, NOW, EntryFilter(**wanted))] == found

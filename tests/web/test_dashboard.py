@@ -27,7 +27,7 @@ from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
 from ipml.review import queue
-from ipml.review.arrivals.intake import enqueue_batch
+from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
 from ipml.review.queue import DecisionRequest
 from ipml.review.undo import undo
 from ipml.storage.database import reading, writing
@@ -83,7 +83,7 @@ def test_what_is_said_of_all_listings_waits_for_draws(engine: Engine, scored: Ca
     """Without reviews of what was drawn nothing is estimated; afterwards prevalence stands there, beside the naive."""
     assert "Too few sampled listings have been reviewed" in ana.get("/dashboard").text
     file = [replace(scored(number), score=number / 200) for number in range(7, 200)]
-    enqueue_batch(engine, lambda: file, top=20, explore=0.7)
+    enqueue_batch(engine, lambda: file, IntakeSelection(top=20, explore=0.7))
     with writing(engine) as connection:
         while taken := queue.claim(connection, "bo"):
             verdict, ground = (Verdict.GENUINE, "") if taken.case_id % 3 else (Verdict.COUNTERFEIT, "test_purchase")

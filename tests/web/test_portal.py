@@ -40,7 +40,7 @@ from ipml.records import Verdict
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.queue import DecisionRequest, claim, decide, enqueue
-from ipml.review.sellers.seller_lists import ListKind, list_entries
+from ipml.review.sellers.seller_lists import EntryFilter, ListKind, list_entries
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import check_rows
@@ -248,7 +248,7 @@ def test_an_authorised_seller_is_listed_once_a_lead_agrees(engine: Engine, clien
     lead, now = log_in(engine, "levante"), datetime.now(UTC)
 
     def listed() -> set[str | None]:
-        found = ask(engine, list_entries, now=now, kind=ListKind.AUTHORISED, brand="vellmar")
+        found = ask(engine, list_entries, now, EntryFilter(ListKind.AUTHORISED, brand="vellmar"))
         return {one.seller_id for one in found}
 
     assert client.post("/portal/sellers", data={"brand": "Vellmar", "seller": "s9", "why": "w"}).status_code == 303

@@ -181,6 +181,7 @@ def _rejects_of(scored: Path) -> Path:
 
 
 def _take_in_file(run: JobRun, scorer: Scorer, file: Path) -> Iterator[str]:
+    from ipml.review.arrivals.intake import IntakeSelection
     from ipml.scoring.batch.scored_files import read_scored
 
     assert run.settings.incoming is not None
@@ -200,13 +201,9 @@ def _take_in_file(run: JobRun, scorer: Scorer, file: Path) -> Iterator[str]:
             known.unlink(missing_ok=True)
             raise _BadFile(str(error)) from error
         frozen.unlink()
-    yield from put_into_queue(
-        run.engine,
-        run.settings,
-        lambda: read_scored(scored),
-        top=run.settings.incoming_top,
-        min_score=run.settings.incoming_min_score,
-    )
+    settings = run.settings
+    selection = IntakeSelection(settings.incoming_top, settings.incoming_min_score, settings.explore)
+    yield from put_into_queue(run.engine, settings, lambda: read_scored(scored), selection)
     _freeze_known(run, file, known)  # an interruption at the very end leaves none
     yield f"{_add_to_portfolios(run.engine, scorer, file, known):,} added to portfolios."
     known.unlink()

@@ -23,6 +23,7 @@ from ipml.review.ranking.policy import fold_name
 from ipml.review.sellers.seller_lists import (
     LONGEST_NAME,
     LONGEST_WHY,
+    EntryFilter,
     ListedSeller,
     ListEntry,
     ListKind,
@@ -160,7 +161,7 @@ def list_proposals(
 
 def list_authorised(connection: Connection, brand: str, now: datetime) -> list[ListEntry]:
     """Return the entries in force of sellers authorised for a brand alone."""
-    return list_entries(connection, now=now, kind=ListKind.AUTHORISED, brand=brand)
+    return list_entries(connection, now, EntryFilter(ListKind.AUTHORISED, brand=brand))
 
 
 def end_authorisation(

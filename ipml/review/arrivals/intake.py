@@ -67,24 +67,12 @@ _LONGEST_NAME = 200  # characters, as in listings; PostgreSQL cannot index texts
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """Counts of the listings that came in, each counted once.
+    """Counts of the listings that came in, each counted once; `listed_again` are also counted before.
 
-    Attributes
-    ----------
-    added : int
-        New listings, now cases.
-    changed : int
-        Changed listings, now new cases; their waiting cases are superseded.
-    returned : int
-        Unchanged listings that became cases again because their score rose.
-    rescored : int
-        Listings whose open case got a new score, price or seller history.
-    unchanged : int
-        All others, including listings changed back to a decided version before anybody looked at the change.
-    still_offered : int
-        Listings found counterfeit and since seen on offer unchanged.
-    listed_again : int
-        New cases that resemble a confirmed counterfeit; also counted above.
+    `changed` listings supersede their waiting cases; `returned` ones became cases again because their score rose;
+    `rescored` ones got a new score, price or seller history in their open case. `unchanged` are all others, including
+    listings changed back to a decided version before anybody looked at the change. `still_offered` were found
+    counterfeit and since seen on offer unchanged. `listed_again` are new cases that resemble a confirmed counterfeit.
     """
 
     added: int = 0
@@ -169,18 +157,6 @@ def enqueue(
 
     Raises UnstorableValue if a score or bound is outside 0-1, a number is not finite, a moment has no time zone, or an
     id, brand or model version is no text of at most 200 characters.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
-    >>> enqueue(engine, [bag]).added
-    1
-    >>> enqueue(engine, [bag]).unchanged
-    1
     """
     return enqueue_placed(engine, ((item, None) for item in scored), due_at=due_at, joins_alike=joins_alike, now=now)
 
@@ -549,13 +525,24 @@ class IntakeResult:
     enqueued: Enqueued
 
 
+@dataclass(frozen=True, slots=True)
+class IntakeSelection:
+    """The listings of a file that enter the queue: for their score, and drawn from the others.
+
+    `top` and `min_score` limit those that enter for their score, neither means all. `explore` is the share of review
+    time for drawn listings.
+    """
+
+    top: int | None = None
+    min_score: float | None = None
+    explore: float = DEFAULT_SETTINGS.explore
+
+
 def enqueue_batch(
     engine: Engine,
     read: Callable[[], Iterable[ScoredListing]],
+    selection: IntakeSelection = IntakeSelection(),
     *,
-    top: int | None = None,
-    min_score: float | None = None,
-    explore: float = DEFAULT_SETTINGS.explore,
     due_at: datetime | None = None,
     joins_alike: bool = DEFAULT_SETTINGS.near_duplicates,
     now: datetime | None = None,
@@ -566,14 +553,13 @@ def enqueue_batch(
     on a list that the policy names (`always_enqueued`), and listings like a confirmed counterfeit. Repeating the file
     changes nothing and completes an interrupted run.
 
-    `read` yields the file's listings in the same order each time; it is called twice. `top` and `min_score` limit the
-    listings that enter for their score, neither means all. `explore` is the share of review time for drawn listings.
+    `read` yields the file's listings in the same order each time; it is called twice.
     """
     now = now or datetime.now(UTC)
-    rule = SamplingRule(explore)
+    rule = SamplingRule(selection.explore)
     with writing(engine) as connection:
         seed = get_seed(connection, now=now)
-    sample = draw_sample(read(), seed, rule, top=top, min_score=min_score)
+    sample = draw_sample(read(), seed, rule, top=selection.top, min_score=selection.min_score)
     with writing(engine) as connection:
         sample_id = note_sample(connection, sample, seed, rule, now=now)
     with reading(engine) as connection:

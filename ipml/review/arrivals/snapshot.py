@@ -63,13 +63,6 @@ def encode(scored: ScoredListing) -> str:
     """Return a scored listing as JSON; equal records give equal texts.
 
     Raises UnstorableValue if a number is not finite, or a moment has no time zone.
-
-    Examples
-    --------
-    >>> listing = Listing(listing_id="1", seller_id="s", title="Leather wallet", price=40.0, currency="EUR")
-    >>> scored = ScoredListing(listing, 0.25, -1.1, (), (), None, "2024-05")
-    >>> decode(encode(scored)) == scored
-    True
     """
     content = {
         "listing": _listing_fields(scored.listing),

@@ -248,28 +248,11 @@ class VersionChange:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Previous and next case of the same listing.
+    """Previous and next case of the same listing; `case_id` is None for the first.
 
-    Attributes
-    ----------
-    case_id : int or None
-        The previous case; None for the first.
-    state : str
-        State of the previous case.
-    decision : Decision or None
-        Its decision in force.
-    changes : tuple of VersionChange
-        Changes since; empty if the listing came back unchanged.
-    score_before, score : float or None
-        Scores of the previous case and of this one.
-    same : Decision or None
-        The last decision on this exact content, on any case.
-    next_id : int or None
-        The next case.
-    settled_by : int or None
-        The earlier case whose decision holds because the listing was changed back.
-    seen_at : datetime or None
-        When this content was last seen.
+    `state` and `decision` are those of the previous case; `changes` since are empty if the listing came back unchanged.
+    `same` is the last decision on this exact content, on any case. `settled_by` is the earlier case whose decision
+    holds because the listing was changed back. `seen_at` is when this content was last seen.
     """
 
     case_id: int | None

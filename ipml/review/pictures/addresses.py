@@ -19,6 +19,7 @@ from ipml.settings import Settings
 Network = IPv4Network | IPv6Network
 _HOST = re.compile(r"(http://|https://)?((?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::([0-9]{1,5}))?")
 _PORTS = {"http": 80, "https": 443}
+BYTES_PER_READ = 65_536
 _LONGEST = 2_000
 # Metadata services, where cloud machines read their secrets: refused whatever networks are allowed.
 _METADATA = tuple(
@@ -96,14 +97,35 @@ def parse_picture_networks(text: str) -> tuple[Network, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """Limits for one picture; `seconds` run from name resolution to the last byte, redirects included."""
+
+    most_bytes: int = 10_000_000
+    seconds: float = 20.0
+    redirects: int = 3
+
+    @property
+    def most_requests(self) -> int:
+        """Most requests for one file."""
+        return 1 + self.redirects
+
+    @property
+    def most_received(self) -> int:
+        """Most bytes received for one file before it counts as too large."""
+        return self.most_bytes + BYTES_PER_READ
+
+
+@dataclass(frozen=True, slots=True)
 class PictureSources:
     """Sources from which the worker may fetch pictures.
 
-    If there are `hosts`, only these are allowed. `networks` are allowed in addition to public addresses.
+    If there are `hosts`, only these are allowed. `networks` are allowed in addition to public addresses. `limits` are
+    those of each picture.
     """
 
     hosts: tuple[PictureHost, ...] = ()
     networks: tuple[Network, ...] = ()
+    limits: FetchLimits = FetchLimits()
 
     @classmethod
     def read(cls, settings: Settings) -> PictureSources:

@@ -17,7 +17,6 @@ from ipml.review.pictures.copies import PictureRefused, make_copies
 from ipml.review.pictures.fetching import (
     FetchCost,
     FetchedPicture,
-    FetchLimits,
     fetch_picture,
     make_client,
 )
@@ -52,17 +51,17 @@ class PictureRun(Protocol):
         """Record that a picture is unavailable."""
 
 
-def fetch_in_turns(run: PictureRun, rows: Sequence[Any], sources: PictureSources, limits: FetchLimits) -> None:
+def fetch_in_turns(run: PictureRun, rows: Sequence[Any], sources: PictureSources) -> None:
     """Fetch pictures for up to a minute: eight at once, three per host, decoding one at a time."""
     if not rows:
         return
     try:
-        asyncio.run(_fetch_all(run, rows, sources, limits))
+        asyncio.run(_fetch_all(run, rows, sources))
     except ExceptionGroup as group:  # a full disk or an unreachable database: all errors are alike
         raise group.exceptions[0] from None
 
 
-async def _fetch_all(run: PictureRun, rows: Sequence[Any], sources: PictureSources, limits: FetchLimits) -> None:
+async def _fetch_all(run: PictureRun, rows: Sequence[Any], sources: PictureSources) -> None:
     loop = asyncio.get_running_loop()
     until, hosts = loop.time() + _LAST_START_SECONDS, dict[str, asyncio.Semaphore]()
     slots, decoder = asyncio.Semaphore(_MOST_AT_ONCE), asyncio.Lock()  # a decoded picture may take 200 MB
@@ -74,7 +73,7 @@ async def _fetch_all(run: PictureRun, rows: Sequence[Any], sources: PictureSourc
                 if loop.time() > until or (cost := run.begin(row)) is None:
                     return
                 try:
-                    found = await fetch_picture(client, row.address, sources, limits, cost)
+                    found = await fetch_picture(client, row.address, sources, cost)
                     async with decoder:
                         copies = await asyncio.to_thread(make_copies, found.content)
                 except PictureRefused as error:
@@ -154,7 +153,7 @@ def fetch_due(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     rows = _find_due(engine, clock())
     run = _CaseRun(engine, folder, is_stopped, clock)
-    fetch_in_turns(run, rows, sources, FetchLimits())
+    fetch_in_turns(run, rows, sources)
     return run.tally
 
 

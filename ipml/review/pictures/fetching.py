@@ -14,34 +14,14 @@ from dataclasses import dataclass
 
 import httpx
 
-from ipml.review.pictures.addresses import PictureSources
+from ipml.review.pictures.addresses import BYTES_PER_READ, FetchLimits, PictureSources
 from ipml.review.pictures.copies import PictureRefused
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Resolves a host and port to addresses."""
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = (301, 302, 303, 307, 308)
-_PART = 65_536  # bytes per read
 _HEADERS = {"User-Agent": "ipml-pictures", "Accept": "image/*", "Accept-Encoding": "identity"}
-
-
-@dataclass(frozen=True, slots=True)
-class FetchLimits:
-    """Limits for one picture; `seconds` run from name resolution to the last byte, redirects included."""
-
-    most_bytes: int = 10_000_000
-    seconds: float = 20.0
-    redirects: int = 3
-
-    @property
-    def most_requests(self) -> int:
-        """Most requests for one file."""
-        return 1 + self.redirects
-
-    @property
-    def most_received(self) -> int:
-        """Most bytes received for one file before it counts as too large."""
-        return self.most_bytes + _PART
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +92,17 @@ async def fetch_picture(
     client: httpx.AsyncClient,
     address: str,
     sources: PictureSources,
-    limits: FetchLimits,
     cost: FetchCost | None = None,
 ) -> FetchedPicture:
     """Fetch one file; its cost is added to `cost` however it ends, within the limits.
 
     Raises PictureRefused if it is unavailable, not allowed, or no picture.
     """
+    limits = sources.limits
     try:
         async with asyncio.timeout(limits.seconds):
             for _ in range(limits.most_requests):
-                found = await _ask(client, address, sources, limits, cost or FetchCost())
+                found = await _ask(client, address, sources, cost or FetchCost())
                 if isinstance(found, bytes):
                     return FetchedPicture(found, address)
                 address = found
@@ -135,9 +115,7 @@ async def fetch_picture(
     raise PictureRefused(f"is redirected more than {limits.redirects} times")
 
 
-async def _ask(
-    client: httpx.AsyncClient, address: str, sources: PictureSources, limits: FetchLimits, cost: FetchCost
-) -> bytes | str:
+async def _ask(client: httpx.AsyncClient, address: str, sources: PictureSources, cost: FetchCost) -> bytes | str:
     """Return the file at a URL, or the URL of a redirect."""
     if why := sources.refuse(address):
         raise PictureRefused(why)
@@ -146,13 +124,13 @@ async def _ask(
     async with client.stream("GET", address) as response:
         if response.status_code in _REDIRECTS and "location" in response.headers:
             return str(response.url.join(response.headers["location"]))
-        _check_head(response, limits)
+        _check_head(response, sources.limits)
         content = bytearray()
-        async for part in response.aiter_raw(_PART):
+        async for part in response.aiter_raw(BYTES_PER_READ):
             content += part
             cost.n_bytes += len(part)
-            if len(content) > limits.most_bytes:
-                raise PictureRefused(_describe_size(limits))
+            if len(content) > sources.limits.most_bytes:
+                raise PictureRefused(_describe_size(sources.limits))
         return bytes(content)
 
 

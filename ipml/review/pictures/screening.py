@@ -19,10 +19,10 @@ from sqlalchemy import Connection, Engine, exists, insert, select, update
 
 from ipml.records import Verdict
 from ipml.review.cases import PENDING
-from ipml.review.pictures.addresses import PictureSources
+from ipml.review.pictures.addresses import FetchLimits, PictureSources
 from ipml.review.pictures.collection import fetch_in_turns, note_file, note_refusal
 from ipml.review.pictures.copies import PictureRefused
-from ipml.review.pictures.fetching import FetchCost, FetchedPicture, FetchLimits
+from ipml.review.pictures.fetching import FetchCost, FetchedPicture
 from ipml.review.pictures.hashes import HashIndex, find_group
 from ipml.review.pictures.picture_hash import hash_picture
 from ipml.review.pictures.same_picture import measure_group
@@ -173,7 +173,6 @@ def screen_due(
     sources: PictureSources,
     index: HashIndex,
     *,
-    limits: FetchLimits | None = None,
     since: datetime | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -188,10 +187,10 @@ def screen_due(
     now = clock()
     with reading(engine) as connection:
         rules = current_ranking(connection).policy.pictures
-    run = _ScreeningRun(engine, folder, index, rules, limits or FetchLimits(), is_stopped, clock)
+    run = _ScreeningRun(engine, folder, index, rules, sources.limits, is_stopped, clock)
     run.tally.matched += _match_again(engine, since, now)
     run.tally.left_out = _leave_out(engine, rules, now)
-    fetch_in_turns(run, _find_due(engine, rules, now), sources, run.limits)
+    fetch_in_turns(run, _find_due(engine, rules, now), sources)
     return run.tally
 
 

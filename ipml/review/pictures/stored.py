@@ -39,22 +39,11 @@ NO_GROUP = 0
 
 @dataclass(frozen=True, slots=True)
 class StoredPicture:
-    """A picture of a case.
+    """A picture of a case, at a `position` of its listing from 0.
 
-    Attributes
-    ----------
-    position : int
-        From 0, in the order of the listing.
-    state : str
-        "waiting" to be fetched, "stored", "failed", or "left" (the case was decided first).
-    digest : str or None
-        SHA-256 of the file as sent, in hexadecimal.
-    found_at : str or None
-        Final URL after redirects.
-    kind : str or None
-        File format, such as "JPEG".
-    why : str or None
-        Why it is not stored.
+    `state` is "waiting" to be fetched, "stored", "failed", or "left" (the case was decided first). `digest` is the
+    SHA-256 of the file as sent, in hexadecimal; `found_at` the final URL after redirects; `kind` the file format, such
+    as "JPEG"; `why` the reason why it is not stored.
     """
 
     case_id: int

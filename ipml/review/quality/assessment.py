@@ -123,16 +123,6 @@ def find_consensus(judgements: Iterable[Judgement], known: Mapping[int, bool] | 
 
     A reviewer's second review of their own case is not independent and does not count. `known` maps cases of known
     truth to whether they are counterfeit.
-
-    Examples
-    --------
-    >>> from datetime import UTC, datetime
-    >>> def say(case_id, reviewer, verdict):
-    ...     return Judgement(case_id, "Acme", reviewer, verdict, "audit", datetime(2024, 5, 6, tzinfo=UTC))
-    >>> both = [say(1, name, Verdict.COUNTERFEIT) for name in ("ana", "ben")]
-    >>> found = find_consensus([*both, say(2, "ana", Verdict.GENUINE), say(2, "ben", Verdict.COUNTERFEIT)])
-    >>> found.chances[1] > 0.9 > found.chances[2]
-    True
     """
     import numpy as np
 
@@ -191,22 +181,10 @@ _LEAST_OF_BRAND = 10.0  # fewer judgements of a brand are no evidence
 class ReviewerQuality:
     """Quality figures of one reviewer; None without data.
 
-    Attributes
-    ----------
-    decided, looked : int
-        Cases decided, and second reviews done.
-    agreement : Rate or None
-        Share of equal verdicts with others on the same case.
-    kappa : Agreement or None
-        Agreement beyond chance.
-    missed, wronged : Rate or None
-        Share of counterfeits called genuine, and of genuine listings called counterfeit.
-    control : Rate or None
-        Share of right verdicts on control cases.
-    steadiness : Rate or None
-        Share of equal verdicts on a case reviewed again weeks later.
-    by_brand : dict of str to (Rate, Rate)
-        Missed and wronged by brand, for brands with enough judgements.
+    `decided` counts cases and `looked` second reviews done. `agreement` is the share of equal verdicts with others on
+    the same case, `kappa` that beyond chance. `missed` is the share of counterfeits called genuine, `wronged` that of
+    genuine listings called counterfeit; `by_brand` has both for brands with enough judgements. `control` is the share
+    of right verdicts on control cases, `steadiness` that of equal verdicts on a case reviewed again weeks later.
     """
 
     name: str

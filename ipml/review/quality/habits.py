@@ -26,18 +26,11 @@ _N_STEPS, _N_WARM, _N_DRAWS = 50, 500, 2_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Habits:
-    """Draws and estimates.
+    """Draws and estimates of reviewers' habits.
 
-    Attributes
-    ----------
-    answers : ndarray of shape (n_draws, n_reviewers, 2, 3)
-        Probability of each answer (counterfeit, genuine, neither) given each truth (counterfeit, genuine).
-    usual : ndarray of shape (2, 3)
-        The same for all reviewers together.
-    prior : ndarray of shape (2,)
-        Share of each truth.
-    chances : ndarray of shape (n_patterns,)
-        Probability of counterfeit of a case with each pattern.
+    `answers` is the probability of each answer (counterfeit, genuine, neither) given each truth (counterfeit, genuine),
+    of shape (n_draws, n_reviewers, 2, 3); `usual`, of shape (2, 3), that of all reviewers together. `prior` is the
+    share of each truth, `chances` the probability of counterfeit of a case with each pattern.
     """
 
     answers: Numbers

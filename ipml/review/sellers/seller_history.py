@@ -67,18 +67,10 @@ _AT_ONCE = 256  # questions per query, with two parameters each; a power of two
 
 @dataclass(frozen=True, slots=True)
 class SellerEvent:
-    """An event of a seller.
+    """An event of a seller; submitted again under its `event_id`, it counts once.
 
-    Attributes
-    ----------
-    event_id : str
-        The marketplace's id; an event submitted again counts once.
-    kind : str
-        One of `KINDS`.
-    occurred_at, known_at : datetime
-        It counts from the later of both, since clocks may differ.
-    amount : float or None
-        Units, 1 if missing; for "rated" the rating in 0-1.
+    `kind` is one of `KINDS`. It counts from the later of `occurred_at` and `known_at`, since clocks may differ.
+    `amount` is in units, 1 if missing; for "rated" the rating in 0-1.
     """
 
     event_id: str

@@ -110,19 +110,6 @@ def add_entry(
 
     Raises UnstorableValue if seller, reason or source is missing, a text is too long, or the expiry is past; Forbidden
     if the author sells as this seller.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, now = open_database("sqlite://"), datetime(2026, 5, 1, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> listed = ListedSeller(ListKind.WATCHED, "s-12", "sold fakes elsewhere", "letter of Acme, 2026-04-30")
-    >>> with writing(engine) as connection:
-    ...     entry, is_new = add_entry(connection, listed, by="lea", now=now)
-    ...     _, again = add_entry(connection, listed, by="lea", now=now)
-    >>> entry.entry_id, entry.scope, is_new, again
-    (1, 'all brands', True, False)
     """
     _check(listed, now)
     serialise(connection, Lock.ENQUEUE)  # no seller is erased meanwhile
@@ -194,33 +181,39 @@ def get_entries(connection: Connection, entry_ids: Sequence[int]) -> list[ListEn
     return [_make_entry(row, keys) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """List entries of one list, seller or brand; `with_ended` includes removed and expired ones.
+
+    `brand` matches in any case, and only entries for that brand, not those for all brands.
+    """
+
+    kind: ListKind | None = None
+    seller_id: str | None = None
+    brand: str | None = None
+    with_ended: bool = False
+
+
 def list_entries(
     connection: Connection,
-    *,
     now: datetime,
-    kind: ListKind | None = None,
-    seller_id: str | None = None,
-    brand: str | None = None,
-    with_ended: bool = False,
+    entries: EntryFilter = EntryFilter(),
+    *,
     after: int = 0,
     limit: int | None = None,
 ) -> list[ListEntry]:
-    """Return entries in force by number, after one of them, optionally of one list, seller or brand.
-
-    `brand` matches in any case, and only entries for that brand. With `with_ended`, removed and expired entries are
-    included while they are stored.
-    """
+    """Return entries by number, after one of them; by default all in force."""
     query = select(seller_list_entries).where(
         seller_list_entries.c.alias_of.is_(None), seller_list_entries.c.entry_id > min(after, LARGEST_NUMBER)
     )
-    if not with_ended:
+    if not entries.with_ended:
         query = query.where(is_in_force(now))
-    if kind is not None:
-        query = query.where(seller_list_entries.c.kind == kind)
-    if seller_id is not None:
-        query = query.where(seller_list_entries.c.pseudonym == (find_pseudonym(connection, seller_id) or ""))
-    if brand is not None:
-        query = query.where(seller_list_entries.c.brand_read == fold_name(brand))
+    if entries.kind is not None:
+        query = query.where(seller_list_entries.c.kind == entries.kind)
+    if entries.seller_id is not None:
+        query = query.where(seller_list_entries.c.pseudonym == (find_pseudonym(connection, entries.seller_id) or ""))
+    if entries.brand is not None:
+        query = query.where(seller_list_entries.c.brand_read == fold_name(entries.brand))
     rows = connection.execute(query.order_by(seller_list_entries.c.entry_id).limit(limit)).all()
     keys = read_keys(connection, {row.pseudonym for row in rows})
     return [_make_entry(row, keys) for row in rows]

@@ -78,13 +78,7 @@ class AuditEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """End of the trail at some time; keep it where an administrator of the database cannot change it.
-
-    Examples
-    --------
-    >>> Anchor.parse(str(Anchor(0, "0" * 64))) == Anchor(0, "0" * 64)
-    True
-    """
+    """End of the trail at some time; keep it where an administrator of the database cannot change it."""
 
     count: int
     head: str
@@ -158,17 +152,6 @@ def append(
     `actor` is a user or "ipml"; `action` is a word such as "claimed"; `subject` is kind and number such as "case:12".
     Texts in the payload are ids and hashes of at most 200 characters. Raises UnstorableValue for a longer text or a
     number that is not finite.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     append(connection, "ana", "claimed", "case:12", {"token": 1})
-    ...     report = verify(connection)
-    >>> report.anchor.count, report.is_intact
-    (1, True)
     """
     append_all(trail, actor, action, [(subject, payload)], at=at)
 

@@ -19,6 +19,7 @@ from ipml.review.sellers.seller_lists import (
     LONGEST_NAME,
     LONGEST_SOURCE,
     LONGEST_WHY,
+    EntryFilter,
     ListedSeller,
     ListEntry,
     ListKind,
@@ -163,8 +164,8 @@ async def show_lists(
         list_kind = None if kind is None else ListKind(kind)
 
         def find(connection: Connection) -> list[ListEntry]:
-            most = MOST_ENTRIES + 1
-            return list_entries(connection, now=datetime.now(UTC), kind=list_kind, brand=brand, after=after, limit=most)
+            entries = EntryFilter(list_kind, brand=brand)
+            return list_entries(connection, datetime.now(UTC), entries, after=after, limit=MOST_ENTRIES + 1)
 
         found = await _run(request, reading, find)
     shown = found[:MOST_ENTRIES]

@@ -42,7 +42,7 @@ from ipml.enforcement.takedown.changes import restriction_of
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import Conflict, UnusableSetting
 from ipml.records import Decision, Verdict
-from ipml.review.arrivals.intake import enqueue_batch
+from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
 from ipml.review.group_decisions import measure_spread
 from ipml.review.quality.precision import WeightedReviews
 from ipml.review.queue import enqueue, undo
@@ -197,7 +197,7 @@ def draw_all(desk: Desk) -> Decision:
     """Let a policy draw cases for people, decide the last, and leave all others out of its spread."""
     titles = {"brand": "Acme", "title": "Bag"}
     file = [desk.make_scored(f"L{n}", 0.9, seller_id=f"s{n}", **titles) for n in range(1, N + 1)]
-    enqueue_batch(desk.engine, lambda: file, top=N, explore=0, now=desk.pass_time())
+    enqueue_batch(desk.engine, lambda: file, IntakeSelection(top=N, explore=0), now=desk.pass_time())
     with writing(desk.engine) as connection:
         drawn = {"brand": "Acme", "model_version": "m1", "score": 0.9, "sampling_probability": 0.5}
         drawn["drawn_at"] = desk.pass_time()

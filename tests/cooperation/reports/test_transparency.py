@@ -34,7 +34,7 @@ from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import IpmlError, UnwritableFile
 from ipml.records import Verdict
-from ipml.review.arrivals.intake import enqueue_batch
+from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
 from ipml.review.queue import get_case, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeals, cases, decisions, measures, notifiers, outbox, penalties, referrals
@@ -289,7 +289,7 @@ class Life:
             self.desk.make_scored(f"L{n}", 0.9 - n / 1000, seller_id=f"s{n % 3}", title=f"Bag no. {n}", **fields)
             for n in ids
         ]
-        enqueue_batch(self.desk.engine, lambda: file, top=4, explore=0, now=self.desk.now)
+        enqueue_batch(self.desk.engine, lambda: file, IntakeSelection(top=4, explore=0), now=self.desk.now)
 
     def decide(self) -> None:
         """Somebody decides a case, or passes it on; a lead decides what was passed on."""

@@ -12,7 +12,7 @@ from support.reviewing import as_model, judge, tell_place
 from support.transactions import act, ask, check_sound
 
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.arrivals.intake import enqueue, enqueue_batch
+from ipml.review.arrivals.intake import IntakeSelection, enqueue, enqueue_batch
 from ipml.review.arrivals.marketplace import Submission, find_known, take_in
 from ipml.review.cases import find_case, read_cases
 from ipml.review.claims import claim
@@ -88,7 +88,7 @@ def arrive(desk: Engine, listing: Listing, by_file: bool = False) -> int | None:
     """Have an unsuspicious listing arrive, submitted or in a file, and return its case."""
     if by_file:
         file = suspect_nobody([listing, offer(10_000, "Nothing like it at all, whoever sells")], False)
-        enqueue_batch(desk, lambda: file, min_score=0.5, explore=0, now=NOON)
+        enqueue_batch(desk, lambda: file, IntakeSelection(min_score=0.5, explore=0), now=NOON)
     else:
         take_in(desk, [Submission((listing,))], as_model(suspect_nobody), NOON)
     return find_case_of(desk, listing)

@@ -3,17 +3,18 @@
 import asyncio
 import resource
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from support.picture_host import MARKER, PictureHost, make_bomb, make_picture, serve_pictures
 
 from ipml.errors import UnusableSetting
-from ipml.review.pictures.addresses import PictureSources, parse_hosts, parse_picture_networks
+from ipml.review.pictures.addresses import FetchLimits, PictureSources, parse_hosts, parse_picture_networks
 from ipml.review.pictures.copies import PictureRefused, make_copies
-from ipml.review.pictures.fetching import FetchedPicture, FetchLimits, Resolve, fetch_picture, make_client, resolve_host
+from ipml.review.pictures.fetching import FetchedPicture, Resolve, fetch_picture, make_client, resolve_host
 
-HERE = PictureSources(networks=parse_picture_networks("127.0.0.1"))
 LIMITS = FetchLimits(most_bytes=1_000_000, seconds=30.0)
+HERE = PictureSources(networks=parse_picture_networks("127.0.0.1"), limits=LIMITS)
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +33,12 @@ def _little_memory() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-def fetch(address: str, sources=HERE, resolve: Resolve = resolve_host, limits=LIMITS) -> FetchedPicture:
+def fetch(address: str, sources=HERE, resolve: Resolve = resolve_host) -> FetchedPicture:
     """Fetch one file, within small limits."""
 
     async def run() -> FetchedPicture:
         async with make_client(sources, resolve) as client:
-            return await fetch_picture(client, address, sources, limits)
+            return await fetch_picture(client, address, sources)
 
     return asyncio.run(run())
 
@@ -82,7 +83,7 @@ def test_a_host_that_sends_a_byte_now_and_then_is_given_up(host):
     """The limit of time is for all of it, and not for each part."""
     for path in ("/slow", "/slow-head"):
         with pytest.raises(PictureRefused, match=r"took longer than 0\.2 seconds") as refused:
-            fetch(host.address(path), limits=FetchLimits(seconds=0.2))
+            fetch(host.address(path), replace(HERE, limits=FetchLimits(seconds=0.2)))
         assert refused.value.may_retry
 
 

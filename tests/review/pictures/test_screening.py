@@ -16,9 +16,8 @@ from support.transactions import ask, count, read_rows
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, rescore_changed, take_in
-from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
+from ipml.review.pictures.addresses import FetchLimits, PictureSources, parse_picture_networks
 from ipml.review.pictures.collection import fetch_due
-from ipml.review.pictures.fetching import FetchLimits
 from ipml.review.pictures.hashes import HashIndex, group_pictures
 from ipml.review.pictures.reference import KnownGoods, add_references
 from ipml.review.pictures.screened import read_screening
@@ -29,8 +28,8 @@ from ipml.review.ranking.policy import Policy, ScreeningRules, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, rerank
 from ipml.storage.tables import cases, picture_groups, screened_pictures
 
-HERE = PictureSources(networks=parse_picture_networks("127.0.0.1"))
 LIMITS = FetchLimits(most_bytes=20_000)
+HERE = PictureSources(networks=parse_picture_networks("127.0.0.1"), limits=LIMITS)
 
 
 class Killed(BaseException):
@@ -78,7 +77,7 @@ def submit(engine: Engine, address: str, listing_id: str, hours: float = 0, **sa
 def screen(engine: Engine, folder: Path, hours: float = 0, **said: object) -> ScreeningTally:
     """Do the job once, and have what matched scored again."""
     now = NOON + timedelta(hours=hours)
-    tally = screen_due(engine, folder, HERE, HashIndex(), limits=LIMITS, **{"clock": lambda: now} | said)
+    tally = screen_due(engine, folder, HERE, HashIndex(), **{"clock": lambda: now} | said)
     rescore_changed(engine, as_model(give_score), now)
     return tally
 

@@ -12,7 +12,7 @@ from support.reviewing import NOON, Make
 from support.transactions import act, ask
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.arrivals.intake import IntakeResult, enqueue_batch, enqueue_placed
+from ipml.review.arrivals.intake import IntakeResult, IntakeSelection, enqueue_batch, enqueue_placed
 from ipml.review.arrivals.snapshot import make_key
 from ipml.review.claims import is_turn
 from ipml.review.exports import export_labels
@@ -46,13 +46,15 @@ def file(make_scored: Make) -> list[ScoredListing]:
 
 def send(engine: Engine, file: list[ScoredListing], top: int = TOP, explore: float = 0.3) -> IntakeResult:
     """Enqueue a file."""
-    return enqueue_batch(engine, lambda: iter(file), top=top, explore=explore, now=NOON)
+    return enqueue_batch(engine, lambda: iter(file), IntakeSelection(top=top, explore=explore), now=NOON)
 
 
 def test_a_file_sent_again_changes_nothing(engine: Engine, file: list[ScoredListing]):
     """In another order, too: the same draws and counts, and no new row; after an interruption it is completed."""
     readings = [iter(()), iter(file)]
-    enqueue_batch(engine, readings.pop, top=TOP, explore=0.3, now=NOON)  # the second reading finds nothing left
+    enqueue_batch(
+        engine, readings.pop, IntakeSelection(top=TOP, explore=0.3), now=NOON
+    )  # the second reading finds nothing left
     assert ask(engine, count_cases)["open"] == 0
     first = send(engine, file)
     before = read_tables(engine)
@@ -136,7 +138,7 @@ QUARTER = Settings(explore=0.25)  # of the time
 @pytest.fixture
 def queue(seeded: Engine, file: list[ScoredListing]) -> Engine:
     """Return a queue of 60 ranked cases, with about twenty drawn beside them."""
-    enqueue_batch(seeded, lambda: file, top=60, explore=QUARTER.explore, now=NOON)
+    enqueue_batch(seeded, lambda: file, IntakeSelection(top=60, explore=QUARTER.explore), now=NOON)
     return seeded
 
 
@@ -198,7 +200,7 @@ def test_after_a_time_without_drawn_cases_they_come_a_few_at_a_time(seeded: Engi
     enqueue_batch(seeded, lambda: file[240:], now=NOON)  # all of it, so that nothing is drawn
     for _ in range(40):
         take(seeded)
-    enqueue_batch(seeded, lambda: file[:240], top=60, explore=QUARTER.explore, now=NOON)
+    enqueue_batch(seeded, lambda: file[:240], IntakeSelection(top=60, explore=QUARTER.explore), now=NOON)
     lanes = [take(seeded)[0] for _ in range(20)]
     assert lanes.count("explored") <= 5 + 5
     assert "ranked" in lanes[:6]

@@ -13,7 +13,7 @@ from support.reviewing import NOON, Make
 from support.transactions import ask
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.arrivals.intake import enqueue_batch
+from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
 from ipml.review.queue import DecisionRequest, claim, decide, enqueue, get_case, list_cases
 from ipml.review.sampling.estimates import (
     LEAST_DRAWS,
@@ -41,7 +41,7 @@ def is_counterfeit(item: ScoredListing) -> bool:
 
 def send(engine: Engine, file: Sequence[ScoredListing], now: datetime = NOON) -> None:
     """Enqueue a file: 100 for their score, and about 67 of the others."""
-    enqueue_batch(engine, lambda: file, top=TOP, explore=EXPLORE, now=now)
+    enqueue_batch(engine, lambda: file, IntakeSelection(top=TOP, explore=EXPLORE), now=now)
 
 
 def judge(engine: Engine, case_id: int | None = None, verdict: Verdict | None = None, by: str = "ana") -> bool:
@@ -147,7 +147,7 @@ def test_who_cannot_tell_gives_no_review(seeded: Engine, make_scored: Make):
 def test_of_several_files_each_counts_by_its_own_odds(seeded: Engine, make_scored: Make):
     """Two give the figures of both, and since a moment those of the second; one that is sent again counts once."""
     one, other = make_file(make_scored, 300), make_file(make_scored, 500, "m2")
-    enqueue_batch(seeded, lambda: one, top=50, explore=EXPLORE, now=NOON)
+    enqueue_batch(seeded, lambda: one, IntakeSelection(top=50, explore=EXPLORE), now=NOON)
     send(seeded, one)
     send(seeded, other, NOON + timedelta(days=1))
     judge_all(seeded)

@@ -19,6 +19,7 @@ from ipml.review.sellers.seller_lists import (
     LONGEST_NAME,
     LONGEST_SOURCE,
     LONGEST_WHY,
+    EntryFilter,
     ListedSeller,
     ListKind,
     add_entry,
@@ -103,23 +104,16 @@ def take_off_list(request: Request, entry_id: PathNumber, why: _Reason = "") -> 
 
 def _render(request: Request, query: ListsQuery, form: EntryForm, message: str = "") -> Response:
     now = datetime.now(UTC)
+    kind = ListKind(query.kind) if query.kind else None
+    listed = EntryFilter(kind, query.seller.strip() or None, query.brand.strip() or None, bool(query.ended))
     with authorised(request) as (connection, _):
-        found = list_entries(
-            connection,
-            now=now,
-            with_ended=bool(query.ended),
-            kind=ListKind(query.kind) if query.kind else None,
-            seller_id=query.seller.strip() or None,
-            brand=query.brand.strip() or None,
-            after=query.after,
-            limit=MOST_ENTRIES + 1,
-        )
+        entries = list_entries(connection, now, listed, after=query.after, limit=MOST_ENTRIES + 1)
     filters = query.model_dump(exclude={"after", "case"})
     context: dict[str, Any] = {
         "filters": filters,
         "query": urlencode({name: value for name, value in filters.items() if value}),
-        "entries": found[:MOST_ENTRIES],
-        "next_after": found[MOST_ENTRIES - 1].entry_id if len(found) > MOST_ENTRIES else None,
+        "entries": entries[:MOST_ENTRIES],
+        "next_after": entries[MOST_ENTRIES - 1].entry_id if len(entries) > MOST_ENTRIES else None,
         "kinds": list(ListKind),
         "kind": query.kind,
         "said": form,
