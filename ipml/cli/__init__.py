@@ -12,12 +12,12 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from ipml.cli import evidence, outbox, queue, reports, reviews, seller
 from ipml.cli.admin import backup, restore, upgrade, user_app
-from ipml.cli.cooperate import network, notice, notifier
 from ipml.cli.demo import demo, simulate
+from ipml.cli.desk import evidence, outbox, queue, reports, reviews, seller
+from ipml.cli.desk.cooperate import network, notice, notifier
+from ipml.cli.desk.enforce import appeal, penalty, takedown
 from ipml.cli.doctor import doctor
-from ipml.cli.enforce import appeal, penalty, takedown
 from ipml.cli.listing_files import guess, validate
 from ipml.cli.model.experiments import label_errors, record, register_external, report, reproduce, sweep, train
 from ipml.cli.model.labels import labels, leakage_audit, select, seller_events

@@ -95,7 +95,7 @@ def _check_settings() -> Iterator[Check]:
 
 def _check_lists(url: str | None) -> Iterator[Check]:
     """Check that the seller lists match the brand file."""
-    from ipml.cli.seller import find_unloaded
+    from ipml.cli.desk.seller import find_unloaded
     from ipml.settings import get_settings
     from ipml.storage.database import reading
 

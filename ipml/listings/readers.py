@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ipml.listings.column_maps import ColumnMap
 from ipml.listings.fields import COLUMNS
 from ipml.listings.kinds import is_missing
+from ipml.listings.maps.column_maps import ColumnMap
 from ipml.listings.repeats import SeenKeys
 from ipml.listings.schema import Validation, validate_rows
 from ipml.listings.tables import RawTable, TextFormat, read_tables

@@ -87,7 +87,7 @@ def test_a_deadline_is_given_to_all(run, tmp_path):
 
 
 # `ipml queue` ranks, previews and measures
-POLICY = Path(__file__).parents[2] / "ipml/review/ranking/policy.toml"
+POLICY = Path(__file__).parents[3] / "ipml/review/ranking/policy.toml"
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def test_a_sender_that_follows_ends_cleanly_on_sigterm(database: str, secret: Pa
         environment = {"IPML_WEBHOOK_URL": receiver.url, "IPML_WEBHOOK_SECRET": str(secret), "PATH": "/usr/bin:/bin"}
         command = [sys.executable, "-m", "ipml", "outbox", "deliver", "--follow", "--database", database]
         sender = subprocess.Popen(
-            command, env=environment, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True
+            command, env=environment, cwd=Path(__file__).parents[3], stdout=subprocess.PIPE, text=True
         )
         try:
             wait_until(lambda: len(receiver.accepted) == 2)
