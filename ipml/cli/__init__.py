@@ -111,8 +111,7 @@ _add_commands(_model, label_errors, leakage_audit, select)
 _model.add_typer(analyse_app, name="analyse")
 
 app.add_typer(queue.app, name="queue", rich_help_panel=_CASES)
-_add_commands(queue.app, reviews.estimate, reviews.reviewers)
-queue.app.add_typer(reviews.control_app, name="control")
+_add_commands(queue.app, reviews.estimate, reviews.reviewers, reviews.control)
 queue.app.add_typer(reviews.picture_app, name="pictures")
 
 _enforce = _add_group(
@@ -126,7 +125,7 @@ _enforce.add_typer(takedown.automatic_app, name="automatic")
 _add_commands(_enforce, takedown.ledger)
 
 _outbox = _add_group("outbox", _CASES, "Deliver messages to platform, sellers and rights holders.", "deliver --follow")
-_add_commands(_outbox, outbox.deliver, outbox.answer, outbox.dead, outbox.retry, outbox.secret)
+_add_commands(_outbox, outbox.deliver, outbox.retry, outbox.secret)
 _outbox.command("test")(outbox.try_receiver)
 
 app.add_typer(evidence.evidence_app, name="evidence", rich_help_panel=_CASES)
@@ -134,7 +133,7 @@ app.add_typer(evidence.audit_app, name="audit", rich_help_panel=_CASES)
 app.add_typer(seller.seller_app, name="seller", rich_help_panel=_CASES)
 
 _cooperate = _add_group(
-    "cooperate", _OTHERS, "Notices and who gives them, networks of sellers, referrals.", "network list"
+    "cooperate", _OTHERS, "Notices and who gives them, networks of sellers, referrals.", "network show"
 )
 _cooperate.add_typer(notice.notice_app, name="notice")
 _cooperate.add_typer(notifier.app, name="notifier")
