@@ -111,8 +111,7 @@ _add_commands(_model, label_errors, leakage_audit, select)
 _model.add_typer(analyse_app, name="analyse")
 
 app.add_typer(queue.app, name="queue", rich_help_panel=_CASES)
-_add_commands(queue.app, reviews.estimate, reviews.reviewers, reviews.control)
-queue.app.add_typer(reviews.picture_app, name="pictures")
+_add_commands(queue.app, reviews.estimate, reviews.reviewers, reviews.control, reviews.pictures)
 
 _enforce = _add_group(
     "enforce", _CASES, "Measures, statements of reasons, penalties, appeals, acting without review.", "measure list"

@@ -27,7 +27,7 @@ ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {
     "enforce automatic withdraw": (Action.CHANGE_AUTOMATION, ("Acme", *WHY)),
     "enforce automatic allow": (Action.CHANGE_AUTOMATION, ("Acme", *WHY)),
     "queue control": (Action.KEEP_CONTROL_CASES, ("1", "--truth", "genuine", "--source", "bought")),
-    "queue pictures remove": (Action.KEEP_PICTURES, ("1",)),
+    "queue pictures": (Action.KEEP_PICTURES, ("--drop", "1")),
     "queue control --remove": (Action.KEEP_CONTROL_CASES, ("1",)),
     "queue rerank": (Action.RANK_QUEUE, ()),
     "queue relistings": (Action.RANK_QUEUE, ("--remember",)),
@@ -44,7 +44,7 @@ ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {
     "admin user sells": (Action.MANAGE_USERS, ("vic", "s1")),
 }
 """What takes a person with a role, and a line of each."""
-MORE = {"cooperate referral build", "queue pictures add", "seller lists load"}
+MORE = {"cooperate referral build", "seller lists load"}
 """What takes a person as well, and more than one line to try."""
 UNATTENDED = """outbox deliver, enforce appeal file, enforce statement send, seller retention,
     cooperate notice import, audit anchor, audit key, evidence stamp, enqueue, admin backup, admin restore,

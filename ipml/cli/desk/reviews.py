@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database, make_group, moment_option, take_records
+from ipml.cli.options import Database, moment_option, take_records
 from ipml.cli.terminal import ActingUser, printable, reading_from, show_day, show_table
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
@@ -245,57 +245,73 @@ def _show_control_cases(database: str | None) -> None:
     show_table(("case", "truth", "known by", "added by", "since"), rows)
 
 
-picture_app = make_group("Keep pictures of known goods; cases say where they are seen again.", "queue pictures list")
-
-
-@picture_app.command("add")
 @take_records
-def add_pictures(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of pictures, or one of them.")],
-    kind: Annotated[str, typer.Option(help="Known kind of the goods: counterfeit or genuine.")],
-    brand: Annotated[str, typer.Option(help="Brand of the goods.")],
-    source: Annotated[str, typer.Option(help="Supplier of the pictures.")],
+def pictures(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="Pictures to add, or one of them; without it all are listed."),
+    ] = None,
+    kind: Annotated[str, typer.Option(help="Known kind of the goods: counterfeit or genuine.")] = "",
+    brand: Annotated[str, typer.Option(help="Brand of the goods.")] = "",
+    source: Annotated[str, typer.Option(help="Supplier of the pictures.")] = "",
+    drop: Annotated[int | None, typer.Option(metavar="PICTURE", help="Remove a picture, by its number.")] = None,
     *,
     user: ActingUser,
 ) -> None:
-    """Add pictures of known goods, for example from a rights holder; repeating it changes nothing.
+    """Add pictures of known goods, for example from a rights holder, or list them; cases say where they are seen again.
 
-    Example: ipml queue pictures add acme-catalogue --kind genuine --brand Acme --source "Acme, catalogue of 2026"
+    Adding them again changes nothing. The list shows the decisions on listings with each picture. The next sweep of
+    the folder IPML_PICTURES deletes the file of a removed picture.
+
+    Example: ipml queue pictures acme-catalogue --kind genuine --brand Acme --source "Acme, catalogue of 2026"
     """
+    from ipml.review.pictures.reference import KINDS, remove_reference
+
+    if drop is not None:
+        if folder is not None:
+            raise UnusableSetting("--drop", "a folder too", "one of them")
+        with user.acting(Action.KEEP_PICTURES) as (connection, name):
+            remove_reference(connection, drop, name)
+        typer.echo(f"Picture {drop} is no longer compared with.")
+    elif folder is None:
+        _show_pictures(user.database)
+    elif kind not in KINDS or not brand or not source:
+        raise UnusableSetting(
+            "pictures", "no kind, brand or source", "--kind counterfeit or genuine, --brand, --source"
+        )
+    else:
+        _add_pictures(folder, kind, brand, source, user)
+
+
+def _add_pictures(folder: Path, kind: str, brand: str, source: str, user: ActingUser) -> None:
     from ipml.records import Verdict
     from ipml.review.pictures.hashes import HashIndex, group_pictures
-    from ipml.review.pictures.reference import KINDS, KnownGoods, add_references, find_files
+    from ipml.review.pictures.reference import KnownGoods, add_references, find_files
     from ipml.settings import get_settings
 
-    place = get_settings().pictures
+    settings = get_settings()
+    place = settings.pictures
     if place is None:
         raise UnusableSetting("IPML_PICTURES", "none", "the folder in which pictures are kept")
-    if kind not in KINDS:
-        raise UnusableSetting("kind", repr(kind), "counterfeit or genuine")
-    with user.acting(Action.KEEP_PICTURES) as (connection, name):
-        engine = connection.engine
-    goods = KnownGoods(Verdict(kind), brand, source)
-    tally = add_references(engine, place, find_files(folder), goods, name)
-    group_pictures(engine, place, HashIndex(), joins_alike=get_settings().near_duplicates)
+    engine, name = user.open(Action.KEEP_PICTURES)
+    tally = add_references(engine, place, find_files(folder), KnownGoods(Verdict(kind), brand, source), name)
+    group_pictures(engine, place, HashIndex(), joins_alike=settings.near_duplicates)
     typer.echo(f"{tally.added:,} pictures added; {tally.known:,} were there before.")
     for refused in tally.refused:
         typer.echo(f"Not added: {printable(refused)}.")
 
 
-@picture_app.command("list")
-def list_pictures(database: Database = None) -> None:
-    """List the pictures of known goods, with the decisions on listings that show them.
-
-    Example: ipml queue pictures list
-    """
+def _show_pictures(database: str | None) -> None:
     from ipml.review.pictures.reference import list_references
     from ipml.review.pictures.same_picture import measure_reference
 
     with reading_from(database) as connection:
         rows = [
-            (one.reference_id, one.kind, one.brand, one.source, show_day(one.added_at), *_describe_use(found))
-            for one in list_references(connection)
-            for found in [measure_reference(connection, one)]
+            (
+                *(picture.reference_id, picture.kind, picture.brand, picture.source, show_day(picture.added_at)),
+                *_describe_use(measure_reference(connection, picture)),
+            )
+            for picture in list_references(connection)
         ]
     show_table(("picture", "kind", "brand", "from", "since", "listings", "decided", "counterfeit"), rows)
 
@@ -306,21 +322,3 @@ def _describe_use(found: SamePicture | None) -> tuple[str, str, str]:
     rate = found.reference_precision
     shown = f"{100 * rate.share:.0f} % ({100 * rate.low:.0f} to {100 * rate.high:.0f})" if rate else ""
     return f"{found.n_listings:,}", f"{len(found.decided):,}", shown
-
-
-@picture_app.command("remove")
-@take_records
-def remove_picture(
-    picture: Annotated[int, typer.Argument(metavar="PICTURE", help="Its number in the list.")],
-    *,
-    user: ActingUser,
-) -> None:
-    """Remove a picture of known goods; the next sweep of the folder deletes its file.
-
-    Example: ipml queue pictures remove 3
-    """
-    from ipml.review.pictures.reference import remove_reference
-
-    with user.acting(Action.KEEP_PICTURES) as (connection, name):
-        remove_reference(connection, picture, name)
-    typer.echo(f"Picture {picture} is no longer compared with.")

@@ -151,18 +151,8 @@ class Source(BaseModel):
 class ColumnMap(BaseModel):
     """A map from the columns of a marketplace to those of the schema.
 
-    Attributes
-    ----------
-    name, description : str
-        Its name and purpose.
-    separator : str
-        Separator of the cells of a CSV file.
-    encoding : str
-        Python's name of a text file's encoding, such as "utf-16".
-    missing : tuple of str
-        Texts that mean a missing value, such as "N/A", besides the empty one.
-    columns : dict from str to Source
-        The source of each column of the schema that the marketplace has.
+    `columns` has the source of each column of the schema that the marketplace has; `missing` has the texts that mean a
+    missing value, such as "N/A", besides the empty one. `encoding` is Python's name, such as "utf-16".
 
     Examples
     --------
@@ -224,14 +214,7 @@ class ColumnMap(BaseModel):
     ) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
         """Return the mapped columns, not yet checked, and the cells that the map does not cover.
 
-        Parameters
-        ----------
-        frame : DataFrame
-            Rows as in the file.
-        source : str, default="listings"
-            Name of the file in messages.
-        is_sparse : bool, default=False
-            Whether optional columns may be absent, as in JSON.
+        `is_sparse` allows optional columns to be absent, as in JSON; messages name the file by `source`.
 
         Raises
         ------

@@ -203,16 +203,22 @@ def test_pictures_are_added_listed_and_taken_out(ipml, accepted, make_queue, tmp
         (tmp_path / f"catalogue/{seed}.jpg").write_bytes(write_picture(draw_goods(seed)))
     (tmp_path / "catalogue/bad.png").write_bytes(b"<svg/>")
     goods = "--brand Acme --source Acme --kind"
-    assert ipml(f"queue pictures add catalogue {goods} genuine").is_refusal()  # no folder to keep them in
+    assert ipml(f"queue pictures catalogue {goods} genuine").is_refusal()  # no folder to keep them in
     monkeypatch.setenv("IPML_PICTURES", str(tmp_path / "pictures"))
-    lines = (f"add catalogue {goods} perhaps", f"add empty {goods} genuine", "remove 7")
+    lines = (
+        f"catalogue {goods} perhaps",
+        f"empty {goods} genuine",
+        "--drop 7",
+        "empty --drop 1",
+        "empty --kind genuine",
+    )
     assert accepted({f"queue pictures {line}": "" for line in lines}) == {}
-    answer = ipml(f"queue pictures add catalogue {goods} genuine")
+    answer = ipml(f"queue pictures catalogue {goods} genuine")
     said = "2 pictures added; 0 were there before.\nNot added: bad.png is no picture that can be read.\n"
     assert answer.out == said
-    again = ipml(f"queue pictures add catalogue {goods} genuine")
+    again = ipml(f"queue pictures catalogue {goods} genuine")
     assert again.out.startswith("0 pictures added; 2 were there before.")
-    assert ipml("queue pictures list").out.count("Acme") == 4
+    assert ipml("queue pictures").out.count("Acme") == 4
     for number in (1, 2):
-        assert ipml("queue pictures remove", number).exit_code == 0
-    assert "Acme" not in ipml("queue pictures list").out
+        assert ipml("queue pictures --drop", number).exit_code == 0
+    assert "Acme" not in ipml("queue pictures").out
