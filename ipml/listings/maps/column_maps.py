@@ -151,8 +151,18 @@ class Source(BaseModel):
 class ColumnMap(BaseModel):
     """A map from the columns of a marketplace to those of the schema.
 
-    `columns` has the source of each column of the schema that the marketplace has; `missing` has the texts that mean a
-    missing value, such as "N/A", besides the empty one. `encoding` is Python's name, such as "utf-16".
+    Attributes
+    ----------
+    name, description : str
+        Its name and purpose.
+    separator : str
+        Separator of the cells of a CSV file.
+    encoding : str
+        Python's name of a text file's encoding, such as "utf-16".
+    missing : tuple of str
+        Texts that mean a missing value, such as "N/A", besides the empty one.
+    columns : dict from str to Source
+        The source of each column of the schema that the marketplace has.
 
     Examples
     --------
