@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ipml.features.own import OwnFeatures
     from ipml.features.portfolio import shares_of_others
     from ipml.features.registration import register_extractor
-    from ipml.listings.column_maps import load_columns
+    from ipml.listings.maps.column_maps import load_columns
     from ipml.listings.readers import read_listings
     from ipml.listings.schema import check_listings
     from ipml.model.pipeline import CounterfeitClassifier, make_features
@@ -79,7 +79,7 @@ _LATE = {
     "OwnFeatures": "ipml.features.own",
     "Scorer": "ipml.scoring.scorer",
     "check_listings": "ipml.listings.schema",
-    "load_columns": "ipml.listings.column_maps",
+    "load_columns": "ipml.listings.maps.column_maps",
     "load_experiment": "ipml.model.training",
     "load_model": "ipml.scoring.scorer",
     "make_extra_features": "ipml.features.extra",

@@ -32,7 +32,7 @@ from ipml.features.compiled.folding import count_disguises, fold_text
 from ipml.features.goods import brand_table, listing_brands
 from ipml.features.lexicon import KINDS, TradeWords, load_lexicon
 from ipml.listings.brands import load_brands
-from ipml.listings.column_maps import load_columns
+from ipml.listings.maps.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.seller_events import history_as_of
 from ipml.model.drift import Mean

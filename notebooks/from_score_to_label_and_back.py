@@ -33,7 +33,7 @@ import pandas as pd
 from IPython.display import display
 
 from ipml.listings.brands import load_brands, write_brands
-from ipml.listings.column_maps import load_columns
+from ipml.listings.maps.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.listings.writers import write_listings

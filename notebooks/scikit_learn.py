@@ -68,7 +68,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
-from ipml.listings.column_maps import load_columns
+from ipml.listings.maps.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.settings import get_settings

@@ -36,7 +36,7 @@ from sklearn.pipeline import make_pipeline
 
 from ipml.errors import NotFound
 from ipml.listings.brands import load_brands, write_brands
-from ipml.listings.column_maps import load_columns
+from ipml.listings.maps.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.writers import write_listings
 from ipml.model.evaluation.evaluation import MODEL

@@ -13,7 +13,7 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.errors import IpmlError, UnreadableFile
 from ipml.kit.toml import parse_toml
 from ipml.listings.brands import load_brands
-from ipml.listings.column_maps import load_columns
+from ipml.listings.maps.column_maps import load_columns
 from ipml.model.promotion.gate import load_rules
 from ipml.model.training import load_experiment
 

@@ -104,7 +104,8 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: Path) -> 
 PACKED = (
     *(r"ipml/py\.typed", r"ipml/features/(lexicon|goods|offer)\.toml", r"ipml/model/promotion/gate\.toml"),
     *(r"ipml/model/robustness/genuine_scripts\.toml", r"ipml/model/report/templates/.+\.(html|css)"),
-    *(r"ipml/listings/brands\.toml", r"ipml/listings/marketplaces/.+\.toml", r"ipml/simulation/vocabulary/.+\.toml"),
+    *(r"ipml/listings/brands\.toml", r"ipml/listings/maps/marketplaces/.+\.toml"),
+    r"ipml/simulation/vocabulary/.+\.toml",
     *(r"ipml/storage/migrations/versions/v0001_.+\.py", r"ipml/web/static/.+\.(css|js)"),
     *(r"ipml/web/templates/.+\.html", r"ipml-.+\.dist-info/licenses/LICENSE"),
 )

@@ -16,9 +16,9 @@ from pydantic.fields import FieldInfo
 from sqlalchemy import CheckConstraint, Column, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ipml.listings.column_maps import ColumnMap, Source
 from ipml.listings.fields import FIELDS, Field, make_json_schema
 from ipml.listings.kinds import Kind
+from ipml.listings.maps.column_maps import ColumnMap, Source
 from ipml.listings.seller_events import EVENT_FIELDS, HISTORY_COLUMNS
 from ipml.settings import Settings
 from ipml.storage.tables import metadata

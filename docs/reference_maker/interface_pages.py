@@ -313,7 +313,7 @@ _ANSWERS = (
         "Tried again at growing random intervals of up to two hours, not before `Retry-After` asks for, and at most 30 "
         "times. Then it is a dead letter.",
     ),
-    ("any other 4xx", "Given up at once: a dead letter (`ipml outbox dead`)."),
+    ("any other 4xx", "Given up at once: a dead letter (page Deliveries)."),
 )
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.benchmark.inputs import add_raw_numbers
-from ipml.listings.column_maps import load_columns
+from ipml.listings.maps.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.model.evaluation.splits import seller_folds
 from ipml.model.robustness import FAMILIES, attack_listings

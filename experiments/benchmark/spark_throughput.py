@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import pandas as pd
 import typer
 
-from ipml.listings.column_maps import load_columns
+from ipml.listings.maps.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.writers import write_listings
 from ipml.scoring.batch.file_scoring import BatchOptions, score_file

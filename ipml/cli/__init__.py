@@ -12,12 +12,12 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from ipml.cli import evidence, outbox, queue, reports, reviews, seller
 from ipml.cli.admin import backup, restore, upgrade, user_app
-from ipml.cli.cooperate import network, notice, notifier
 from ipml.cli.demo import demo, simulate
+from ipml.cli.desk import evidence, outbox, queue, reports, reviews, seller
+from ipml.cli.desk.cooperate import network, notice, notifier
+from ipml.cli.desk.enforce import appeal, penalty, takedown
 from ipml.cli.doctor import doctor
-from ipml.cli.enforce import appeal, penalty, takedown
 from ipml.cli.listing_files import guess, validate
 from ipml.cli.model.experiments import label_errors, record, register_external, report, reproduce, sweep, train
 from ipml.cli.model.labels import labels, leakage_audit, select, seller_events
@@ -111,9 +111,7 @@ _add_commands(_model, label_errors, leakage_audit, select)
 _model.add_typer(analyse_app, name="analyse")
 
 app.add_typer(queue.app, name="queue", rich_help_panel=_CASES)
-_add_commands(queue.app, reviews.estimate, reviews.reviewers)
-queue.app.add_typer(reviews.control_app, name="control")
-queue.app.add_typer(reviews.picture_app, name="pictures")
+_add_commands(queue.app, reviews.estimate, reviews.reviewers, reviews.control, reviews.pictures)
 
 _enforce = _add_group(
     "enforce", _CASES, "Measures, statements of reasons, penalties, appeals, acting without review.", "measure list"
@@ -126,7 +124,7 @@ _enforce.add_typer(takedown.automatic_app, name="automatic")
 _add_commands(_enforce, takedown.ledger)
 
 _outbox = _add_group("outbox", _CASES, "Deliver messages to platform, sellers and rights holders.", "deliver --follow")
-_add_commands(_outbox, outbox.deliver, outbox.answer, outbox.dead, outbox.retry, outbox.secret)
+_add_commands(_outbox, outbox.deliver, outbox.retry, outbox.secret)
 _outbox.command("test")(outbox.try_receiver)
 
 app.add_typer(evidence.evidence_app, name="evidence", rich_help_panel=_CASES)
@@ -134,7 +132,7 @@ app.add_typer(evidence.audit_app, name="audit", rich_help_panel=_CASES)
 app.add_typer(seller.seller_app, name="seller", rich_help_panel=_CASES)
 
 _cooperate = _add_group(
-    "cooperate", _OTHERS, "Notices and who gives them, networks of sellers, referrals.", "network list"
+    "cooperate", _OTHERS, "Notices and who gives them, networks of sellers, referrals.", "network show"
 )
 _cooperate.add_typer(notice.notice_app, name="notice")
 _cooperate.add_typer(notifier.app, name="notifier")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.desk.seller import tell_erased
 from ipml.cli.options import Database, NewList, TrailAnchor, UserName, make_group, out_option, take_records
-from ipml.cli.seller import tell_erased
 from ipml.cli.terminal import (
     ActingUser,
     acting,

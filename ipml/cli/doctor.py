@@ -95,7 +95,7 @@ def _check_settings() -> Iterator[Check]:
 
 def _check_lists(url: str | None) -> Iterator[Check]:
     """Check that the seller lists match the brand file."""
-    from ipml.cli.seller import find_unloaded
+    from ipml.cli.desk.seller import find_unloaded
     from ipml.settings import get_settings
     from ipml.storage.database import reading
 
@@ -231,9 +231,11 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
     yield _check_appeals(engine)
     with reading(engine) as connection:
         if begun := len(list_begun(connection)):
-            yield Check("erased", "problem", f"{begun:,} sellers are erased in part: `ipml seller sweep` goes on")
+            yield Check(
+                "erased", "problem", f"{begun:,} sellers are erased in part: `ipml seller erase --finish` goes on"
+            )
         if unswept := len(find_unswept(connection)):
-            words = f"{unswept:,} erased sellers have left traces in the files of the database: `ipml seller sweep`"
+            words = f"{unswept:,} erased sellers have left traces in database files: `ipml seller erase --finish`"
             yield Check("erased", "problem", words)
     for risk in risks:
         yield Check("server", "warning", risk)
@@ -281,7 +283,7 @@ def _check_deliveries(engine: Engine) -> Iterator[Check]:
         return
     for backlog in backlogs:
         if backlog.dead:
-            words = f"{backlog.dead:,} messages to {backlog.channel} were given up; see `ipml outbox dead`"
+            words = f"{backlog.dead:,} messages to {backlog.channel} were given up; see the page Deliveries"
             yield Check("delivery", "warning", words)
         if backlog.oldest and now - backlog.oldest > timedelta(hours=1):
             words = f"messages to {backlog.channel} wait since {backlog.oldest:%Y-%m-%d %H:%M}"

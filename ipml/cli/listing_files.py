@@ -18,7 +18,7 @@ from ipml.errors import InvalidListings, UnusableSetting, UnwritableFile
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ipml.listings.column_maps import ColumnMap
+    from ipml.listings.maps.column_maps import ColumnMap
     from ipml.listings.schema import Validation
     from ipml.listings.writers import RejectsFile
     from ipml.records import Problem
@@ -32,7 +32,7 @@ def load_map(columns: str | None) -> ColumnMap | None:
     >>> load_map("mercadolibre").columns["currency"].value
     'BRL'
     """
-    from ipml.listings.column_maps import load_columns
+    from ipml.listings.maps.column_maps import load_columns
 
     return load_columns(columns) if columns else None
 
@@ -82,7 +82,7 @@ def guess(
 
     Example: ipml data guess-columns shop.csv --out shop.toml --zone Europe/Berlin
     """
-    from ipml.listings.column_guess import guess_columns
+    from ipml.listings.maps.column_guess import guess_columns
 
     try:
         zone = zone and ZoneInfo(zone).key

@@ -25,12 +25,6 @@ class Field:
     ----------
     name : str
         Canonical name, the same in frames, records and files.
-    kind : Kind
-        Kind of its values.
-    meaning : str
-        Description for the documentation.
-    is_required : bool
-        Whether it must not be missing.
     least, most : float or None
         Inclusive bounds of a number.
     max_length : int or None

@@ -51,16 +51,7 @@ def get_texts(column: pd.Series[Any]) -> pa.ChunkedArray | None:
 
 
 def split_texts(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Return the offsets of texts and the bytes of all, without copying them.
-
-    Parameters
-    ----------
-    texts : Array of string or large_string, of shape (n_texts,)
-
-    Returns
-    -------
-    offsets : array of shape (n_texts + 1,)
-    letters : array of shape (offsets[-1] - offsets[0],)
+    """Return the n + 1 offsets of n texts and the bytes of all, without copying them.
 
     Examples
     --------
@@ -388,13 +379,6 @@ READERS: dict[Kind, Callable[[object], Any]] = {
 
 def read_column(column: pd.Series[Any], kind: Kind) -> tuple[pd.Series[Any], Mask]:
     """Return a column in the dtype of its kind, and a mask of unreadable cells, which are missing in it.
-
-    Parameters
-    ----------
-    column : Series of shape (n_rows,)
-        Cells of any type, or missing.
-    kind : Kind
-        Expected kind.
 
     Examples
     --------

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ipml.listings.column_maps import ColumnMap
 from ipml.listings.fields import COLUMNS
 from ipml.listings.kinds import is_missing
+from ipml.listings.maps.column_maps import ColumnMap
 from ipml.listings.repeats import SeenKeys
 from ipml.listings.schema import Validation, validate_rows
 from ipml.listings.tables import RawTable, TextFormat, read_tables
@@ -71,13 +71,7 @@ def read_listings(
 def map_columns(table: RawTable, columns: ColumnMap | None, source: str) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
     """Return the rows of a table under the names of the schema, and a problem for each cell that the map lacks.
 
-    Parameters
-    ----------
-    table : RawTable
-    columns : ColumnMap or None
-        How the table's columns map to those of the schema; None if it has the columns of the schema.
-    source : str
-        Name of the rows in messages.
+    Without `columns` the table has the names of the schema already; messages name the rows by `source`.
 
     Raises
     ------

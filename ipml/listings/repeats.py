@@ -47,12 +47,7 @@ class _Ids(NamedTuple):
 def hash_keys(listings: pd.DataFrame, secret: str) -> Hashes:
     """Return a hash of listing_id and observed_at of each row of a canonical frame, shape (n_rows,).
 
-    Parameters
-    ----------
-    listings : DataFrame
-        Canonical.
-    secret : str
-        16 ASCII characters; another secret changes all hashes.
+    `secret` has 16 ASCII characters; another secret changes all hashes.
 
     Examples
     --------

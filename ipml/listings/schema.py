@@ -36,8 +36,8 @@ from ipml.listings.frames import (
     show_cell,
 )
 from ipml.listings.kinds import READERS, Kind, is_missing, join_texts, read_moment, read_vector
+from ipml.listings.maps.translation import name_remedy
 from ipml.listings.repeats import find_repeats, make_repeat
-from ipml.listings.translation import name_remedy
 from ipml.records import Listing, Problem
 
 if TYPE_CHECKING:

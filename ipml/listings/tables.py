@@ -388,10 +388,7 @@ def read_parquet(path: Path, rows: int | None) -> Iterator[RawTable]:
 def number_batches(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[RawTable]:
     """Yield rows in memory like those of a Parquet file: unchanged, except that an empty text is missing.
 
-    Parameters
-    ----------
-    batches : iterable of RecordBatch or Table
-        The rows of one source in order; they are numbered from 1.
+    `batches` holds the rows of one source in order; they are numbered from 1.
 
     Raises
     ------

@@ -22,7 +22,7 @@ from ipml.features.portfolio import SellerPortfolios
 from ipml.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
-    from ipml.listings.column_maps import ColumnMap
+    from ipml.listings.maps.column_maps import ColumnMap
     from ipml.listings.writers import RejectsFile
 
 Keys = NDArray[np.uint64]

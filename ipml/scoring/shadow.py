@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from ipml.listings.column_maps import ColumnMap
+from ipml.listings.maps.column_maps import ColumnMap
 from ipml.listings.writers import RejectsFile, check_writable, write_listings
 from ipml.records import ScoredListing
 from ipml.scoring.batch.file_scoring import CHUNK_ROWS, read_good_chunks

@@ -395,7 +395,7 @@ def drop_dead(connection: Connection, key: str, by: str, why: str, now: datetime
 def _find_dead(connection: Connection, key: str) -> Message:
     message = find_message(connection, key)
     if message is None:
-        raise NotFound("message", key, "`ipml outbox dead` shows the dead letters.")
+        raise NotFound("message", key, "the page Deliveries shows the dead letters.")
     if message.state != "dead":
         raise Conflict(f"message {key}", f"found it {message.state}; expected a dead one", "Nothing was changed.")
     return message

@@ -201,7 +201,9 @@ def find_seller(connection: Connection, pseudonym: str) -> str | None:
 def refuse_while_erased(connection: Connection, pseudonym: str) -> None:
     """Raise Conflict if the erasure of a seller has begun; their key exists until it ends."""
     if connection.scalar(select(exists().where(erasures.c.pseudonym == pseudonym))):
-        raise Conflict(f"seller {pseudonym}", "found an erasure that has begun", "`ipml seller sweep` finishes it.")
+        raise Conflict(
+            f"seller {pseudonym}", "found an erasure that has begun", "`ipml seller erase --finish` finishes it."
+        )
 
 
 def encrypt(connection: Connection, pseudonym: str, content: str) -> str:

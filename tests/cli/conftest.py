@@ -36,8 +36,9 @@ class Answer(NamedTuple):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run commands among the slow tests: each reads files and opens a database before it does anything."""
+    here = Path(__file__).parent
     for item in items:
-        if item.path.parent == Path(__file__).parent and "ipml" in item.fixturenames:  # type: ignore[attr-defined]
+        if item.path.parent in (here, here / "desk") and "ipml" in item.fixturenames:  # type: ignore[attr-defined]
             item.add_marker(pytest.mark.slow)
 
 

@@ -253,26 +253,29 @@ def test_the_doctor_finds_an_erasure_that_was_interrupted(ipml, planted, monkeyp
         assert "IPML_ERASED" in ipml(f"{ERASE} --yes").err
     (found,) = (check for check in check_database(planted, None) if check.subject == "erased")
     assert found.words.startswith("1 erased sellers have left traces")
-    assert ipml("seller sweep").exit_code == 0
+    assert ipml("seller erase --finish").exit_code == 0
     assert all(check.subject != "erased" for check in check_database(planted, None))
 
 
 def test_a_hold_is_placed_shown_and_released(ipml, accepted, planted):
     """While it is in force erasing is refused; nobody is erased by a slip."""
-    lines = [f"seller erase --yes {line}" for line in ("", SELLER, "--why x", f"--again {SELLER}")]
+    lines = [
+        f"seller erase --yes {line}" for line in ("", SELLER, "--why x", f"--again {SELLER}", f"--finish {SELLER}")
+    ]
+    lines += [f"seller hold {SELLER}", "seller hold --end"]
     assert accepted(dict.fromkeys(lines, "")) == {}
     placed = ipml("seller hold --until 2999-12-31 --by lea --why", "claim\x1b[2J 12", SELLER)
     assert placed.out == "Hold 1 is in force to the end of 2999-12-31 (UTC).\n"
     shown = ipml("seller show", SELLER).out
     assert "hold 1: everything, until 2999-12-31, by lea: claim\ufffd[2J 12" in shown
-    listed = ipml("seller holds").out
+    listed = ipml("seller hold").out
     assert listed.startswith(f"seller {SELLER}, hold 1: everything, until 2999-12-31")
     assert listed.endswith("1 hold(s) in force.\n")
     assert ipml(f"{ERASE} --yes").is_refusal()
     dry = ipml("seller retention --dry-run")
     assert (dry.exit_code, "0  tries" in dry.out, "due" in dry.out) == (0, True, True)
     assert "expired" in ipml("seller retention").out
-    assert ipml("seller release", SELLER).out == "1 hold(s) ended.\n"
+    assert ipml("seller hold --end", SELLER).out == "1 hold(s) ended.\n"
     assert ipml(f"{ERASE} --yes").exit_code == 0
 
 

@@ -158,7 +158,7 @@ def test_a_database_is_closed_when_its_command_ends(tmp_path: Path) -> None:
 
 def test_every_command_opens_its_database_so() -> None:
     """No module of commands opens one in another way, which nobody would close."""
-    modules = [path for path in Path(ipml.cli.__path__[0]).glob("*.py") if path.name not in OPENS_BY_ITSELF]
+    modules = [path for path in Path(ipml.cli.__path__[0]).rglob("*.py") if path.name not in OPENS_BY_ITSELF]
     imported = {
         (path.name, name.name)
         for path in modules

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ipml.errors import InvalidListings, UnusableSetting
 from ipml.features.extra import ExtraNumber, check_extra, make_extra_features
-from ipml.listings.column_maps import load_columns
 from ipml.listings.extra import LARGEST, parse_extra, read_extra
+from ipml.listings.maps.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import check_listings, check_records, frame_to_listings, listings_to_frame, validate_record
 from ipml.listings.writers import write_listings

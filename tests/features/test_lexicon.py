@@ -19,7 +19,7 @@ from ipml.features.columns import ListingColumns
 from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS, NEGATION, TradeWords, load_lexicon
-from ipml.listings.column_maps import load_columns
+from ipml.listings.maps.column_maps import load_columns
 from ipml.listings.readers import read_listings
 
 TABLE = tomllib.loads((files("ipml.features") / "lexicon.toml").read_text(encoding="utf-8"))

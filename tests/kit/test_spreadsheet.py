@@ -63,12 +63,12 @@ def test_any_text(text: str) -> None:
 
 
 DEFUSED = {f"ipml/{name}.py" for name in ("kit/spreadsheet", "web/console/csv_files", "cooperation/reports/traders")}
-DEFUSED |= {"ipml/cli/enforce/takedown.py", "ipml/listings/writers.py"}
+DEFUSED |= {"ipml/cli/desk/enforce/takedown.py", "ipml/listings/writers.py"}
 """Modules that write CSV for people without `ipml.kit.spreadsheet.write_csv`."""
 HEADER_ALONE = {"ipml/scoring/batch/scored_files.py"}
 FOR_PROGRAMS = {f"ipml/cli/{name}.py" for name in ("model/labels", "listing_files", "model/models", "score")}
 """Commands whose CSV goes back into programs as it is; their help says so."""
-OTHERWISE = {"ipml/cli/model/experiments.py", "ipml/cli/enforce/penalty.py", "ipml/cli/demo.py"}
+OTHERWISE = {"ipml/cli/model/experiments.py", "ipml/cli/desk/enforce/penalty.py", "ipml/cli/demo.py"}
 """Commands that write listings defused, as CSV for people beside files for programs, or as Parquet alone."""
 ROOT = Path(__file__).parents[2]
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from ipml.errors import MissingColumns, Refused, UnwritableFile
 from ipml.listings import repeats
-from ipml.listings.column_maps import ColumnMap
 from ipml.listings.fields import MOST
+from ipml.listings.maps.column_maps import ColumnMap
 from ipml.listings.readers import read_listings
 from ipml.listings.repeats import KeyTable, SeenKeys, find_repeats, hash_keys, sort_hashes
 from ipml.listings.schema import Validation, frame_to_listings, listings_to_frame

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from ipml.errors import InvalidListings, MissingColumns, Refused
 from ipml.listings import schema
-from ipml.listings.column_maps import load_columns
 from ipml.listings.fields import COLUMNS, FIELDS, Field, make_json_schema
 from ipml.listings.kinds import DTYPES, Kind
+from ipml.listings.maps.column_maps import load_columns
 from ipml.records import Listing
 
 GOOD: dict[str, object] = {"listing_id": "1", "seller_id": "s", "title": "Leather bag"}

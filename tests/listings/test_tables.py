@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import InvalidListings, UnreadableFile, UnusableSetting
-from ipml.listings.column_guess import guess_columns
-from ipml.listings.column_maps import load_columns
+from ipml.listings.maps.column_guess import guess_columns
+from ipml.listings.maps.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import (
     check_listings,

@@ -19,7 +19,7 @@ from ipml.errors import Failed, MissingColumns, Refused, UntrustedModel, Unusabl
 from ipml.features.extra import make_extra_features
 from ipml.features.own import OwnFeatures
 from ipml.features.registration import SCIKIT_LEARN, register_extractor
-from ipml.listings.column_maps import ColumnMap
+from ipml.listings.maps.column_maps import ColumnMap
 from ipml.listings.schema import check_listings
 from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of
 from ipml.listings.writers import write_listings

@@ -208,9 +208,9 @@ def _read_labelled(source: Path, columns: str | None, label: str | None, seller:
     InvalidListings
         Rows are not what the map says.
     """
-    from ipml.listings.column_maps import load_columns
     from ipml.listings.fields import COLUMNS
     from ipml.listings.kinds import Kind, read_column
+    from ipml.listings.maps.column_maps import load_columns
     from ipml.listings.schema import check_listings
     from ipml.listings.tables import TextFormat, read_table
 

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ipml.cli.queue import put_into_queue
+from ipml.cli.desk.queue import put_into_queue
 from ipml.cli.worker.loop import JobRun
 from ipml.errors import (
     Conflict,

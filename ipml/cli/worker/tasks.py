@@ -26,7 +26,7 @@ _LEASE = timedelta(minutes=1)  # longest wait of messages that a killed worker w
 
 def deliver(run: JobRun) -> str:
     """Deliver all messages that are due."""
-    from ipml.cli.outbox import describe_tally, make_sink
+    from ipml.cli.desk.outbox import describe_tally, make_sink
     from ipml.enforcement.takedown.delivery import Tally, deliver_due
 
     sink = make_sink(run.settings)
@@ -147,8 +147,8 @@ def act_without_review(run: JobRun) -> str:
 
 def send_statements(run: JobRun) -> str:
     """Send pending statements of reasons."""
-    from ipml.cli.outbox import describe_sent
-    from ipml.cli.outbox import send_statements as send
+    from ipml.cli.desk.outbox import describe_sent
+    from ipml.cli.desk.outbox import send_statements as send
 
     sent = send(run.engine, run.settings)
     if sent.dead or sent.waiting:
@@ -158,7 +158,7 @@ def send_statements(run: JobRun) -> str:
 
 def anchor(run: JobRun) -> str:
     """Add an anchor to the file of anchors."""
-    from ipml.cli.evidence import anchor_trail
+    from ipml.cli.desk.evidence import anchor_trail
 
     made = anchor_trail(run.engine, run.settings.anchors, run.settings.anchor_key)
     return f"{made.count:,} rows anchored."
@@ -222,7 +222,7 @@ def find_misuse(run: JobRun) -> str:
 
 def find_networks(run: JobRun) -> str:
     """Add shared attributes of sellers to the networks."""
-    from ipml.cli.cooperate.network import add_to_networks, describe_networks
+    from ipml.cli.desk.cooperate.network import add_to_networks, describe_networks
 
     assert run.settings.network_attributes is not None  # else the job is off
     networks, newcomers = add_to_networks(run.settings.network_attributes, run.settings.networks or Path("networks"))

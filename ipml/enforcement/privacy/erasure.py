@@ -280,7 +280,7 @@ def refuse(connection: Connection, pseudonym: str, now: datetime, so_far: str = 
     subject = f"seller {pseudonym}"
     if holds := find_holds(connection, pseudonym, now):
         said = "; ".join(f"hold {hold.hold_id} until {hold.last_day} ({hold.why})" for hold in holds)
-        raise Conflict(subject, f"found {said}; {so_far}", "`ipml seller release` ends a hold.")
+        raise Conflict(subject, f"found {said}; {so_far}", "`ipml seller hold --end` ends a hold.")
     # A seller who took the listing over may have appealed, too; the subject of an appeal is not erased.
     seller = find_seller(connection, pseudonym)
     theirs = exists().where(cases.c.case_id == appeals.c.case_id, cases.c.seller_id == seller)

@@ -66,11 +66,11 @@ from ipml.features.extra import check_extra
 from ipml.kit.canonical_json import digest
 from ipml.kit.toml import parse_toml
 from ipml.listings.brands import Brands, load_brands
-from ipml.listings.column_maps import ColumnMap, load_columns
 from ipml.listings.extra import EXTRA
 from ipml.listings.fields import COLUMNS, FIELDS, VECTORS
 from ipml.listings.frames import check_cells, list_problems, number_rows
 from ipml.listings.kinds import is_missing
+from ipml.listings.maps.column_maps import ColumnMap, load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of, read_events
 from ipml.listings.tables import read_table

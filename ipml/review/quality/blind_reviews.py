@@ -195,7 +195,7 @@ def remove_control_case(connection: Connection, case_id: int, removed_by: str, *
     find_case(connection, case_id, lock=True)
     found = _find_control_case(connection, case_id)
     if found is None:
-        raise NotFound("known truth of case", case_id, "`ipml queue control list` shows which are.")
+        raise NotFound("known truth of case", case_id, "`ipml queue control` shows which are.")
     connection.execute(
         update(control_cases).where(control_cases.c.control_id == found.control_id).values(removed_at=now)
     )

@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 
 from ipml.errors import InvalidListings, IpmlError
 from ipml.features.portfolio import SellerPortfolios
-from ipml.listings.column_maps import ColumnMap
 from ipml.listings.frames import number_rows
+from ipml.listings.maps.column_maps import ColumnMap
 from ipml.listings.readers import keep_rows, map_columns
 from ipml.listings.repeats import Hashes, Rows, hash_keys, make_repeat
 from ipml.listings.schema import Validation, validate_rows

@@ -19,7 +19,7 @@ import pandas as pd
 
 from ipml.errors import Conflict, InvalidListings, Refused, UnusableSetting
 from ipml.features.portfolio import SellerPortfolios
-from ipml.listings.column_maps import ColumnMap
+from ipml.listings.maps.column_maps import ColumnMap
 from ipml.listings.readers import read_listings
 from ipml.listings.seller_events import write_events
 from ipml.listings.tables import read_tables

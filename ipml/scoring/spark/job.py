@@ -25,7 +25,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ipml.errors import Failed, Refused, UnusableSetting, first_line
-from ipml.listings.column_maps import ColumnMap
+from ipml.listings.maps.column_maps import ColumnMap
 from ipml.listings.schema import validate_rows
 from ipml.records import Problem
 from ipml.scoring.batch.file_scoring import BatchCounts

@@ -20,10 +20,10 @@ import pyarrow as pa
 
 from ipml.errors import Refused, UnreadableFile, UnusableSetting
 from ipml.features.portfolio import SellerPortfolios
-from ipml.listings.column_maps import ColumnMap
 from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.frames import ROW, read_cells, show
 from ipml.listings.kinds import Kind, make_empty_column
+from ipml.listings.maps.column_maps import ColumnMap
 from ipml.listings.readers import keep_rows
 from ipml.listings.schema import Validation, validate_rows
 from ipml.listings.tables import RawTable, TextFormat, number_batches, read_tables

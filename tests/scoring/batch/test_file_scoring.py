@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnwritableFile
-from ipml.listings.column_maps import ColumnMap, load_columns
+from ipml.listings.maps.column_maps import ColumnMap, load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.listings.writers import RejectsFile, write_listings

@@ -57,7 +57,7 @@ import sys
 
 import pytest
 import ipml.scoring.spark.job
-from ipml.listings.column_maps import load_columns
+from ipml.listings.maps.column_maps import load_columns
 load_columns("mercadolibre")
 print("pyspark" in sys.modules)
 """

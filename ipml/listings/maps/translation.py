@@ -119,13 +119,7 @@ def read_numbers(cells: pd.Series[Any], decimal: str, unit: str | None = None) -
     Thousands may be grouped: by a comma where the decimal sign is a point and vice versa, by a space or an
     apostrophe.
 
-    Parameters
-    ----------
-    cells : Series
-    decimal : str
-        Decimal sign: a comma or a point.
-    unit : str, optional
-        Text allowed before or after the number, such as "€".
+    `decimal` is a comma or a point; `unit` is a text allowed before or after the number, such as "€".
 
     Examples
     --------
@@ -193,15 +187,8 @@ def give_zone(
 ) -> tuple[pd.Series[Any], Faults]:
     """Return times without a zone in this zone; others keep theirs.
 
-    Parameters
-    ----------
-    cells : Series
-    zone : str
-        Such as "Europe/Moscow".
-    clock_change : "earlier" or "later", optional
-        The time meant by a local time that occurs twice, when clocks go back, or never, when they go forward: the
-        earlier or the later of the times by the offsets before and after the change. Without it such a cell is a
-        problem.
+    A local time that occurs twice, when clocks go back, or never, when they go forward, means by `clock_change` the
+    earlier or the later of the times by the offsets before and after the change. Without it such a cell is a problem.
 
     Examples
     --------

@@ -20,12 +20,12 @@ from typing import Any, TypeVar, get_args
 
 from ipml.errors import MissingColumns
 from ipml.kit.toml import quote
-from ipml.listings.column_maps import list_bundled, load_columns
-from ipml.listings.dialects import HEAD_ROWS, guess_text_format
 from ipml.listings.fields import FIELDS, Field
 from ipml.listings.kinds import Kind, is_missing, read_flag, read_moment, read_number
+from ipml.listings.maps.column_maps import list_bundled, load_columns
+from ipml.listings.maps.dialects import HEAD_ROWS, guess_text_format
+from ipml.listings.maps.translation import DateOrder, follow_path, read_date_text, read_number_text
 from ipml.listings.tables import RawTable, read_tables
-from ipml.listings.translation import DateOrder, follow_path, read_date_text, read_number_text
 
 _FEWEST_SOUND = 0.9
 """Share of readable cells from which on a reading is accepted."""
@@ -263,7 +263,7 @@ def _likeness(column: str, field: str) -> float:
 @cache
 def read_names() -> dict[str, dict[str, Any]]:
     """Return the tables of `column_names.toml`: names of columns and words of labels, normalised."""
-    text = files("ipml.listings").joinpath("column_names.toml").read_text(encoding="utf-8")
+    text = files("ipml.listings.maps").joinpath("column_names.toml").read_text(encoding="utf-8")
     tables: dict[str, dict[str, Any]] = tomllib.loads(text)
     for name in ("names", "flags"):
         tables[name] = {key: list(dict.fromkeys(map(_normalise, words))) for key, words in tables[name].items()}

@@ -66,23 +66,33 @@ def erase(
     again: Annotated[
         bool, typer.Option("--again", help="Erase sellers of the file IPML_ERASED who came back with a backup.")
     ] = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Only finish an interrupted erasure, and remove its traces from the files.")
+    ] = False,
     new_list: NewList = False,
     *,
     user: ActingUser,
 ) -> None:
     """Erase sellers: no data on them remains in the database or its files. It cannot be undone.
 
-    Refused during a legal hold, and while messages on them are pending. If interrupted, run it again to finish.
+    Refused during a legal hold, and while messages on them are pending. If interrupted, `--finish` completes it.
     PostgreSQL rewrites tables, which nobody can read meanwhile.
 
     Example: ipml seller erase s-1207 --why "request 93"
     """
     from ipml.enforcement.privacy.erased_list import begin_list
-    from ipml.enforcement.privacy.erasure import erase_again, erase_sellers
+    from ipml.enforcement.privacy.erasure import Erased, erase_again, erase_sellers, finish_begun, sweep_erased
     from ipml.review.pictures.stored import sweep_files
     from ipml.settings import get_settings
 
     listed_in = get_settings().erased
+    if finish:
+        if seller or again:
+            raise UnusableSetting("--finish", "a seller, or --again", "it alone")
+        engine = open_for_command(user.database)
+        tell_erased(Erased(finish_begun(engine), sweep_erased(engine)))
+        sweep_files(engine, get_settings().pictures)
+        return
     engine, name = user.open(Action.ERASE_PEOPLE)
     if new_list and listed_in is not None:
         begin_list(listed_in)
@@ -105,79 +115,57 @@ def erase(
 
 
 @seller_app.command()
-def sweep(database: Database = None) -> None:
-    """Finish an interrupted erasure, so that no trace of erased sellers remains in the database files.
-
-    `ipml seller erase` does this itself, unless others were reading or the machine failed.
-
-    Example: ipml seller sweep
-    """
-    from ipml.enforcement.privacy.erasure import Erased, finish_begun, sweep_erased
-    from ipml.review.pictures.stored import sweep_files
-    from ipml.settings import get_settings
-
-    engine = open_for_command(database)
-    done = finish_begun(engine)
-    tell_erased(Erased(done, sweep_erased(engine)))
-    sweep_files(engine, get_settings().pictures)
-
-
-@seller_app.command()
 @take_records
 def hold(
-    seller: Seller,
-    why: Annotated[str, typer.Option(help="For which claim, court or authority.")],
-    until: Annotated[datetime, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds (UTC).")],
+    seller: Annotated[
+        str | None, typer.Argument(metavar="[SELLER]", help="Id of the seller; without it all holds are listed.")
+    ] = None,
+    why: Annotated[str, typer.Option(help="For which claim, court or authority.")] = "",
+    until: Annotated[
+        datetime | None, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds (UTC).")
+    ] = None,
     case: Annotated[int | None, typer.Option(help="Only what belongs to this case; by default everything.")] = None,
+    end: Annotated[bool, typer.Option("--end", help="End the seller's holds instead.")] = False,
+    number: Annotated[int | None, typer.Option("--hold", help="With --end: number of one hold.")] = None,
     *,
     user: ActingUser,
 ) -> None:
     """Place a legal hold on a seller's records: until that day they are neither erased nor expire.
 
+    Without a seller it lists all holds in force; with --end it ends those of the seller.
+
     Example: ipml seller hold s-1207 --why "claim 4 O 12/26" --until 2027-12-31
     """
-    from ipml.enforcement.privacy.legal_holds import place_hold
+    from ipml.enforcement.privacy.legal_holds import place_hold, release_holds
 
-    end = until.replace(tzinfo=UTC) + timedelta(days=1)
-    with user.acting(Action.HOLD_RECORDS) as (connection, name):
-        placed = place_hold(connection, seller, why=why, until=end, by=name, case_id=case)
-    typer.echo(f"Hold {placed.hold_id} is in force to the end of {until:%Y-%m-%d} (UTC).")
+    if seller is None:
+        if why or until or end:
+            raise UnusableSetting("seller", "none", "the seller of the hold")
+        _show_holds(user.database)
+    elif end:
+        with user.acting(Action.HOLD_RECORDS) as (connection, name):
+            count = release_holds(connection, seller, by=name, hold_id=number)
+        typer.echo(f"{count:,} hold(s) ended.")
+    elif not why or until is None:
+        raise UnusableSetting("hold", "no reason, or no last day", "--why and --until, or --end")
+    else:
+        last = until.replace(tzinfo=UTC) + timedelta(days=1)
+        with user.acting(Action.HOLD_RECORDS) as (connection, name):
+            placed = place_hold(connection, seller, why=why, until=last, by=name, case_id=case)
+        typer.echo(f"Hold {placed.hold_id} is in force to the end of {until:%Y-%m-%d} (UTC).")
 
 
-@seller_app.command()
-def holds(database: Database = None) -> None:
-    """List all legal holds in force.
-
-    Example: ipml seller holds
-    """
+def _show_holds(database: str | None) -> None:
+    """List all legal holds in force."""
     from ipml.enforcement.privacy.legal_holds import list_holds
     from ipml.storage.pseudonyms import find_seller
 
     with reading_from(database) as connection:
-        found = list_holds(connection)
-        sellers = {hold.pseudonym: find_seller(connection, hold.pseudonym) for hold in found}
-    for hold in found:
+        listed = list_holds(connection)
+        sellers = {hold.pseudonym: find_seller(connection, hold.pseudonym) for hold in listed}
+    for hold in listed:
         typer.echo(printable(f"seller {sellers[hold.pseudonym] or hold.pseudonym}, {_describe(hold)}"))
-    typer.echo(f"{len(found):,} hold(s) in force.")
-
-
-@seller_app.command()
-@take_records
-def release(
-    seller: Seller,
-    number: Annotated[int | None, typer.Option("--hold", help="Number of one hold; by default all of them.")] = None,
-    *,
-    user: ActingUser,
-) -> None:
-    """End the legal holds on a seller.
-
-    Example: ipml seller release s-1207
-    """
-    from ipml.enforcement.privacy.legal_holds import release_holds
-
-    with user.acting(Action.HOLD_RECORDS) as (connection, name):
-        count = release_holds(connection, seller, by=name, hold_id=number)
-    typer.echo(f"{count:,} hold(s) ended.")
+    typer.echo(f"{len(listed):,} hold(s) in force.")
 
 
 def _warn_of_referrals(engine: Engine, sellers: list[str]) -> None:

@@ -61,7 +61,7 @@ def test_how_far_matches_are_right_and_what_is_remembered(ipml, engine):
         bag = Listing(f"bag{number}", "ann", "Leather wallet, brown")
         enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")])
         judge(engine, number, Verdict.COUNTERFEIT)
-    assert ipml("queue remember").out.startswith("2 confirmed counterfeits are recognised")
+    assert ipml("queue relistings --remember").out.startswith("2 confirmed counterfeits are recognised")
     rows = [line.replace("│", "").split() for line in ipml("queue relistings").out.splitlines()]
     assert ["seller", "1", "1", "91", "%", "yes"] in rows
     assert [row[0] for row in rows if row[-1:] in (["yes"], ["no"])] == list(MatchKind)
@@ -87,7 +87,7 @@ def test_a_deadline_is_given_to_all(run, tmp_path):
 
 
 # `ipml queue` ranks, previews and measures
-POLICY = Path(__file__).parents[2] / "ipml/review/ranking/policy.toml"
+POLICY = Path(__file__).parents[3] / "ipml/review/ranking/policy.toml"
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_rerank_puts_an_order_in_force(ipml, accepted, engine, tmp_path):
     wrong = {
         "queue rerank --order best": "order: found 'best'; expected one of score, value, fifo.",
         "queue rerank --policy none.toml": "policy none.toml: found no such file",
-        "queue simulate-policy --policy bad.toml": "policy bad.toml: found no currency",
+        "queue rerank --dry-run --policy bad.toml": "policy bad.toml: found no currency",
     }
     assert accepted(wrong) == {}
     assert ask(engine, current_ranking).ranking_id is None
@@ -119,19 +119,19 @@ def test_rerank_puts_an_order_in_force(ipml, accepted, engine, tmp_path):
 def test_a_policy_is_simulated_and_changes_nothing(ipml, engine, tmp_path):
     """A hostile id does not reach the terminal; where a list changes the order, it is said that lists are left out."""
     (tmp_path / "new.toml").write_bytes(POLICY.read_bytes())
-    answer = ipml("queue simulate-policy --policy new.toml --top 1 --minutes 2")
+    answer = ipml("queue rerank --dry-run --policy new.toml --top 1 --minutes 2")
     assert answer.exit_code == 0
     assert "1 cases enter the first 1: 2 (dear" in answer.out
     assert "\x1b" not in answer.out
     assert ask(engine, current_ranking).ranking_id is None
-    asked = "queue plan 2", "queue simulate-policy --policy new.toml"
+    asked = "queue plan 2", "queue rerank --dry-run --policy new.toml"
     assert ipml("queue plan 2").out[:26] == "1 reviews in 2 minutes, wo"
     assert not any("Lists of sellers" in ipml(line).out for line in asked)
     listed = ListedSeller(ListKind.DENIED, "s9", "sold fakes", "a letter")
     act(engine, add_entry, listed, by=OPERATOR, now=datetime.now(UTC))
     said = "Lists of sellers are left out: in the queue cases of denied sellers come before all others."
     assert [ipml(line).out.splitlines()[-1] for line in asked] == [said, said]
-    assert ipml("queue minutes").out.splitlines()[-1] == "Too few decisions yet to propose minutes."
+    assert ipml("queue reviewers --durations").out.splitlines()[-1] == "Too few decisions yet to propose minutes."
 
 
 # `ipml queue estimate` tells of all listings from the reviewed ones
@@ -168,21 +168,23 @@ def test_reviewers_are_shown_with_their_figures(ipml, accepted, make_queue):
     engine = make_queue(*(Listing(f"L{number}", "s1", "Bag", brand="[red]Acme") for number in (1, 2)))
     with writing(engine) as connection:
         decide(connection, DecisionRequest(claim(connection, "ana", 1), Verdict.GENUINE))
-    wrong = ("control add 2 --truth genuine --source invoice", "control add 1 --truth perhaps --source invoice")
-    lines = [f"queue {line}" for line in (*wrong, "control remove 1")] + ["admin user sells bo s1"]
+    wrong = ("control 2 --truth genuine --source invoice", "control 1 --truth perhaps --source invoice")
+    lines = [f"queue {line}" for line in (*wrong, "control 1 --remove", "control --remove")] + [
+        "admin user sells bo s1"
+    ]
     assert accepted(dict.fromkeys(lines, "")) == {}
     assert "genuine" not in ipml("queue reviewers --disputed").out
-    told = ipml("queue control add 1 --truth counterfeit --source '[b]test purchase'")
+    told = ipml("queue control 1 --truth counterfeit --source '[b]test purchase'")
     assert (told.exit_code, told.out) == (0, "Case 1 is known to be counterfeit; each reviewer will meet it once.\n")
-    assert "[b]test purchase" in ipml("queue control list").out
+    assert "[b]test purchase" in ipml("queue control").out
     answer = ipml("queue reviewers --brands")
     assert answer.exit_code == 0
     assert "ana" in answer.out
     assert "0 % (0-79), n=1" not in answer.out
     assert "No case was judged by two people yet" in answer.out
     assert re.search(r"1 .*genuine .*counterfeit .*known .*100 %", ipml("queue reviewers --disputed").out)
-    assert ipml("queue control remove 1").exit_code == 0
-    assert "test purchase" not in ipml("queue control list").out
+    assert ipml("queue control 1 --remove").exit_code == 0
+    assert "test purchase" not in ipml("queue control").out
     for option, known in (("", ["s1"]), (" --no-longer", [])):  # who sells under a seller
         assert ipml(f"admin user sells ana s1{option}").exit_code == 0
         assert ask(engine, list_own_sellers, "ana") == known
@@ -201,16 +203,22 @@ def test_pictures_are_added_listed_and_taken_out(ipml, accepted, make_queue, tmp
         (tmp_path / f"catalogue/{seed}.jpg").write_bytes(write_picture(draw_goods(seed)))
     (tmp_path / "catalogue/bad.png").write_bytes(b"<svg/>")
     goods = "--brand Acme --source Acme --kind"
-    assert ipml(f"queue pictures add catalogue {goods} genuine").is_refusal()  # no folder to keep them in
+    assert ipml(f"queue pictures catalogue {goods} genuine").is_refusal()  # no folder to keep them in
     monkeypatch.setenv("IPML_PICTURES", str(tmp_path / "pictures"))
-    lines = (f"add catalogue {goods} perhaps", f"add empty {goods} genuine", "remove 7")
+    lines = (
+        f"catalogue {goods} perhaps",
+        f"empty {goods} genuine",
+        "--drop 7",
+        "empty --drop 1",
+        "empty --kind genuine",
+    )
     assert accepted({f"queue pictures {line}": "" for line in lines}) == {}
-    answer = ipml(f"queue pictures add catalogue {goods} genuine")
+    answer = ipml(f"queue pictures catalogue {goods} genuine")
     said = "2 pictures added; 0 were there before.\nNot added: bad.png is no picture that can be read.\n"
     assert answer.out == said
-    again = ipml(f"queue pictures add catalogue {goods} genuine")
+    again = ipml(f"queue pictures catalogue {goods} genuine")
     assert again.out.startswith("0 pictures added; 2 were there before.")
-    assert ipml("queue pictures list").out.count("Acme") == 4
+    assert ipml("queue pictures").out.count("Acme") == 4
     for number in (1, 2):
-        assert ipml("queue pictures remove", number).exit_code == 0
-    assert "Acme" not in ipml("queue pictures list").out
+        assert ipml("queue pictures --drop", number).exit_code == 0
+    assert "Acme" not in ipml("queue pictures").out

@@ -132,51 +132,45 @@ _SHOWN = 10
 
 @app.command()
 @take_records
-def rerank(order: OrderName = "value", policy: PolicyFile = None, *, user: ActingUser) -> None:
+def rerank(
+    order: OrderName = "value",
+    policy: PolicyFile = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the effects; nothing changes.")] = False,
+    top: Annotated[
+        int, typer.Option(min=1, help="With --dry-run: show the cases that enter and leave the first N.", metavar="N")
+    ] = 100,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0, help="With --dry-run: minutes of review; by default a working day of the policy."),
+    ] = None,
+    *,
+    user: ActingUser,
+) -> None:
     """Put an order and a policy in force, and rank every undecided case by them.
 
-    Example: ipml queue rerank --order value --policy policy.toml
+    With --dry-run seller lists are not simulated: they apply on top of any order.
+
+    Example: ipml queue rerank --order value --policy policy.toml --dry-run
     """
+    from ipml.review.ranking.plans import simulate_policy
     from ipml.review.ranking.policy import load_policy
     from ipml.review.ranking.queue_order import rerank as rerank_cases
 
-    chosen, weights = _parse_order(order), load_policy(policy)
+    chosen, weights, now = _parse_order(order), load_policy(policy), datetime.now(UTC)
+    if dry_run:
+        with _counting("Weighing") as count, reading_from(user.database) as connection:
+            preview = simulate_policy(
+                connection, weights, now=now, order=chosen, first=top, minutes=minutes, progress=count
+            )
+            left_out = _say_lists(connection, weights.lists)
+        _show(preview, chosen, top)
+        for line in left_out:
+            typer.echo(line)
+        return
     engine, name = user.open(Action.RANK_QUEUE, is_upgrading=True)
     with _counting("Ranking") as count:
-        ranked = rerank_cases(engine, chosen, weights, now=datetime.now(UTC), actor=name, progress=count)
+        ranked = rerank_cases(engine, chosen, weights, now=now, actor=name, progress=count)
     typer.echo(f"{ranked:,} cases ranked by {chosen} under policy {weights.digest[:12]}.")
-
-
-@app.command("simulate-policy")
-def simulate_policy(
-    policy: PolicyFile = None,
-    order: OrderName = "value",
-    top: Annotated[
-        int, typer.Option(min=1, help="Show the cases that enter and leave the first N.", metavar="N")
-    ] = 100,
-    minutes: Annotated[
-        float | None, typer.Option(min=0, help="Minutes of review; by default a working day of the policy.")
-    ] = None,
-    database: Database = None,
-) -> None:
-    """Show the effects of an order and a policy; nothing changes.
-
-    Seller lists are not simulated: they apply on top of any order.
-
-    Example: ipml queue simulate-policy --policy policy.toml --top 100
-    """
-    from ipml.review.ranking.plans import simulate_policy as simulate
-    from ipml.review.ranking.policy import load_policy
-
-    chosen, weights = _parse_order(order), load_policy(policy)
-    with _counting("Weighing") as count, reading_from(database) as connection:
-        preview = simulate(
-            connection, weights, now=datetime.now(UTC), order=chosen, first=top, minutes=minutes, progress=count
-        )
-        left_out = _say_lists(connection, weights.lists)
-    _show(preview, chosen, top)
-    for line in left_out:
-        typer.echo(line)
 
 
 @app.command()
@@ -223,23 +217,14 @@ def _say_lists(connection: Connection, rules: ListRules) -> list[str]:
 
 
 @app.command()
-def minutes(database: Database = None) -> None:
-    """Show how long reviews take, from claim to decision, and the resulting minutes for the policy.
-
-    Example: ipml queue minutes
-    """
-    from ipml.review.ranking.plans import measure_minutes, propose_minutes
-
-    with reading_from(database) as connection:
-        measured = measure_minutes(connection)
-    rows = [(f"{one.kind} {one.name}".strip(), f"{one.decisions:,}", f"{one.minutes:.1f}") for one in measured]
-    show_table(("reviews", "decisions", "median minutes"), rows, title="From claim to decision")
-    proposal = propose_minutes(measured)
-    typer.echo(f"\nFor the policy file:\n\n{proposal}" if proposal else "Too few decisions yet to propose minutes.")
-
-
-@app.command()
-def relistings(database: Database = None) -> None:
+@take_records
+def relistings(
+    remember: Annotated[
+        bool, typer.Option("--remember", help="First index all counterfeits confirmed under older releases; once.")
+    ] = False,
+    *,
+    user: ActingUser,
+) -> None:
     """Show how often listings that match a confirmed counterfeit are counterfeit, by kind of match.
 
     Only each seller's newest decided match counts, and figures are shrunk towards the policy's ([relistings]). A kind
@@ -247,11 +232,17 @@ def relistings(database: Database = None) -> None:
 
     Example: ipml queue relistings
     """
+    from ipml.review.near_duplicates.confirmed import remember_all
     from ipml.review.near_duplicates.relistings import measure_matches
     from ipml.review.ranking.policy import MatchKind
     from ipml.review.ranking.queue_order import current_ranking
 
-    with reading_from(database) as connection:
+    if remember:
+        engine, _ = user.open(Action.RANK_QUEUE, is_upgrading=True)
+        with _counting("Remembering") as count:
+            remembered = remember_all(engine, count)
+        typer.echo(f"{remembered:,} confirmed counterfeits are recognised when they are listed again.")
+    with reading_from(user.database) as connection:
         rules = current_ranking(connection).policy.relistings
         measured = measure_matches(connection, rules)
     rows = []
@@ -260,23 +251,6 @@ def relistings(database: Database = None) -> None:
         makes_cases = "yes" if precision >= rules.min_precision else "no"
         rows.append((kind.value, f"{n:,}", f"{hits:,}", f"{100 * precision:.0f} %", makes_cases))
     show_table(("match by", "decided", "counterfeit", "precision", "makes cases"), rows, title="Listed again")
-
-
-@app.command()
-@take_records
-def remember(*, user: ActingUser) -> None:
-    """Index all confirmed counterfeits, including those of older releases, so that relistings are recognised.
-
-    Newer ones are indexed when they are decided, so once is enough; repeating it changes nothing.
-
-    Example: ipml queue remember
-    """
-    from ipml.review.near_duplicates.confirmed import remember_all
-
-    engine, _ = user.open(Action.RANK_QUEUE, is_upgrading=True)
-    with _counting("Remembering") as count:
-        remembered = remember_all(engine, count)
-    typer.echo(f"{remembered:,} confirmed counterfeits are recognised when they are listed again.")
 
 
 def _parse_order(name: str) -> QueueOrder:

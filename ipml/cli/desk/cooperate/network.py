@@ -60,7 +60,7 @@ class NetworkFiles:
 
 
 network_app = make_group(
-    "Find the networks behind sellers, by what they share, and look at one.", "cooperate network list"
+    "Find the networks behind sellers, by what they share, and look at one.", "cooperate network show"
 )
 
 
@@ -159,32 +159,13 @@ def pictures(
         typer.echo(f"{write_picture_attributes(connection, out, key):,} rows in {out}.")
 
 
-@network_app.command("list")
-def list_found(networks: Networks = None, top: Annotated[int, typer.Option(min=1, help="How many.")] = 20) -> None:
-    """List the largest networks.
-
-    Example: ipml cooperate network list --top 10
-    """
-    import numpy as np
-
-    from ipml.cooperation.networks.store import load_networks
-    from ipml.kit.moments import from_microseconds
-
-    found = load_networks(choose_networks(networks))
-    sizes = np.bincount(found.numbering.number)[1:]
-    rows = []
-    for number in (np.argsort(-sizes, kind="stable") + 1)[: min(top, int((sizes > 0).sum()))].tolist():
-        joined = found.holdings.joined[found.members_of(number)]
-        since = [f"{from_microseconds(moment):%Y-%m-%d}" for moment in (joined.min(), joined.max())]
-        rows.append((number, f"{sizes[number - 1]:,}", *since))
-    show_table(("network", "members", "first seen", "last member since"), rows)
-
-
 @network_app.command()
 @take_records
 def show(
-    number: Annotated[int, typer.Argument(metavar="NUMBER", help="Number of a network.")],
-    top: Annotated[int, typer.Option(min=1, help="How many members, links and events.")] = 20,
+    number: Annotated[
+        int | None, typer.Argument(metavar="[NUMBER]", help="Number of a network; without it the largest are listed.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many members, links and events, or networks.")] = 20,
     *,
     files: NetworkFiles,
 ) -> None:
@@ -196,15 +177,34 @@ def show(
     from ipml.cooperation.networks.sales import estimate_sales
     from ipml.review.ranking.policy import load_policy
 
-    found, known = files.load(), files.read_sales()
-    for line in describe_network(found, number, top):
+    networks = files.load()
+    if number is None:
+        _list_largest(networks, top)
+        return
+    sales = files.read_sales()
+    for line in describe_network(networks, number, top):
         typer.echo("\n".join(map(printable, line.split("\n"))))
-    if known is not None:
-        sold = estimate_sales(found, number, known, load_policy().exchange_rates)
+    if sales is not None:
+        sold = estimate_sales(networks, number, sales, load_policy().exchange_rates)
         typer.echo(f"\nSales, estimated\n  listings: {sold.n_listings:,}\n  units: {sold.units}\n  value: {sold.value}")
         for one in sold.foreign:
             rate = "not counted: no rate" if one.rate is None else f"exchanged at {one.rate:g}"
             typer.echo(f"  {one.n_listings:,} listings in {one.currency}: {rate}")
+
+
+def _list_largest(networks: FoundNetworks, top: int) -> None:
+    """List the largest networks."""
+    import numpy as np
+
+    from ipml.kit.moments import from_microseconds
+
+    sizes = np.bincount(networks.numbering.number)[1:]
+    rows = []
+    for number in (np.argsort(-sizes, kind="stable") + 1)[: min(top, int((sizes > 0).sum()))].tolist():
+        joined = networks.holdings.joined[networks.members_of(number)]
+        since = [f"{from_microseconds(moment):%Y-%m-%d}" for moment in (joined.min(), joined.max())]
+        rows.append((number, f"{sizes[number - 1]:,}", *since))
+    show_table(("network", "members", "first seen", "last member since"), rows)
 
 
 referral_app = make_group("Refer networks of sellers to authorities and rights holders.", "cooperate referral rank")
@@ -270,7 +270,7 @@ def build(
     for line in built.news:
         typer.echo(printable(line))
     if built.n_held:
-        typer.echo(f"Records of {built.n_held} sellers are on hold for it; `ipml seller release` ends that.")
+        typer.echo(f"Records of {built.n_held} sellers are on hold for it; `ipml seller hold SELLER --end` ends that.")
     if settings.anchors:
         store_anchor(settings.anchors, built.anchor)
     typer.echo(f"Anchor   {built.anchor.count}:{built.anchor.head}")

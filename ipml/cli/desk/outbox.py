@@ -37,10 +37,8 @@ if TYPE_CHECKING:
     from ipml.settings import Settings
 
 
-Key = Annotated[str, typer.Argument(metavar="KEY", help="Key of a message.")]
 Channels = Annotated[list[str] | None, typer.Option(help="Only to platform, seller or holder; may be repeated.")]
 _POLL_SECONDS = 1.0
-_SHOWN = 50
 
 
 def deliver(
@@ -52,7 +50,7 @@ def deliver(
     """Deliver pending messages to IPML_WEBHOOK_URL or into a file; several may run at once.
 
     Messages are signed with IPML_WEBHOOK_SECRET (https://www.standardwebhooks.com). Failed deliveries are retried at
-    growing intervals for about a day; then `ipml outbox dead` lists them.
+    growing intervals for about a day; then the console's page Deliveries lists them.
 
     Example: ipml outbox deliver --follow
     """
@@ -70,46 +68,6 @@ def deliver(
             stop.wait(_POLL_SECONDS)
     sink.close()
     typer.echo(describe_tally(total))
-
-
-@take_records
-def answer(
-    key: Key,
-    status: Annotated[str, typer.Argument(metavar="STATUS", help="accepted, done or refused.")],
-    why: Annotated[str, typer.Option(help="Why it was refused.")] = "",
-    *,
-    user: ActingUser,
-) -> None:
-    """Record the platform's answer to a message, if the platform cannot send it.
-
-    Example: ipml outbox answer measure-12-imposed-3f9a1c2e done
-    """
-    from ipml.enforcement.takedown.delivery import SAID, ReceivedAnswer, note_answer
-
-    if status not in SAID:
-        raise UnusableSetting("status", repr(status[:80]), f"one of {', '.join(SAID)}")
-    with user.acting(Action.SETTLE_MESSAGES) as (connection, name):
-        noted = note_answer(connection, ReceivedAnswer(key, status, why=why), name, datetime.now(UTC))
-    typer.echo(f"Message {key}: {status}." if noted.is_new else f"Message {key}: {status}, as was known.")
-
-
-def dead(
-    dropped: Annotated[bool, typer.Option("--dropped", help="Those that were dropped as well.")] = False,
-    database: Database = None,
-) -> None:
-    """List dead letters with the reason.
-
-    Example: ipml outbox dead
-    """
-    from ipml.storage.outbox import list_dead
-
-    rows = []
-    with reading_from(database) as connection:
-        for one in list_dead(connection, with_dropped=dropped, at_most=_SHOWN):
-            when = f"{one.settled_at:%Y-%m-%d %H:%M}" if one.settled_at else ""
-            why = f"dropped by {one.dropped_by}" if one.dropped_by else one.last_error or ""
-            rows.append((one.key, one.channel, one.subject, one.attempts, when, why))
-    show_table(("key", "to", "about", "attempts", "given up", "why"), rows)
 
 
 @take_records

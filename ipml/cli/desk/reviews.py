@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database, DecidedCase, make_group, moment_option, take_records
+from ipml.cli.options import Database, moment_option, take_records
 from ipml.cli.terminal import ActingUser, printable, reading_from, show_day, show_table
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ipml.review.pictures.same_picture import SamePicture
     from ipml.review.quality.assessment import Dispute, ReviewerQuality
     from ipml.review.quality.rates import Agreement, Rate
+    from ipml.review.ranking.plans import Measured
     from ipml.review.sampling.estimates import EstimatedFigure, Estimates
 
 
@@ -122,6 +124,9 @@ def reviewers(
     disputed: Annotated[
         bool, typer.Option("--disputed", help="Only the decisions that an audit or a control case contradicts.")
     ] = False,
+    durations: Annotated[
+        bool, typer.Option("--durations", help="Only how long reviews take, and the resulting minutes for the policy.")
+    ] = False,
     database: Database = None,
 ) -> None:
     """Show how far reviewers agree with each other, and how often each errs, with 95 % intervals.
@@ -132,10 +137,14 @@ def reviewers(
     Example: ipml queue reviewers --brands
     """
     from ipml.review.quality.assessment import assess_reviewers, list_disputes
+    from ipml.review.ranking.plans import measure_minutes
 
     with reading_from(database) as connection:
         if disputed:
             _show_disputes(list_disputes(connection))
+            return
+        if durations:
+            _show_minutes(measure_minutes(connection))
             return
         quality = assess_reviewers(connection)
     _show_reviewers(quality.reviewers)
@@ -162,6 +171,17 @@ def _show_reviewers(reviewers: tuple[ReviewerQuality, ...]) -> None:
     show_table(head, rows)
 
 
+def _show_minutes(measured: Sequence[Measured]) -> None:
+    from ipml.review.ranking.plans import propose_minutes
+
+    rows = [
+        (f"{group.kind} {group.name}".strip(), f"{group.decisions:,}", f"{group.minutes:.1f}") for group in measured
+    ]
+    show_table(("reviews", "decisions", "median minutes"), rows, title="From claim to decision")
+    proposal = propose_minutes(measured)
+    typer.echo(f"\nFor the policy file:\n\n{proposal}" if proposal else "Too few decisions yet to propose minutes.")
+
+
 def _show_disputes(disputes: list[Dispute]) -> None:
     rows = [(one.case_id, one.decided, one.said, one.by, f"{one.chance * 100:.0f} %") for one in disputes]
     show_table(("case", "decided", "but", "by", "counterfeit with a chance of"), rows)
@@ -178,113 +198,120 @@ def _coefficient(found: Agreement | None) -> str:
     return "" if found is None else f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
 
 
-control_app = make_group("Keep the cases whose truth is known; reviewers meet them unknowingly.", "queue control list")
-
-
-@control_app.command()
 @take_records
-def add(
-    case: DecidedCase,
-    truth: Annotated[str, typer.Option(help="counterfeit or genuine.")],
-    source: Annotated[str, typer.Option(help="How that is known; shown after the verdict.")],
+def control(
+    case: Annotated[
+        int | None, typer.Argument(metavar="[CASE]", help="Number of a decided case; without it all are listed.")
+    ] = None,
+    truth: Annotated[str, typer.Option(help="counterfeit or genuine.")] = "",
+    source: Annotated[str, typer.Option(help="How that is known; shown after the verdict.")] = "",
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the control case; verdicts on it stay.")] = False,
     *,
     user: ActingUser,
 ) -> None:
-    """Record the known truth of a decided case; you never get it for review.
+    """Record the known truth of a decided case, or list the control cases; reviewers meet them unknowingly.
 
-    Example: ipml queue control add 12 --truth counterfeit --source "test purchase of 3 May"
+    You never get a control case that you recorded.
+
+    Example: ipml queue control 12 --truth counterfeit --source "test purchase of 3 May"
     """
     from ipml.records import Verdict
-    from ipml.review.quality.blind_reviews import add_control_case
+    from ipml.review.quality.blind_reviews import add_control_case, remove_control_case
 
-    if truth not in (Verdict.COUNTERFEIT, Verdict.GENUINE):
-        raise UnusableSetting("truth", repr(truth), "counterfeit or genuine")
-    with user.acting(Action.KEEP_CONTROL_CASES) as (connection, name):
-        control = add_control_case(connection, case, Verdict(truth), source, name)
-    typer.echo(f"Case {case} is known to be {control.truth}; each reviewer will meet it once.")
+    if case is None:
+        if truth or source or remove:
+            raise UnusableSetting("case", "none", "the number of a decided case")
+        _show_control_cases(user.database)
+    elif remove:
+        with user.acting(Action.KEEP_CONTROL_CASES) as (connection, name):
+            remove_control_case(connection, case, name)
+        typer.echo(f"Case {case} is no longer on the list.")
+    else:
+        if truth not in (Verdict.COUNTERFEIT, Verdict.GENUINE):
+            raise UnusableSetting("truth", repr(truth), "counterfeit or genuine")
+        with user.acting(Action.KEEP_CONTROL_CASES) as (connection, name):
+            added = add_control_case(connection, case, Verdict(truth), source, name)
+        typer.echo(f"Case {case} is known to be {added.truth}; each reviewer will meet it once.")
 
 
-@control_app.command("list")
-def list_(database: Database = None) -> None:
-    """List the control cases.
-
-    Example: ipml queue control list
-    """
+def _show_control_cases(database: str | None) -> None:
     from ipml.review.quality.blind_reviews import list_control_cases
 
     with reading_from(database) as connection:
         rows = [
-            (one.case_id, one.truth, one.source, one.added_by, show_day(one.added_at))
-            for one in list_control_cases(connection)
+            (control.case_id, control.truth, control.source, control.added_by, show_day(control.added_at))
+            for control in list_control_cases(connection)
         ]
     show_table(("case", "truth", "known by", "added by", "since"), rows)
 
 
-@control_app.command()
 @take_records
-def remove(case: DecidedCase, *, user: ActingUser) -> None:
-    """Remove a control case; verdicts on it stay.
-
-    Example: ipml queue control remove 12
-    """
-    from ipml.review.quality.blind_reviews import remove_control_case
-
-    with user.acting(Action.KEEP_CONTROL_CASES) as (connection, name):
-        remove_control_case(connection, case, name)
-    typer.echo(f"Case {case} is no longer on the list.")
-
-
-picture_app = make_group("Keep pictures of known goods; cases say where they are seen again.", "queue pictures list")
-
-
-@picture_app.command("add")
-@take_records
-def add_pictures(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of pictures, or one of them.")],
-    kind: Annotated[str, typer.Option(help="Known kind of the goods: counterfeit or genuine.")],
-    brand: Annotated[str, typer.Option(help="Brand of the goods.")],
-    source: Annotated[str, typer.Option(help="Supplier of the pictures.")],
+def pictures(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="Pictures to add, or one of them; without it all are listed."),
+    ] = None,
+    kind: Annotated[str, typer.Option(help="Known kind of the goods: counterfeit or genuine.")] = "",
+    brand: Annotated[str, typer.Option(help="Brand of the goods.")] = "",
+    source: Annotated[str, typer.Option(help="Supplier of the pictures.")] = "",
+    drop: Annotated[int | None, typer.Option(metavar="PICTURE", help="Remove a picture, by its number.")] = None,
     *,
     user: ActingUser,
 ) -> None:
-    """Add pictures of known goods, for example from a rights holder; repeating it changes nothing.
+    """Add pictures of known goods, for example from a rights holder, or list them; cases say where they are seen again.
 
-    Example: ipml queue pictures add acme-catalogue --kind genuine --brand Acme --source "Acme, catalogue of 2026"
+    Adding them again changes nothing. The list shows the decisions on listings with each picture. The next sweep of
+    the folder IPML_PICTURES deletes the file of a removed picture.
+
+    Example: ipml queue pictures acme-catalogue --kind genuine --brand Acme --source "Acme, catalogue of 2026"
     """
+    from ipml.review.pictures.reference import KINDS, remove_reference
+
+    if drop is not None:
+        if folder is not None:
+            raise UnusableSetting("--drop", "a folder too", "one of them")
+        with user.acting(Action.KEEP_PICTURES) as (connection, name):
+            remove_reference(connection, drop, name)
+        typer.echo(f"Picture {drop} is no longer compared with.")
+    elif folder is None:
+        _show_pictures(user.database)
+    elif kind not in KINDS or not brand or not source:
+        raise UnusableSetting(
+            "pictures", "no kind, brand or source", "--kind counterfeit or genuine, --brand, --source"
+        )
+    else:
+        _add_pictures(folder, kind, brand, source, user)
+
+
+def _add_pictures(folder: Path, kind: str, brand: str, source: str, user: ActingUser) -> None:
     from ipml.records import Verdict
     from ipml.review.pictures.hashes import HashIndex, group_pictures
-    from ipml.review.pictures.reference import KINDS, KnownGoods, add_references, find_files
+    from ipml.review.pictures.reference import KnownGoods, add_references, find_files
     from ipml.settings import get_settings
 
-    place = get_settings().pictures
+    settings = get_settings()
+    place = settings.pictures
     if place is None:
         raise UnusableSetting("IPML_PICTURES", "none", "the folder in which pictures are kept")
-    if kind not in KINDS:
-        raise UnusableSetting("kind", repr(kind), "counterfeit or genuine")
-    with user.acting(Action.KEEP_PICTURES) as (connection, name):
-        engine = connection.engine
-    goods = KnownGoods(Verdict(kind), brand, source)
-    tally = add_references(engine, place, find_files(folder), goods, name)
-    group_pictures(engine, place, HashIndex(), joins_alike=get_settings().near_duplicates)
+    engine, name = user.open(Action.KEEP_PICTURES)
+    tally = add_references(engine, place, find_files(folder), KnownGoods(Verdict(kind), brand, source), name)
+    group_pictures(engine, place, HashIndex(), joins_alike=settings.near_duplicates)
     typer.echo(f"{tally.added:,} pictures added; {tally.known:,} were there before.")
     for refused in tally.refused:
         typer.echo(f"Not added: {printable(refused)}.")
 
 
-@picture_app.command("list")
-def list_pictures(database: Database = None) -> None:
-    """List the pictures of known goods, with the decisions on listings that show them.
-
-    Example: ipml queue pictures list
-    """
+def _show_pictures(database: str | None) -> None:
     from ipml.review.pictures.reference import list_references
     from ipml.review.pictures.same_picture import measure_reference
 
     with reading_from(database) as connection:
         rows = [
-            (one.reference_id, one.kind, one.brand, one.source, show_day(one.added_at), *_describe_use(found))
-            for one in list_references(connection)
-            for found in [measure_reference(connection, one)]
+            (
+                *(picture.reference_id, picture.kind, picture.brand, picture.source, show_day(picture.added_at)),
+                *_describe_use(measure_reference(connection, picture)),
+            )
+            for picture in list_references(connection)
         ]
     show_table(("picture", "kind", "brand", "from", "since", "listings", "decided", "counterfeit"), rows)
 
@@ -295,21 +322,3 @@ def _describe_use(found: SamePicture | None) -> tuple[str, str, str]:
     rate = found.reference_precision
     shown = f"{100 * rate.share:.0f} % ({100 * rate.low:.0f} to {100 * rate.high:.0f})" if rate else ""
     return f"{found.n_listings:,}", f"{len(found.decided):,}", shown
-
-
-@picture_app.command("remove")
-@take_records
-def remove_picture(
-    picture: Annotated[int, typer.Argument(metavar="PICTURE", help="Its number in the list.")],
-    *,
-    user: ActingUser,
-) -> None:
-    """Remove a picture of known goods; the next sweep of the folder deletes its file.
-
-    Example: ipml queue pictures remove 3
-    """
-    from ipml.review.pictures.reference import remove_reference
-
-    with user.acting(Action.KEEP_PICTURES) as (connection, name):
-        remove_reference(connection, picture, name)
-    typer.echo(f"Picture {picture} is no longer compared with.")

@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import MissingColumns, UnreadableFile, UnusableSetting
-from ipml.listings.column_guess import guess_columns, read_names
-from ipml.listings.column_maps import ColumnMap, load_columns
-from ipml.listings.dialects import guess_encoding, guess_separator
 from ipml.listings.fields import COLUMNS
+from ipml.listings.maps.column_guess import guess_columns, read_names
+from ipml.listings.maps.column_maps import ColumnMap, load_columns
+from ipml.listings.maps.dialects import guess_encoding, guess_separator
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import Validation
 
-MAPS = Path(__file__).parents[2] / "experiments" / "columns"
+MAPS = Path(__file__).parents[3] / "experiments" / "columns"
 BASE = {"listing_id": {"row_number": "row-"}, "seller_id": {"value": "s"}, "title": {"value": "Bag"}}
 
 

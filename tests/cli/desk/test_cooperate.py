@@ -127,7 +127,7 @@ def test_networks_are_found_added_to_and_shown(ipml, tmp_path, monkeypatch):
         assert ipml(f"cooperate network hash {day}.parquet --out {day}-hashed.parquet --key key").exit_code == 0
     assert "2 of them in 1 networks" in ipml("cooperate network find raw-hashed.parquet --out nets").out
     assert "New in network 1: cid" in ipml("cooperate network find next-hashed.parquet").out
-    assert "3" in ipml("cooperate network list").out
+    assert "3" in ipml("cooperate network show --top 3").out
     sales = pd.DataFrame({"seller_id": ["ann", "ben", "cid"], "units": [3.0, None, 1.0], "value": [30.0, None, 9.0]})
     show = "cooperate network show 1 --networks nets --sales sales.parquet"
     sales.to_parquet("sales.parquet")

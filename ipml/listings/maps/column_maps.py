@@ -41,8 +41,7 @@ from ipml.listings.extra import EXTRA, PREFIX, is_extra_name, join_extra
 from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.frames import number_rows, show
 from ipml.listings.kinds import Kind
-from ipml.listings.tables import TextFormat, check_encoding
-from ipml.listings.translation import (
+from ipml.listings.maps.translation import (
     ClockChange,
     DateOrder,
     Faults,
@@ -57,6 +56,7 @@ from ipml.listings.translation import (
     scale_numbers,
     spell_out,
 )
+from ipml.listings.tables import TextFormat, check_encoding
 from ipml.records import Problem
 
 _LISTS = frozenset(field.name for field in FIELDS if field.is_list or field.kind is Kind.VECTOR)
@@ -224,14 +224,7 @@ class ColumnMap(BaseModel):
     ) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
         """Return the mapped columns, not yet checked, and the cells that the map does not cover.
 
-        Parameters
-        ----------
-        frame : DataFrame
-            Rows as in the file.
-        source : str, default="listings"
-            Name of the file in messages.
-        is_sparse : bool, default=False
-            Whether optional columns may be absent, as in JSON.
+        `is_sparse` allows optional columns to be absent, as in JSON; messages name the file by `source`.
 
         Raises
         ------
@@ -304,7 +297,7 @@ def load_columns(name_or_path: str | Path) -> ColumnMap:
     """
     bundled = list_bundled()
     if str(name_or_path) in bundled:
-        folder = files("ipml.listings").joinpath("marketplaces")
+        folder = files("ipml.listings.maps").joinpath("marketplaces")
         text, where = folder.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8"), f"{name_or_path}"
     elif not str(name_or_path).endswith(".toml"):
         raise UnusableSetting("--columns", repr(str(name_or_path)), f"a TOML file, or one of {', '.join(bundled)}")
@@ -332,7 +325,7 @@ def list_bundled() -> list[str]:
     >>> list_bundled()
     ['mercadolibre', 'ozon-ecup', 'schema-org']
     """
-    folder = files("ipml.listings").joinpath("marketplaces")
+    folder = files("ipml.listings.maps").joinpath("marketplaces")
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 

@@ -1,0 +1,1 @@
+"""Commands on the review desk: queue, sellers, evidence, messages, enforcement, cooperation and reports."""
