@@ -10,14 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ipml.features.column import SPELT, Reading
+from ipml.features.column import SPELT, Names, Reading
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.texts import Texts
 from ipml.features.figures import PICTURE_MATCHES, ListingFeatures, MissingFields, PictureFeatures
 from ipml.features.goods import BrandFeatures, GoodsFeatures, listing_brands
 from ipml.features.images import VECTOR_EXTRACTORS, has_vectors
 from ipml.features.lexicon import TradeWords
-from ipml.features.names import Names
 from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures

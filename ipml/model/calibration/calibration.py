@@ -17,7 +17,7 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from ipml.engine.library import Struct, bind, make_struct
-from ipml.features import names as features
+from ipml.features import column as features
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration.group_effects import Fit, GroupedListings, LineResponse, fit_effects
 from ipml.model.calibration.seller_weights import (

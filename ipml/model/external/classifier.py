@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipml.errors import Failed, UnusableSetting, first_line
+from ipml.features.column import Names
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import PriceFeatures
 from ipml.features.goods import BrandTable, listing_brands
-from ipml.features.names import Names
 from ipml.features.own import find_own_texts, is_own_column, make_frame, read_own_column
 from ipml.features.portfolio import SellerPortfolios
 from ipml.kit.estimator import Estimator, check_fitted
