@@ -22,7 +22,7 @@ from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.absence import LeftOut, learn_absence
 from ipml.model.calibration import SigmoidCalibration
-from ipml.model.calibration.calibration import fit_calibration
+from ipml.model.calibration.calibration import ListingGroups, fit_calibration
 from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import break_even
@@ -272,15 +272,9 @@ class Trainer:
             unseen[scored], share[scored], y[scored], weight[scored], sellers=sellers[scored]
         )
         log_odds = self.second_stage_.log_odds(unseen, share)
-        self.calibration_ = fit_calibration(
-            log_odds[scored],
-            y[scored],
-            counted[scored],
-            brands=_texts_of(self._brands(learnt.listings))[scored],
-            categories=_texts_of(learnt.listings.names("category"))[scored],
-            sellers=sellers[scored],
-            seed=self.seed,
-        )
+        brands, categories = self._brands(learnt.listings), learnt.listings.names("category")
+        groups = ListingGroups(_texts_of(brands)[scored], _texts_of(categories)[scored], sellers[scored])
+        self.calibration_ = fit_calibration(log_odds[scored], y[scored], counted[scored], groups, self.seed)
         return log_odds
 
     def _learn_usual(self, learnt: TrainingSet, log_odds: Floats) -> None:
