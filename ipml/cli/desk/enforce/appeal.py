@@ -92,7 +92,10 @@ def holder_acted(
     Example: ipml enforce appeal holder-acted 3 --reference "LG Hamburg 312 O 5/26"
     """
     from ipml.cooperation.actions import Cooperation
+    from ipml.cooperation.policy import load_cooperation_policy
     from ipml.enforcement.appeals import resolution
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
 
     if [bool(reference), withdrew, extend].count(True) != 1:
         raise UnusableSetting("options", "none or several", "one of --reference, --withdrew and --extend")
@@ -101,7 +104,10 @@ def holder_acted(
             deadline = resolution.change_term(connection, appeal, "extend", name)
             said = f"Appeal {appeal}: the rights holder has until {show_minute(deadline.due_at)}."
         elif withdrew:
-            ended = resolution.holder_withdrew(connection, appeal, name, actions=Cooperation())
+            settings = get_settings()
+            enforcement = load_enforcement_policy(settings.policy_enforcement)
+            actions = Cooperation(enforcement, load_cooperation_policy(settings.policy_cooperation))
+            ended = resolution.holder_withdrew(connection, appeal, name, actions=actions)
             said = f"Appeal {appeal} is {ended.state}."
         else:
             acted = resolution.holder_acted(connection, appeal, reference or "", name)
