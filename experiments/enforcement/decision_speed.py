@@ -36,9 +36,9 @@ from ipml.review.queue import (
     decide,
     decide_bulk,
     enqueue,
-    list_cases,
     preview_bulk,
 )
+from ipml.review.worklists.search import browse_cases
 from ipml.storage.database import writing
 
 _NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -106,7 +106,7 @@ def _decide_together(engine: Engine, at_once: int) -> int:
     decided = 0
     while True:
         with writing(engine) as connection:
-            numbers = [case.case_id for case in list_cases(connection, limit=at_once)]
+            numbers = [case.case_id for case in browse_cases(connection, limit=at_once)]
             if not numbers:
                 return decided
             request = BulkRequest(numbers, "ana", Verdict.COUNTERFEIT, _GROUND)

@@ -22,8 +22,7 @@ from ipml.review.group_decisions import (
 )
 from ipml.review.quality.second_person import find_own_verdict
 from ipml.review.reversals import ReviewContext
-from ipml.review.undo import undo, undo_group
-from ipml.review.worklists.search import list_cases
+from ipml.review.undo import UndoRequest, undo, undo_group
 
 __all__ = [
     "GROUNDS",
@@ -36,6 +35,7 @@ __all__ = [
     "Reversal",
     "ReviewContext",
     "SpreadPreview",
+    "UndoRequest",
     "claim",
     "claim_ahead",
     "count_cases",
@@ -47,7 +47,6 @@ __all__ = [
     "find_own_verdict",
     "get_case",
     "history",
-    "list_cases",
     "list_decisions",
     "preview_bulk",
     "preview_spread",

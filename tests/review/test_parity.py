@@ -11,16 +11,18 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from support.databases import copy_postgres, copy_sqlite, empty_tables, open_undurable, read_tables
 from support.postgres import Server
 from support.reviewing import NOON
 from support.transactions import act, ask
 
 from ipml.errors import IpmlError
-from ipml.records import Claim, Listing, ScoredListing, Verdict
+from ipml.records import Case, Claim, Listing, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.exports import export_labels
+from ipml.review.ranking.queue_order import find_current_parts
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -121,9 +123,14 @@ class BothDatabases(RuleBasedStateMachine):
         limit=st.sampled_from([1, 3, 50, 2**70]),
         after=st.none() | NUMBERS,
     )
-    def second_review(self, **wanted: Any) -> None:
+    def second_review(self, limit: int, after: int | None, **fields: Any) -> None:
         """Somebody filters and turns pages."""
-        self.both(lambda engine: ask(engine, queue.list_cases, now=self.now, **wanted))
+
+        def browse(connection: Connection) -> list[Case]:
+            parts = find_current_parts(connection, self.now)
+            return browse_cases(connection, Filter(**fields), limit=limit, after=after, parts=parts)
+
+        self.both(lambda engine: ask(engine, browse))
 
     @rule(case_id=NUMBERS)
     def look_at_one(self, case_id: int) -> None:

@@ -15,6 +15,8 @@ from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.quality.second_person import add_own_seller
 from ipml.review.queue import DecisionRequest
+from ipml.review.ranking.list_marks import QueueParts
+from ipml.review.undo import UndoRequest
 from ipml.review.worklists.assignment import assign, list_assignees, snooze
 from ipml.review.worklists.comments import LONGEST_COMMENT, add_comment, find_comments
 from ipml.review.worklists.review_queues import (
@@ -65,7 +67,7 @@ def take(engine: Engine, reviewer: str, now: datetime = NOON) -> int | None:
 
 def listed(engine: Engine, wanted: Filter = OPEN, now: datetime = NOON) -> list[int]:
     """Return the numbers of the cases in a list."""
-    return [case.case_id for case in ask(engine, browse_cases, wanted, now=now)]
+    return [case.case_id for case in ask(engine, browse_cases, wanted, parts=QueueParts((), (), now))]
 
 
 def test_an_assigned_case_comes_to_its_person_first_and_to_nobody_else(staffed: Engine, make_scored: Make):
@@ -122,7 +124,7 @@ def test_a_snoozed_case_comes_back_by_itself(staffed: Engine):
     assert listed(staffed, now=later) == [1, 2, 3, 4, 5]
     assert listed(staffed, Filter(snoozed=True), later) == []
     made = judge(staffed, 1, now=NOON)
-    act(staffed, queue.undo, made.decision_id, "lea", may_undo_others=True, now=NOON)
+    act(staffed, queue.undo, made.decision_id, UndoRequest("lea", may_undo_others=True), now=NOON)
     assert take(staffed, "ana") == 1
 
 
@@ -204,7 +206,8 @@ def define(engine: Engine, name: str, queue_id: int | None = None, **rule: Seque
 
 def queued(engine: Engine, *queue_ids: int) -> list[list[int]]:
     """Return the numbers of the cases in queues."""
-    lists = [ask(engine, browse_cases, Filter(queue_id=queue_id), now=NOON) for queue_id in queue_ids]
+    parts = QueueParts((), (), NOON)
+    lists = [ask(engine, browse_cases, Filter(queue_id=queue_id), parts=parts) for queue_id in queue_ids]
     return [[case.case_id for case in some] for some in lists]
 
 

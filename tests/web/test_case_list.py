@@ -23,6 +23,8 @@ from ipml.records import Reason, Verdict
 from ipml.review import queue
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, export_cases, export_decisions
 from ipml.review.queue import DecisionRequest, claim
+from ipml.review.undo import UndoRequest
+from ipml.review.worklists.search import browse_cases
 from ipml.storage.database import reading, writing
 
 
@@ -41,7 +43,7 @@ def test_the_list_is_in_the_order_of_the_queue(engine: Engine, ana: TestClient, 
     """The most suspicious comes first, with rank, score, price, seller and reason."""
     text = ana.get("/").text
     assert ["Work the queue" in page for page in (text, visitor("vic").get("/").text)] == [True, False]
-    assert case_numbers(text) == [case.case_id for case in ask(engine, queue.list_cases)]
+    assert case_numbers(text) == [case.case_id for case in ask(engine, browse_cases)]
     for told in ("98 %", "80.10 EUR", "harbour-outlet", "Price is 9 % of what Vellmar usually costs"):
         assert told in text
 
@@ -57,7 +59,7 @@ def test_the_reason_in_a_list_is_the_strongest_for_suspicion(engine: Engine, sco
         listing = scored(number, listing_id=f"N{number}", seller_id=f"n{number}", title=title)
         many.append(replace(listing, score=0.99, reasons=tuple(reasons), base_rate=None if is_old else -5.0))
     queue.enqueue(engine, many)
-    listed = {case.case_id: case.scored for case in ask(engine, queue.list_cases, limit=50)}
+    listed = {case.case_id: case.scored for case in ask(engine, browse_cases, limit=50)}
     new = [number for number, one in listed.items() if one.listing.listing_id.startswith("N")]
     for page in (ana.get("/"), ana.get("/bulk", params={"case": new})):
         said = re.findall(r'<span class="why">([^<]*)</span>', page.text)
@@ -158,7 +160,7 @@ def test_pages_show_every_case_once(engine: Engine, scored: Callable, ana: TestC
         texts.append(ana.get(next_link(texts[-1])).text)
     shown = [number for text in texts for number in case_numbers(text)]
     assert [len(case_numbers(text)) for text in texts] == [50, 50, 20]
-    assert shown == [case.case_id for case in ask(engine, queue.list_cases, limit=200)]
+    assert shown == [case.case_id for case in ask(engine, browse_cases, limit=200)]
     ranks = [int(rank) for text in texts for rank in re.findall(r'rank">(\d+)<', text)]
     assert ranks == list(range(1, 121))
     back = re.search(r'href="([^"]+)" rel="prev"', texts[2])
@@ -188,7 +190,7 @@ def decided(engine: Engine) -> Engine:
     decide(engine, 1, Verdict.COUNTERFEIT, "ana")
     decide(engine, 2, Verdict.CANNOT_TELL, "bo")
     decide(engine, 4, Verdict.COUNTERFEIT, "ana")
-    act(engine, queue.undo, 4, "ana")
+    act(engine, queue.undo, 4, UndoRequest("ana"))
     decide(engine, 4, Verdict.GENUINE, "ana")
     return engine
 
@@ -344,7 +346,7 @@ def test_fourteen_kinds_of_formula(engine: Engine, visitor: Callable, scored: Ca
             engine, [replace(item, listing=replace(item.listing, **texts), model_version=text, highlights=())]
         )
     with reading(engine) as connection:
-        hostile = [case.case_id for case in queue.list_cases(connection, limit=100) if case.case_id > 7]
+        hostile = [case.case_id for case in browse_cases(connection, limit=100) if case.case_id > 7]
         written = {case_id: queue.get_case(connection, case_id).scored.listing.title for case_id in hostile}
     for case_id in hostile:
         record_verdict(engine, case_id, note=written[case_id])

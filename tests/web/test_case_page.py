@@ -19,6 +19,7 @@ from support.visitors import open_browser
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
+from ipml.review.undo import UndoRequest
 from ipml.settings import Settings
 from ipml.storage.database import writing
 from ipml.storage.tables import strikes
@@ -189,7 +190,7 @@ def test_a_decided_case_is_only_shown(engine: Engine, ana: TestClient) -> None:
     assert "clear</q>" in text
     again = {**fields, "key": "another key of mine", "choice": "genuine"}
     assert ana.post("/cases/1/decide", data=again).status_code == 409
-    act(engine, queue.undo, 1, "ana")
+    act(engine, queue.undo, 1, UndoRequest("ana"))
     page = ana.get("/cases/1").text
     assert "<s>counterfeit</s> by ana" in page
     assert "taken back by ana" in page
@@ -329,7 +330,7 @@ def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(engine, ana
     queue.enqueue(engine, [replace(first, listing=again)])
     assert 'Listed again, <a href="/cases/1">case 1</a>. Another seller' in ana.get("/cases/8").text
     assert "listed again, case 1" in ana.get("/").text
-    act(engine, queue.undo, decision.decision_id, "bo")
+    act(engine, queue.undo, decision.decision_id, UndoRequest("bo"))
     assert "isted again" not in ana.get("/cases/8").text + ana.get("/").text
 
 

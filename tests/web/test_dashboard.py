@@ -29,7 +29,7 @@ from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.queue import DecisionRequest
-from ipml.review.undo import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, outbox
 from ipml.web.cache import CachedAnswer
@@ -186,7 +186,7 @@ def test_what_is_old_or_taken_back_is_not_counted_but_what_is_erased_is(decided:
     """A brand is listed by the standing decisions of the time asked for, as in the report of the brand."""
     since = datetime.now(UTC) - timedelta(days=90)
     with writing(decided) as connection:
-        undo(connection, 1, "lea", may_undo_others=True)
+        undo(connection, 1, UndoRequest("lea", may_undo_others=True))
         old = update(decisions).where(decisions.c.case_id == 2)
         connection.execute(old.values(decided_at=since - timedelta(days=1)))
         connection.execute(update(outbox).values(state="delivered", settled_at=datetime.now(UTC)))

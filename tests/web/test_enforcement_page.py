@@ -36,6 +36,7 @@ from ipml.enforcement.takedown.delivery import note_answer
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.records import Verdict
 from ipml.review import queue
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.storage import tables
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import writing
@@ -238,12 +239,12 @@ def test_a_lead_confirms_and_lifts_a_penalty(engine: Engine, visitor: Callable, 
     ]
     queue.enqueue(engine, listings)
     act(engine, add_user, "ann", PASSWORD, Role.LEAD, CHEAP)
-    waiting = ask(engine, queue.list_cases, state="open", limit=50)
+    waiting = ask(engine, browse_cases, Filter(state="open"), limit=50)
     for case in waiting:
         if case.scored.listing.seller_id == "grave" and case.exemplar is None:
             decide(engine, case.case_id, by="ann")
     number = ask(engine, find_penalties, state="proposed")[-1].penalty_id
-    case_id = ask(engine, queue.list_cases, state=None, seller_id="grave")[0].case_id
+    case_id = ask(engine, browse_cases, Filter(state=None, seller_id="grave"))[0].case_id
     ann, lead, form = visitor("ann"), visitor("lea"), {"penalty": number, "why": "third sweep"}
     assert "Not for you to confirm: ann decided the case" in ann.get(f"/cases/{case_id}/seller").text
     assert ann.post(f"/cases/{case_id}/penalty", data=form | {"to": "confirm"}).status_code == 409

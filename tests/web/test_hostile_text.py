@@ -36,6 +36,7 @@ from ipml.enforcement.takedown.measures import find_measures
 from ipml.kit.hostile_text import is_invisible, show_invisible
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
 from ipml.review import queue
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.settings import Settings
 from ipml.storage.database import writing
 from ipml.web.app import ROUTES, make_app
@@ -137,7 +138,7 @@ def hostile(engine: Engine) -> list[int]:
     for number, payload in enumerate(PAYLOADS):
         scored = make_hostile(payload, number)
         queue.enqueue(engine, [scored, replace(scored, listing=replace(scored.listing, listing_id=f"other {number}"))])
-    numbers = [case.case_id for case in ask(engine, queue.list_cases, state=None, limit=100) if case.case_id > 7]
+    numbers = [case.case_id for case in ask(engine, browse_cases, Filter(state=None), limit=100) if case.case_id > 7]
     for number, payload in zip(numbers[::2], PAYLOADS, strict=False):
         verdict = Verdict.ESCALATE if number % 3 else Verdict.GENUINE
         judge(engine, number, verdict, "lea", note=payload, actions=COOPERATION)
@@ -267,7 +268,7 @@ def test_a_case_shows_text_as_text(engine: Engine, lead: TestClient) -> None:
     url = "http://169.254.169.254/latest/meta-data"
     strange = f"\u202e\u2066\u200b{url} https://[::ffff:7f00:1]/ http://2130706433/ //elsewhere.example"
     queue.enqueue(engine, [make_hostile(payload, number) for number, payload in enumerate((strange, *PAYLOADS))])
-    numbers = [case.case_id for case in ask(engine, queue.list_cases, limit=100) if case.case_id > 7]
+    numbers = [case.case_id for case in ask(engine, browse_cases, limit=100) if case.case_id > 7]
     said = look(lead, ("/", *(f"/cases/{number}" for number in numbers[:5])))
     assert url in said
     assert not any(is_invisible(letter) for letter in said if letter != "\n")

@@ -36,6 +36,7 @@ from ipml.review.ranking.queue_order import current_ranking
 from ipml.review.reversals import ReviewContext
 from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.review.translations import Translator, find_translation, store_translation
+from ipml.review.undo import UndoRequest
 from ipml.settings import Settings
 from ipml.storage.database import writing
 from ipml.web.accounts.login import authorised, get_actions, get_engine, get_policy, settings_of
@@ -254,14 +255,14 @@ def undo(request: Request, form: Annotated[UndoForm, Form()]) -> Response:
     """Take a verdict back and open its case, or take a group of decisions back and go to the list."""
     case, decision, context = form.case, form.decision, _make_context(request)
     with authorised(request, writing) as (connection, user):
-        is_lead = user.role.may(Action.UNDO_OTHERS)
+        asked = UndoRequest(user.name, may_undo_others=user.role.may(Action.UNDO_OTHERS))
         if form.leaving:
             give_back(connection, user, queue.get_case(connection, form.leaving), form.token)
         if form.group:
-            made = queue.undo_group(connection, form.group, user.name, may_undo_others=is_lead, context=context)
+            made = queue.undo_group(connection, form.group, asked, context=context)
             return redirect(f"/?undone={len(made)}")
         if decision:
-            case = queue.undo(connection, decision, user.name, may_undo_others=is_lead, context=context).case_id
+            case = queue.undo(connection, decision, asked, context=context).case_id
         else:
             take_back(connection, user.name, case, form.claim, context=context)
     return form.lead_to(case, undone=1)

@@ -22,7 +22,7 @@ from ipml.kit.moments import from_microseconds
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.queue import DecisionRequest
-from ipml.review.undo import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
 
@@ -212,7 +212,7 @@ def test_what_is_taken_back_or_hidden_does_not_count(worked):
     """A decision that was undone, and a case that must not show."""
     with writing(worked) as connection:
         decision = queue.list_decisions(connection, 1)[0]
-        undo(connection, decision.decision_id, "ana", context=ENFORCING)
+        undo(connection, decision.decision_id, UndoRequest("ana"), context=ENFORCING)
         ann = read_members(connection, ["ann"])["ann"]
     assert (ann.open, ann.confirmed, ann.strikes) == (2, 1, 1)
     with reading(worked) as connection:

@@ -16,7 +16,7 @@ from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.records import Verdict
 from ipml.review.exports import export_labels
 from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
-from ipml.review.undo import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.audit_trail.audit import change_rows
 from ipml.storage.database import reading, writing
@@ -52,7 +52,7 @@ class Market:
 
     def undo(self, decision_id, by="lea"):
         """Take a decision back."""
-        act(self.engine, undo, decision_id, by, may_undo_others=True, now=self.now, context=ENFORCING)
+        act(self.engine, undo, decision_id, UndoRequest(by, may_undo_others=True), now=self.now, context=ENFORCING)
 
     def appeal(self, appeal_id=1):
         """Return all that is known of an appeal."""

@@ -40,7 +40,7 @@ from ipml.review.exports import ExportFilter, export_cases, export_decisions, ex
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.quality.assessment import assess_reviewers
 from ipml.review.sampling.estimates import estimate
-from ipml.review.undo import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.review.worklists.search import Filter, browse_cases, find_precedents, read_seller_record
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -263,7 +263,8 @@ def test_what_is_typed_about_an_expired_listing_is_erased_with_the_seller(engine
     """A note that came after the listing had gone does not stay."""
     plant(engine)
     run_retention(engine, load_enforcement_policy(), now=NOON + timedelta(days=3000))
-    act(engine, undo, 1, "lea", may_undo_others=True, why=f"{NAME} wrote again", now=NOON + timedelta(days=3001))
+    request = UndoRequest("lea", f"{NAME} wrote again", may_undo_others=True)
+    act(engine, undo, 1, request, now=NOON + timedelta(days=3001))
     assert set(find_clear(engine, [NAME])) == {"reversals.why"}
     assert ask(engine, queue.get_case, 1).state == "decided"  # taken back, but nobody can look at it again
     forget(engine)

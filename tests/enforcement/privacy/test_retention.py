@@ -21,7 +21,7 @@ from ipml.errors import NotFound
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.queue import DecisionRequest
-from ipml.review.undo import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
@@ -102,7 +102,7 @@ def test_a_dry_run_and_a_second_run_change_nothing(listed):
 def test_a_case_is_kept_while_anything_waits_for_it(listed):
     """Its days count from when it came back to people; a notice, an appeal or a person keeps it whatever they are."""
     assert appeal.PENDING == PENDING_APPEALS
-    act(listed, undo, 1, "ana", may_undo_others=True, now=after(4900))
+    act(listed, undo, 1, UndoRequest("ana", may_undo_others=True), now=after(4900))
     filed = {"subject": "case:3", "case_id": 3, "decision_id": 3, "pseudonym": "p", "kind": "complaint"}
     filed |= {"profile": "x", "state": "open", "text": "", "filed_at": after(11)}
     second = {"case_id": 4, "kind": "second", "wanted_at": after(11)}

@@ -26,7 +26,7 @@ from ipml.review.near_duplicates.relistings import (
 from ipml.review.near_duplicates.title_bands import make_title_bands
 from ipml.review.ranking.policy import IntakeRule, MatchKind, Usual, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, choose_ranking
-from ipml.review.undo import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.tables import bands, cases
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -76,7 +76,7 @@ def confirm(desk: Engine, listing: Listing) -> int:
 
 def take_back(desk: Engine, decision: int) -> None:
     """Have a lead take a decision back."""
-    act(desk, undo, decision, "lea", may_undo_others=True, now=NOON)
+    act(desk, undo, decision, UndoRequest("lea", may_undo_others=True), now=NOON)
 
 
 def suspect_nobody(some, _explain: bool) -> list[ScoredListing]:

@@ -15,17 +15,7 @@ from support.transactions import act, ask
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case
 from ipml.review.decisions import Origin, record_all
-from ipml.review.queue import (
-    BulkRequest,
-    DecisionRequest,
-    claim,
-    decide,
-    decide_bulk,
-    enqueue,
-    list_cases,
-    preview_bulk,
-    release,
-)
+from ipml.review.queue import BulkRequest, DecisionRequest, claim, decide, decide_bulk, enqueue, preview_bulk, release
 from ipml.review.ranking.plans import (
     Measured,
     PlannedReview,
@@ -40,6 +30,7 @@ from ipml.review.ranking.plans import (
 from ipml.review.ranking.policy import Usual, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, choose_ranking, rerank
 from ipml.review.worklists.assignment import assign, snooze
+from ipml.review.worklists.search import browse_cases
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 
@@ -165,9 +156,9 @@ def test_what_enters_and_leaves_is_what_ranking_would_move(queue: Engine):
     tables = read_tables(queue)
     preview = ask(queue, simulate_policy, POLICY, now=NOON, first=4)
     assert read_tables(queue) == tables
-    before = [case.case_id for case in ask(queue, list_cases, limit=4)]
+    before = [case.case_id for case in ask(queue, browse_cases, limit=4)]
     rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="ana")
-    after = [case.case_id for case in ask(queue, list_cases, limit=4)]
+    after = [case.case_id for case in ask(queue, browse_cases, limit=4)]
     assert [case_id for case_id, _ in preview.entering] == [case_id for case_id in after if case_id not in before]
     assert [case_id for case_id, _ in preview.leaving] == [case_id for case_id in before if case_id not in after]
     assert {listing_id for _, listing_id in preview.entering} == {"W0", "W1", "W2", "W3"}

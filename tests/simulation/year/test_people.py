@@ -24,10 +24,11 @@ from ipml.review.queue import (
     decide,
     decide_bulk,
     enqueue,
-    list_cases,
     preview_bulk,
 )
 from ipml.review.queue_metrics import time_reviews
+from ipml.review.ranking.queue_order import find_current_parts
+from ipml.review.worklists.search import browse_cases
 from ipml.simulation.year.people import (
     Appeals,
     ComplaintRates,
@@ -170,7 +171,9 @@ def send_in_vain(engine, first: int, now: datetime) -> None:
     post.deliver(now)
     later = now + timedelta(hours=2)
     with writing(engine) as connection:
-        numbers = [case.case_id for case in list_cases(connection, limit=200, now=later)]
+        numbers = [
+            case.case_id for case in browse_cases(connection, limit=200, parts=find_current_parts(connection, later))
+        ]
         token = preview_bulk(connection, BulkRequest(numbers, "ana", Verdict.GENUINE), now=later).digest
         decide_bulk(
             connection, BulkRequest(numbers, "ana", Verdict.GENUINE), token=token, now=later, context=COOPERATING
