@@ -25,7 +25,7 @@ from ipml.review.near_duplicates.relistings import (
 )
 from ipml.review.near_duplicates.title_bands import make_title_bands
 from ipml.review.ranking.policy import IntakeRule, MatchKind, Usual, load_policy
-from ipml.review.ranking.queue_order import QueueOrder, choose_ranking
+from ipml.review.ranking.queue_order import QueueOrder, QueueRanking, choose_ranking
 from ipml.review.undo import UndoRequest, undo
 from ipml.storage.tables import bands, cases
 
@@ -48,7 +48,7 @@ DISGUISES = (
 @pytest.fixture
 def desk(engine: Engine) -> Engine:
     """Return an empty queue into which nothing comes by chance."""
-    act(engine, choose_ranking, QueueOrder.SCORE, POLICY, Usual(), now=NOON, actor="lea")
+    act(engine, choose_ranking, QueueRanking(None, QueueOrder.SCORE, POLICY, Usual()), now=NOON, actor="lea")
     return engine
 
 

@@ -28,7 +28,7 @@ from ipml.review.ranking.plans import (
     simulate_policy,
 )
 from ipml.review.ranking.policy import Usual, load_policy
-from ipml.review.ranking.queue_order import QueueOrder, choose_ranking, rerank
+from ipml.review.ranking.queue_order import QueueOrder, QueueRanking, choose_ranking, rerank
 from ipml.review.worklists.assignment import assign, snooze
 from ipml.review.worklists.search import browse_cases
 from ipml.web.accounts.permissions import Role
@@ -188,7 +188,7 @@ MONDAY = datetime(2024, 5, 6, 9, tzinfo=UTC)
 def test_the_minutes_are_filled_with_what_is_worth_most(engine: Engine, make_scored: Make):
     """A case that is due within them comes first, what is worth less than it costs is left out, and what is held."""
     policy = load_policy().model_copy(update={"minutes": {"watches": 10.0, "bags": 4.0}})
-    act(engine, choose_ranking, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+    act(engine, choose_ranking, QueueRanking(None, QueueOrder.SCORE, policy, Usual()), now=MONDAY, actor="ana")
     watches = [make_scored(f"W{n}", 0.5, category="watches", price=500.0 + n, currency="EUR") for n in range(3)]
     bags = [make_scored(f"B{n}", 0.5, category="bags", price=150.0 + n, currency="EUR") for n in range(3)]
     enqueue(engine, [*watches, *bags], joins_alike=False, now=MONDAY)
@@ -202,7 +202,7 @@ def test_the_minutes_are_filled_with_what_is_worth_most(engine: Engine, make_sco
 
 def test_a_plan_holds_what_its_reviewer_is_given(engine: Engine, make_scored: Make):
     """No near-duplicate that waits for another, no snoozed case, none for somebody else; nor has a simulation."""
-    act(engine, choose_ranking, QueueOrder.VALUE, load_policy(), Usual(), now=MONDAY, actor="ana")
+    act(engine, choose_ranking, QueueRanking(None, QueueOrder.VALUE, load_policy(), Usual()), now=MONDAY, actor="ana")
     assert {one.harm for one in ask(engine, simulate_policy, load_policy(), now=MONDAY).outcomes} == {0}
     offer = {"title": "Leather wallet, brown, AAA", "price": 500.0, "currency": "EUR", "brand": "Acme"}
     others = [make_scored(f"W{n}", seller_id=f"w{n}", **offer | {"title": f"Watch {n} {n}"}) for n in range(4)]
