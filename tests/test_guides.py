@@ -29,8 +29,10 @@ from ipml.enforcement.takedown.delivery import Tally, deliver_due, list_messages
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.enforcement.takedown.sinks import WebhookSink, send_examples, write_envelope
 from ipml.records import Decision, Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, undo
-from ipml.review.undo import UndoRequest
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.undo import UndoRequest, undo
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.jobs import JOBS

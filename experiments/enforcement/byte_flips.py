@@ -27,7 +27,10 @@ from ipml.enforcement.evidence.bag import check_stamp, close_bag, make_request
 from ipml.enforcement.evidence.package import Stamper, export_package
 from ipml.enforcement.evidence.verify import STAMP, check_package
 from ipml.records import Listing, Reason, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
 from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import writing

@@ -28,16 +28,11 @@ from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
-from ipml.review.queue import (
-    BulkRequest,
-    DecisionRequest,
-    ReviewContext,
-    claim,
-    decide,
-    decide_bulk,
-    enqueue,
-    preview_bulk,
-)
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.group_decisions import BulkRequest, decide_bulk, preview_bulk
+from ipml.review.reversals import ReviewContext
 from ipml.review.worklists.search import browse_cases
 from ipml.storage.database import writing
 

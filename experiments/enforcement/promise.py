@@ -39,8 +39,10 @@ from ipml.enforcement.automation.guarantees import (
 from ipml.enforcement.automation.sample import SampledCase
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, list_decisions, undo
-from ipml.review.undo import UndoRequest
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide, list_decisions
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.simulation.year.people import SimulatedStaff, Staff, Truth
 from ipml.simulation.year.programme import Programme
 from ipml.storage.database import migrate, open_database, reading, writing

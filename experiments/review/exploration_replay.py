@@ -26,7 +26,9 @@ from sqlalchemy import Engine, insert
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.snapshot import make_key
-from ipml.review.queue import DecisionRequest, claim, decide, get_case
+from ipml.review.cases import get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.sampling.estimates import Estimates, Stretch, estimate, summarise
 from ipml.review.sampling.exploration import (
     DEPTHS,

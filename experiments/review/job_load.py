@@ -54,7 +54,9 @@ from ipml.enforcement.views.overview import find_gaps
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.marketplace import rescore_changed
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
 from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios, rebuild_portfolios
 from ipml.review.worklists.search import browse_cases
 from ipml.settings import get_settings

@@ -13,9 +13,9 @@ from sqlalchemy import select
 
 from ipml.cli.demo import USER, _describe, describe_year
 from ipml.records import Listing, Reason, ScoredListing
+from ipml.review.cases import count_cases
 from ipml.review.pictures.reference import list_references
 from ipml.review.pictures.stored import path_of
-from ipml.review.queue import count_cases
 from ipml.review.worklists.search import Filter, browse_cases
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import load_model

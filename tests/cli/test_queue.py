@@ -13,9 +13,10 @@ from support.staff import OPERATOR
 from support.transactions import act, ask
 
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.arrivals.intake import enqueue_batch
+from ipml.review.arrivals.intake import enqueue, enqueue_batch
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.quality.second_person import list_own_sellers
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.review.ranking.policy import MatchKind
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry

@@ -22,9 +22,12 @@ from ipml.enforcement.views.overview import find_gaps
 from ipml.enforcement.views.seller_file import read_seller_file
 from ipml.errors import Conflict, OwnListing
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import find_case
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue, undo
-from ipml.review.undo import UndoRequest
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows

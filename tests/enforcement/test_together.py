@@ -19,10 +19,11 @@ from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.views.overview import find_gaps
 from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.decisions import Origin, record_all
 from ipml.review.near_duplicates.clusters import lock_clusters
-from ipml.review.queue import ReviewContext, enqueue, undo
-from ipml.review.undo import UndoRequest
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import read_keys
 from ipml.storage.tables import decisions, evidence, measures, metadata, outbox, seller_keys, statements, strikes

@@ -21,8 +21,11 @@ from support.transactions import act, ask, check_sound
 from ipml.enforcement.policy import find_first_use, load_enforcement_policy, store_policy
 from ipml.errors import IpmlError, KeyReused, Overtaken
 from ipml.records import Verdict
+from ipml.review.arrivals.intake import Enqueued, enqueue
+from ipml.review.cases import count_cases, history
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide, list_decisions
 from ipml.review.exports import export_labels
-from ipml.review.queue import DecisionRequest, Enqueued, claim, count_cases, decide, enqueue, history, list_decisions
 from ipml.review.worklists.search import browse_cases
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import migrate, open_database, reading

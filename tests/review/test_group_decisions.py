@@ -14,10 +14,11 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import count_cases, get_case, history
 from ipml.review.claims import claim
-from ipml.review.decisions import decide, list_decisions
+from ipml.review.decisions import DecisionRequest, decide, list_decisions
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import (
     BulkDecision,
+    BulkRequest,
     GroupDecision,
     SpreadPrecision,
     decide_and_spread,
@@ -26,7 +27,7 @@ from ipml.review.group_decisions import (
     preview_bulk,
     preview_spread,
 )
-from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext
+from ipml.review.reversals import ReviewContext
 from ipml.review.undo import UndoRequest, undo, undo_group
 from ipml.review.worklists.search import browse_cases
 from ipml.settings import SecondPersonRule, Settings

@@ -17,8 +17,9 @@ from support.transactions import ask
 
 from ipml.errors import UnstorableValue
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
+from ipml.review.arrivals.intake import Enqueued, enqueue
 from ipml.review.arrivals.snapshot import decode, encode, make_key
-from ipml.review.queue import Enqueued, count_cases, enqueue, get_case, history
+from ipml.review.cases import count_cases, get_case, history
 from ipml.review.worklists.search import browse_cases
 from ipml.storage.audit_trail.audit import verify
 

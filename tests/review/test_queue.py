@@ -24,8 +24,8 @@ from ipml.records import Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import count_cases, get_case, history
 from ipml.review.claims import claim, find_out_of_reach, release, resume
-from ipml.review.decisions import GROUNDS, decide, list_decisions
-from ipml.review.queue import DecisionRequest, ReviewContext
+from ipml.review.decisions import GROUNDS, DecisionRequest, decide, list_decisions
+from ipml.review.reversals import ReviewContext
 from ipml.review.undo import UndoRequest, undo
 from ipml.review.worklists.search import Filter, browse_cases
 from ipml.settings import Settings

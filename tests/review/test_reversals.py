@@ -13,12 +13,13 @@ from support.transactions import act, ask
 
 from ipml.errors import Conflict, Overtaken, UnstorableValue
 from ipml.records import Decision, Label, Verdict
-from ipml.review.cases import find_case
-from ipml.review.decisions import Origin, record_all
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import find_case, get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, Origin, decide, record_all
 from ipml.review.exports import export_labels, label_listing
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, get_case, undo
 from ipml.review.reversals import is_last_verdict
-from ipml.review.undo import UndoRequest
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, reversals
 

@@ -16,7 +16,8 @@ from support.transactions import ask
 
 from ipml.errors import NotFound, Refused
 from ipml.records import Case, PriceRange, Verdict
-from ipml.review.queue import enqueue, get_case
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case
 from ipml.review.ranking.list_marks import QueueParts
 from ipml.review.worklists import search
 from ipml.review.worklists.search import ORDERS, Filter, Precedent, browse_cases, find_precedents

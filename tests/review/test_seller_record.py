@@ -14,10 +14,9 @@ from support.transactions import act, ask
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, find_known, rescore_changed, take_in
-from ipml.review.queue import undo
 from ipml.review.sellers.seller_history import SellerEvent, add_histories, store_events
 from ipml.review.sellers.seller_record import RECORDED
-from ipml.review.undo import UndoRequest
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.pseudonyms import digest_listing, find_pseudonym
 from ipml.storage.tables import cases, notice_items, notices, seller_events, strikes, strikes_taken_back
 

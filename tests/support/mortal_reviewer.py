@@ -9,8 +9,10 @@ from sqlalchemy import Engine, event
 
 from ipml.cooperation.actions import Cooperation
 from ipml.records import Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, undo
-from ipml.review.undo import UndoRequest
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows

@@ -9,10 +9,12 @@ from sqlalchemy import Connection, Engine, Text, insert, select, update
 
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.arrivals.snapshot import encode
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.second_person import add_own_seller
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.review.ranking.policy import load_policy
 from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios
 from ipml.review.sellers.seller_history import SellerEvent, store_events

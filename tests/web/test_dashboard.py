@@ -26,9 +26,9 @@ from ipml.cooperation.reports.document import show, show_interval
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
-from ipml.review import queue
-from ipml.review.arrivals.intake import enqueue_batch
-from ipml.review.queue import DecisionRequest
+from ipml.review.arrivals.intake import enqueue, enqueue_batch
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, outbox
@@ -46,7 +46,7 @@ def measure(engine: Engine, brand: str, period: Period, rules: ReportRules) -> B
 def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient) -> None:
     """Seven cases came today; one was decided, one is in hand, and the figures say so."""
     judge(engine, verdict=Verdict.COUNTERFEIT, by="bo")
-    act(engine, queue.claim, "bo")
+    act(engine, claim, "bo")
     text = ana.get("/dashboard").text
     tiles = dict(re.findall(r"<dt>([^<]+)</dt><dd>(\S+?)</dd>", text))
     assert (tiles["Open"], tiles["In review"], tiles["Verdicts today"]) == ("6", "1", "1")
@@ -85,9 +85,9 @@ def test_what_is_said_of_all_listings_waits_for_draws(engine: Engine, scored: Ca
     file = [replace(scored(number), score=number / 200) for number in range(7, 200)]
     enqueue_batch(engine, lambda: file, top=20, explore=0.7)
     with writing(engine) as connection:
-        while taken := queue.claim(connection, "bo"):
+        while taken := claim(connection, "bo"):
             verdict, ground = (Verdict.GENUINE, "") if taken.case_id % 3 else (Verdict.COUNTERFEIT, "test_purchase")
-            queue.decide(connection, DecisionRequest(taken, verdict, ground))
+            decide(connection, DecisionRequest(taken, verdict, ground))
     ana.app.state.estimates = CachedAnswer(0.0)
     text = ana.get("/dashboard").text
     assert re.search(r'scope="row">Prevalence</th>.*?class="number">[\d.]+ %</td>', text, re.DOTALL)
@@ -236,7 +236,7 @@ def test_a_brand_nobody_knows_is_not_found(engine: Engine, viewer: TestClient) -
 def test_any_name_can_be_followed(engine: Engine, viewer: TestClient, scored: Callable) -> None:
     """The links of the list lead to the brand of that very name, and from there to its cases."""
     names = ("100%", "a&b=c#d", "Ωmega / Söhne", "<b>", "\u202eevil")
-    queue.enqueue(engine, [scored(number, brand=name) for number, name in enumerate(names, start=8)], joins_alike=False)
+    enqueue(engine, [scored(number, brand=name) for number, name in enumerate(names, start=8)], joins_alike=False)
     for case_id in range(8, 13):
         judge(engine, case_id, Verdict.COUNTERFEIT, actions=COOPERATION)
     links = re.findall(r'href="(/brands/view[^"]*)"', viewer.get("/brands").text)

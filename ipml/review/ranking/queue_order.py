@@ -319,7 +319,7 @@ def explain_place(
     >>> from datetime import UTC
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.cases import find_case_with_waiting
-    >>> from ipml.review.queue import enqueue
+    >>> from ipml.review.arrivals.intake import enqueue
     >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)

@@ -34,11 +34,12 @@ from ipml.enforcement.statements.statements import issue
 from ipml.errors import Conflict, Forbidden, NotFound
 from ipml.records import Case, Claim, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case
 from ipml.review.claims import claim, claim_ahead
-from ipml.review.group_decisions import MOST_CASES, decide_bulk, preview_bulk
-from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext, decide, get_case
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.group_decisions import MOST_CASES, BulkRequest, decide_bulk, preview_bulk
 from ipml.review.ranking.queue_order import find_current_parts
-from ipml.review.reversals import DecisionActions
+from ipml.review.reversals import DecisionActions, ReviewContext
 from ipml.review.worklists.search import browse_cases
 from ipml.settings import Settings, get_settings
 from ipml.simulation.year.weeks import DrawnNotice

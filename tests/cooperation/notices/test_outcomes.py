@@ -42,14 +42,13 @@ from ipml.enforcement.takedown.changes import restriction_of
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import Conflict, UnusableSetting
 from ipml.records import Decision, Verdict
-from ipml.review.arrivals.intake import enqueue_batch
+from ipml.review.arrivals.intake import enqueue, enqueue_batch
 from ipml.review.group_decisions import measure_spread
 from ipml.review.quality.precision import WeightedReviews
-from ipml.review.queue import enqueue, undo
 from ipml.review.queue_history import count_judged
 from ipml.review.queue_metrics import measure_hits
 from ipml.review.sampling.estimates import read_stretches
-from ipml.review.undo import UndoRequest
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage import tables
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing

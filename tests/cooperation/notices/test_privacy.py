@@ -18,9 +18,11 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.records import Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, undo
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.sellers.seller_record import list_record
-from ipml.review.undo import UndoRequest
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.pseudonyms import decrypt, encrypt, keyed_digest, pseudonym_of

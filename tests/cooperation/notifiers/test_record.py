@@ -36,9 +36,9 @@ from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.errors import NotFound
 from ipml.records import Verdict
-from ipml.review.queue import claim, undo
+from ipml.review.claims import claim
 from ipml.review.ranking.plans import plan_shift
-from ipml.review.undo import UndoRequest
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions, notice_items
 

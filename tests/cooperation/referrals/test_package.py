@@ -32,8 +32,8 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.legal_holds import find_holds, list_holds, place_hold, release_holds
 from ipml.errors import Conflict, SellerErased, UnusableSetting
 from ipml.records import Listing, ScoredListing
-from ipml.review.queue import enqueue, undo
-from ipml.review.undo import UndoRequest
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage import tables
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import reading, writing

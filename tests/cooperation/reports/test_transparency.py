@@ -35,8 +35,8 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import IpmlError, UnwritableFile
 from ipml.records import Verdict
 from ipml.review.arrivals.intake import enqueue_batch
-from ipml.review.queue import get_case, undo
-from ipml.review.undo import UndoRequest
+from ipml.review.cases import get_case
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeals, cases, decisions, measures, notifiers, outbox, penalties, referrals
 

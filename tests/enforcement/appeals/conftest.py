@@ -14,8 +14,11 @@ from ipml.enforcement.appeals.appeal import get_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.records import Verdict
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.exports import export_labels
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
+from ipml.review.reversals import ReviewContext
 from ipml.review.undo import UndoRequest, undo
 from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.audit_trail.audit import change_rows

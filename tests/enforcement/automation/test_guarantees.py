@@ -19,8 +19,7 @@ from ipml.enforcement.automation.sample import Count, SampledCase, count, lastin
 from ipml.enforcement.policy import AutomaticRules
 from ipml.errors import Conflict, Refused
 from ipml.records import Verdict
-from ipml.review.queue import undo
-from ipml.review.undo import UndoRequest
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading
 from ipml.storage.tables import audit, automatic_draws
 

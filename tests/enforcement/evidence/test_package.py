@@ -33,11 +33,13 @@ from ipml.enforcement.evidence.verify import check_package
 from ipml.errors import EvidenceChanged, NotFound, UnreadableFile, UnwritableFile
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import PriceRange, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.arrivals.snapshot import encode
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.stored import path_of
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements

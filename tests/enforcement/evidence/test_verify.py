@@ -26,7 +26,9 @@ from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.evidence.verify import STAMP, STAMPED, check_package, is_signed, main
 from ipml.errors import Refused, UnreadableFile
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import open_database, writing

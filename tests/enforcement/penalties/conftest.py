@@ -15,8 +15,11 @@ from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue, undo
-from ipml.review.undo import UndoRequest
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import cases

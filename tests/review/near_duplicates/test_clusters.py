@@ -16,10 +16,9 @@ from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import find_case, get_case, history
 from ipml.review.claims import claim
-from ipml.review.group_decisions import decide_bulk, preview_bulk, preview_spread
+from ipml.review.group_decisions import BulkRequest, decide_bulk, preview_bulk, preview_spread
 from ipml.review.near_duplicates.clusters import fold_title, has_like_price, make_bands, make_shingles, sign_shingles
 from ipml.review.near_duplicates.clusters import is_same_offer as is_same_scored
-from ipml.review.queue import BulkRequest
 from ipml.review.undo import UndoRequest, undo
 from ipml.review.worklists.search import Filter, browse_cases
 from ipml.storage.tables import bands

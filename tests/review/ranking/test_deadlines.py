@@ -11,7 +11,9 @@ from sqlalchemy import Engine
 from support.reviewing import Make
 from support.transactions import act, ask
 
-from ipml.review.queue import claim, enqueue, history, release
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import history
+from ipml.review.claims import claim, release
 from ipml.review.ranking.deadlines import DueWork, are_tight, keep_most
 from ipml.review.ranking.policy import Policy, Usual, WorkingHours, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, QueueRanking, choose_ranking

@@ -13,9 +13,11 @@ from support.reviewing import Make
 from support.transactions import act, ask
 
 from ipml.records import Decision, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import find_case
-from ipml.review.decisions import Origin, record_all
-from ipml.review.queue import BulkRequest, DecisionRequest, claim, decide, decide_bulk, enqueue, preview_bulk, release
+from ipml.review.claims import claim, release
+from ipml.review.decisions import DecisionRequest, Origin, decide, record_all
+from ipml.review.group_decisions import BulkRequest, decide_bulk, preview_bulk
 from ipml.review.ranking.plans import (
     Measured,
     PlannedReview,

@@ -9,8 +9,10 @@ from support.reviewing import Make, judge, tell_place
 from support.transactions import act, ask
 
 from ipml.records import Verdict
-from ipml.review.cases import find_case
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, history, release
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import find_case, history
+from ipml.review.claims import claim, release
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.ranking import queue_order
 from ipml.review.ranking.policy import load_policy
 from ipml.review.ranking.queue_order import QueueOrder, current_ranking, explain_value, rank_again, rerank

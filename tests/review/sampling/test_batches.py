@@ -12,11 +12,12 @@ from support.reviewing import NOON, Make
 from support.transactions import act, ask
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.arrivals.intake import IntakeResult, enqueue_batch, enqueue_placed
+from ipml.review.arrivals.intake import Enqueued, IntakeResult, enqueue, enqueue_batch, enqueue_placed
 from ipml.review.arrivals.snapshot import make_key
-from ipml.review.claims import is_turn
+from ipml.review.cases import count_cases, history
+from ipml.review.claims import claim, is_turn, release
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.exports import export_labels
-from ipml.review.queue import DecisionRequest, Enqueued, claim, count_cases, decide, enqueue, history, release
 from ipml.review.sampling.exploration import make_sampling_hash
 from ipml.review.worklists.search import browse_cases
 from ipml.settings import Settings

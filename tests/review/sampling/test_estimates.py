@@ -13,8 +13,10 @@ from support.reviewing import NOON, Make
 from support.transactions import ask
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.arrivals.intake import enqueue_batch
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, get_case
+from ipml.review.arrivals.intake import enqueue, enqueue_batch
+from ipml.review.cases import get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.sampling.estimates import (
     LEAST_DRAWS,
     Cell,

@@ -15,19 +15,14 @@ from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import (
-    BulkRequest,
-    DecisionRequest,
-    ReviewContext,
-    claim,
-    count_cases,
-    decide,
-    decide_bulk,
-    enqueue,
-    preview_bulk,
-)
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import count_cases
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.group_decisions import BulkRequest, decide_bulk, preview_bulk
 from ipml.review.queue_metrics import time_reviews
 from ipml.review.ranking.queue_order import find_current_parts
+from ipml.review.reversals import ReviewContext
 from ipml.review.worklists.search import browse_cases
 from ipml.simulation.year.people import (
     Appeals,
