@@ -55,7 +55,10 @@ class Enforcement:
     --------
     >>> from ipml.enforcement.takedown.measures import find_measures
     >>> from ipml.records import Listing, ScoredListing, Verdict
-    >>> from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
+    >>> from ipml.review.arrivals.intake import enqueue
+    >>> from ipml.review.claims import claim
+    >>> from ipml.review.decisions import DecisionRequest, decide
+    >>> from ipml.review.reversals import ReviewContext
     >>> from ipml.storage.database import migrate, open_database, writing
     >>> engine, enforcement = open_database("sqlite://"), Enforcement()
     >>> migrate(engine)

@@ -123,7 +123,8 @@ def erase_sellers(
     Examples
     --------
     >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import enqueue, get_case
+    >>> from ipml.review.arrivals.intake import enqueue
+    >>> from ipml.review.cases import get_case
     >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
