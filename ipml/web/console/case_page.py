@@ -21,7 +21,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from ipml.enforcement.actions import change_measure, lift_measure
-from ipml.enforcement.evidence.package import export_package
+from ipml.enforcement.evidence.package import PackageOutput, PackageParts, export_package
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.measures import get_measure
@@ -309,15 +309,8 @@ def download_evidence(request: Request, case_id: PathNumber) -> Response:
     name, settings = f"evidence-case-{case_id}.zip", settings_of(request)
     with TemporaryDirectory(prefix="ipml-evidence-") as folder:
         place = FilePath(folder) / name
-        export_package(
-            get_engine(request),
-            case_id,
-            place,
-            by=user.name,
-            key_file=settings.anchor_key,
-            pictures=settings.pictures,
-            is_zipped=True,
-        )
+        output = PackageOutput(place, user.name, settings.anchor_key, is_zipped=True)
+        export_package(get_engine(request), case_id, output, PackageParts(pictures=settings.pictures))
         return send_file(place, name)
 
 

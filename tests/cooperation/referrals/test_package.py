@@ -23,9 +23,10 @@ from experiments.cooperation.referral_market import NOON, decide_all, fill_marke
 from ipml.cooperation.policy import ReferralRules
 from ipml.cooperation.referrals import package
 from ipml.cooperation.referrals.handover import OutcomeReport, find_disclosures, get_referral, note_outcome
-from ipml.cooperation.referrals.package import PackageOutput, ReferralRequest, build_referral
+from ipml.cooperation.referrals.package import ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import judge_candidates
 from ipml.cooperation.referrals.reported_findings import REPORTED
+from ipml.enforcement.evidence.package import PackageOutput
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.privacy.erased_list import note_erased, read_erased
 from ipml.enforcement.privacy.erasure import erase_sellers
