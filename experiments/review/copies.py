@@ -24,7 +24,7 @@ from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.actions import change_measure
-from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds
 from ipml.enforcement.restrictions import MeasureKind
@@ -160,7 +160,8 @@ def _appeal(engine: Engine, at: datetime) -> None:
         with writing(engine) as connection:
             whose = select(seller_keys.c.seller_id).join(measures, measures.c.pseudonym == seller_keys.c.pseudonym)
             seller = connection.scalars(whose.where(measures.c.measure_id == number)).one()
-            file_appeal(connection, f"measure:{number}", seller, "I bought it from the brand.", now=at)
+            request = AppealRequest(f"measure:{number}", seller, "I bought it from the brand.")
+            file_appeal(connection, request, load_enforcement_policy().appeals, now=at)
 
 
 def _every(engine: Engine, n: int) -> Sequence[int]:

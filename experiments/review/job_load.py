@@ -43,6 +43,7 @@ from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.enforcement.actions import end_due
+from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
@@ -139,7 +140,7 @@ def erase_large(run: Run) -> str:
 def run_deadlines(run: Run) -> str:
     """Let terms begin and run out."""
     answered = run_notice_deadlines(run.engine, policy=NOTICES, now=run.now)
-    done = run_appeal_deadlines(run.engine, now=run.now, actions=Cooperation())
+    done = run_appeal_deadlines(run.engine, AppealContext(POLICY, Cooperation()), now=run.now)
     return f"{answered.not_found:,} listings not found, {done.marked:,} terms over"
 
 

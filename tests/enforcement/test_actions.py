@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from support.actions import APPEAL_RULES, ENFORCED_APPEALS
 from support.transactions import act, ask, execute, read_scalars
 
 from ipml.enforcement import actions
 from ipml.enforcement.appeals.appeal import find_deciders, find_deciders_of, list_appeals, may_decide
-from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import decide_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
+from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import load_enforcement_policy
@@ -133,14 +134,14 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(engine):
                 number_of_it = read_case_actions(connection, case_id).measures[0].measure.measure_id
                 pause = MeasureOrder(MeasureKind.PAUSE, "wait")
                 actions.change_measure(connection, number_of_it, pause, draw.choice(people), POLICY, now=at)
-        appeal = act(engine, file_appeal, case_id, f"s{number % 4}", "no", now=at)
+        appeal = act(engine, file_appeal, AppealRequest(case_id, f"s{number % 4}", "no"), APPEAL_RULES, now=at)
         for name in people:
             is_free = ask(engine, may_decide, appeal, name) is None
             if is_free and draw.random() < 0.3:
                 with writing(engine) as connection:
-                    said = {"measure": MeasureKind.LABEL, "now": at, "actions": ENFORCEMENT}
-                    decide_appeal(connection, appeal.appeal_id, name, "partly granted", "a", **said)
-                    file_appeal(connection, case_id, f"s{number % 4}", "still no", now=at)
+                    decision = AppealDecision("partly granted", name, "a", MeasureKind.LABEL)
+                    decide_appeal(connection, appeal.appeal_id, decision, ENFORCED_APPEALS, now=at)
+                    file_appeal(connection, AppealRequest(case_id, f"s{number % 4}", "still no"), APPEAL_RULES, now=at)
                 break
     pending = [due.appeal for due in ask(engine, list_appeals)]
     assert len(pending) == 8
@@ -157,7 +158,7 @@ def test_a_sellers_file_leaves_out_what_is_hidden(engine):
     """Strikes, measures, penalties and appeals of a case that is kept from whoever asks are not counted either."""
     first, second = take_down(engine, 1), take_down(engine, 2)
     with writing(engine) as connection:
-        file_appeal(connection, first, "s1", "no")
+        file_appeal(connection, AppealRequest(first, "s1", "no"), APPEAL_RULES)
         whole = read_seller_file(connection, first, POLICY, "lea", now=NOON)
     assert (len(whole.strikes), len(whole.measures), len(whole.penalties), len(whole.appeals)) == (2, 2, 1, 1)
     part = ask(engine, read_seller_file, first, POLICY, "lea", hidden={first}, now=NOON)
@@ -171,7 +172,9 @@ def test_an_appeal_against_a_penalty_names_it(engine):
     case_id = take_down(engine)
     with writing(engine) as connection:
         (given,) = read_case_actions(connection, case_id).penalties
-        appeal = file_appeal(connection, given.penalty.subject, "s1", "no warning is due", now=NOON)
+        appeal = file_appeal(
+            connection, AppealRequest(given.penalty.subject, "s1", "no warning is due"), APPEAL_RULES, now=NOON
+        )
         shown = read_desk(connection, appeal.appeal_id, "lea", now=NOON)
     assert (shown.restriction, shown.milder) == (given.penalty, ())
     assert shown.evidence is not None

@@ -41,10 +41,13 @@ def run_deadlines(run: JobRun) -> str:
     """Start and expire the deadlines of notices and appeals; the log names each that failed."""
     from ipml.cooperation.actions import Cooperation
     from ipml.cooperation.notices.outcomes import run_notice_deadlines
+    from ipml.enforcement.appeals.remedies import AppealContext
     from ipml.enforcement.appeals.resolution import run_appeal_deadlines
+    from ipml.enforcement.policy import load_enforcement_policy
 
     run_notice_deadlines(run.engine)  # first: a deadline starts once the notifier has been notified too
-    done = run_appeal_deadlines(run.engine, actions=Cooperation())
+    policy = load_enforcement_policy(run.settings.policy_enforcement)
+    done = run_appeal_deadlines(run.engine, AppealContext(policy, Cooperation(policy)))
     for failure in done.failed:
         _log.warning("%s", failure)
     if done.failed:

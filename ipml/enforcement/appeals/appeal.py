@@ -180,24 +180,15 @@ class AppealOutcome:
     measure_kind: str | None = None
 
 
-def store_outcome(
-    connection: Connection,
-    appeal: Appeal,
-    by: str,
-    why: str,
-    at: datetime,
-    measure_kind: str | None = None,
-    **payload: audit.Value,
-) -> None:
+def store_outcome(connection: Connection, appeal: Appeal, outcome: AppealOutcome, **payload: audit.Value) -> None:
     """Store the outcome of an appeal, and note it in the audit trail."""
     encrypted = ""
     with suppress(SellerErased):
-        encrypted = encrypt(connection, appeal.pseudonym, why)
-    fields = {"appeal_id": appeal.appeal_id, "outcome": appeal.state, "decided_by": by, "decided_at": at}
-    fields |= {"why": encrypted, "measure_kind": measure_kind}
-    connection.execute(insert(appeal_outcomes).values(fields))
-    noted = {"outcome": appeal.state.value, "case": appeal.case_id, "decision": appeal.decision_id, **payload}
-    audit.append(connection, by, f"appeal {appeal.state}", appeal.name, noted, at=at)
+        encrypted = encrypt(connection, appeal.pseudonym, outcome.why or "")
+    fields = {name: getattr(outcome, name) for name in AppealOutcome.__slots__}
+    connection.execute(insert(appeal_outcomes).values(fields | {"appeal_id": appeal.appeal_id, "why": encrypted}))
+    noted = {"outcome": outcome.outcome, "case": appeal.case_id, "decision": appeal.decision_id, **payload}
+    audit.append(connection, outcome.decided_by, f"appeal {appeal.state}", appeal.name, noted, at=outcome.decided_at)
 
 
 def count_outcomes(connection: Connection, start: datetime, end: datetime) -> dict[date, Counter[str]]:
@@ -217,9 +208,7 @@ def find_outcome(connection: Connection, appeal: Appeal) -> AppealOutcome | None
     row = connection.execute(query).first()
     if row is None:
         return None
-    why = None
-    with suppress(SellerErased):
-        why = decrypt(connection, appeal.pseudonym, row.why) if row.why else None
+    why = _decrypt(connection, appeal, row.why)
     return AppealOutcome(row.outcome, row.decided_by, row.decided_at, why, row.measure_kind)
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from sqlalchemy import event, insert, update
 from support import brand_world
 from support.acting_market import Market, make_policy
+from support.actions import COOPERATING_APPEALS
 from support.given_notices import say
 from support.picture_host import draw_goods, serve_pictures, write_picture
 from support.shown_goods import show_goods
@@ -117,7 +118,7 @@ def run_deadlines(engine):
     """Let terms begin, and be over by two readings of the clock."""
     answered = run_notice_deadlines(engine, now=LATER)
     moments = (NOON + timedelta(days=1), LATER, LATER + timedelta(days=1), LATER + timedelta(days=2))
-    passed = [run_appeal_deadlines(engine, now=moment, actions=Cooperation()) for moment in moments]
+    passed = [run_appeal_deadlines(engine, COOPERATING_APPEALS, now=moment) for moment in moments]
     return answered.not_found and passed[-1].expired
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, insert, select, text, update
+from support.actions import APPEAL_RULES
 from support.databases import copy_memory, copy_sqlite, on_both, read_tables
 from support.planted_seller import (
     MARKERS,
@@ -29,7 +30,7 @@ from support.planted_seller import (
 from support.postgres import FORGETFUL, own_server
 from support.transactions import act, ask, execute, read_rows, read_scalars
 
-from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy import erased_list, erasure
 from ipml.enforcement.privacy.legal_holds import place_hold, release_holds
@@ -348,7 +349,7 @@ def test_an_erasure_that_has_begun_lets_nothing_stand_in_its_way(engine):
     with pytest.raises(Conflict, match="erasure that has begun"):
         act(engine, place_hold, SELLER, why="claim 12", until=LATER + timedelta(days=9), by="lea", now=LATER)
     with pytest.raises(Conflict, match="erasure that has begun"):
-        act(engine, file_appeal, "measure:1", SELLER, "It is mine.", now=LATER)
+        act(engine, file_appeal, AppealRequest("measure:1", SELLER, "It is mine."), APPEAL_RULES, now=LATER)
     run_retention(engine, load_enforcement_policy(), now=NOON + timedelta(days=3000))
     execute(engine, update(outbox).values(state="waiting", settled_at=None, pseudonym=pseudonym))
     queue.enqueue(engine, [bag(30, SELLER, 0.9)], now=LATER)
