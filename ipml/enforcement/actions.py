@@ -23,7 +23,9 @@ from ipml.enforcement.penalties.penalties import Penalty, get_penalty
 from ipml.enforcement.penalties.strikes import add_strikes, take_back
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import ReportSource
-from ipml.enforcement.statements.statements import Background, issue, issue_all, tell_lifted, tell_taken_back
+from ipml.enforcement.statements.facts import Background
+from ipml.enforcement.statements.letter import RestrictionEnd
+from ipml.enforcement.statements.statements import issue, issue_all, tell_lifted, tell_taken_back
 from ipml.enforcement.takedown import changes
 from ipml.enforcement.takedown.changes import MeasureOrder, impose
 from ipml.enforcement.takedown.measures import Measure, find_measures, get_measure, read_whys
@@ -106,7 +108,7 @@ class Enforcement:
     def _tell_taken_back(self, connection: Connection, decision_id: int, why: str, at: datetime) -> None:
         for last in find_measures(connection, decision_id=decision_id, at_most=1):
             restriction = changes.restriction_of(connection, last)
-            tell_taken_back(connection, restriction, last.lifted_at or at, why, at, self.policy)
+            tell_taken_back(connection, restriction, RestrictionEnd(why, at, last.lifted_at or at), self.policy)
 
 
 def _enforce(context: EnforcementContext, found: Sequence[DecidedCase]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
 from ipml.errors import Refused
-from ipml.records import Listing, Reason
+from ipml.records import Listing, Reason, ScoredListing
 from ipml.review.decisions import GROUNDS
 
 Basis = Literal["illegal", "terms"]
@@ -220,22 +220,32 @@ class Statement:
         return isinstance(self.kind, PenaltyKind)
 
 
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Origin of a decision (see `Origin` of decisions), reasons of the score, and the brand that the model read."""
+
+    origin: str = "review"
+    reasons: Sequence[Reason] = ()
+    brand_read: str | None = None
+
+    @classmethod
+    def of(cls, origin: str, scored: ScoredListing) -> Self:
+        """Return the background of a decision on a scored listing."""
+        return cls(origin, scored.reasons, scored.brand_read)
+
+
 def state(
     restriction: Restriction,
     rules: StatementRules,
+    background: Background = Background(),
     *,
     puid: str,
-    at: datetime,
-    reasons: Iterable[Reason] = (),
-    origin: str = "review",
-    brand_read: str | None = None,
     language: str | None = None,
 ) -> Statement:
     """Return the statement of a restriction, with number 0 until it is stored.
 
-    `reasons` are those of the score, and `brand_read` is the brand read by the model if the listing names none.
-    `language` is the seller's last known one; by default, the listing's. `origin` is one of
-    `ipml.review.decisions.Origin`. Raises Refused if the ground is unknown, so there are no words for it.
+    `language` is the seller's last known one; by default, the listing's. Raises Refused if the ground is unknown, so
+    there are no words for it.
     """
     if restriction.ground not in GROUNDS:
         found = f"ground {restriction.ground!r:.80}"
@@ -256,8 +266,8 @@ def state(
         basis=basis,
         clause=rules.clause if basis == "terms" else "",
         clause_url=rules.clause_url if basis == "terms" else "",
-        signs=find_signs(reasons) if restriction.is_detected else (),
-        brand=rules.known_brand(listing.brand if (listing.brand or "").strip() else brand_read),
+        signs=find_signs(background.reasons) if restriction.is_detected else (),
+        brand=rules.known_brand(listing.brand if (listing.brand or "").strip() else background.brand_read),
         category=rules.known_category(listing.category),
         price=price,
         currency=listing.currency if price is not None else None,
@@ -270,11 +280,11 @@ def state(
         if restriction.source in ("own", "notice", "trusted flagger")
         else "other notification",
         is_detected=restriction.is_detected,
-        automation=_automation(restriction, origin),
+        automation=_automation(restriction, background.origin),
         language=rules.language_of(listing.country, language or listing.seller_language),
         law=rules.law_of(listing.country),
         appeal_months=rules.appeal_months,
-        issued_at=at,
+        issued_at=restriction.since,
         right=rules.right_of(restriction.ground),
     )
 

@@ -283,7 +283,7 @@ class Letter:
 def write_letter(statement: Statement, title: str, listing_id: str, rules: StatementRules) -> Letter:
     """Write the letter that states a restriction and its reasons, in the statement's language."""
     words = load_words(statement.language)
-    blanks = _of_both(statement, title, listing_id, rules, words, statement.issued_at) | {
+    blanks = _fill_common(statement, title, listing_id, rules, statement.issued_at) | {
         "content_on": words.write_day(statement.content_on),
         "applied_on": words.write_day(statement.applied_on),
         "ends_on": words.no_end if statement.ends_on is None else words.write_day(statement.ends_on),
@@ -300,24 +300,28 @@ def write_letter(statement: Statement, title: str, listing_id: str, rules: State
     return Letter(statement.language, subject, fill(words.letter, blanks))
 
 
-def write_lifted_letter(
-    statement: Statement,
-    title: str,
-    listing_id: str,
-    rules: StatementRules,
-    why: str,
-    at: datetime,
-    ended_at: datetime | None = None,
-) -> Letter:
-    """Write the letter about the end of a restriction.
+@dataclass(frozen=True, slots=True)
+class RestrictionEnd:
+    """End of a restriction, as its seller is notified.
 
-    `why` is "appeal", "restriction", "review", "counter-notice", "lifted", "replaced" or "ended"; other texts count as
-    "review", as they may be internal notes. `ended_at` is given if it ended before the letter.
+    `why` is "appeal" (complaint upheld), "restriction" (upheld, but the decision stays), "review" (decision reversed),
+    "counter-notice" (rights holder did not act), "lifted" (by a person; the decision stays), "replaced" or "ended"
+    (end date). Other texts count as "review", since internal notes are not sent.
     """
+
+    why: str
+    told_at: datetime
+    ended_at: datetime
+
+
+def write_lifted_letter(
+    statement: Statement, title: str, listing_id: str, rules: StatementRules, end: RestrictionEnd
+) -> Letter:
+    """Write the letter about the end of a restriction."""
     words = load_words(statement.language)
-    blanks = _of_both(statement, title, listing_id, rules, words, at) | {
-        "lifted_on": words.write_day((ended_at or at).astimezone(UTC).date()),
-        "why": words.lifted.get(why, words.lifted["review"]),
+    blanks = _fill_common(statement, title, listing_id, rules, end.told_at) | {
+        "lifted_on": words.write_day(end.ended_at.astimezone(UTC).date()),
+        "why": words.lifted.get(end.why, words.lifted["review"]),
     }
     subject = fill(words.lifted_subject, puid=statement.puid)
     return Letter(statement.language, subject, fill(words.lifted_letter, blanks))
@@ -340,9 +344,11 @@ def quote(text: str, longest: int = _LONGEST_TITLE) -> str:
     return f"{_ISOLATE}{shown}{_END_OF_ISOLATE}"
 
 
-def _of_both(
-    statement: Statement, title: str, listing_id: str, rules: StatementRules, words: LetterWords, at: datetime
+def _fill_common(
+    statement: Statement, title: str, listing_id: str, rules: StatementRules, at: datetime
 ) -> dict[str, str]:
+    """Return the blanks that both letters have."""
+    words = load_words(statement.language)
     return {
         "platform": rules.platform,
         "puid": statement.puid,

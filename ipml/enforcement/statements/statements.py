@@ -18,18 +18,25 @@ from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from ipml.enforcement.context import EnforcementContext, open_context
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import Restriction
-from ipml.enforcement.statements.facts import Statement, StatementRules, decode, encode, state
-from ipml.enforcement.statements.letter import Letter, why_not_stated, write_letter, write_lifted_letter, write_payload
+from ipml.enforcement.statements.facts import Background, Statement, StatementRules, decode, encode, state
+from ipml.enforcement.statements.letter import (
+    Letter,
+    RestrictionEnd,
+    why_not_stated,
+    write_letter,
+    write_lifted_letter,
+    write_payload,
+)
 from ipml.errors import NotFound, Refused
 from ipml.kit.canonical_json import digest
-from ipml.records import Listing, Reason, ScoredListing
+from ipml.records import Listing
 from ipml.review.arrivals.snapshot import decode as decode_scored
 from ipml.storage import outbox
 from ipml.storage.audit_trail import audit
@@ -310,20 +317,6 @@ class _DraftStatement:
         return audit.AuditEvent(self.statement.issued_at, ACTOR, "stated", self.statement.subject, told)
 
 
-@dataclass(frozen=True, slots=True)
-class Background:
-    """Origin of a decision, reasons of its listing's score, and the brand that the model read."""
-
-    origin: str = "review"
-    reasons: Sequence[Reason] = ()
-    brand_read: str | None = None
-
-    @classmethod
-    def of(cls, origin: str, scored: ScoredListing) -> Self:
-        """Return the background of a decision on a scored listing."""
-        return cls(origin, scored.reasons, scored.brand_read)
-
-
 def _draw_up(
     restriction: Restriction, background: Background, rules: StatementRules, language: str | None = None
 ) -> _DraftStatement:
@@ -331,16 +324,7 @@ def _draw_up(
 
     Raises Refused if the transparency database would refuse it.
     """
-    statement = state(
-        restriction,
-        rules,
-        puid=draw_puid(),
-        at=restriction.since,
-        reasons=background.reasons,
-        origin=background.origin,
-        brand_read=background.brand_read,
-        language=language,
-    )
+    statement = state(restriction, rules, background, puid=draw_puid(), language=language)
     payload = write_payload(statement)
     if payload is not None and (faults := find_faults(payload)):
         expected = "one that the transparency database takes"
@@ -436,48 +420,34 @@ def tell_lifted(
 ) -> bool:
     """Send the seller a letter about the end of a restriction, once per subject.
 
-    `why` is "appeal" (complaint upheld), "restriction" (upheld, but the decision stays), "review" (decision reversed),
-    "counter-notice" (rights holder did not act), "lifted" (by a person; the decision stays), "replaced" or "ended"
-    (end date). Other texts count as "review", since internal notes are not sent. Returns False without a letter: if
-    the seller was never notified of the restriction, was notified of its end already, or was erased, or if the
-    statement's letter was.
+    `why` is that of `RestrictionEnd`. Returns False without a letter: if the seller was never notified of the
+    restriction, was notified of its end already, or was erased, or if the statement's letter was.
     """
-    row = connection.execute(select(statements).where(statements.c.subject == restriction.subject)).first()
-    if row is None or _is_told_of_end(connection, restriction.subject):
+    subject = messages.c.subject == restriction.subject, messages.c.channel == "seller", messages.c.kind == "lifted"
+    if connection.scalar(select(messages.c.message_id).where(*subject)) is not None:
         return False
-    return _write_to_seller(connection, row, why, at, at, policy)
+    return tell_taken_back(connection, restriction, RestrictionEnd(why, at, at), policy)
 
 
 def tell_taken_back(
-    connection: Connection,
-    restriction: Restriction,
-    ended_at: datetime,
-    why: str,
-    at: datetime,
-    policy: EnforcementPolicy,
+    connection: Connection, restriction: Restriction, end: RestrictionEnd, policy: EnforcementPolicy
 ) -> bool:
     """Send the seller a letter about the reversal of a decision whose restriction had ended before; see `tell_lifted`.
 
-    A decision is reversed once, so there is one letter.
+    A decision is reversed once, so there is one letter. It names the listing as its statement did.
     """
     row = connection.execute(select(statements).where(statements.c.subject == restriction.subject)).first()
-    return row is not None and _write_to_seller(connection, row, why, ended_at, at, policy)
-
-
-def _write_to_seller(
-    connection: Connection, row: Row[Any], why: str, ended_at: datetime, at: datetime, policy: EnforcementPolicy
-) -> bool:
-    """Send a letter that names the listing as its statement did."""
+    if row is None:
+        return False
     statement, keys = decode(row.facts, row.statement_id), read_keys(connection, [row.pseudonym])
     if not row.letter or row.pseudonym not in keys:
         return False
     stated = json.loads(keys.decrypt(row.pseudonym, row.letter))
-    named = (stated["title"], stated["listing_id"])
-    letter = write_lifted_letter(statement, *named, policy.statements, why, at, ended_at)
-    draft = _draft_letter(statement, letter, "lifted", keys.find_seller(statement.pseudonym), at)
+    letter = write_lifted_letter(statement, stated["title"], stated["listing_id"], policy.statements, end)
+    draft = _draft_letter(statement, letter, "lifted", keys.find_seller(statement.pseudonym), end.told_at)
     outbox.put_all(connection, [draft], keys)
     noted: dict[str, audit.Value] = {"statement": statement.statement_id, "letter": digest(letter.text)}
-    audit.append(connection, ACTOR, "told of the end", statement.subject, noted, at=at)
+    audit.append(connection, ACTOR, "told of the end", statement.subject, noted, at=end.told_at)
     return True
 
 
@@ -547,8 +517,3 @@ def _get_row(connection: Connection, subject: str) -> Row[Any]:
     if row is None:
         raise NotFound("statement of reasons about", subject, "Expected a subject such as measure:12, or a case.")
     return row
-
-
-def _is_told_of_end(connection: Connection, subject: str) -> bool:
-    told = messages.c.subject == subject, messages.c.channel == "seller", messages.c.kind == "lifted"
-    return connection.scalar(select(messages.c.message_id).where(*told)) is not None

@@ -135,7 +135,7 @@ def test_what_cannot_be_stated_or_found_says_so(engine, make_restriction):
     """A restriction on no ground, for which there are no words; a subject without a statement."""
     restriction = make_restriction(ground="")
     with pytest.raises(Refused, match="ground"):
-        state(restriction, POLICY.statements, puid="-", at=restriction.since)
+        state(restriction, POLICY.statements, puid="-")
     with reading(engine) as connection, pytest.raises(NotFound, match="measure:9"):
         get_statement(connection, "measure:9")
 
@@ -159,7 +159,7 @@ def wait(engine, make_restriction):
     def fill(count):
         with writing(engine) as connection:
             for number in range(count):
-                statement = state(make_restriction(), RULES, puid=f"p{number}", at=NOON)
+                statement = state(make_restriction(), RULES, puid=f"p{number}")
                 body = write_payload(statement)
                 assert body is not None
                 where = {"channel": "transparency", "kind": "statement", "subject": f"transparency:{number}"}
