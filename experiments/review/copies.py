@@ -23,7 +23,7 @@ from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.enforcement.actions import change_measure
+from ipml.enforcement.actions import ActingLead, change_measure
 from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds
@@ -151,7 +151,7 @@ def _end_later(engine: Engine, policy: Any, at: datetime) -> None:
     order = MeasureOrder(MeasureKind.PAUSE, "a milder one", until=at + timedelta(days=730))
     for number in _every(engine, 10):
         with writing(engine) as connection:
-            change_measure(connection, number, order, "lea", policy, now=at)
+            change_measure(connection, number, order, ActingLead("lea", policy, at))
 
 
 def _appeal(engine: Engine, at: datetime) -> None:

@@ -8,7 +8,7 @@ made once. The platform and the seller are notified when a measure or penalty en
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, select
@@ -129,123 +129,88 @@ LONGEST_WHY = 2000
 _LIFTED = "lifted"  # key of the letter's text
 
 
-def lift_measure(
-    connection: Connection,
-    measure_id: int,
-    by: str,
-    why: str,
-    policy: EnforcementPolicy,
-    *,
-    now: datetime | None = None,
-) -> Measure:
+@dataclass(frozen=True, slots=True)
+class ActingLead:
+    """A lead who changes measures or penalties, the policy in force, and the time."""
+
+    name: str
+    policy: EnforcementPolicy
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def lift_measure(connection: Connection, measure_id: int, why: str, lead: ActingLead) -> Measure:
     """Lift a measure and notify the seller; the decision and the strike stay, and buyers are not notified.
 
     `why` is for the record only, at most 2,000 characters. Raises NotFound, OwnListing, or Conflict if the measure is
     no longer in force or no reason is given.
     """
     _check_why(why, "lifted")
-    now = now or datetime.now(UTC)
     measure = get_measure(connection, measure_id)
-    refuse_own(connection, find_case(connection, measure.case_id), by)
-    if _is_sent_again(connection, measure, by, why) and measure.replaced_by is None:
+    refuse_own(connection, find_case(connection, measure.case_id), lead.name)
+    if _is_sent_again(connection, measure, lead.name, why) and measure.replaced_by is None:
         return measure
-    lifted = changes.lift_one(connection, measure_id, by, why, now)
-    tell_lifted(connection, lifted.restriction, _LIFTED, now, policy)
+    lifted = changes.lift_one(connection, measure_id, lead.name, why, lead.now)
+    tell_lifted(connection, lifted.restriction, _LIFTED, lead.now, lead.policy)
     return lifted.measure
 
 
-def impose_measure(
-    connection: Connection,
-    case_id: int,
-    order: MeasureOrder,
-    by: str,
-    policy: EnforcementPolicy,
-    *,
-    now: datetime | None = None,
-) -> Measure:
+def impose_measure(connection: Connection, case_id: int, order: MeasureOrder, lead: ActingLead) -> Measure:
     """Impose a further measure on a listing decided counterfeit, and send the seller a statement of reasons.
 
     Raises Conflict, OwnListing or SellerErased.
     """
     _check_why(order.why, "imposed")
-    now = now or datetime.now(UTC)
-    refuse_own(connection, find_case(connection, case_id), by)
-    measure = changes.impose_by_hand(connection, case_id, order, by, now, policy)
-    _state(connection, measure, policy)
+    refuse_own(connection, find_case(connection, case_id), lead.name)
+    measure = changes.impose_by_hand(connection, case_id, order, lead.name, lead.now, lead.policy)
+    _state(connection, measure, lead.policy)
     return measure
 
 
-def change_measure(
-    connection: Connection,
-    measure_id: int,
-    order: MeasureOrder,
-    by: str,
-    policy: EnforcementPolicy,
-    *,
-    now: datetime | None = None,
-) -> Measure:
+def change_measure(connection: Connection, measure_id: int, order: MeasureOrder, lead: ActingLead) -> Measure:
     """Replace a measure by another, with its own statement of reasons; otherwise like `lift_measure`.
 
     Raises SellerErased if the seller to notify was erased.
     """
     _check_why(order.why, "changed")
-    now, ordered = now or datetime.now(UTC), (order.kind, order.territories)
-    old = get_measure(connection, measure_id)
-    refuse_own(connection, find_case(connection, old.case_id), by)
-    if old.replaced_by is not None and _is_sent_again(connection, old, by, order.why):
+    ordered, old = (order.kind, order.territories), get_measure(connection, measure_id)
+    refuse_own(connection, find_case(connection, old.case_id), lead.name)
+    if old.replaced_by is not None and _is_sent_again(connection, old, lead.name, order.why):
         new = get_measure(connection, old.replaced_by)
         if (new.kind, new.territories) == ordered:
             return new
     if old.stands and (old.kind, old.territories) == ordered:
         raise Conflict("measure", f"found {order.kind} in the place of the same; expected another kind of measure")
-    new = changes.replace(connection, measure_id, order, by, now)
-    _state(connection, new, policy)
+    new = changes.replace(connection, measure_id, order, lead.name, lead.now)
+    _state(connection, new, lead.policy)
     old = get_measure(connection, measure_id)
-    tell_lifted(connection, changes.restriction_of(connection, old), "replaced", now, policy)
+    tell_lifted(connection, changes.restriction_of(connection, old), "replaced", lead.now, lead.policy)
     return new
 
 
-def confirm_penalty(
-    connection: Connection,
-    penalty_id: int,
-    by: str,
-    why: str,
-    policy: EnforcementPolicy,
-    *,
-    now: datetime | None = None,
-) -> Penalty:
+def confirm_penalty(connection: Connection, penalty_id: int, why: str, lead: ActingLead) -> Penalty:
     """Impose a proposed penalty, and send the seller a statement of reasons.
 
     Raises NotFound, Conflict, OwnListing or SellerErased.
     """
-    penalty = _look_at(connection, penalty_id, by)
-    if penalty.imposed_by == by:
+    penalty = _look_at(connection, penalty_id, lead.name)
+    if penalty.imposed_by == lead.name:
         return penalty
-    confirmed = ladder.confirm(connection, penalty_id, by, why=why, now=now)
-    issue(connection, ladder.restriction_of(connection, confirmed), policy)
+    confirmed = ladder.confirm(connection, penalty_id, lead.name, why=why, now=lead.now)
+    issue(connection, ladder.restriction_of(connection, confirmed), lead.policy)
     return confirmed
 
 
-def lift_penalty(
-    connection: Connection,
-    penalty_id: int,
-    by: str,
-    why: str,
-    policy: EnforcementPolicy,
-    *,
-    now: datetime | None = None,
-) -> Penalty:
+def lift_penalty(connection: Connection, penalty_id: int, why: str, lead: ActingLead) -> Penalty:
     """End a penalty early and notify the seller; or dismiss a proposed penalty, without notification.
 
     Raises NotFound, Conflict or OwnListing.
     """
-    at = now or datetime.now(UTC)
-    penalty = _look_at(connection, penalty_id, by)
-    if penalty.ended_by == by and penalty.ended_as in ("lifted", "dismissed"):
+    penalty = _look_at(connection, penalty_id, lead.name)
+    if penalty.ended_by == lead.name and penalty.ended_as in ("lifted", "dismissed"):
         return penalty
-    ended = ladder.lift(connection, penalty_id, by, why, now=at)
+    ended = ladder.lift(connection, penalty_id, lead.name, why, now=lead.now)
     if ended.imposed_at is not None:
-        tell_lifted(connection, ladder.restriction_of(connection, ended), _LIFTED, at, policy)
+        tell_lifted(connection, ladder.restriction_of(connection, ended), _LIFTED, lead.now, lead.policy)
     return ended
 
 

@@ -34,6 +34,7 @@ from ipml.storage.tables import outbox, user_sellers
 POLICY = load_enforcement_policy()
 ENFORCEMENT = actions.Enforcement(POLICY)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LEAD = actions.ActingLead("lea", POLICY, NOON)
 
 
 def take_down(engine, number=1, seller="s1", by="ana", at=NOON, score=0.9, actions=ENFORCEMENT):
@@ -68,12 +69,12 @@ def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(engine):
     """Nor a measure replaced by the same."""
     case_id = take_down(engine)
     with pytest.raises(Conflict, match="measure: found"), writing(engine) as connection:
-        actions.lift_measure(connection, 1, "lea", "  ", POLICY)
+        actions.lift_measure(connection, 1, "  ", LEAD)
     with pytest.raises(Conflict, match="measure: found"), writing(engine) as connection:
-        actions.change_measure(connection, 1, MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
+        actions.change_measure(connection, 1, MeasureOrder(MeasureKind.REMOVE, "again"), LEAD)
     execute(engine, user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))
     with pytest.raises(OwnListing), writing(engine) as connection:
-        actions.lift_measure(connection, 1, "lea", "mine", POLICY)
+        actions.lift_measure(connection, 1, "mine", LEAD)
     assert ask(engine, read_case_actions, case_id).measures[0].measure.stands
 
 
@@ -84,10 +85,10 @@ def test_penalties_are_confirmed_and_lifted_once(engine):
     proposed = ask(engine, find_penalties, state="proposed", at=NOON)[-1]
     before = letters(engine)
     for _ in range(2):
-        confirmed = act(engine, actions.confirm_penalty, proposed.penalty_id, "lea", "a sweep", POLICY, now=NOON)
+        confirmed = act(engine, actions.confirm_penalty, proposed.penalty_id, "a sweep", LEAD)
         assert confirmed.imposed_by == "lea"
     for _ in range(2):
-        lifted = act(engine, actions.lift_penalty, proposed.penalty_id, "lea", "too hard", POLICY, now=NOON)
+        lifted = act(engine, actions.lift_penalty, proposed.penalty_id, "too hard", LEAD)
         assert lifted.ended_as == "lifted"
     assert letters(engine)[len(before) :] == ["statement", "lifted"]
     assert is_sound(engine)
@@ -133,7 +134,8 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(engine):
             with writing(engine) as connection:
                 number_of_it = read_case_actions(connection, case_id).measures[0].measure.measure_id
                 pause = MeasureOrder(MeasureKind.PAUSE, "wait")
-                actions.change_measure(connection, number_of_it, pause, draw.choice(people), POLICY, now=at)
+                lead = actions.ActingLead(draw.choice(people), POLICY, at)
+                actions.change_measure(connection, number_of_it, pause, lead)
         appeal = act(engine, file_appeal, AppealRequest(case_id, f"s{number % 4}", "no"), APPEAL_RULES, now=at)
         for name in people:
             is_free = ask(engine, may_decide, appeal, name) is None

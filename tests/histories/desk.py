@@ -53,7 +53,6 @@ POLICY, RULES = make_policy(), load_cooperation_policy()
 FOLLOW = Cooperation(POLICY, RULES)
 APPEALS = AppealContext(POLICY, FOLLOW)
 CONTEXT = queue.ReviewContext(SETTINGS, FOLLOW)
-BY_LEAD = {"by": "lea", "policy": POLICY}
 
 
 def score_of(listing_id):
@@ -118,22 +117,16 @@ def take_back(engine, now, number, with_group=False):
 
 def order(engine, now, how, number, kind, until):
     """Impose a measure on a case, or change or lift one, as a lead."""
-    said, wanted = BY_LEAD | {"now": now}, MeasureOrder(MeasureKind(kind), f"so, {now}", until=until)
+    lead, wanted = actions.ActingLead("lea", POLICY, now), MeasureOrder(MeasureKind(kind), f"so, {now}", until=until)
     if how == "lift":
-        return act(engine, actions.lift_measure, number, why=f"no, {now}", **said)
-    return act(engine, actions.impose_measure if how == "impose" else actions.change_measure, number, wanted, **said)
+        return act(engine, actions.lift_measure, number, f"no, {now}", lead)
+    return act(engine, actions.impose_measure if how == "impose" else actions.change_measure, number, wanted, lead)
 
 
 def penalise(engine, now, how, number):
     """Confirm or lift a penalty, as a lead."""
-    act(
-        engine,
-        actions.confirm_penalty if how == "confirm" else actions.lift_penalty,
-        number,
-        why="so",
-        now=now,
-        **BY_LEAD,
-    )
+    change = actions.confirm_penalty if how == "confirm" else actions.lift_penalty
+    act(engine, change, number, "so", actions.ActingLead("lea", POLICY, now))
 
 
 def appeal(engine, now, about, seller, kind="complaint"):

@@ -21,7 +21,7 @@ from support.staff import CHEAP, PASSWORD
 from support.transactions import act, ask, execute
 from support.visitors import plain
 
-from ipml.enforcement.actions import change_measure, confirm_penalty, lift_measure
+from ipml.enforcement.actions import ActingLead, change_measure, confirm_penalty, lift_measure
 from ipml.enforcement.appeals.appeal import list_appeals
 from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
@@ -147,7 +147,7 @@ def test_the_desk_lists_what_waits(engine: Engine, lead: TestClient, ana: TestCl
         "4 Reject it Everything stays as it is.",
     ):
         assert told in text, told
-    act(engine, lift_measure, 1, "bo", "a mistake", load_enforcement_policy())
+    act(engine, lift_measure, 1, "a mistake", ActingLead("bo", load_enforcement_policy()))
     text = plain(lead.get("/appeals/1").text)  # of what is lifted already nothing is promised
     assert ("Grant it: correct the verdict" in text, "All measures" in text) == (True, False)
 
@@ -293,7 +293,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
     run_appeal_deadlines(engine, ENFORCED_APPEALS)
     first = ask(engine, find_measures, case_id=2)[0]
     order = MeasureOrder(MeasureKind.REMOVE_IN, "a licence for Spain", ("DE", "FR"))
-    act(engine, change_measure, first.measure_id, order, "lea", policy)
+    act(engine, change_measure, first.measure_id, order, ActingLead("lea", policy))
     for number, text in zip((1, 4, 5), APPEALS, strict=True):
         with writing(engine) as connection:
             seller_id = queue.get_case(connection, number).scored.listing.seller_id
@@ -301,7 +301,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
     with writing(engine) as connection:
         link = Link("harbour-outlet", "kx_trade88", "payout", 0.93, "the same account at a bank, ends in 41")
         proposed = find_penalties(connection, state="proposed")
-        confirm_penalty(connection, proposed[0].penalty_id, "lea", "the third sweep in a month", policy)
+        confirm_penalty(connection, proposed[0].penalty_id, "the third sweep in a month", ActingLead("lea", policy))
         recommend_linked(connection, [link], policy, datetime.now(UTC))
     engine.dispose()
     return (folder / "ipml.db").read_bytes()

@@ -26,7 +26,7 @@ from support.visitors import open_browser
 from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.notices.intake import receive
-from ipml.enforcement.actions import change_measure
+from ipml.enforcement.actions import ActingLead, change_measure
 from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal
@@ -188,7 +188,7 @@ def make_consequences(engine: Engine, payload: str, number: int, policy: Enforce
         file_appeal(connection, AppealRequest(case_id, scored.listing.seller_id, f"appeal {payload}"), policy.appeals)
         (measure,) = find_measures(connection, case_id=case_id)
         order = MeasureOrder(MeasureKind.LABEL, f"change {payload}")
-        change_measure(connection, measure.measure_id, order, "bo", policy)
+        change_measure(connection, measure.measure_id, order, ActingLead("bo", policy))
         decision = AppealDecision("rejected", "lea", f"answer {payload}")
         decide_appeal(connection, number + 1, decision, AppealContext(policy))
 

@@ -26,7 +26,7 @@ from ipml.cooperation.notifiers.misuse import MisuseStep, StepOrder, lift, suspe
 from ipml.cooperation.notifiers.notifier import appoint, check_document, end_of_day, revoke
 from ipml.cooperation.notifiers.registrations import read_registration
 from ipml.cooperation.notifiers.tiers import NotifierRow, list_rows, read_notifier
-from ipml.enforcement.actions import confirm_penalty, lift_penalty
+from ipml.enforcement.actions import ActingLead, confirm_penalty, lift_penalty
 from ipml.enforcement.appeals.appeal import AppealState, count_pending
 from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.appeals.resolution import LONGEST_WHY, AppealDecision, claim_appeal, decide_appeal
@@ -73,7 +73,7 @@ def change_penalty(
             found = read_seller_file(connection, case_id, policy, user.name)
             if penalty not in [one.given.penalty.penalty_id for one in found.penalties]:
                 raise NotFound("penalty", penalty, "`ipml enforce penalty list` shows them.")
-            act(connection, penalty, user.name, why, policy)
+            act(connection, penalty, why, ActingLead(user.name, policy))
     except (Conflict, Forbidden, SellerErased) as error:
         return _render_seller(request, case_id, str(error))
     return redirect(f"/cases/{case_id}/seller#penalty-{penalty}")

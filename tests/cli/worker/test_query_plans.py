@@ -26,7 +26,7 @@ from ipml.cooperation.notifiers.misuse import find_misuse
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.period import Period, ReportScope
-from ipml.enforcement.actions import change_measure, end_due
+from ipml.enforcement.actions import ActingLead, change_measure, end_due
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import load_enforcement_policy
@@ -183,7 +183,7 @@ def test_jobs_find_rows_by_an_index(engine, tmp_path):
     change(engine, receive, say("M1", "unknown"), policy=COOPERATING, now=NOON)
     take_in(engine, [Submission((Listing("M1", "ann", "Bag"),))], make_model("m1"), NOON)
     order = MeasureOrder(MeasureKind.PAUSE, "for a week", until=NOON + timedelta(days=7))
-    change(engine, change_measure, 2, order, "lea", POLICY, now=NOON)
+    change(engine, change_measure, 2, order, ActingLead("lea", POLICY, NOON))
     with watch_plans(engine) as found:
         for name, do in JOBS.items():
             assert do is None or do(engine, tmp_path), name

@@ -11,7 +11,7 @@ from support.actions import APPEAL_RULES, ENFORCEMENT, ENFORCING, POLICY
 from support.databases import on_both
 from support.transactions import act, ask, check_sound, execute, read_rows
 
-from ipml.enforcement.actions import change_measure, end_due
+from ipml.enforcement.actions import ActingLead, change_measure, end_due
 from ipml.enforcement.appeals.appeal import Appeal, AppealState, count_overdue, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import AppealRequest, file_appeal, withdraw_appeal
 from ipml.enforcement.appeals.letters import AppealLetter, compose
@@ -244,8 +244,13 @@ def test_a_measure_outlives_the_erasure_of_who_sold_the_listing_before(market, h
     """Whoever sells it now can appeal, and the platform is told of the end; the id goes with it."""
     market.take_down("L1")
     now, later = market.now + DAY, market.now + 30 * DAY
-    said = {"by": "lea", "policy": POLICY, "now": now}
-    act(market.engine, change_measure, 1, MeasureOrder(MeasureKind.PAUSE, "shorter", until=later), **said)
+    act(
+        market.engine,
+        change_measure,
+        1,
+        MeasureOrder(MeasureKind.PAUSE, "shorter", until=later),
+        ActingLead("lea", POLICY, now),
+    )
     enqueue(market.engine, [market.make_scored("L1", seller_id="s2", title="Shoe", observed_at=now)])
     erased = {"why": "request", "by": "lea", "now": later}
     market.deliver("seller", "platform", "holder")
