@@ -47,7 +47,7 @@ from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
-from ipml.enforcement.privacy.erasure import begin, finish, list_begun
+from ipml.enforcement.privacy.erasure import ErasureOrder, begin, finish, list_begun
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
@@ -132,7 +132,7 @@ def erase_large(run: Run) -> str:
             connection.execute(update(table).where(chosen).values(seller_id=seller))
     engine.dispose()
     with writing(run.engine) as connection:
-        begun = begin(connection, seller, why="request 7", by="lea", now=run.now)
+        begun = begin(connection, seller, ErasureOrder("request 7", "lea", run.now))
     erased = finish(run.engine, begun, run.now)
     return f"a seller of {erased.cases:,} cases and {erased.decisions:,} decisions"
 
