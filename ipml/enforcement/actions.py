@@ -52,21 +52,6 @@ class Enforcement:
     """Consequences of decisions under a policy; see `ipml.review.reversals.DecisionActions`.
 
     Without a policy, the setting `policy_enforcement` applies.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.takedown.measures import find_measures
-    >>> from ipml.records import Listing, ScoredListing, Verdict
-    >>> from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, enforcement = open_database("sqlite://"), Enforcement()
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> with writing(engine) as connection:
-    ...     request = DecisionRequest(claim(connection, "ana"), Verdict.COUNTERFEIT, "declared_replica")
-    ...     decision = decide(connection, request, context=ReviewContext(actions=enforcement))
-    ...     [measure.kind.value for measure in find_measures(connection, decision_id=decision.decision_id)]
-    ['remove']
     """
 
     def __init__(self, policy: EnforcementPolicy | None = None, sources: Sources = _nobody) -> None:
@@ -96,19 +81,15 @@ class Enforcement:
         taken_back = (reversal.reviewer, reversal.why, reversal.reversed_at)
         why, at = why_lifted(reversal.why), reversal.reversed_at
         ended = [change.restriction for change in changes.lift(connection, reversal.decision_id, *taken_back)]
-        if not ended:
-            self._tell_taken_back(connection, reversal.decision_id, why, at)
+        for last in [] if ended else find_measures(connection, decision_id=reversal.decision_id, at_most=1):
+            end = RestrictionEnd(why, at, last.lifted_at or at)
+            tell_taken_back(connection, changes.restriction_of(connection, last), end, self.policy)
         taken = take_back(connection, reversal.decision_id, *taken_back)
         ended += ladder.restrictions_of(connection, taken.ended)
         for restriction in ended:
             tell_lifted(connection, restriction, why, at, self.policy)
         for restriction in ladder.restrictions_of(connection, taken.imposed):
             issue(connection, restriction, self.policy)
-
-    def _tell_taken_back(self, connection: Connection, decision_id: int, why: str, at: datetime) -> None:
-        for last in find_measures(connection, decision_id=decision_id, at_most=1):
-            restriction = changes.restriction_of(connection, last)
-            tell_taken_back(connection, restriction, RestrictionEnd(why, at, last.lifted_at or at), self.policy)
 
 
 def _enforce(context: EnforcementContext, found: Sequence[DecidedCase]) -> None:
@@ -263,12 +244,7 @@ def end_due(
     def tell(connection: Connection, penalty: Penalty) -> object:
         return tell_lifted(connection, ladder.restriction_of(connection, penalty), _ENDED, at, policy)
 
-    measures = _end_measures(engine, policy, at, is_stopped)
-    return Ended(measures, ladder.end_due(engine, at, tell=tell, is_stopped=is_stopped))
-
-
-def _end_measures(engine: Engine, policy: EnforcementPolicy, at: datetime, is_stopped: Callable[[], bool]) -> int:
-    def end_some(connection: Connection, numbers: Sequence[int]) -> int:
+    def end_measures(connection: Connection, numbers: Sequence[int]) -> int:
         ended = changes.end_due(connection, numbers, at)
         for change in ended:
             tell_lifted(connection, change.restriction, _ENDED, at, policy)
@@ -276,4 +252,5 @@ def _end_measures(engine: Engine, policy: EnforcementPolicy, at: datetime, is_st
 
     with reading(engine) as connection:
         due = changes.find_due(connection, at)
-    return sum(change_in_turns(engine, due, end_some, is_stopped=is_stopped))
+    measures = sum(change_in_turns(engine, due, end_measures, is_stopped=is_stopped))
+    return Ended(measures, ladder.end_due(engine, at, tell=tell, is_stopped=is_stopped))

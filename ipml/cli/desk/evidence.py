@@ -122,7 +122,7 @@ def stamp(
 
     Example: ipml evidence stamp evidence-case-12 --response answer.tsr --timestamp-roots authority.pem
     """
-    from ipml.enforcement.evidence.bag import ask_for_stamp, check_stamp, make_request, read_stamped, stamp_package
+    from ipml.enforcement.evidence.bag import add_stamp, ask_for_stamp, check_stamp, make_request, read_stamped
 
     if sum(one is not None for one in (url, response, out)) != 1:
         raise UnusableSetting("time stamp", "none or several of them", "one of --url, --response and --out")
@@ -137,7 +137,7 @@ def stamp(
         if url
         else check_stamp(response.read_bytes() if response else b"", content, str(response), timestamp_roots)
     )
-    stamp_package(package, made)
+    add_stamp(package, made.response)
     typer.echo(f"Stamped at {made.at:%Y-%m-%d %H:%M:%S} UTC.")
 
 

@@ -333,10 +333,6 @@ class PendingAppeal:
     appeal: Appeal
     due_at: datetime | None
 
-    def is_overdue(self, now: datetime) -> bool:
-        """Return whether the appeal should have been decided by now."""
-        return self.appeal.is_pending and self.due_at is not None and self.due_at <= now
-
 
 @dataclass(frozen=True, slots=True)
 class AppealFile:

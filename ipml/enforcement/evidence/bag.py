@@ -43,7 +43,7 @@ def close_bag(folder: Path, identifier: str, now: datetime) -> None:
 
 
 def add_stamp(folder: Path, stamp: bytes) -> None:
-    """Add a time stamp of the first tag manifest to a bag, and list it in the other tag manifests."""
+    """Add a time stamp of the first tag manifest to a bag, or replace it; list it in the other tag manifests."""
     (folder / STAMP).write_bytes(stamp)
     tags = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith("tagmanifest-")]
     for algorithm in _ALGORITHMS_OF_STAMP:
@@ -223,11 +223,6 @@ def read_stamped(folder: Path) -> bytes:
             folder, f"a package that is not whole ({faults[0]})", "a folder or .zip that `ipml evidence export` wrote"
         )
     return (folder / STAMPED).read_bytes()
-
-
-def stamp_package(folder: Path, stamp: Stamp) -> None:
-    """Put a stamp into a package, replacing an earlier one."""
-    add_stamp(folder, stamp.response)
 
 
 def check_stamp_of(folder: Path, roots: Path) -> str:

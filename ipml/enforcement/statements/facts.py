@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import lru_cache
 from importlib.resources import files
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Self, get_args
@@ -117,29 +117,22 @@ class StatementRules(BaseModel):
 
     def known_brand(self, written: str | None) -> str | None:
         """Return a brand as spelt in the policy's list, or None if it is not on the list."""
-        return _find(self._known_brands, written)
+        return _find_spelling(self.brands, written)
 
     def known_category(self, written: str | None) -> str | None:
         """Return a category as spelt in the policy's list, or None."""
-        return _find(self._known_categories, written)
-
-    @cached_property
-    def _known_brands(self) -> dict[str, str]:
-        return _by_folded(self.brands)
-
-    @cached_property
-    def _known_categories(self) -> dict[str, str]:
-        return _by_folded(self.categories)
+        return _find_spelling(self.categories, written)
 
 
-def _by_folded(names: tuple[str, ...]) -> dict[str, str]:
+def _find_spelling(names: tuple[str, ...], written: str | None) -> str | None:
+    folded = _fold(written or "")
+    return _map_folded(names).get(folded) if folded else None
+
+
+@lru_cache(maxsize=8)
+def _map_folded(names: tuple[str, ...]) -> dict[str, str]:
     """Map folded names to names; of equal ones the first counts."""
     return {_fold(name): name for name in reversed(names)}
-
-
-def _find(known: dict[str, str], written: str | None) -> str | None:
-    wanted = _fold(written or "")
-    return known.get(wanted) if wanted else None
 
 
 def _fold(text: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from fnmatch import fnmatchcase
@@ -140,37 +140,18 @@ def _wrong_values(given: Mapping[str, Any]) -> Iterator[Fault]:
     for name, value in given.items():
         if name == "content_id":
             yield from _wrong_identifiers(value)
-        elif name in _RULES["arrays"]:
-            yield from _wrong_items(name, value)
+        elif name in _RULES["arrays"] and not isinstance(value, list):
+            yield Fault(name, _show(value), "a list of texts")
         elif name in known_fields():
-            yield from _wrong_value(name, value)
-
-
-def _wrong_items(name: str, value: object) -> Iterator[Fault]:
-    if not isinstance(value, list):
-        yield Fault(name, _show(value), "a list of texts")
-    elif all(isinstance(item, str) and len(item) < _LONG for item in value):
-        yield from _wrong_list_again(name, tuple(value))
-    else:
-        for item in value:
-            yield from _wrong_value(name, item)
-
-
-def _wrong_value(name: str, value: object) -> Iterable[Fault]:
-    is_common = isinstance(value, str) and len(value) < _LONG
-    return _wrong_again(name, value) if is_common else _wrong_text(name, value)
+            for text in value if name in _RULES["arrays"] else [value]:
+                is_short = isinstance(text, str) and len(text) < _LONG
+                yield from _wrong_short_text(name, text) if is_short else _wrong_text(name, text)
 
 
 @lru_cache(maxsize=1024)
-def _wrong_again(name: str, value: object) -> tuple[Fault, ...]:
-    """Return the faults of a short text, cached: statements repeat a few days and kinds."""
+def _wrong_short_text(name: str, value: object) -> tuple[Fault, ...]:
+    """Return the faults of a short text, cached: statements repeat a few days, kinds and countries."""
     return tuple(_wrong_text(name, value))
-
-
-@lru_cache(maxsize=256)
-def _wrong_list_again(name: str, values: tuple[str, ...]) -> tuple[Fault, ...]:
-    """Return the faults of short texts, cached: lists such as the countries are mostly equal."""
-    return tuple(fault for value in values for fault in _wrong_text(name, value))
 
 
 def _wrong_text(name: str, value: object) -> Iterator[Fault]:
@@ -217,15 +198,9 @@ def _out_of_place(given: Mapping[str, Any]) -> Iterator[Fault]:
 def _conditions_of(name: str) -> tuple[str, ...]:
     """Return the conditions without which a field must be absent."""
     conditions: dict[str, str] = _RULES["excluded_unless"]
-    return tuple(
-        condition
-        for pattern, condition in conditions.items()
-        if fnmatchcase(name, pattern) and not _is_exempt(name, pattern)
-    )
-
-
-def _is_exempt(name: str, pattern: str) -> bool:
-    return name not in known_fields() and "*" in pattern  # reported as unknown already
+    if name not in known_fields():  # reported as unknown already
+        conditions = {pattern: condition for pattern, condition in conditions.items() if "*" not in pattern}
+    return tuple(condition for pattern, condition in conditions.items() if fnmatchcase(name, pattern))
 
 
 def _holds(condition: str, given: Mapping[str, Any]) -> bool:
@@ -449,11 +424,6 @@ def tell_taken_back(
     noted: dict[str, audit.Value] = {"statement": statement.statement_id, "letter": digest(letter.text)}
     audit.append(connection, ACTOR, "told of the end", statement.subject, noted, at=end.told_at)
     return True
-
-
-def notified_at(connection: Connection, statement: Statement) -> datetime | None:
-    """Return the delivery time of the letter, from which the deadline of complaints counts, or None."""
-    return find_notified(connection, [statement.subject]).get(statement.subject)
 
 
 def find_notified(connection: Connection, subjects: Collection[str]) -> dict[str, datetime]:

@@ -270,7 +270,7 @@ def test_a_package_is_stamped_as_it_is_exported(authority, engine, folder, tmp_p
 def test_every_changed_byte_around_a_stamp_is_named(authority, folder):
     """Also in the stamp itself and in the manifests that name it."""
     content = bag.read_stamped(folder)
-    bag.stamp_package(folder, bag.check_stamp(authority.answer(bag.make_request(content)), content, "answer"))
+    bag.add_stamp(folder, bag.check_stamp(authority.answer(bag.make_request(content)), content, "answer").response)
     for name in (STAMP, "tagmanifest-sha256.txt", "tagmanifest-sha384.txt", "tagmanifest-sha512.txt"):
         whole = (folder / name).read_bytes()
         for place in range(0, len(whole), 61):
