@@ -65,12 +65,12 @@ class Enforcement:
         closing = [(case, decision) for case, decision in made if decision.verdict is not Verdict.ESCALATE]
         if not closing:
             return
-        found = [case.case_id for case, decision in closing if decision.verdict is Verdict.COUNTERFEIT]
+        counterfeit = [case.case_id for case, decision in closing if decision.verdict is Verdict.COUNTERFEIT]
         connection = batch.connection
-        decided, keys = read_decided(connection, closing, origin, self.sources(connection, found))
+        decided, keys = read_decided(connection, closing, origin, self.sources(connection, counterfeit))
         with open_context(batch, self.policy, keys, closing[0][1].decided_at) as context:
             store_evidence(context, decided)
-            if against := [one for one in decided if one.decision.verdict is Verdict.COUNTERFEIT]:
+            if against := [entry for entry in decided if entry.decision.verdict is Verdict.COUNTERFEIT]:
                 _enforce(context, against)
 
     def apply_reversal(self, connection: Connection, reversal: Reversal) -> None:
@@ -92,16 +92,18 @@ class Enforcement:
             issue(connection, restriction, self.policy)
 
 
-def _enforce(context: EnforcementContext, found: Sequence[DecidedCase]) -> None:
-    firsts = find_firsts(context.connection, [one.decision for one in found])
-    imposed = list(zip(impose(context, found, firsts), found, strict=True))
-    store_stakes(context.connection, [(measure, one.case, one.listing) for measure, one in imposed], context.policy)
-    strikes = add_strikes(context, found, firsts)
+def _enforce(context: EnforcementContext, decided: Sequence[DecidedCase]) -> None:
+    firsts = find_firsts(context.connection, [entry.decision for entry in decided])
+    imposed = list(zip(impose(context, decided, firsts), decided, strict=True))
+    stakes = [(measure, entry.case, entry.listing) for measure, entry in imposed]
+    store_stakes(context.connection, stakes, context.policy)
+    strikes = add_strikes(context, decided, firsts)
     penalties = escalate(context, strikes)
-    struck = {strike.strike_id: one for strike, one in zip(strikes, found, strict=True)}
-    stated = [measure.restrict(one.listing, one.decision.ground) for measure, one in imposed]
+    struck = {strike.strike_id: entry for strike, entry in zip(strikes, decided, strict=True)}
+    stated = [measure.restrict(entry.listing, entry.decision.ground) for measure, entry in imposed]
     stated += ladder.restrictions_of(context.connection, penalties, struck)
-    issue_all(context, stated, {one.decision.decision_id: Background.of(one.origin, one.scored) for one in found})
+    backgrounds = {entry.decision.decision_id: Background.of(entry.origin, entry.scored) for entry in decided}
+    issue_all(context, stated, backgrounds)
 
 
 LONGEST_WHY = 2000

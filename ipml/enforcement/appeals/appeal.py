@@ -194,12 +194,12 @@ def store_outcome(connection: Connection, appeal: Appeal, outcome: AppealOutcome
 def count_outcomes(connection: Connection, start: datetime, end: datetime) -> dict[date, Counter[str]]:
     """Return the number of appeals by outcome for each day (UTC) of a period."""
     query = select(appeal_outcomes.c.decided_at, appeal_outcomes.c.outcome)
-    found: dict[date, Counter[str]] = {}
+    counts: dict[date, Counter[str]] = {}
     for decided_at, outcome in connection.execute(
         query.where(appeal_outcomes.c.decided_at >= start, appeal_outcomes.c.decided_at < end)
     ):
-        found.setdefault(decided_at.date(), Counter())[outcome] += 1
-    return found
+        counts.setdefault(decided_at.date(), Counter())[outcome] += 1
+    return counts
 
 
 def find_outcome(connection: Connection, appeal: Appeal) -> AppealOutcome | None:
@@ -240,9 +240,9 @@ def find_obstacles(connection: Connection, some: Sequence[Appeal], by: str) -> d
     numbers = {appeal.case_id for appeal in some}
     own = set(connection.scalars(select(cases.c.case_id).where(cases.c.case_id.in_(numbers), ~may_judge(by))))
     deciders = find_deciders_of(connection, some)
-    found = {appeal.appeal_id: _OWN for appeal in some if appeal.case_id in own}
+    obstacles = {appeal.appeal_id: _OWN for appeal in some if appeal.case_id in own}
     before = [number for number, names in deciders.items() if _fold(by) in map(_fold, names)]
-    return found | dict.fromkeys(before, _DECIDED)
+    return obstacles | dict.fromkeys(before, _DECIDED)
 
 
 def find_deciders(connection: Connection, appeal: Appeal) -> frozenset[str]:
@@ -258,8 +258,10 @@ def find_deciders_of(connection: Connection, some: Sequence[Appeal]) -> dict[int
     """Return the earlier deciders for each of several appeals, by number."""
     on_case = _find_on_cases(connection, {appeal.case_id for appeal in some})
     on_subject = _find_on_subjects(connection, {appeal.subject for appeal in some})
-    found = {one.appeal_id: on_case.get(one.case_id, set()) | on_subject.get(one.subject, set()) for one in some}
-    return {number: frozenset(filter(is_person, names)) for number, names in found.items()}
+    deciders = {
+        appeal.appeal_id: on_case.get(appeal.case_id, set()) | on_subject.get(appeal.subject, set()) for appeal in some
+    }
+    return {number: frozenset(filter(is_person, names)) for number, names in deciders.items()}
 
 
 def _find_on_cases(connection: Connection, numbers: Collection[int]) -> dict[int, set[str]]:

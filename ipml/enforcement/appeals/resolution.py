@@ -366,8 +366,8 @@ def _find_countries(connection: Connection, subjects: Sequence[str]) -> dict[str
     case_of = {f"measure:{row.measure_id}": row.case_id for row in connection.execute(of_measures)}
     case_of |= {f"penalty:{row.penalty_id}": row.case_id for row in connection.execute(of_penalties)}
     case_of = {subject: case_of[subject] for subject in subjects if subject in case_of}
-    found = find_cases(connection, case_of.values())
-    countries = {subject: decode_listing(found[number].snapshot).country for subject, number in case_of.items()}
+    rows = find_cases(connection, case_of.values())
+    countries = {subject: decode_listing(rows[number].snapshot).country for subject, number in case_of.items()}
     return {subject: countries.get(subject) for subject in subjects}
 
 

@@ -160,14 +160,14 @@ def sort_certificates(response: bytes) -> bytes:
 
 
 def _children(content: bytes, parent: slice) -> list[slice]:
-    found, place = [], _split_header(content, parent.start)[0]
+    children, place = [], _split_header(content, parent.start)[0]
     while place < parent.stop:
         start, length = _split_header(content, place)
-        found.append(slice(place, start + length))
+        children.append(slice(place, start + length))
         place = start + length
     if place != parent.stop:
         raise ValueError("an element ends after what it is in")
-    return found
+    return children
 
 
 def _split_header(content: bytes, place: int) -> tuple[int, int]:
@@ -217,7 +217,7 @@ def read_stamped(folder: Path) -> bytes:
 
     Raises UnreadableFile if the folder is no package, or was changed.
     """
-    faults = [one for one in check_package(folder).findings if one.file not in _FILES_OF_STAMP]
+    faults = [finding for finding in check_package(folder).findings if finding.file not in _FILES_OF_STAMP]
     if faults:
         raise UnreadableFile(
             folder, f"a package that is not whole ({faults[0]})", "a folder or .zip that `ipml evidence export` wrote"

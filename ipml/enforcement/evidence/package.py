@@ -57,19 +57,19 @@ def subjects_of_cases(connection: Connection, case_ids: Sequence[int]) -> list[s
     They cover references over several steps (a penalty of a strike), and deadlines and messages about any of them.
     Pass at most a few hundred cases.
     """
-    subjects, found = [subject_of(case_id) for case_id in case_ids], {cases.name: list(case_ids)}
+    subjects, numbers_of = [subject_of(case_id) for case_id in case_ids], {cases.name: list(case_ids)}
     for table in metadata.sorted_tables:  # those that are referred to come first
         key = next(iter(table.primary_key.columns))
         noun = key.name.removesuffix("_id")
         if noun not in _NOUNS:
             continue
         ways = [
-            each.parent.in_(found[each.column.table.name])
+            each.parent.in_(numbers_of[each.column.table.name])
             for each in table.foreign_keys
-            if each.column.table.name in found
+            if each.column.table.name in numbers_of
         ]
-        found[table.name] = list(connection.scalars(select(key).where(or_(*ways)).order_by(key))) if ways else []
-        subjects += [f"{noun}:{number}" for number in found[table.name]]
+        numbers_of[table.name] = list(connection.scalars(select(key).where(or_(*ways)).order_by(key))) if ways else []
+        subjects += [f"{noun}:{number}" for number in numbers_of[table.name]]
     about = list(subjects)
     for noun, table, key in (
         ("deadline", deadlines, deadlines.c.deadline_id),
@@ -400,7 +400,9 @@ def _copy_pictures(folder: Path | None, pieces: Iterable[Evidence], data: Path) 
         return False
     pictures = [picture for piece in pieces for picture in piece.content.get("pictures", ())]
     has_any = False
-    for picture_digest, name in {one["digest"]: one["file"] for one in pictures if "digest" in one}.items():
+    for picture_digest, name in {
+        picture["digest"]: picture["file"] for picture in pictures if "digest" in picture
+    }.items():
         try:
             content = path_of(folder, picture_digest).read_bytes()
         except OSError:
@@ -449,14 +451,14 @@ def _holds(connection: Connection, row: Mapping[str, Any]) -> bool:
     return bool(connection.scalar(query) == row["hash"])
 
 
-def _find_missing(connection: Connection, export: Mapping[str, Any], found: set[int]) -> list[str]:
+def _find_missing(connection: Connection, export: Mapping[str, Any], present: set[int]) -> list[str]:
     named = re.fullmatch(r"case:(\d{1,18})", export["subject"])
     if named is None:
         return [f"{EXPORT}: is of no case"]
     expected = read_rows(connection, subjects_of_cases(connection, [int(named[1])]))
-    until = max(found, default=0)
+    until = max(present, default=0)
     return [
         f"{AUDIT}: row {row['sequence']} of the trail is missing ({row['action']})"
         for row in expected
-        if row["sequence"] <= until and row["sequence"] not in found
+        if row["sequence"] <= until and row["sequence"] not in present
     ]

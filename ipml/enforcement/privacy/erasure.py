@@ -251,8 +251,8 @@ def refuse(connection: Connection, pseudonym: str, now: datetime, so_far: str = 
     """Raise Conflict if a legal hold, an undecided appeal or an undelivered message prevents the erasure."""
     subject = f"seller {pseudonym}"
     if holds := find_holds(connection, pseudonym, now):
-        said = "; ".join(f"hold {hold.hold_id} until {hold.last_day} ({hold.why})" for hold in holds)
-        raise Conflict(subject, f"found {said}; {so_far}", "`ipml seller hold --end` ends a hold.")
+        listed = "; ".join(f"hold {hold.hold_id} until {hold.last_day} ({hold.why})" for hold in holds)
+        raise Conflict(subject, f"found {listed}; {so_far}", "`ipml seller hold --end` ends a hold.")
     # A seller who took the listing over may have appealed, too; the subject of an appeal is not erased.
     seller = find_seller(connection, pseudonym)
     theirs = exists().where(cases.c.case_id == appeals.c.case_id, cases.c.seller_id == seller)
@@ -304,7 +304,7 @@ def finish_begun(engine: Engine, *, now: datetime | None = None) -> tuple[Erasur
     """
     with reading(engine) as connection:
         begun = list_begun(connection)
-    return tuple(finish(engine, one, now or datetime.now(UTC)) for one in begun)
+    return tuple(finish(engine, erasure, now or datetime.now(UTC)) for erasure in begun)
 
 
 def finish(engine: Engine, begun: BegunErasure, now: datetime) -> Erasure:
@@ -374,8 +374,8 @@ def erase_again_within(connection: Connection, erased: ErasedList, *, by: str, n
 
 def _name(connection: Connection, seller_id: str, now: datetime) -> str:
     """Return the seller's pseudonym, creating it if needed; raise NotFound if nothing about them is stored."""
-    if known := find_pseudonym(connection, seller_id):
-        return known
+    if pseudonym := find_pseudonym(connection, seller_id):
+        return pseudonym
     tables = (listings, seller_events, seller_languages, portfolio_listings, user_sellers)
     is_theirs = (cases.c.seller_id == seller_id) & cases.c.erased_at.is_(None)
     conditions = (is_theirs, *(table.c.seller_id == seller_id for table in tables))

@@ -96,12 +96,12 @@ def release_holds(
     """End one hold or all holds in force on a seller; return how many. Raises NotFound if no such hold is in force."""
     now = now or datetime.now(UTC)
     pseudonym = find_pseudonym(connection, seller_id)
-    wanted = [hold for hold in find_holds(connection, pseudonym or "", now) if hold_id in (None, hold.hold_id)]
-    if not wanted:
+    holds = [hold for hold in find_holds(connection, pseudonym or "", now) if hold_id in (None, hold.hold_id)]
+    if not holds:
         kind, name = ("legal hold on seller", seller_id) if hold_id is None else ("legal hold", hold_id)
         raise NotFound(kind, name, "None is in force; `ipml seller show SELLER` lists them.")
-    release_within(connection, wanted, by=by, now=now)
-    return len(wanted)
+    release_within(connection, holds, by=by, now=now)
+    return len(holds)
 
 
 def release_within(connection: Connection, holds: Sequence[Hold], *, by: str, now: datetime) -> None:

@@ -284,9 +284,9 @@ def empty_notes(trail: audit.Trail, case_ids: Sequence[int], by: str, at: dateti
         for (name, found_by), columns in BLANKED.items():
             table = metadata.tables[name]
             if found_by in ("case_id", "decision_id"):
-                wanted = table.c[found_by].in_(numbers if found_by == "case_id" else decided)
+                is_about = table.c[found_by].in_(numbers if found_by == "case_id" else decided)
                 is_left = or_(*(table.c[column].is_distinct_from(value) for column, value in columns.items()))
-                audit.change_rows(trail, update(table).where(wanted, is_left).values(**columns), by, "erased", at=at)
+                audit.change_rows(trail, update(table).where(is_about, is_left).values(**columns), by, "erased", at=at)
 
 
 def _make_placeholder(
@@ -378,16 +378,16 @@ def _end_second_reviews(batch: audit.AuditBatch, numbers: Sequence[int], by: str
 def find_names(connection: Connection, rows: Iterable[StoredCase | Row[Any, Any]], known: Names) -> Names:
     """Map the brands and categories of cases to whether only one seller has them."""
     named = {(name, value) for row in rows for name in ("brand", "category") if (value := getattr(row, name))}
-    return {one: known[one] if one in known else not connection.scalar(_find_another(*one)) for one in named}
+    return {pair: known[pair] if pair in known else not connection.scalar(_find_another(*pair)) for pair in named}
 
 
 def _find_another(name: str, value: str) -> Select[tuple[bool]]:
     """Return the query whether a second seller has a name that some case has."""
     # All states are listed because the indexes of brands and categories begin with the state. With DISTINCT sellers,
     # PostgreSQL would read all cases of the name.
-    wanted = cases.c.state.in_(_STATES), cases.c[name] == value
-    one = select(cases.c.seller_id).where(*wanted).limit(1).scalar_subquery()
-    return select(select(cases.c.case_id).where(*wanted, cases.c.seller_id != one).exists())
+    has_name = cases.c.state.in_(_STATES), cases.c[name] == value
+    seller_id = select(cases.c.seller_id).where(*has_name).limit(1).scalar_subquery()
+    return select(select(cases.c.case_id).where(*has_name, cases.c.seller_id != seller_id).exists())
 
 
 def _forget_usual(connection: Connection, lone: Collection[tuple[str, str]]) -> None:

@@ -211,8 +211,8 @@ def _find_returns(connection: Connection, numbers: Sequence[int]) -> Mapping[int
 def _find_last_verdicts(connection: Connection, numbers: Sequence[int]) -> Mapping[int, LastVerdict]:
     """Return the last verdict in force on each of some cases, and its time."""
     query = select(decisions.c.case_id, decisions.c.verdict, decisions.c.decided_at)
-    found = connection.execute(query.where(decisions.c.case_id.in_(numbers), is_last_verdict()))
-    return {row.case_id: (Verdict(row.verdict), row.decided_at) for row in found}
+    rows = connection.execute(query.where(decisions.c.case_id.in_(numbers), is_last_verdict()))
+    return {row.case_id: (Verdict(row.verdict), row.decided_at) for row in rows}
 
 
 def _expire_listings(connection: Connection, numbers: Sequence[int], now: datetime) -> None:
@@ -257,12 +257,12 @@ def find_stored(
     now = now or datetime.now(UTC)
     require_known(connection, seller_id)
     pseudonym = find_pseudonym(connection, seller_id)
-    found = _find_listings(connection, seller_id, policy.retention)
-    found += _find_submitted(connection, seller_id, policy.retention)
+    classes = _find_listings(connection, seller_id, policy.retention)
+    classes += _find_submitted(connection, seller_id, policy.retention)
     if pseudonym is not None:
-        found += _find_encrypted(connection, pseudonym, policy.retention)
+        classes += _find_encrypted(connection, pseudonym, policy.retention)
     holds = find_holds(connection, pseudonym, now) if pseudonym else []
-    return StoredRecords(seller_id, pseudonym, tuple(found), tuple(holds))
+    return StoredRecords(seller_id, pseudonym, tuple(classes), tuple(holds))
 
 
 def _find_listings(connection: Connection, seller_id: str, rules: RetentionRules) -> list[StoredClass]:
@@ -289,31 +289,31 @@ def _classify(
 
 def _find_submitted(connection: Connection, seller_id: str, rules: RetentionRules) -> list[StoredClass]:
     """Count the records that the marketplace sent under the seller's id."""
-    found = []
+    classes = []
     for kind in CLASSES:
         if "seller_id" in kind.table.c and "pseudonym" not in kind.table.c:
             query = select(func.count(), func.max(kind.since)).where(kind.table.c.seller_id == seller_id)
             count, last = connection.execute(query).one()
             if count:
-                found.append(StoredClass(kind.name, count, last + timedelta(days=getattr(rules, kind.name))))
-    return found
+                classes.append(StoredClass(kind.name, count, last + timedelta(days=getattr(rules, kind.name))))
+    return classes
 
 
 def _find_encrypted(connection: Connection, pseudonym: str, rules: RetentionRules) -> list[StoredClass]:
     """Count the records under the pseudonym: by class if they expire, otherwise by table."""
-    found = []
+    classes = []
     for kind in CLASSES:
         if "pseudonym" in kind.table.c:
             query = select(func.count(), func.max(kind.since)).where(kind.table.c.pseudonym == pseudonym)
             count, last = connection.execute(query.where(kind.is_of_class)).one()
-            found.append(StoredClass(kind.name, count, last and last + timedelta(days=getattr(rules, kind.name))))
+            classes.append(StoredClass(kind.name, count, last and last + timedelta(days=getattr(rules, kind.name))))
     expiring = {kind.table.name for kind in CLASSES}
     for name in encrypted_tables():
         if name not in expiring:
             table = metadata.tables[name]
             count = connection.scalar(select(func.count()).where(table.c.pseudonym == pseudonym)) or 0
-            found.append(StoredClass(name, count, None))
-    return [kept for kept in found if kept.records]
+            classes.append(StoredClass(name, count, None))
+    return [kept for kept in classes if kept.records]
 
 
 @dataclass(frozen=True, slots=True)

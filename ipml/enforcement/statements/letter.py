@@ -119,30 +119,30 @@ class LetterWords(BaseModel):
 
     @model_validator(mode="after")
     def _say_everything(self) -> Self:
-        found = [
-            f"{table}: found {', '.join(sorted(getattr(self, table)))}; expected {', '.join(sorted(wanted))}"
-            for table, wanted in _CHOICES.items()
-            if set(getattr(self, table)) != set(wanted)
+        faults = [
+            f"{table}: found {', '.join(sorted(getattr(self, table)))}; expected {', '.join(sorted(expected))}"
+            for table, expected in _CHOICES.items()
+            if set(getattr(self, table)) != set(expected)
         ]
         if len(self.months) != 12:
-            found.append(f"months: found {len(self.months)}; expected 12")
+            faults.append(f"months: found {len(self.months)}; expected 12")
         wanted_fields = {"letter": LETTER_FIELDS, "lifted_letter": LIFTED_FIELDS}
         wanted_fields |= {"subject": frozenset({"puid"}), "lifted_subject": frozenset({"puid"})}
-        found += [
+        faults += [
             fault
-            for name, wanted in wanted_fields.items()
-            for fault in _wrong_blanks(name, getattr(self, name), wanted)
+            for name, expected in wanted_fields.items()
+            for fault in _wrong_blanks(name, getattr(self, name), expected)
         ]
         for table, blanks in (("facts", _SENTENCES), ("remedies", _REMEDIES)):
-            for name, wanted in blanks.items():
-                found += _wrong_blanks(f"{table}.{name}", getattr(self, table).get(name, ""), wanted)
-        found += [
+            for name, expected in blanks.items():
+                faults += _wrong_blanks(f"{table}.{name}", getattr(self, table).get(name, ""), expected)
+        faults += [
             f"other_laws.{name}: found {', '.join(laws)}; expected {', '.join(RIGHTS)}"
             for name, laws in self.other_laws.items()
             if set(laws) != set(RIGHTS)
         ]
-        if found:
-            raise ValueError("; ".join(found))
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
     def write_day(self, day: date) -> str:
@@ -184,10 +184,10 @@ def fill(template: str, blanks: Mapping[str, object] = MappingProxyType({}), /, 
 def _in_braces(template: str) -> str:
     """Convert a template to the format of `str.format`, which is filled much faster."""
     text, end = "", 0
-    for found in Template.pattern.finditer(template):
-        name = found["named"] or found["braced"]
-        text += _double_braces(template[end : found.start()]) + (f"{{{name}}}" if name else "$")
-        end = found.end()
+    for blank in Template.pattern.finditer(template):
+        name = blank["named"] or blank["braced"]
+        text += _double_braces(template[end : blank.start()]) + (f"{{{name}}}" if name else "$")
+        end = blank.end()
     return text + _double_braces(template[end:])
 
 
@@ -195,10 +195,10 @@ def _double_braces(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _wrong_blanks(name: str, text: str, wanted: Iterable[str]) -> list[str]:
+def _wrong_blanks(name: str, text: str, expected: Iterable[str]) -> list[str]:
     template = Template(text)
-    found = set(template.get_identifiers()) if template.is_valid() else {"a lone $"}
-    return [] if found == set(wanted) else [f"{name}: found {sorted(found)}; expected {sorted(wanted)}"]
+    blanks = set(template.get_identifiers()) if template.is_valid() else {"a lone $"}
+    return [] if blanks == set(expected) else [f"{name}: found {sorted(blanks)}; expected {sorted(expected)}"]
 
 
 def write_facts(statement: Statement, words: LetterWords) -> str:
@@ -260,8 +260,8 @@ def _name_source(statement: Statement, words: LetterWords) -> str:
 
 
 def _name_goods(statement: Statement, words: LetterWords) -> str:
-    known = {(True, True): "brand and category", (True, False): "brand", (False, True): "category"}
-    goods = words.goods[known.get((statement.brand is not None, statement.category is not None), "neither")]
+    kinds = {(True, True): "brand and category", (True, False): "brand", (False, True): "category"}
+    goods = words.goods[kinds.get((statement.brand is not None, statement.category is not None), "neither")]
     category = words.categories.get(statement.category or "", statement.category or "")
     return fill(goods, brand=statement.brand or "", category=category)
 

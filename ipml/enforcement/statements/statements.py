@@ -105,8 +105,8 @@ def find_faults(statement: object) -> tuple[Fault, ...]:
     if not isinstance(statement, Mapping):
         return (Fault("", _show(statement), "an object with a field for each fact"),)
     given = {str(name): value for name, value in statement.items() if value is not None}
-    found = (*_unknown(given), *_missing(given), *_wrong_values(given), *_out_of_place(given))
-    return tuple(dict.fromkeys(found))
+    faults = (*_unknown(given), *_missing(given), *_wrong_values(given), *_out_of_place(given))
+    return tuple(dict.fromkeys(faults))
 
 
 @cache
@@ -205,14 +205,14 @@ def _conditions_of(name: str) -> tuple[str, ...]:
 
 def _holds(condition: str, given: Mapping[str, Any]) -> bool:
     """Return whether a condition of the rules holds: "a = B", "a contains B" or "a is not B"."""
-    field, _, wanted = condition.partition(" ")
-    relation, _, value = wanted.rpartition(" ")
-    found = given.get(field)
-    return {"=": found == value, "contains": _contains(found, value), "is not": found != value}[relation]
+    field, _, rest = condition.partition(" ")
+    relation, _, value = rest.rpartition(" ")
+    content = given.get(field)
+    return {"=": content == value, "contains": _contains(content, value), "is not": content != value}[relation]
 
 
-def _contains(found: object, value: str) -> bool:
-    return found == value or (isinstance(found, list) and value in found)
+def _contains(content: object, value: str) -> bool:
+    return content == value or (isinstance(content, list) and value in content)
 
 
 def _is_empty(value: object) -> bool:
@@ -286,10 +286,10 @@ class _DraftStatement:
 
     def audit_event(self) -> audit.AuditEvent:
         """Return its audit event; the draft must be numbered."""
-        told: dict[str, audit.Value] = {"statement": self.statement.statement_id, "kind": self.statement.kind.value}
-        told |= {"language": self.statement.language, "letter": digest(self.letter.text)}
-        told["payload"] = digest(self.text) if self.text else None
-        return audit.AuditEvent(self.statement.issued_at, ACTOR, "stated", self.statement.subject, told)
+        payload: dict[str, audit.Value] = {"statement": self.statement.statement_id, "kind": self.statement.kind.value}
+        payload |= {"language": self.statement.language, "letter": digest(self.letter.text)}
+        payload["payload"] = digest(self.text) if self.text else None
+        return audit.AuditEvent(self.statement.issued_at, ACTOR, "stated", self.statement.subject, payload)
 
 
 def _draw_up(
@@ -347,8 +347,8 @@ def issue(connection: Connection, restriction: Restriction, policy: EnforcementP
     Raises Refused if the transparency database would refuse it (roll back the transaction), and SellerErased if the
     recipient of the letter was erased.
     """
-    if known := find_statement(connection, restriction.subject):
-        return known
+    if earlier := find_statement(connection, restriction.subject):
+        return earlier
     keys = read_keys(connection, [restriction.pseudonym])
     with audit.collect(connection) as batch, open_context(batch, policy, keys, restriction.since) as context:
         return issue_all(context, [restriction])[0]
@@ -360,34 +360,31 @@ def issue_all(
     backgrounds: Mapping[int, Background] = MappingProxyType({}),
 ) -> list[Statement]:
     """Issue statements of restrictions not yet stated; `backgrounds` holds known decisions by number."""
-    known = _find_backgrounds(context.connection, restrictions, backgrounds)
-    drawn = [
-        _draw_up(
-            one,
-            known.get(one.decision_id, Background()),
-            context.policy.statements,
-            context.keys.find_language(one.pseudonym),
-        )
-        for one in restrictions
-    ]
-    rows = [one.columns(context.keys, context.policy.digest) for one in drawn]
+    policy, keys = context.policy, context.keys
+    all_backgrounds = _find_backgrounds(context.connection, restrictions, backgrounds)
+    drafts: list[_DraftStatement] = []
+    for restriction in restrictions:
+        background = all_backgrounds.get(restriction.decision_id, Background())
+        language = keys.find_language(restriction.pseudonym)
+        drafts.append(_draw_up(restriction, background, policy.statements, language))
+    rows = [draft.columns(keys, policy.digest) for draft in drafts]
     numbers = append_rows(context.connection, statements, rows)
-    kept = [one.numbered(number) for one, number in zip(drawn, numbers, strict=True)]
-    context.drafts.extend(draft for one in kept for draft in one.drafts(context.keys))
-    audit.append_events(context.batch, [one.audit_event() for one in kept])
-    return [one.statement for one in kept]
+    stored = [draft.numbered(number) for draft, number in zip(drafts, numbers, strict=True)]
+    context.drafts.extend(message for draft in stored for message in draft.drafts(keys))
+    audit.append_events(context.batch, [draft.audit_event() for draft in stored])
+    return [draft.statement for draft in stored]
 
 
 def _find_backgrounds(
     connection: Connection, restrictions: Sequence[Restriction], known: Mapping[int, Background]
 ) -> dict[int, Background]:
-    found = dict(known)
-    if asked := {one.decision_id for one in restrictions} - found.keys():
+    all_backgrounds = dict(known)
+    if asked := {restriction.decision_id for restriction in restrictions} - all_backgrounds.keys():
         query = select(decisions.c.decision_id, decisions.c.origin, cases.c.snapshot)
         query = query.join(cases, cases.c.case_id == decisions.c.case_id).where(decisions.c.decision_id.in_(asked))
         rows = connection.execute(query)
-        found |= {row.decision_id: Background.of(row.origin, decode_scored(row.snapshot)) for row in rows}
-    return found
+        all_backgrounds |= {row.decision_id: Background.of(row.origin, decode_scored(row.snapshot)) for row in rows}
+    return all_backgrounds
 
 
 def tell_lifted(
@@ -452,15 +449,15 @@ def get_statement(connection: Connection, subject: str) -> StoredStatement:
 
 def _read_stored(connection: Connection, rows: Sequence[Row[Any]]) -> list[StoredStatement]:
     keys = read_keys(connection, [row.pseudonym for row in rows if row.letter])
-    found = []
+    stored = []
     for row in rows:
         statement, letter = decode(row.facts, row.statement_id), None
         if row.letter and row.pseudonym in keys:
             content = json.loads(keys.decrypt(row.pseudonym, row.letter))
             letter = Letter(statement.language, content["subject"], content["text"])
         payload = json.loads(row.payload) if row.payload else None
-        found.append(StoredStatement(statement, payload, why_not_stated(statement), letter))
-    return found
+        stored.append(StoredStatement(statement, payload, why_not_stated(statement), letter))
+    return stored
 
 
 def read_letter(

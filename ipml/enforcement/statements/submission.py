@@ -263,24 +263,28 @@ def read_answer(status: int, body: bytes) -> DatabaseAnswer:
     content = content if isinstance(content, dict) else {}
     errors = content.get("errors")
     errors = errors if isinstance(errors, dict) else {}
-    known = errors.get("existing_puids")
-    puids = {puid for puid in known if isinstance(puid, str)} if isinstance(known, list) else set[str]()
+    existing_puids = errors.get("existing_puids")
+    puids = (
+        {puid for puid in existing_puids if isinstance(puid, str)} if isinstance(existing_puids, list) else set[str]()
+    )
     existing = content.get("existing")
     if isinstance(existing, dict) and isinstance(existing.get("puid"), str):
         puids.add(existing["puid"])
     refused: dict[int, list[str]] = {}
     for name, fault in errors.items():
-        if found := _PLACE.match(name):
-            refused.setdefault(int(found[1]), []).append(_word(name[found.end() :], fault))
+        if match := _PLACE.match(name):
+            refused.setdefault(int(match[1]), []).append(_word(name[match.end() :], fault))
     words = str(content.get("message", ""))[:_LONGEST_WORDS]
-    return DatabaseAnswer(status, {place: "; ".join(said) for place, said in refused.items()}, frozenset(puids), words)
+    return DatabaseAnswer(
+        status, {place: "; ".join(faults) for place, faults in refused.items()}, frozenset(puids), words
+    )
 
 
 def _word(field: str, fault: Any) -> str:
     if isinstance(fault, dict):
-        return "; ".join(_word(str(name), said) for name, said in fault.items())[:_LONGEST_WORDS]
-    said = " ".join(map(str, fault)) if isinstance(fault, list) else str(fault)
-    return (f"{field}: {said}" if field else said)[:_LONGEST_WORDS]
+        return "; ".join(_word(str(name), words) for name, words in fault.items())[:_LONGEST_WORDS]
+    words = " ".join(map(str, fault)) if isinstance(fault, list) else str(fault)
+    return (f"{field}: {words}" if field else words)[:_LONGEST_WORDS]
 
 
 def _read(response: httpx.Response) -> bytes:
