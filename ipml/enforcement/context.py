@@ -124,7 +124,7 @@ class EnforcementContext:
 def open_context(
     batch: AuditBatch, policy: EnforcementPolicy, keys: Keyring, at: datetime
 ) -> Iterator[EnforcementContext]:
-    """Open proceedings in the caller's transaction; write all messages at the end.
+    """Open a context in the caller's transaction; write all messages at the end.
 
     Concurrent contexts wait here: all append to the audit trail, so its lock is taken first.
     """

@@ -102,9 +102,8 @@ class Appeal:
     """A complaint or counter-notice of a seller.
 
     - `subject`: contested restriction: "measure:12", "penalty:3" or "case:7".
-    - `decision_id`: decision behind the restriction.
     - `kind`: "complaint" or "counter-notice".
-    - `profile`: name of the profile with its rules.
+    - `profile`: name of the profile with its deadlines.
     - `holder`, `lease_expires_at`: person who has claimed it, and the end of the claim.
     """
 
@@ -342,8 +341,6 @@ class AppealFile:
 
     - `text`: the seller's statement (untrusted text); None if the seller was erased.
     - `reference`: reference of the rights holder's suit or complaint.
-    - `case`: listing as scored, with reasons.
-    - `decision`: contested decision.
     - `alike`: cases of near-duplicates decided with it, if those decisions are in force.
     - `together`: other cases decided in the same bulk action, at most 200: a lead may want to review them.
     - `windows`, `deadlines`: deadlines for filing, and deadlines of this appeal.

@@ -207,7 +207,7 @@ def is_person(actor: str) -> bool:
 def read_evidence(connection: Connection, evidence_id: int) -> Evidence:
     """Return one piece of evidence.
 
-    Raises NotFound or EvidenceChanged if there is no such piece, or its stored text was changed.
+    Raises NotFound if there is no such piece, EvidenceChanged if its stored text was changed.
     """
     row = connection.execute(select(evidence).where(evidence.c.evidence_id == evidence_id)).first()
     if row is None:

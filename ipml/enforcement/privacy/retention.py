@@ -82,7 +82,6 @@ class RecordClass:
     - `table`: has a primary key of one column.
     - `since`: time from which the days count; a row without it does not expire.
     - `blanks`: replacement by column; empty: the row is deleted.
-    - `condition`: rows of the table in this class; None: all.
     """
 
     name: str

@@ -165,14 +165,11 @@ class Statement:
 
     - `puid`: random name in the transparency database.
     - `basis`: "illegal" if based on the law, "terms" if on the platform's terms.
-    - `clause`: clause of the terms, for "terms".
     - `signs`: some of `SIGNS` that led to the listing, weightiest first.
     - `content_on`: day the listing appeared; if unknown, the day of its observation or decision.
     - `content_on_is`: "listed", "observed" or "decided".
     - `applied_on`, `ends_on`: first and last day, in UTC; None: until further notice.
     - `source`: "own", "notice", "trusted flagger" or "other notification".
-    - `right`: infringed right, one of `RIGHTS`.
-    - `law`: law named in the letter, one of `LAWS`.
     - `automation`: "fully" if a policy decided, "partially" for a near-duplicate of a person's decision and for
       penalties by rule, "none" if a person decided on this listing.
     """

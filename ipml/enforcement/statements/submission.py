@@ -40,12 +40,9 @@ Payload = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAnswer:
-    """The database's answer to a batch.
+    """The database's answer to a batch; `status` is None without one.
 
-    - `status`: HTTP status; None without an answer.
-    - `refused`: faults by place in the batch, from 0.
-    - `known`: puids that the database already has.
-    - `words`: text of the answer, or the error.
+    `refused` holds faults by place in the batch, from 0; `known` the puids that the database already has.
     """
 
     status: int | None
