@@ -24,7 +24,7 @@ from sqlalchemy import Engine
 from experiments.databases import own_database
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.evidence.bag import check_stamp, close_bag, make_request
-from ipml.enforcement.evidence.package import Stamper, export_package
+from ipml.enforcement.evidence.package import PackageOutput, PackageParts, Stamper, export_package
 from ipml.enforcement.evidence.verify import STAMP, check_package
 from ipml.records import Listing, Reason, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
@@ -81,8 +81,8 @@ def make_package(engine: Engine, place: Path) -> Path:
     head = "WARC/1.0\r\nWARC-Type: resource\r\nWARC-Record-ID: <urn:uuid:0>\r\nWARC-Target-URI: urn:x\r\n"
     head += "WARC-Date: 2026-05-01T12:00:00Z\r\nContent-Type: text/html\r\nContent-Length: 2000\r\n\r\n"
     capture.write_bytes(head.encode() + b"x" * 2000 + b"\r\n\r\n")
-    parts = {"by": "lea", "key_file": place / "anchor.pem", "capture": capture, "now": datetime.now(UTC)}
-    return export_package(engine, 1, place / "package", **parts, stamper=make_stamper(place)).path
+    output = PackageOutput(place / "package", "lea", place / "anchor.pem")
+    return export_package(engine, 1, output, PackageParts(capture, stamper=make_stamper(place))).path
 
 
 def make_stamper(place: Path) -> Stamper | None:

@@ -26,9 +26,10 @@ from support.visitors import open_browser
 from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.notices.intake import receive
-from ipml.enforcement.actions import change_measure
-from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import decide_appeal
+from ipml.enforcement.actions import ActingLead, change_measure
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
+from ipml.enforcement.appeals.remedies import AppealContext
+from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import MeasureOrder
@@ -185,11 +186,12 @@ def make_consequences(engine: Engine, payload: str, number: int, policy: Enforce
     enqueue(engine, [replace(scored, listing=replace(scored.listing, title=f"{number} {payload}"))])
     judge(engine, case_id, Verdict.COUNTERFEIT, note=f"note {payload}", actions=COOPERATION)
     with writing(engine) as connection:
-        file_appeal(connection, case_id, scored.listing.seller_id, f"appeal {payload}")
+        file_appeal(connection, AppealRequest(case_id, scored.listing.seller_id, f"appeal {payload}"), policy.appeals)
         (measure,) = find_measures(connection, case_id=case_id)
         order = MeasureOrder(MeasureKind.LABEL, f"change {payload}")
-        change_measure(connection, measure.measure_id, order, "bo", policy)
-        decide_appeal(connection, number + 1, "lea", "rejected", f"answer {payload}")
+        change_measure(connection, measure.measure_id, order, ActingLead("bo", policy))
+        decision = AppealDecision("rejected", "lea", f"answer {payload}")
+        decide_appeal(connection, number + 1, decision, AppealContext(policy))
 
 
 def look(lead: TestClient, paths: Iterable[str]) -> str:

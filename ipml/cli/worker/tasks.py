@@ -42,14 +42,14 @@ def run_deadlines(run: JobRun) -> str:
     from ipml.cooperation.actions import Cooperation
     from ipml.cooperation.notices.outcomes import run_notice_deadlines
     from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.enforcement.appeals.remedies import AppealContext
     from ipml.enforcement.appeals.resolution import run_appeal_deadlines
     from ipml.enforcement.policy import load_enforcement_policy
 
-    policy = load_cooperation_policy(run.settings.policy_cooperation)
-    actions = Cooperation(load_enforcement_policy(run.settings.policy_enforcement), policy)
-    # First: a deadline starts once the notifier has been notified too.
-    run_notice_deadlines(run.engine, policy=policy)
-    done = run_appeal_deadlines(run.engine, actions=actions)
+    policy = load_enforcement_policy(run.settings.policy_enforcement)
+    cooperation = load_cooperation_policy(run.settings.policy_cooperation)
+    run_notice_deadlines(run.engine, policy=cooperation)  # first: a deadline starts once the notifier was notified too
+    done = run_appeal_deadlines(run.engine, AppealContext(policy, Cooperation(policy, cooperation)))
     for failure in done.failed:
         _log.warning("%s", failure)
     if done.failed:

@@ -46,11 +46,12 @@ from ipml.cooperation.referrals.summary import (
 )
 from ipml.enforcement.evidence.archives import copy_capture
 from ipml.enforcement.evidence.package import (
+    PackageExport,
+    PackageOutput,
     close_package,
     digest_payload,
-    new_place,
+    new_package,
     note_package,
-    put_in_place,
     read_rows,
     subjects_of_cases,
     write_lines,
@@ -364,19 +365,6 @@ class Built:
     news: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PackageOutput:
-    """Where a package is written, and by whom; `key_file` holds the secret key that signs the anchor.
-
-    `path`, a folder or a .zip file, must not exist.
-    """
-
-    path: Path
-    by: str
-    key_file: Path | None = None
-    is_zipped: bool = False
-
-
 def build_referral(
     engine: Engine,
     networks: Networks,
@@ -405,10 +393,7 @@ def build_referral(
     _check_request(request, profile)
     with reading(engine) as connection:
         contents = read_contents(connection, networks, request, rules, erased, now)
-    with new_place(output.path) as place:
-        folder = place / f"referral-{contents.summary.reference}"
-        (folder / "data").mkdir(mode=0o700, parents=True)  # personal data of sellers
-        folder.chmod(0o700)
+    with new_package(output, f"referral-{contents.summary.reference}") as folder:
         for name, text in write_files(contents):
             (folder / "data" / name).write_bytes(text.encode())
         for number, capture in enumerate(request.captures, 1):
@@ -416,22 +401,14 @@ def build_referral(
         with writing(engine) as connection:
             content = digest_payload(folder)
             referral, n_held = note_referral(connection, contents, request, content, output.by)
-            noted = note_package(
-                connection,
-                referral.subject,
-                "disclosed referral",
-                content,
-                contents.rows,
-                by=output.by,
-                exporter=_EXPORTER,
-                key_file=output.key_file,
-                now=now,
-                speaks_of=name_rows("disclosure", list_disclosures(connection, referral.referral_id)),
+            disclosures = name_rows("disclosure", list_disclosures(connection, referral.referral_id))
+            export = PackageExport(
+                *(referral.subject, "disclosed referral", content, _EXPORTER), contents.rows, disclosures
             )
+            noted = note_package(connection, export, output, now)
         shown = {"has_evidence": bool(contents.evidence), "has_captures": bool(request.captures)}
         readme = write_referral_readme(contents.summary.reference, profile, noted.anchor, **shown)
         close_package(folder, noted, readme, referral.subject, now)
-        put_in_place(folder, output.path, is_zipped=output.is_zipped)
     return Built(
         output.path, referral, noted.anchor, len(contents.evidence), len(contents.names), n_held, contents.summary.news
     )

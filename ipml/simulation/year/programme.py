@@ -24,6 +24,7 @@ from sqlalchemy import Engine
 from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.actions import end_due
+from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import EnforcementPolicy
@@ -313,8 +314,8 @@ class Year:
             with self._at("notices"):
                 look_after_notices(self.engine, self.cooperation, STAFF.lead, now)
             with self._at("deadlines"):
-                actions = self._programme.people.actions
-                run_appeal_deadlines(self.engine, rules=self.policy.appeals, now=now, actions=actions)
+                context = AppealContext(self.policy, self._programme.people.actions)
+                run_appeal_deadlines(self.engine, context, now=now)
 
     def _day_of(self, scored: ScoredListing) -> int:
         """Return the day of observation, from 0; rounding may cross midnight by a second."""

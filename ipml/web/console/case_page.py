@@ -20,8 +20,8 @@ from fastapi import Form, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from ipml.enforcement.actions import change_measure, lift_measure
-from ipml.enforcement.evidence.package import export_package
+from ipml.enforcement.actions import ActingLead, change_measure, lift_measure
+from ipml.enforcement.evidence.package import PackageOutput, PackageParts, export_package
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.measures import get_measure
@@ -293,12 +293,12 @@ def lift_or_change_measure(request: Request, case_id: PathNumber, form: Annotate
             if get_measure(connection, measure).case_id != case_id:
                 raise NotFound("measure", measure, "`ipml enforce measure list` names them.")
             if to == LIFT:
-                lift_measure(connection, measure, user.name, why, policy)
+                lift_measure(connection, measure, why, ActingLead(user.name, policy))
             else:
                 kind = MeasureKind(to)
                 codes = re.findall(r"[^\s,;]+", form.countries.upper()) if kind is MeasureKind.REMOVE_IN else ()
                 order = MeasureOrder(kind, why, tuple(sorted(set(codes))))
-                change_measure(connection, measure, order, user.name, policy)
+                change_measure(connection, measure, order, ActingLead(user.name, policy))
     except (Conflict, Forbidden, SellerErased) as error:
         return _show_visit(request, case_id, Visit(ReviewPath(), message=str(error)))
     return redirect(f"/cases/{case_id}#followed")
@@ -312,15 +312,8 @@ def download_evidence(request: Request, case_id: PathNumber) -> Response:
     name, settings = f"evidence-case-{case_id}.zip", settings_of(request)
     with TemporaryDirectory(prefix="ipml-evidence-") as folder:
         place = FilePath(folder) / name
-        export_package(
-            get_engine(request),
-            case_id,
-            place,
-            by=user.name,
-            key_file=settings.anchor_key,
-            pictures=settings.pictures,
-            is_zipped=True,
-        )
+        output = PackageOutput(place, user.name, settings.anchor_key, is_zipped=True)
+        export_package(get_engine(request), case_id, output, PackageParts(pictures=settings.pictures))
         return send_file(place, name)
 
 

@@ -26,9 +26,10 @@ from ipml.cooperation.notifiers.misuse import MisuseStep, StepOrder, lift, suspe
 from ipml.cooperation.notifiers.notifier import AppointmentOrder, appoint, check_document, end_of_day, revoke
 from ipml.cooperation.notifiers.registrations import read_registration
 from ipml.cooperation.notifiers.tiers import NotifierRow, list_rows, read_notifier
-from ipml.enforcement.actions import confirm_penalty, lift_penalty
+from ipml.enforcement.actions import ActingLead, confirm_penalty, lift_penalty
 from ipml.enforcement.appeals.appeal import AppealState, count_pending
-from ipml.enforcement.appeals.resolution import LONGEST_WHY, claim_appeal, decide_appeal
+from ipml.enforcement.appeals.remedies import AppealContext
+from ipml.enforcement.appeals.resolution import LONGEST_WHY, AppealDecision, claim_appeal, decide_appeal
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.views.appeal_file import EXPORT_COLUMNS, export_appeals, list_desk, read_desk
@@ -72,7 +73,7 @@ def change_penalty(
             found = read_seller_file(connection, case_id, policy, user.name)
             if penalty not in [one.given.penalty.penalty_id for one in found.penalties]:
                 raise NotFound("penalty", penalty, "`ipml enforce penalty list` shows them.")
-            act(connection, penalty, user.name, why, policy)
+            act(connection, penalty, why, ActingLead(user.name, policy))
     except (Conflict, Forbidden, SellerErased) as error:
         return _render_seller(request, case_id, str(error))
     return redirect(f"/cases/{case_id}/seller#penalty-{penalty}")
@@ -137,7 +138,7 @@ def take_appeal(request: Request, appeal_id: PathNumber) -> Response:
     """Assign an appeal to the user, so that nobody else decides it."""
     try:
         with authorised(request, writing) as (connection, user):
-            claim_appeal(connection, appeal_id, user.name, rules=get_policy(request).appeals)
+            claim_appeal(connection, appeal_id, user.name, get_policy(request).appeals)
     except (Conflict, Forbidden) as error:
         return _render_appeal(request, appeal_id, str(error))
     return redirect(f"/appeals/{appeal_id}")
@@ -154,13 +155,12 @@ class AppealForm(BaseModel):
 
 def record_appeal_decision(request: Request, appeal_id: PathNumber, form: Annotated[AppealForm, Form()]) -> Response:
     """Decide an appeal."""
-    outcome, why, near_duplicates = form.outcome, form.why, form.near_duplicates
+    outcome, why, context = form.outcome, form.why, AppealContext(get_policy(request), get_actions(request))
     kind = MeasureKind(form.measure) if form.measure and outcome == AppealState.PARTLY_GRANTED else None
-    given: dict[str, Any] = {"measure": kind, "near_duplicates": near_duplicates}
-    given |= {"rules": get_policy(request).appeals, "actions": get_actions(request)}
     try:
         with authorised(request, writing) as (connection, user):
-            decide_appeal(connection, appeal_id, user.name, outcome, why, **given)
+            decision = AppealDecision(outcome, user.name, why, kind, form.near_duplicates)
+            decide_appeal(connection, appeal_id, decision, context)
     except (Conflict, IllegalStep, Forbidden) as error:
         with authorised(request) as (connection, user):
             made = read_desk(connection, appeal_id, user.name).file.outcome

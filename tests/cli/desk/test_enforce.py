@@ -15,7 +15,7 @@ from support.staff import add_staff
 from support.transactions import act, execute
 
 from ipml.enforcement import policy as policy_module
-from ipml.enforcement.actions import confirm_penalty
+from ipml.enforcement.actions import ActingLead, confirm_penalty
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, Restriction
 from ipml.enforcement.statements.statements import issue
@@ -125,7 +125,13 @@ def test_another_policy_is_simulated(ipml, database, tmp_path):
 def test_links_are_looked_at_and_decided(ipml, database, tmp_path):
     """From a file or from found networks, of which only links of penalised sellers count, to a lead."""
     (tmp_path / "links.csv").write_text("seller,other,kind,weight,evidence\n\x1b[2Jann,eve,payout,0.9,=one account\n")
-    act(open_database(f"sqlite:///{tmp_path}/ipml.db"), confirm_penalty, 2, "cleo", "", load_enforcement_policy())
+    act(
+        open_database(f"sqlite:///{tmp_path}/ipml.db"),
+        confirm_penalty,
+        2,
+        "",
+        ActingLead("cleo", load_enforcement_policy()),
+    )
     told = ipml("enforce penalty links links.csv")
     assert "1 links, 1 accounts newly recommended." in told.out
     assert "=one account" in told.out

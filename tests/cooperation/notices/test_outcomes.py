@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
-from support.actions import COOPERATING, COOPERATION
+from support.actions import APPEAL_RULES, COOPERATING, COOPERATING_APPEALS
 from support.databases import on_both
 from support.mortal_reviewer import review_until_killed
 from support.notice_desk import NOON, Desk
@@ -29,7 +29,7 @@ from ipml.cooperation.reports.figures import count_notices
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.verdicts import count_by, count_decided, count_sellers, measure_precision
 from ipml.enforcement.appeals.appeal import find_appeal
-from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.sample import count, read_drawn
 from ipml.enforcement.deadlines.deadlines import find_deadlines
@@ -338,7 +338,7 @@ def answer(desk: Desk, reference: str, by: str = "lea", **said: object) -> list[
     """Let the notifier of a notice answer the counter-notice, and return the appeals it moved."""
     with writing(desk.engine) as connection:
         now = desk.pass_time()
-        return answer_counter_notice(connection, reference, by=by, now=now, actions=COOPERATION, **said)
+        return answer_counter_notice(connection, reference, by=by, now=now, context=COOPERATING_APPEALS, **said)
 
 
 def counter(desk: Desk, *by: str, profile: str = "china") -> list[str]:
@@ -347,7 +347,8 @@ def counter(desk: Desk, *by: str, profile: str = "china") -> list[str]:
     given = [desk.give_notice([case_id], name) for name in by]
     desk.decide(case_id, Verdict.COUNTERFEIT)
     text = "I bought it from the brand."
-    act(desk.engine, file_appeal, "case:1", "ann", text, kind="counter-notice", profile=profile, now=desk.pass_time())
+    request = AppealRequest("case:1", "ann", text, "counter-notice", profile)
+    act(desk.engine, file_appeal, request, APPEAL_RULES, now=desk.pass_time())
     with reading(desk.engine) as connection:
         query = select(notices.c.reference).where(notices.c.notice_id.in_(given)).order_by(notices.c.notice_id)
         return list(connection.scalars(query))
@@ -380,7 +381,7 @@ def test_the_term_begins_when_all_were_reached(desk: Desk):
     pass_on_counter_notices(desk.engine, now=desk.pass_time())
 
     def begun() -> datetime | None:
-        run_appeal_deadlines(desk.engine, now=desk.pass_time(), actions=COOPERATION)
+        run_appeal_deadlines(desk.engine, COOPERATING_APPEALS, now=desk.pass_time())
         return ask(desk.engine, find_deadlines, "appeal:1")["holder"].since
 
     first = deliver(desk, "counter-notice:1")

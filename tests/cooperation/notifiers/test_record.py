@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import beta
 from sqlalchemy import insert, update
-from support.actions import COOPERATING, COOPERATION
+from support.actions import APPEAL_RULES, COOPERATING, COOPERATING_APPEALS
 from support.databases import on_both
 from support.notice_desk import Desk
 from support.transactions import act, ask, execute
@@ -32,8 +32,8 @@ from ipml.cooperation.notifiers.record import (
 )
 from ipml.cooperation.notifiers.tiers import Lane, asks_record, choose_tier, lane_of
 from ipml.cooperation.policy import NotifierRules, load_cooperation_policy
-from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import decide_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
+from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal
 from ipml.errors import NotFound
 from ipml.records import Verdict
 from ipml.review.claims import claim
@@ -106,9 +106,10 @@ def test_a_seller_whose_appeal_is_granted_overturns_the_notice(desk: Desk):
     """It is rejected then, and was put back; a lead's slip that is taken back is not held against the notifier."""
     give_and_decide(desk, "L1", Verdict.COUNTERFEIT)
     with writing(desk.engine) as connection:
-        appeal = file_appeal(connection, "case:1", "s1", "I bought it from the brand.", now=desk.pass_time())
-        said = ("granted", "The invoice is good.")
-        decide_appeal(connection, appeal.appeal_id, "eva", *said, now=desk.pass_time(), actions=COOPERATION)
+        request = AppealRequest("case:1", "s1", "I bought it from the brand.")
+        appeal = file_appeal(connection, request, APPEAL_RULES, now=desk.pass_time())
+        decision = AppealDecision("granted", "eva", "The invoice is good.")
+        decide_appeal(connection, appeal.appeal_id, decision, COOPERATING_APPEALS, now=desk.pass_time())
     assert counts_of(desk) == NotifierCounts(rejected=1, overturned=1)
     slip = give_and_decide(desk, "L2", Verdict.COUNTERFEIT)
     act(desk.engine, undo, slip, UndoRequest("ana"), now=desk.pass_time(), context=COOPERATING)

@@ -23,13 +23,14 @@ from experiments.cooperation.referral_market import NOON, decide_all, fill_marke
 from ipml.cooperation.policy import ReferralRules
 from ipml.cooperation.referrals import package
 from ipml.cooperation.referrals.handover import OutcomeReport, find_disclosures, get_referral, note_outcome
-from ipml.cooperation.referrals.package import PackageOutput, ReferralRequest, build_referral
+from ipml.cooperation.referrals.package import ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import judge_candidates
 from ipml.cooperation.referrals.reported_findings import REPORTED
+from ipml.enforcement.evidence.package import PackageOutput
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.privacy.erased_list import note_erased, read_erased
 from ipml.enforcement.privacy.erasure import erase_sellers
-from ipml.enforcement.privacy.legal_holds import find_holds, list_holds, place_hold, release_holds
+from ipml.enforcement.privacy.legal_holds import HoldOrder, find_holds, list_holds, place_hold, release_holds
 from ipml.errors import Conflict, SellerErased, UnusableSetting
 from ipml.records import Listing, ScoredListing
 from ipml.review.arrivals.intake import enqueue
@@ -247,7 +248,7 @@ def test_the_police_referral_holds_what_is_kept(build, market, rules):
         known = [one for one in market.people if find_pseudonym(connection, one)]
     with writing(market.engine) as connection:
         for one in known:
-            place_hold(connection, one, why="claim 4", until=NOON + timedelta(days=900), by="lea", now=NOON)
+            place_hold(connection, one, HoldOrder("claim 4", NOON + timedelta(days=900), "lea"), now=NOON)
     first, second = build(), build(name="second", is_again=True)
     days = rules.profile("police-criminal").hold_days
     with writing(market.engine) as connection:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Executable, Text, insert, select, update
-from support.actions import COOPERATING, COOPERATION
+from support.actions import APPEAL_RULES, COOPERATING, COOPERATING_APPEALS
 from support.browser import OVERHANGING, start_browser
 from support.databases import copy_postgres, on_both
 from support.given_notices import say
@@ -29,8 +29,8 @@ from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.transparency import EU_FOLDER, write_transparency_report
 from ipml.cooperation.reports.verdicts import WAYS
-from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import decide_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
+from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import IpmlError, UnwritableFile
 from ipml.records import Verdict
@@ -316,7 +316,8 @@ class Life:
     def appeal(self) -> None:
         """A seller complains of a case."""
         number = self.draw.randint(1, self.n_cases)
-        act(self.desk.engine, file_appeal, f"case:{number}", f"s{number % 3}", "It is genuine.", now=self.desk.now)
+        request = AppealRequest(f"case:{number}", f"s{number % 3}", "It is genuine.")
+        act(self.desk.engine, file_appeal, request, APPEAL_RULES, now=self.desk.now)
 
     def answer_appeal(self) -> None:
         """Another person decides on a complaint."""
@@ -324,8 +325,8 @@ class Life:
         outcome = self.draw.choice(["granted", "rejected"])
         if numbers:
             with writing(self.desk.engine) as connection:
-                said = (self.draw.choice(numbers), "max", outcome, "because")
-                decide_appeal(connection, *said, now=self.desk.now, actions=COOPERATION)
+                decision = AppealDecision(outcome, "max", "because")
+                decide_appeal(connection, self.draw.choice(numbers), decision, COOPERATING_APPEALS, now=self.desk.now)
 
     def change(self, *statements: Executable) -> None:
         """Change rows as whatever is told by others does."""

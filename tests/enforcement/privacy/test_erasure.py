@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, insert, select, text, update
+from support.actions import APPEAL_RULES
 from support.databases import copy_memory, copy_sqlite, on_both, read_tables
 from support.planted_seller import (
     MARKERS,
@@ -29,10 +30,10 @@ from support.planted_seller import (
 from support.postgres import FORGETFUL, own_server
 from support.transactions import act, ask, execute, read_rows, read_scalars
 
-from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy import erased_list, erasure
-from ipml.enforcement.privacy.legal_holds import place_hold, release_holds
+from ipml.enforcement.privacy.legal_holds import HoldOrder, place_hold, release_holds
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.errors import Conflict, DatabaseBusy, NotFound, SellerErased, UnreadableFile, UnusableSetting
 from ipml.review.arrivals.intake import enqueue
@@ -239,14 +240,14 @@ def test_a_legal_hold_keeps_a_seller_until_it_ends(engine):
     number = read_tables(engine)["cases"][0][0]
     until = LATER + timedelta(days=9)
     with writing(engine) as connection:
-        place_hold(connection, SELLER, why="claim 12", until=until, by="lea", case_id=number, now=NOON)
-        place_hold(connection, SELLER, why="over", until=LATER - timedelta(hours=1), by="lea", now=NOON)
+        place_hold(connection, SELLER, HoldOrder("claim 12", until, "lea", number), now=NOON)
+        place_hold(connection, SELLER, HoldOrder("over", LATER - timedelta(hours=1), "lea"), now=NOON)
     before = read_tables(engine)
     with pytest.raises(Conflict, match=r"hold 1 until 2026-03-12 \(claim 12\); nothing was erased"):
         forget(engine)
     assert read_tables(engine) == before
     with pytest.raises(NotFound, match="No seller"), writing(engine) as connection:
-        place_hold(connection, "other", why="x", until=LATER, by="lea", case_id=number, now=NOON)
+        place_hold(connection, "other", HoldOrder("x", LATER, "lea", number), now=NOON)
     act(engine, release_holds, SELLER, by="lea", hold_id=1, now=LATER)
     assert forget(engine).sellers[0].cases == 5
 
@@ -255,7 +256,7 @@ def test_where_one_of_several_is_held_those_before_are_gone_for_good(tmp_path):
     """The line says which one; of the others no trace is left in the files."""
     engine = open_database(copy_sqlite(tmp_path))
     plant(engine)
-    act(engine, place_hold, "other", why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
+    act(engine, place_hold, "other", HoldOrder("claim 12", LATER + timedelta(days=9), "lea"), now=NOON)
     with pytest.raises(Conflict, match="found hold"):
         erasure.erase_sellers(engine, [SELLER, "other"], why="requests 7, 8", by="lea", now=LATER)
     assert list(find_markers(tmp_path.iterdir(), MARKERS)) == []
@@ -348,11 +349,11 @@ def test_an_erasure_that_has_begun_lets_nothing_stand_in_its_way(engine):
     """No hold and no appeal comes meanwhile, and the key stays; a message of a decision goes out before it ends."""
     pseudonym = plant(engine)
     execute(engine, update(measures).values(lifted_at=None))
-    act(engine, erasure.begin, SELLER, why="request 7", by="lea", now=LATER)
+    act(engine, erasure.begin, SELLER, erasure.ErasureOrder("request 7", "lea", LATER))
     with pytest.raises(Conflict, match="erasure that has begun"):
-        act(engine, place_hold, SELLER, why="claim 12", until=LATER + timedelta(days=9), by="lea", now=LATER)
+        act(engine, place_hold, SELLER, HoldOrder("claim 12", LATER + timedelta(days=9), "lea"), now=LATER)
     with pytest.raises(Conflict, match="erasure that has begun"):
-        act(engine, file_appeal, "measure:1", SELLER, "It is mine.", now=LATER)
+        act(engine, file_appeal, AppealRequest("measure:1", SELLER, "It is mine."), APPEAL_RULES, now=LATER)
     run_retention(engine, load_enforcement_policy(), now=NOON + timedelta(days=3000))
     execute(engine, update(outbox).values(state="waiting", settled_at=None, pseudonym=pseudonym))
     enqueue(engine, [bag(30, SELLER, 0.9)], now=LATER)
@@ -405,7 +406,7 @@ def test_even_what_was_held_or_waiting_then_is_erased_again(engine, tmp_path):
     """A hold that is in an older backup has ended since, or the seller could not have been erased."""
     pseudonym = plant(engine)
     with writing(engine) as connection:
-        place_hold(connection, SELLER, why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
+        place_hold(connection, SELLER, HoldOrder("claim 12", LATER + timedelta(days=9), "lea"), now=NOON)
         connection.execute(update(outbox).values(state="waiting", settled_at=None))
     erased_list.note_erased(tmp_path / "erased.jsonl", SELLER, pseudonym, LATER)
     erasure.erase_again(engine, tmp_path / "erased.jsonl", by="restore", now=LATER)

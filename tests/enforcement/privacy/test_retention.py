@@ -14,7 +14,7 @@ from ipml.cooperation.notices.intake import receive
 from ipml.enforcement.appeals import appeal
 from ipml.enforcement.policy import RetentionRules, load_enforcement_policy
 from ipml.enforcement.privacy import retention
-from ipml.enforcement.privacy.legal_holds import list_holds, place_hold, release_holds
+from ipml.enforcement.privacy.legal_holds import HoldOrder, list_holds, place_hold, release_holds
 from ipml.enforcement.privacy.personal_data import BLANKED, REMOVED, REPLACED, TEXTS, Holds, touched_tables
 from ipml.enforcement.privacy.retention import CLASSES, find_stored, run_retention
 from ipml.errors import NotFound
@@ -124,8 +124,8 @@ def test_a_hold_goes_before_and_its_end_lets_go(listed):
     at, until = after(5000), after(6000)
     enqueue(listed, [bag(7, "seller5", 0.9, title="C thing", brand="C")], now=NOON)
     with writing(listed) as connection:
-        place_hold(connection, "seller2", why="claim 1", until=until, by="lea", now=at)
-        place_hold(connection, "seller5", why="claim 2", until=until, by="lea", case_id=5, now=at)
+        place_hold(connection, "seller2", HoldOrder("claim 1", until, "lea"), now=at)
+        place_hold(connection, "seller5", HoldOrder("claim 2", until, "lea", 5), now=at)
     held = [row for row in read_tables(listed)["cases"] if row[0] in (2, 5)]
     run(listed, at)
     assert erased(listed) == [1, 3, 4, 6, 7]
@@ -140,8 +140,8 @@ def test_a_hold_goes_before_and_its_end_lets_go(listed):
 def test_holds_are_listed_released_and_asked_for_by_their_seller(listed):
     """One hold can end alone; what is not there is told."""
     with writing(listed) as connection:
-        place_hold(connection, "seller2", why="claim 1", until=after(20), by="lea", now=NOON)
-        place_hold(connection, "seller2", why="claim 2", until=after(30), by="lea", now=NOON)
+        place_hold(connection, "seller2", HoldOrder("claim 1", after(20), "lea"), now=NOON)
+        place_hold(connection, "seller2", HoldOrder("claim 2", after(30), "lea"), now=NOON)
         assert [hold.why for hold in list_holds(connection, now=NOON)] == ["claim 1", "claim 2"]
         assert release_holds(connection, "seller2", by="lea", hold_id=1, now=NOON) == 1
         assert [hold.hold_id for hold in list_holds(connection, now=after(29))] == [2]
@@ -149,7 +149,7 @@ def test_holds_are_listed_released_and_asked_for_by_their_seller(listed):
     with pytest.raises(NotFound, match="hold 1"), writing(listed) as connection:
         release_holds(connection, "seller2", by="lea", hold_id=1, now=NOON)
     with pytest.raises(NotFound, match="No seller"), writing(listed) as connection:
-        place_hold(connection, "nobody", why="claim", until=after(20), by="lea", now=NOON)
+        place_hold(connection, "nobody", HoldOrder("claim", after(20), "lea"), now=NOON)
 
 
 def test_each_run_is_noted_with_its_counts(listed):
@@ -188,7 +188,7 @@ def test_records_of_each_class_go_when_they_are_due(engine):
     gone = {"tries": 1, "delivered_messages": 1, "screened_pictures": 1}
     assert run(engine, after(RULES.delivered_messages)) == gone
     assert read_rows(engine, select(outbox.c.key, outbox.c.body)) == [("measure-1-imposed", "")]
-    act(engine, place_hold, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    act(engine, place_hold, SELLER, HoldOrder("claim", after(9000), "lea"), now=NOON)
     kept = run(engine, after(8999)).keys() & {"evidence", "notices", "noted_listings", "notifier_steps"}
     assert kept == set()  # nor the notice on which the case rests, nor what its notifier was warned of
     act(engine, release_holds, SELLER, by="lea", now=after(RULES.evidence))
@@ -217,7 +217,7 @@ def test_who_is_behind_a_pseudonym_is_forgotten_when_nothing_is_left_of_them(eng
     pseudonym = plant(engine)
     run(engine, after(RULES.counterfeit_listings))
     assert ask(engine, find_seller, pseudonym) == SELLER  # the evidence is still there
-    act(engine, place_hold, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    act(engine, place_hold, SELLER, HoldOrder("claim", after(9000), "lea"), now=NOON)
     run(engine, after(8999))
     assert ask(engine, find_seller, pseudonym) == SELLER
     run(engine, after(9000))  # the evidence goes
@@ -228,7 +228,7 @@ def test_who_is_behind_a_pseudonym_is_forgotten_when_nothing_is_left_of_them(eng
 def test_a_run_that_was_killed_goes_on(listed, monkeypatch):
     """Each transaction is whole: what was done is done, what was not is still due."""
     monkeypatch.setattr(retention, "_AT_ONCE", 2)
-    expire, calls = retention.expire_listings, []
+    expire, calls = retention._expire_listings, []
 
     def fail_at_the_second(*given):
         calls.append(given)
@@ -237,7 +237,7 @@ def test_a_run_that_was_killed_goes_on(listed, monkeypatch):
         return expire(*given)
 
     with monkeypatch.context() as patched:
-        patched.setattr(retention, "expire_listings", fail_at_the_second)
+        patched.setattr(retention, "_expire_listings", fail_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             run(listed, after(5000))
     assert erased(listed) == [1, 2]
@@ -249,7 +249,7 @@ def test_what_is_kept_of_a_seller_is_told_with_its_end(engine):
     """By class, with the day on which the last record goes, and what holds it."""
     pseudonym = plant(engine)
     with writing(engine) as connection:
-        place_hold(connection, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+        place_hold(connection, SELLER, HoldOrder("claim", after(9000), "lea"), now=NOON)
         kept = find_stored(connection, SELLER, POLICY, now=NOON)
     assert kept.pseudonym == pseudonym
     once = ("counterfeit_listings", "genuine_listings", "evidence", "delivered_messages", "noted_listings", "notes")

@@ -243,7 +243,8 @@ def build(
 
     Example: ipml cooperate referral build 12 --recipient rights-holder --brand Nordvik --zip
     """
-    from ipml.cooperation.referrals.package import PackageOutput, ReferralRequest, build_referral
+    from ipml.cooperation.referrals.package import ReferralRequest, build_referral
+    from ipml.enforcement.evidence.package import PackageOutput
     from ipml.enforcement.privacy.erased_list import read_erased
     from ipml.settings import get_settings
     from ipml.storage.audit_trail.anchors import store_anchor
