@@ -189,7 +189,7 @@ def find_calls() -> Iterator[tuple[str, str, bool]]:
 def test_entry_points_pass_their_settings():
     """The defaults of these functions are for examples and tests."""
     calls = list(find_calls())
-    assert {"claim", "decide", "take_back", "enqueue_batch"} <= {name for _, name, _ in calls}
+    assert {"claim", "decide_and_spread", "undo_group", "enqueue_batch"} <= {name for _, name, _ in calls}
     assert [(module, name) for module, name, is_given in calls if not is_given] == []
 
 

@@ -51,7 +51,7 @@ def told(engine):
 def take_back(engine):
     """Return a function that takes a decision back."""
 
-    def undo_one(decision, now=NOON, by="ana", **options):
-        act(engine, undo, decision.decision_id, UndoRequest(by), now=now, context=TAKING_DOWN, **options)
+    def undo_one(decision, now=NOON, by="ana", why="", **options):
+        act(engine, undo, decision.decision_id, UndoRequest(by, why), now=now, context=TAKING_DOWN, **options)
 
     return undo_one
