@@ -18,7 +18,6 @@ from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.review.translations import make_translator
 from ipml.settings import Settings
-from ipml.web import appearance
 from ipml.web.accounts import login
 from ipml.web.accounts.login import refuse_unlisted
 from ipml.web.accounts.oidc import BACK, make_provider
@@ -149,8 +148,8 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/portal/sellers/{entry_id}/end", Action.USE_PORTAL, rights.end_seller),
     ("GET", "/portal/figures", Action.USE_PORTAL, pages.show_figures),
     ("GET", "/portal/figures.zip", Action.USE_PORTAL, pages.download_report),
-    ("GET", "/appearance", Action.SECURE_ACCOUNT, appearance.show_appearance),
-    ("POST", "/appearance", Action.SECURE_ACCOUNT, appearance.choose_appearance),
+    ("GET", "/appearance", Action.SECURE_ACCOUNT, login.show_appearance),
+    ("POST", "/appearance", Action.SECURE_ACCOUNT, login.choose_appearance),
     ("GET", "/password", Action.SECURE_ACCOUNT, login.show_password),
     ("POST", "/password", Action.SECURE_ACCOUNT, login.change_password),
 )

@@ -119,7 +119,7 @@ def _figure_of_sales(number: float | None, sales: float | None) -> str | None:
 
 
 _GENERAL = frozenset({"category", "listing.effort"})
-_LEADING = 7
+_LEADING = 7  # reasons that are shown unfolded
 
 
 def split_reasons(reasons: Sequence[Reason]) -> tuple[list[Reason], list[Reason]]:

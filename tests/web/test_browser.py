@@ -130,6 +130,25 @@ def test_the_last_verdict_is_given_again(open_page: Callable, queue_of_many: Eng
     assert [one.note for one in decided] == ["", "", "", "the same stitching, 3 of 3"]
 
 
+def test_the_verdicts_take_one_row_where_there_is_little_room(open_page: Callable) -> None:
+    """On a phone and at 200 % zoom, with the note one key away; on a wide screen nothing unseen takes the focus."""
+    page = open_page()
+    press(page, "w")
+    for width, height in ((360, 740), (640, 400)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.locator(".decide").bounding_box()["height"] < 60
+        assert not page.locator("#note").is_visible()
+    page.keyboard.press("n")
+    page.keyboard.type("2 of 3")
+    assert page.locator("#note").input_value() == "2 of 3"
+    page.goto(f"{page.url.partition('/cases')[0]}/bulk?case=11&case=12")
+    assert page.locator("#note").is_visible()  # there is no switch on that page
+    page.go_back()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert page.locator("#note").is_visible()
+    assert not page.locator("#more-verdict").is_visible()
+
+
 def test_many_at_once_by_keyboard(open_page: Callable, queue_of_many: Engine) -> None:
     """Rows are selected by x, decided together by b after a preview, and taken back by u."""
     page = open_page()

@@ -65,6 +65,9 @@ def test_reasons_that_set_a_listing_apart_come_first(engine: Engine, scored: Cal
     assert special.sentence in shown
     assert [reason.sentence in shown or reason.sentence not in folded for reason in general] == [False, False]
     assert special.sentence in ana.get("/?words=plain+shoe").text
+    enqueue(engine, [replace(scored(0, title="Odd scarf", listing_id="odd"), reasons=general)], joins_alike=False)
+    row = ana.get("/?words=odd+scarf").text
+    assert ("Reads like footwear" in row, "No reason for suspicion" in row) == (True, False)
 
 
 SELLER_FIELDS = ("age_days", "sales", "returns", "complaints", "rating", "strikes", "listings")

@@ -1,4 +1,4 @@
-"""Login: the one check of every request, and the pages to log in, log out and change the password.
+"""Login: the one check of every request, and the pages of one's own account: login, logout, password, appearance.
 
 Pages read and act within `authorised`, which finds the user in the same transaction, before all else. Changing a
 password ends all sessions of the person; this browser gets a new one. Login attempts are counted in transactions of
@@ -41,7 +41,14 @@ from ipml.web.accounts.users import (
     has_password,
     set_password,
 )
-from ipml.web.responses import answer_misunderstanding, is_from_elsewhere, redirect, render
+from ipml.web.responses import (
+    APPEARANCE,
+    APPEARANCE_CHOICES,
+    answer_misunderstanding,
+    is_from_elsewhere,
+    redirect,
+    render,
+)
 from ipml.web.server import find_proxy_user
 
 
@@ -368,3 +375,27 @@ def _render_password(
 ) -> Response:
     lengths = {"least": LEAST_PASSWORD_LENGTH, "most": MOST_PASSWORD_LENGTH}
     return render(request, "password.html", {"message": message, "is_theirs": is_theirs} | lengths, status, headers)
+
+
+_YEAR = 365 * 86_400  # seconds
+_PATTERNS = {name: f"^({'|'.join(values)})$" for name, values in APPEARANCE_CHOICES.items()}
+
+
+def show_appearance(request: Request) -> Response:
+    """Show the choices of theme, density and text size, with those of this browser."""
+    with authorised(request):
+        return render(request, "appearance.html", {"choices": APPEARANCE_CHOICES})
+
+
+def choose_appearance(
+    request: Request,
+    theme: Annotated[str, Form(pattern=_PATTERNS["theme"])],
+    density: Annotated[str, Form(pattern=_PATTERNS["density"])],
+    text: Annotated[str, Form(pattern=_PATTERNS["text"])],
+) -> Response:
+    """Set the cookie, so that pages are drawn right at once and without a script."""
+    with authorised(request):
+        response = redirect("/appearance")
+        value, is_https = ".".join((theme, density, text)), request.url.scheme == "https"
+        response.set_cookie(APPEARANCE, value, max_age=_YEAR, httponly=True, samesite="lax", secure=is_https)
+        return response
