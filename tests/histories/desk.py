@@ -112,12 +112,12 @@ def decide_together(engine, now, numbers, by, verdict, ground):
 
 def take_back(engine, now, number, with_group=False):
     """Take a decision back as a lead, or all that were made with it."""
-    said = {"may_undo_others": True, "why": "wrong", "now": now, "context": CONTEXT}
+    request = undo.UndoRequest("lea", "wrong", may_undo_others=True)
     if not with_group:
-        return act(engine, undo.undo, number, "lea", **said)
+        return act(engine, undo.undo, number, request, now=now, context=CONTEXT)
     with reading(engine) as connection:
         group = connection.scalar(select(decisions.c.group_key).where(decisions.c.decision_id == number))
-    return act(engine, undo.undo_group, group, "lea", **said)
+    return act(engine, undo.undo_group, group, request, now=now, context=CONTEXT)
 
 
 def order(engine, now, how, number, kind, until):
