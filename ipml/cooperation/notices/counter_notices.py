@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, select
 
-from ipml.cooperation.notifiers.notifier import send_to_notifier
+from ipml.cooperation.notifiers.notifier import NotifierMessage, send_to_notifier
 from ipml.enforcement.appeals.appeal import Appeal, AppealState
 from ipml.enforcement.appeals.letters import passed_on_subject
 from ipml.enforcement.appeals.remedies import AppealContext
@@ -123,19 +123,12 @@ def _tell_of_counter_notice(connection: Connection, appeal_id: int, notifier_id:
     query = select_behind(notices.c.reference).where(appeals.c.appeal_id == appeal_id)
     references = connection.scalars(query.where(notices.c.notifier_id == notifier_id).distinct()).all()
     body = json.loads(message.body) | {"notices": sorted(references)}
-    is_told = send_to_notifier(
-        connection,
-        get_notifier(connection, notifier_id),
-        key=outbox.make_key(f"appeal-{appeal_id}-passed-on-to-{notifier_id}"),
-        kind=MESSAGE,
-        subject=subject_of_counter_notice(appeal_id, notifier_id),
-        body=body,
-        at=now,
-        encrypted_for=message.pseudonym,
-    )
-    if is_told:
+    key, subject = f"appeal-{appeal_id}-passed-on-to-{notifier_id}", subject_of_counter_notice(appeal_id, notifier_id)
+    passed_on = NotifierMessage(outbox.make_key(key), MESSAGE, subject, body, message.pseudonym)
+    is_sent = send_to_notifier(connection, get_notifier(connection, notifier_id), passed_on, now)
+    if is_sent:
         audit.append(connection, "ipml", "passed on", f"appeal:{appeal_id}", {"notifier": notifier_id}, at=now)
-    return is_told
+    return is_sent
 
 
 def _find_appeals(connection: Connection, reference: str, *, has_withdrawn: bool) -> list[int]:

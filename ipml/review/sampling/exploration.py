@@ -371,6 +371,11 @@ def _digest(hashes: NDArray[np.uint64], scores: NDArray[np.float64]) -> str:
 _SYSTEM = "ipml"  # the actor of automatic events
 
 
+def make_seed() -> str:
+    """Return a new seed that nobody can guess."""
+    return secrets.token_hex(32)
+
+
 def get_seed(connection: Connection, *, now: datetime) -> str:
     """Return the hexadecimal seed of this database's draws, created on first use.
 
@@ -379,7 +384,7 @@ def get_seed(connection: Connection, *, now: datetime) -> str:
     serialise(connection, Lock.ENQUEUE)
     seed: str | None = connection.scalar(select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1))
     if seed is None:
-        seed = secrets.token_hex(32)
+        seed = make_seed()
         added = insert(seeds).values(seed=seed, drawn_at=now).returning(seeds.c.seed_id)
         seed_id = connection.scalars(added).one()
         audit.append(connection, _SYSTEM, "drew", f"seed:{seed_id}", {"digest": digest(seed)}, at=now)

@@ -34,6 +34,7 @@ from ipml.enforcement.takedown.sinks import FileSink
 from ipml.features.goods import brand_table
 from ipml.listings.brands import load_brands, write_brands
 from ipml.model.evaluation.evaluation import MODEL
+from ipml.model.training.classifier import TrainingTask
 from ipml.model.training.experiment import DataPart, EvaluationPart, Experiment, read_training_listings
 from ipml.model.training.result import learn, save_learnt
 from ipml.records import ScoredListing
@@ -94,7 +95,8 @@ def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings:
         evaluation=EvaluationPart(attacks="none", n_resamples=10),
         folder=market,
     )
-    learnt = learn(experiment, read_training_listings(experiment), brand_table(load_brands(market / _NAMES["brands"])))
+    brands = brand_table(load_brands(market / _NAMES["brands"]))
+    learnt = learn(TrainingTask(experiment, read_training_listings(experiment), brands))
     save_learnt(experiment, learnt, folder / "model")
     threshold, recall = choose_threshold(learnt.tested.y, learnt.tested.scores[MODEL][0], precision)
     return TrainedModel(folder / "model", threshold, precision, recall)

@@ -23,7 +23,7 @@ from ipml.cooperation.notices.status import (
     list_notices,
 )
 from ipml.cooperation.notifiers.misuse import MisuseStep, StepOrder, lift, suspend, warn
-from ipml.cooperation.notifiers.notifier import appoint, check_document, end_of_day, revoke
+from ipml.cooperation.notifiers.notifier import AppointmentOrder, appoint, check_document, end_of_day, revoke
 from ipml.cooperation.notifiers.registrations import read_registration
 from ipml.cooperation.notifiers.tiers import NotifierRow, list_rows, read_notifier
 from ipml.enforcement.actions import ActingLead, confirm_penalty, lift_penalty
@@ -296,7 +296,7 @@ def change_appointment(request: Request, notifier_id: PathNumber, form: Annotate
             if form.revoke:
                 revoke(connection, notifier_id, user.name, ground, now)
             else:
-                appoint(connection, notifier_id, form.kind, user.name, ground, now, until=end)
+                appoint(connection, notifier_id, AppointmentOrder(form.kind, user.name, ground, now, end))
     except (Conflict, UnstorableValue) as error:
         return _render_notifier(request, notifier_id, str(error), ground=ground)
     except ValueError:

@@ -21,7 +21,7 @@ from support.transactions import act, ask, execute, read_scalars
 from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notifiers.misuse import StepOrder, lift, suspend, warn
-from ipml.cooperation.notifiers.notifier import appoint
+from ipml.cooperation.notifiers.notifier import AppointmentOrder, appoint
 from ipml.cooperation.policy import ReportRules, load_cooperation_policy
 from ipml.cooperation.reports.brand import measure_brand, write_brand_report
 from ipml.cooperation.reports.document import ReportDocument
@@ -364,7 +364,7 @@ class Life:
         kind = self.draw.choice(["warn", "suspend", "lift", "appoint"])
         with writing(self.desk.engine) as connection:
             if kind == "appoint":
-                appoint(connection, number, "trusted flagger", "lea", "no. 12", self.desk.now)
+                appoint(connection, number, AppointmentOrder("trusted flagger", "lea", "no. 12", self.desk.now))
             else:
                 take = {"warn": warn, "suspend": suspend, "lift": lift}[kind]
                 take(

@@ -324,5 +324,6 @@ def rank(
 
 def _load_rules() -> ReferralRules:
     from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.settings import get_settings
 
-    return load_cooperation_policy().referrals
+    return load_cooperation_policy(get_settings().policy_cooperation).referrals

@@ -96,19 +96,23 @@ def holder_acted(
     Example: ipml enforce appeal holder-acted 3 --reference "LG Hamburg 312 O 5/26"
     """
     from ipml.cooperation.actions import Cooperation
+    from ipml.cooperation.policy import load_cooperation_policy
     from ipml.enforcement.appeals import resolution
     from ipml.enforcement.appeals.remedies import AppealContext
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
 
     if [bool(reference), withdrew, extend].count(True) != 1:
         raise UnusableSetting("options", "none or several", "one of --reference, --withdrew and --extend")
-    policy = load_enforcement_policy()
+    settings = get_settings()
+    policy = load_enforcement_policy(settings.policy_enforcement)
     with user.acting(Action.DECIDE_APPEALS) as (connection, name):
         if extend:
             deadline = resolution.extend_term(connection, appeal, name, policy.appeals)
             said = f"Appeal {appeal}: the rights holder has until {show_minute(deadline.due_at)}."
         elif withdrew:
-            ended = resolution.holder_withdrew(connection, appeal, name, AppealContext(policy, Cooperation(policy)))
+            actions = Cooperation(policy, load_cooperation_policy(settings.policy_cooperation))
+            ended = resolution.holder_withdrew(connection, appeal, name, AppealContext(policy, actions))
             said = f"Appeal {appeal} is {ended.state}."
         else:
             acted = resolution.holder_acted(connection, appeal, reference or "", name)
