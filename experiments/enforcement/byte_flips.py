@@ -27,8 +27,11 @@ from ipml.enforcement.evidence.bag import check_stamp, close_bag, make_request
 from ipml.enforcement.evidence.package import PackageOutput, PackageParts, Stamper, export_package
 from ipml.enforcement.evidence.verify import STAMP, check_package
 from ipml.records import Listing, Reason, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
-from ipml.review.undo import undo
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import writing
 
@@ -72,7 +75,7 @@ def make_package(engine: Engine, place: Path) -> Path:
             )
         if decision.decision_id == 1:
             with writing(engine) as connection:
-                undo(connection, 1, "ana", context=context)
+                undo(connection, 1, UndoRequest("ana"), context=context)
     make_key(place / "anchor.pem")
     capture = place / "page.warc"
     head = "WARC/1.0\r\nWARC-Type: resource\r\nWARC-Record-ID: <urn:uuid:0>\r\nWARC-Target-URI: urn:x\r\n"

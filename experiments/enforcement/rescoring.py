@@ -28,7 +28,10 @@ from ipml.features.goods import brand_table
 from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
 from ipml.scoring.batch.file_scoring import BatchOptions, score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.portfolio_store import start_store

@@ -34,7 +34,9 @@ from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import EarlierListings, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.arrivals.stream_intake import IntakeModel
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
 from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.audited_tables import AUDITED

@@ -55,8 +55,11 @@ from ipml.enforcement.views.overview import find_gaps
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.marketplace import rescore_changed
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, list_cases
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
 from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios, rebuild_portfolios
+from ipml.review.worklists.search import browse_cases
 from ipml.settings import get_settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -236,7 +239,7 @@ def review(url: str, name: str, stop: Any, said: Any) -> None:
 
     while not stop.is_set():
         with timed("list"), reading(engine) as connection:
-            list_cases(connection, limit=50)
+            browse_cases(connection, limit=50)
         with timed("claim"), writing(engine) as connection:
             taken = claim(connection, name)
         with timed("decide"), writing(engine) as connection:

@@ -23,8 +23,12 @@ from ipml.enforcement.views.overview import find_gaps
 from ipml.enforcement.views.seller_file import read_seller_file
 from ipml.errors import Conflict, OwnListing
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import find_case
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue, undo
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
@@ -199,7 +203,7 @@ def test_a_penalty_that_is_over_and_then_taken_back_ends_once_for_all(engine, ha
     late = {"now": NOON + YEAR}
     if has_ended:
         actions.end_due(engine, POLICY, **late)
-    act(engine, undo, 1, "lea", may_undo_others=True, context=ReviewContext(actions=ENFORCEMENT), **late)
+    act(engine, undo, 1, UndoRequest("lea", may_undo_others=True), context=ReviewContext(actions=ENFORCEMENT), **late)
     actions.end_due(engine, POLICY, **late)
     about = select(outbox.c.kind).where(outbox.c.subject == "penalty:1").order_by(outbox.c.channel)
     assert read_scalars(engine, about.where(outbox.c.kind.like("%lifted"))) == ["penalty_lifted", "lifted"]

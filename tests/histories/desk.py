@@ -19,10 +19,15 @@ from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.errors import IpmlError
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review import group_decisions, queue, undo
+from ipml.review import group_decisions, undo
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.arrivals.stream_intake import IntakeModel
+from ipml.review.claims import claim, release
 from ipml.review.corrections import NearDuplicates
+from ipml.review.decisions import DecisionRequest
+from ipml.review.decisions import decide as decide_case
+from ipml.review.group_decisions import BulkRequest
+from ipml.review.reversals import ReviewContext
 from ipml.settings import DEFAULT_SETTINGS, SecondPersonRule
 from ipml.storage.audit_trail.audit import change_rows
 from ipml.storage.database import reading
@@ -52,7 +57,7 @@ def make_policy():
 POLICY, RULES = make_policy(), load_cooperation_policy()
 FOLLOW = Cooperation(POLICY, RULES)
 APPEALS = AppealContext(POLICY, FOLLOW)
-CONTEXT = queue.ReviewContext(SETTINGS, FOLLOW)
+CONTEXT = ReviewContext(SETTINGS, FOLLOW)
 
 
 def score_of(listing_id):
@@ -77,17 +82,17 @@ def submit(engine, now, offer):
     take_in(engine, [Submission((listing,))], IntakeModel("m1", score), now)
 
 
-def decide(engine, now, number, by, verdict, ground, key=None, *, change=queue.decide, alike=()):
+def decide(engine, now, number, by, verdict, ground, key=None, *, change=decide_case, alike=()):
     """Open a case and decide it; one that stays as it was is given back."""
-    taken = act(engine, queue.claim, by, number, settings=SETTINGS, now=now)
+    taken = act(engine, claim, by, number, settings=SETTINGS, now=now)
     if taken is None:
         return None
-    request = queue.DecisionRequest(taken, Verdict(verdict), ground, key=key)
+    request = DecisionRequest(taken, Verdict(verdict), ground, key=key)
     try:
         return act(engine, change, request, *alike, now=now, context=CONTEXT)
     finally:
         with suppress(IpmlError):
-            act(engine, queue.release, taken, now=now)
+            act(engine, release, taken, now=now)
 
 
 def spread(engine, now, number, by, verdict, ground):
@@ -100,7 +105,7 @@ def spread(engine, now, number, by, verdict, ground):
 
 def decide_together(engine, now, numbers, by, verdict, ground):
     """Decide cases in bulk."""
-    request = queue.BulkRequest(numbers, by, Verdict(verdict), ground)
+    request = BulkRequest(numbers, by, Verdict(verdict), ground)
     seen = ask(engine, group_decisions.preview_bulk, request, now=now, settings=SETTINGS)
     act(engine, group_decisions.decide_bulk, request, token=seen.digest, now=now, context=CONTEXT)
 

@@ -13,7 +13,9 @@ from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.records import Listing, Reason, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.review.worklists.assignment import assign, snooze
 from ipml.review.worklists.comments import add_comment

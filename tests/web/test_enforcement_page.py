@@ -35,7 +35,10 @@ from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.delivery import ReceivedAnswer, note_answer
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.records import Verdict
-from ipml.review import queue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case
+from ipml.review.decisions import GROUNDS
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.storage import tables
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import writing
@@ -236,14 +239,14 @@ def test_a_lead_confirms_and_lifts_a_penalty(engine: Engine, visitor: Callable, 
     listings = [
         replace(scored(number, seller_id="grave", listing_id=f"G{number}"), score=0.99) for number in range(7, 21)
     ]
-    queue.enqueue(engine, listings)
+    enqueue(engine, listings)
     act(engine, add_user, "ann", PASSWORD, Role.LEAD, CHEAP)
-    waiting = ask(engine, queue.list_cases, state="open", limit=50)
+    waiting = ask(engine, browse_cases, Filter(state="open"), limit=50)
     for case in waiting:
         if case.scored.listing.seller_id == "grave" and case.exemplar is None:
             decide(engine, case.case_id, by="ann")
     number = ask(engine, find_penalties, state="proposed")[-1].penalty_id
-    case_id = ask(engine, queue.list_cases, state=None, seller_id="grave")[0].case_id
+    case_id = ask(engine, browse_cases, Filter(state=None, seller_id="grave"))[0].case_id
     ann, lead, form = visitor("ann"), visitor("lea"), {"penalty": number, "why": "third sweep"}
     assert "Not for you to confirm: ann decided the case" in ann.get(f"/cases/{case_id}/seller").text
     assert ann.post(f"/cases/{case_id}/penalty", data=form | {"to": "confirm"}).status_code == 409
@@ -276,10 +279,10 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
         listings.append(
             scored(number, observed_at=seen, listed_at=seen - timedelta(days=2), country="GB", **grave, **growing)
         )
-    queue.enqueue(engine, [replace(one, score=0.99) for one in listings])
+    enqueue(engine, [replace(one, score=0.99) for one in listings])
     for number in range(1, 31):
         if number % 7 not in (6, 0) and read_case(engine, number).state == "open":
-            said = {"ground": list(queue.GROUNDS)[number % 3], "note": "see picture 3" if number == 1 else ""}
+            said = {"ground": list(GROUNDS)[number % 3], "note": "see picture 3" if number == 1 else ""}
             by = "ana" if number % 5 else "lea"
             judge(engine, number, Verdict.COUNTERFEIT, by, **said, actions=ENFORCEMENT)
     with writing(engine) as connection:
@@ -296,7 +299,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
     act(engine, change_measure, first.measure_id, order, ActingLead("lea", policy))
     for number, text in zip((1, 4, 5), APPEALS, strict=True):
         with writing(engine) as connection:
-            seller_id = queue.get_case(connection, number).scored.listing.seller_id
+            seller_id = get_case(connection, number).scored.listing.seller_id
             file_appeal(connection, AppealRequest(number, seller_id, text), APPEAL_RULES)
     with writing(engine) as connection:
         link = Link("harbour-outlet", "kx_trade88", "payout", 0.93, "the same account at a bank, ends in 41")

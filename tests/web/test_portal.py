@@ -37,9 +37,11 @@ from support.visitors import open_browser
 
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.records import Verdict
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_due
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.review.sellers.seller_lists import EntryFilter, ListKind, list_entries
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit

@@ -35,10 +35,13 @@ from ipml.enforcement.statements.statements import issue
 from ipml.errors import Conflict, Forbidden, NotFound
 from ipml.records import Case, Claim, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case
 from ipml.review.claims import claim, claim_ahead
-from ipml.review.group_decisions import MOST_CASES, decide_bulk, preview_bulk
-from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext, decide, get_case, list_cases
-from ipml.review.reversals import DecisionActions
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.group_decisions import MOST_CASES, BulkRequest, decide_bulk, preview_bulk
+from ipml.review.ranking.queue_order import find_current_parts
+from ipml.review.reversals import DecisionActions, ReviewContext
+from ipml.review.worklists.search import browse_cases
 from ipml.settings import Settings, get_settings
 from ipml.simulation.year.weeks import DrawnNotice
 from ipml.storage.database import reading, writing
@@ -196,7 +199,7 @@ class SimulatedStaff:
             return 0
         said: dict[tuple[Verdict, str], list[int]] = {}
         with reading(self.engine) as connection:
-            for case in list_cases(connection, limit=n_cases, now=now):
+            for case in browse_cases(connection, limit=n_cases, parts=find_current_parts(connection, now)):
                 verdict = self._judge(case, rng)
                 said.setdefault((verdict, _name_ground(case, verdict)), []).append(case.case_id)
         return sum(self._decide(numbers, reviewer, *what, now) for what, numbers in said.items())

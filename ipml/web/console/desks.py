@@ -35,7 +35,7 @@ from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.views.appeal_file import EXPORT_COLUMNS, export_appeals, list_desk, read_desk
 from ipml.enforcement.views.seller_file import MOST, read_seller_file
 from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound, SellerErased, UnstorableValue
-from ipml.review import queue
+from ipml.review.cases import get_case
 from ipml.review.claims import find_hidden
 from ipml.review.corrections import NearDuplicates
 from ipml.storage.database import reading, writing
@@ -83,7 +83,7 @@ def _render_seller(request: Request, case_id: int, message: str = "") -> Respons
     with authorised(request) as (connection, user):
         hidden = find_hidden(connection, user.name)
         file = read_seller_file(connection, case_id, get_policy(request), user.name, hidden=hidden)
-        case = queue.get_case(connection, case_id)
+        case = get_case(connection, case_id)
         strikes = list_strikes(connection, case.scored.listing.seller_id)
         sees_networks = user.role.may(Action.HAND_ON_NETWORKS)
         context = {

@@ -25,7 +25,10 @@ from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.training.experiment import Experiment, read_training_listings
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
 from ipml.scoring.scorer import load_model
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import migrate, open_database, writing

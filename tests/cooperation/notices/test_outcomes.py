@@ -42,13 +42,13 @@ from ipml.enforcement.takedown.changes import restriction_of
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import Conflict, UnusableSetting
 from ipml.records import Decision, Verdict
-from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
+from ipml.review.arrivals.intake import IntakeSelection, enqueue, enqueue_batch
 from ipml.review.group_decisions import measure_spread
 from ipml.review.quality.precision import WeightedReviews
-from ipml.review.queue import enqueue, undo
 from ipml.review.queue_history import count_judged
 from ipml.review.queue_metrics import measure_hits
 from ipml.review.sampling.estimates import read_stretches
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage import tables
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
@@ -255,7 +255,7 @@ def test_what_was_found_wrong_since_is_wrong_for_every_reader(desk: Desk):
     weight = 10 * len(WRONG) + 100 * right  # a rarer draw speaks for more
     assert people.rate.share == pytest.approx(100 * right / weight)
     assert people.rate.n == pytest.approx(weight**2 / (10**2 * len(WRONG) + 100**2 * right))
-    act(desk.engine, undo, first.decision_id, "lea", may_undo_others=True, now=desk.pass_time())
+    act(desk.engine, undo, first.decision_id, UndoRequest("lea", may_undo_others=True), now=desk.pass_time())
     with reading(desk.engine) as connection:
         scope = ReportScope(connection, YEAR, desk.now)
         assert measure_spread(connection).n_drawn == measure_precision(scope, count_decided(scope))[1].drawn == 0
@@ -293,8 +293,8 @@ def test_what_comes_of_a_decision_later_makes_it_neither_slower_nor_a_second_lis
         enqueue(desk.engine, [edited], now=desk.pass_time(days=1))
     states = [one.state for one in ask(desk.engine, find_listings, ["Acme"])]
     assert states == ["Waits for a person", "Found counterfeit"]
-    lead = {"may_undo_others": True, "now": desk.pass_time(days=20), "context": COOPERATING}
-    act(desk.engine, undo, made.decision_id, "lea", **lead)
+    request, later = UndoRequest("lea", may_undo_others=True), desk.pass_time(days=20)
+    act(desk.engine, undo, made.decision_id, request, now=later, context=COOPERATING)
     desk.decide(3, Verdict.GENUINE)
     assert desk.states(given) == ["rejected"]
     with reading(desk.engine) as connection:

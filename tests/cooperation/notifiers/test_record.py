@@ -36,8 +36,9 @@ from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal
 from ipml.errors import NotFound
 from ipml.records import Verdict
-from ipml.review.queue import claim, undo
+from ipml.review.claims import claim
 from ipml.review.ranking.plans import plan_shift
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions, notice_items
 
@@ -111,7 +112,7 @@ def test_a_seller_whose_appeal_is_granted_overturns_the_notice(desk: Desk):
         decide_appeal(connection, appeal.appeal_id, decision, COOPERATING_APPEALS, now=desk.pass_time())
     assert counts_of(desk) == NotifierCounts(rejected=1, overturned=1)
     slip = give_and_decide(desk, "L2", Verdict.COUNTERFEIT)
-    act(desk.engine, undo, slip, "ana", now=desk.pass_time(), context=COOPERATING)
+    act(desk.engine, undo, slip, UndoRequest("ana"), now=desk.pass_time(), context=COOPERATING)
     desk.decide(2, Verdict.GENUINE)
     assert counts_of(desk) == NotifierCounts(rejected=2, overturned=1)
 

@@ -33,7 +33,8 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.legal_holds import HoldOrder, find_holds, list_holds, place_hold, release_holds
 from ipml.errors import Conflict, SellerErased, UnusableSetting
 from ipml.records import Listing, ScoredListing
-from ipml.review.queue import enqueue, undo
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage import tables
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import reading, writing
@@ -195,7 +196,7 @@ def test_a_finding_that_is_taken_back_is_news_and_names_the_referral(build, mark
     first, later = build(), NOON + timedelta(hours=1)
     with writing(market.engine) as connection:
         for number in connection.scalars(select(tables.decisions.c.decision_id)).all():
-            undo(connection, number, "lea", may_undo_others=True, now=later, context=COOPERATING)
+            undo(connection, number, UndoRequest("lea", may_undo_others=True), now=later, context=COOPERATING)
         rows = select(tables.audit.c.payload).where(tables.audit.c.action == REPORTED)
         named = [json.loads(payload)["referral"] for payload in connection.scalars(rows)]
     reported = first.referral.n_confirmed

@@ -35,7 +35,8 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import IpmlError, UnwritableFile
 from ipml.records import Verdict
 from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
-from ipml.review.queue import get_case, undo
+from ipml.review.cases import get_case
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeals, cases, decisions, measures, notifiers, outbox, penalties, referrals
 
@@ -304,9 +305,8 @@ class Life:
         numbers = read_scalars(self.desk.engine, select(decisions.c.decision_id))
         if numbers:
             with writing(self.desk.engine) as connection:
-                said = {"may_undo_others": True, "now": self.desk.now}
-                number, context = self.draw.choice(numbers), COOPERATING
-                undo(connection, number, "lea", **said, context=context)
+                request = UndoRequest("lea", may_undo_others=True)
+                undo(connection, self.draw.choice(numbers), request, now=self.desk.now, context=COOPERATING)
 
     def give_notice(self) -> None:
         """Somebody gives notice of some listings, one of them unknown perhaps."""

@@ -14,9 +14,12 @@ from ipml.enforcement.appeals.appeal import get_appeal
 from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.records import Verdict
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.exports import export_labels
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
-from ipml.review.undo import undo
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.audit_trail.audit import change_rows
 from ipml.storage.database import reading, writing
@@ -52,7 +55,7 @@ class Market:
 
     def undo(self, decision_id, by="lea"):
         """Take a decision back."""
-        act(self.engine, undo, decision_id, by, may_undo_others=True, now=self.now, context=ENFORCING)
+        act(self.engine, undo, decision_id, UndoRequest(by, may_undo_others=True), now=self.now, context=ENFORCING)
 
     def appeal(self, appeal_id=1):
         """Return all that is known of an appeal."""

@@ -29,7 +29,9 @@ from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal, holder_acted, run_appeal_deadlines
 from ipml.errors import Conflict, IllegalStep, IpmlError
 from ipml.records import Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeals, deadline_events, decisions, reversals
 

@@ -33,12 +33,14 @@ from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.views.case_file import read_listing_file
 from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound, UnstorableValue
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.arrivals.stream_intake import IntakeModel
+from ipml.review.claims import claim
 from ipml.review.corrections import NearDuplicates
+from ipml.review.decisions import DecisionRequest
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import decide_and_spread, preview_spread
-from ipml.review.queue import DecisionRequest, claim, enqueue
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt

@@ -39,12 +39,14 @@ from ipml.enforcement.evidence.verify import check_package
 from ipml.errors import EvidenceChanged, NotFound, UnreadableFile, UnwritableFile
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import PriceRange, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.arrivals.snapshot import encode
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.stored import path_of
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
-from ipml.review.undo import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
@@ -77,7 +79,7 @@ def test_all_that_concerns_a_case_is_in_its_package(engine, decide_on, make_scor
             held = claim(connection, "lea", case_id)
             decision = decide(connection, DecisionRequest(held, verdict), context=KEEPING_EVIDENCE)
         if verdict is Verdict.GENUINE:
-            act(engine, undo, decision.decision_id, "lea", why="a slip", context=KEEPING_EVIDENCE)
+            act(engine, undo, decision.decision_id, UndoRequest("lea", why="a slip"), context=KEEPING_EVIDENCE)
     exported = export_package(engine, case_id, PackageOutput(tmp_path / "package", "lea"))
     rows = [json.loads(line) for line in (exported.path / "data/audit.jsonl").read_text().splitlines()]
     actions = [row["action"] for row in rows]

@@ -26,8 +26,10 @@ from ipml.enforcement.evidence.package import PackageOutput, PackageParts, expor
 from ipml.enforcement.evidence.verify import STAMP, STAMPED, check_package, is_signed, main
 from ipml.errors import Refused, UnreadableFile
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
-from ipml.review.undo import undo
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import open_database, writing
 
@@ -47,7 +49,7 @@ def market(tmp_path_factory):
                 context=KEEPING_EVIDENCE,
             )
         if note == "mirror quality":
-            act(engine, undo, decision.decision_id, "ana", context=KEEPING_EVIDENCE)
+            act(engine, undo, decision.decision_id, UndoRequest("ana"), context=KEEPING_EVIDENCE)
     return engine
 
 
