@@ -270,12 +270,13 @@ def _check_deliveries(engine: Engine) -> Iterator[Check]:
     """Check that messages are delivered and the platform answers."""
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.takedown.measures import count_overdue
+    from ipml.settings import get_settings
     from ipml.storage.database import reading
     from ipml.storage.outbox import count_backlog
 
     now = datetime.now(UTC)
     try:
-        hours = load_enforcement_policy().measures.overdue_hours
+        hours = load_enforcement_policy(get_settings().policy_enforcement).measures.overdue_hours
         with reading(engine) as connection:
             backlogs, overdue = count_backlog(connection, now), count_overdue(connection, now, hours)
     except IpmlError as error:
@@ -312,11 +313,14 @@ def _check_appeals(engine: Engine) -> Check:
 
     from ipml.enforcement.appeals.appeal import count_overdue
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
     from ipml.storage.database import reading
 
     try:
         with reading(engine) as connection:
-            overdue = count_overdue(connection, load_enforcement_policy().appeals, datetime.now(UTC))
+            overdue = count_overdue(
+                connection, load_enforcement_policy(get_settings().policy_enforcement).appeals, datetime.now(UTC)
+            )
     except UnusableSetting as error:
         return Check("appeals", "problem", str(error))
     words = f"{overdue:,} overdue; the page Appeals shows them, `ipml worker` must run" if overdue else "none overdue"
@@ -327,12 +331,13 @@ def _check_fairness(url: str | None) -> Iterator[Check]:
     """Check whether small or new sellers are wronged more often than others."""
     from ipml.enforcement.fairness import find_alarms
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
     from ipml.storage.database import reading
 
     with suppress(IpmlError):  # the database has its own check
         engine = open_for_command(url)
         with reading(engine) as connection:
-            for found in find_alarms(connection, load_enforcement_policy()):
+            for found in find_alarms(connection, load_enforcement_policy(get_settings().policy_enforcement)):
                 yield Check("fairness", "problem" if found.state == "alarm" else "ok", found.words)
         engine.dispose()
 

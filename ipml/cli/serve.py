@@ -217,13 +217,16 @@ def _make_api(served: ServedModel, access: Access, engine: Engine | None, settin
     """Make the API, with the page if there is a database."""
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.listings.fields import make_json_schema
+    from ipml.settings import get_settings
     from ipml.web.http_api.api import make_api, put_beside
     from ipml.web.http_api.monitoring import JobFacts, Metrics, OutboxFacts
 
     sys.setswitchinterval(_SWITCH_SECONDS)
     metrics = Metrics(served)
     if engine is not None:
-        metrics.add(OutboxFacts(engine, load_enforcement_policy().measures.overdue_hours))
+        metrics.add(
+            OutboxFacts(engine, load_enforcement_policy(get_settings().policy_enforcement).measures.overdue_hours)
+        )
         metrics.add(JobFacts(engine, settings))
     api = make_api(served, metrics, access, make_json_schema(), engine)
     return metrics.measure(api if engine is None else put_beside(_make_page(engine, settings), api))

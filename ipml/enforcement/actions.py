@@ -51,7 +51,7 @@ def _nobody(_connection: Connection, _case_ids: Sequence[int]) -> Mapping[int, R
 class Enforcement:
     """Consequences of decisions under a policy; see `ipml.review.reversals.DecisionActions`.
 
-    Without a policy, the setting `policy_enforcement` applies.
+    Without a policy, the bundled one applies.
     """
 
     def __init__(self, policy: EnforcementPolicy | None = None, sources: Sources = _nobody) -> None:

@@ -25,7 +25,6 @@ from ipml.enforcement.takedown.measures import MeasureRules
 from ipml.errors import UnusableSetting
 from ipml.kit.policy_file import PolicyText, read_policy
 from ipml.review.decisions import GROUNDS
-from ipml.settings import get_settings
 from ipml.storage.tables import enforcement_policies
 
 Language = Literal["en", "de", "fr", "es", "zh"]
@@ -248,12 +247,12 @@ class EnforcementPolicy(PolicyText):
 
 
 def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
-    """Read a policy file; by default the setting `policy_enforcement`, else the bundled one.
+    """Read a policy file; by default the bundled one.
 
     Raises UnusableSetting if the file is missing, is not TOML, has invalid rules or contradicts itself: all faults in
     one line.
     """
-    path = path or get_settings().policy_enforcement or BUNDLED
+    path = path or BUNDLED
     policy = read_policy(EnforcementPolicy, path, "ipml/enforcement/policy.toml")
     if contradictions := list(_find_contradictions(policy)):
         expected = "one law: `law_by_country` of [statements] and `profile_by_country` of [appeals] must agree"

@@ -203,8 +203,9 @@ def show(
     """
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.statements.statements import get_statement, read_letter
+    from ipml.settings import get_settings
 
-    rules = load_enforcement_policy().statements
+    rules = load_enforcement_policy(get_settings().policy_enforcement).statements
     with reading_from(database) as connection:
         for name in _subjects(connection, subject):
             kept = get_statement(connection, name)

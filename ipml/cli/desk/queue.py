@@ -101,6 +101,7 @@ def put_into_queue(
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.arrivals.intake import enqueue_batch
+    from ipml.settings import get_settings
 
     now = datetime.now(UTC)
     due_at = None if due_in is None else now + timedelta(hours=due_in)
@@ -118,7 +119,7 @@ def put_into_queue(
     cooperation = load_cooperation_policy(settings.policy_cooperation)
     if matched := match_notices(engine, policy=cooperation, now=now).found:
         yield f"{matched:,} of them were reported in notices before: see the page Notices."
-    policy = load_enforcement_policy()
+    policy = load_enforcement_policy(get_settings().policy_enforcement)
     if policy.automatic.is_on:
         acted = act(engine, policy, settings, actions=Cooperation(policy, cooperation))
         yield f"{acted.decided:,} acted on without review, {acted.drawn:,} drawn for people."

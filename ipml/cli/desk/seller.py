@@ -37,11 +37,12 @@ def show(seller: Seller, database: Database = None) -> None:
     from ipml.cooperation.referrals.handover import find_disclosures
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.privacy.retention import find_stored
+    from ipml.settings import get_settings
     from ipml.storage.database import reading
 
     engine = open_for_command(database)
     with reading(engine) as connection:
-        kept = find_stored(connection, seller, load_enforcement_policy())
+        kept = find_stored(connection, seller, load_enforcement_policy(get_settings().policy_enforcement))
     typer.echo(f"Seller {printable(seller)}, pseudonym {kept.pseudonym or 'none yet'}")
     for kind in kept.classes:
         until = f"the last until {kind.until:%Y-%m-%d}" if kind.until else "no end"
@@ -217,7 +218,7 @@ def expire_records(
     from ipml.settings import get_settings
 
     engine = open_for_command(database)
-    expired = run_retention(engine, load_enforcement_policy(), dry_run=dry_run)
+    expired = run_retention(engine, load_enforcement_policy(get_settings().policy_enforcement), dry_run=dry_run)
     if not dry_run:
         sweep_files(engine, get_settings().pictures)
     for name, count in expired.counts.items():

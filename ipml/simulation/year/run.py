@@ -201,7 +201,10 @@ def run_year(
     say("learning")
     with result.timings.at("learning"):
         learnt = learn_model(plan, folder, n_listings=learn_from)
-    policy, cooperation = load_enforcement_policy(), load_cooperation_policy(get_settings().policy_cooperation)
+    policy, cooperation = (
+        load_enforcement_policy(get_settings().policy_enforcement),
+        load_cooperation_policy(get_settings().policy_cooperation),
+    )
     with seldom_collecting():
         Year(plan, engine, policy, cooperation, learnt, folder, say, result).run()
         figures = _close_year(plan, engine, folder, result, cooperation, say)

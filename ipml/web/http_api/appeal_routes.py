@@ -18,6 +18,7 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.views.case_file import find_due
 from ipml.errors import NotFound
 from ipml.kit.moments import write_moment
+from ipml.settings import get_settings
 from ipml.storage.database import reading, writing
 from ipml.web.http_api.bodies import AnswerBody, Name, RequestBody, Words, read_as
 from ipml.web.http_api.listing_routes import require_intake
@@ -147,7 +148,7 @@ async def submit_appeal(request: Request) -> Response:
         def file() -> bytes:
             filed = read_as(FiledAppeal, parse_body(body))
             sent = AppealRequest(filed.about, filed.seller_id, filed.text, filed.kind, key=filed.key, by=by)
-            rules = load_enforcement_policy().appeals
+            rules = load_enforcement_policy(get_settings().policy_enforcement).appeals
             with writing(intake.engine) as connection:
                 appeal = file_appeal(connection, sent, rules)
                 return write_json(

@@ -43,6 +43,7 @@ def file_(
     from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
     from ipml.enforcement.deadlines.terms import Kind
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
 
     if kind not in get_args(Kind):
         raise UnusableSetting("kind", repr(kind), " or ".join(get_args(Kind)))
@@ -53,7 +54,7 @@ def file_(
     chosen: Kind = "complaint" if kind == "complaint" else "counter-notice"
     request = AppealRequest(about, seller, words, chosen, profile, key)
     with writing_to(database) as connection:
-        filed = file_appeal(connection, request, load_enforcement_policy().appeals)
+        filed = file_appeal(connection, request, load_enforcement_policy(get_settings().policy_enforcement).appeals)
     typer.echo(f"Appeal {filed.appeal_id} against {filed.subject} is {filed.state}, by the rules of {filed.profile}.")
 
 
@@ -71,9 +72,12 @@ def withdraw(
     """
     from ipml.enforcement.appeals.filings import withdraw_appeal
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
 
     with user.acting(Action.DECIDE_APPEALS) as (connection, _):
-        withdrawn = withdraw_appeal(connection, appeal, seller, load_enforcement_policy().appeals)
+        withdrawn = withdraw_appeal(
+            connection, appeal, seller, load_enforcement_policy(get_settings().policy_enforcement).appeals
+        )
         typer.echo(f"Appeal {appeal} is {withdrawn.state}; the seller is notified.")
 
 

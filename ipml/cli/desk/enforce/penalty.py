@@ -49,8 +49,12 @@ def simulate(policy: EnforcementPolicyFile = None, since: Since = None, database
     """
     from ipml.enforcement.penalties.simulation import simulate_penalties
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
 
-    in_force, other = load_enforcement_policy().penalties, load_enforcement_policy(policy).penalties
+    in_force, other = (
+        load_enforcement_policy(get_settings().policy_enforcement).penalties,
+        load_enforcement_policy(policy or get_settings().policy_enforcement).penalties,
+    )
     with show_steps("Replaying decisions") as say, reading_from(database) as connection:
         found = simulate_penalties(
             connection, in_force, other, since=since, progress=lambda done: say(f"replaying decisions: {done:,}")
@@ -107,10 +111,11 @@ def links(
     """
     from ipml.enforcement.penalties.links import list_linked, read_links, recommend_linked
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
     from ipml.storage.database import reading, writing
     from ipml.storage.pseudonyms import find_seller
 
-    engine, rules = open_for_command(database), load_enforcement_policy(policy)
+    engine, rules = open_for_command(database), load_enforcement_policy(policy or get_settings().policy_enforcement)
     if source is not None:
         now = datetime.now(UTC)
         with writing(engine) as connection:

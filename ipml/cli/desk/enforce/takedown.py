@@ -48,10 +48,11 @@ def list_(
     """
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.takedown.measures import STATES, find_measures, find_overdue, read_whys
+    from ipml.settings import get_settings
 
     if state not in (None, "overdue", *STATES):
         raise UnusableSetting("state", repr(state), f"one of {', '.join(STATES)}, overdue")
-    hours = load_enforcement_policy().measures.overdue_hours
+    hours = load_enforcement_policy(get_settings().policy_enforcement).measures.overdue_hours
     rows = []
     with reading_from(database) as connection:
         if state == "overdue":
@@ -85,8 +86,9 @@ def impose(
     """
     from ipml.enforcement.actions import ActingLead, impose_measure
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
 
-    order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
+    order, policy = _read_order(kind, why, countries, days), load_enforcement_policy(get_settings().policy_enforcement)
     with user.acting(Action.CHANGE_MEASURES) as (connection, name):
         measure = impose_measure(connection, case, order, ActingLead(name, policy))
     typer.echo(f"Measure {measure.measure_id}: {_describe(measure)}.")
@@ -161,8 +163,9 @@ def status(database: Database = None) -> None:
     """
     from ipml.enforcement.automation.guarantees import assess_guarantees
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
 
-    policy = load_enforcement_policy()
+    policy = load_enforcement_policy(get_settings().policy_enforcement)
     with reading_from(database) as connection:
         standings = assess_guarantees(connection, policy.automatic, datetime.now(UTC))
     on = "on" if policy.automatic.is_on else "off: nothing is done"
@@ -195,10 +198,13 @@ def withdraw(brand: Brand = None, why: Reason = "", *, user: ActingUser) -> None
     from ipml.enforcement.automation.guarantees import GuaranteeOrder
     from ipml.enforcement.automation.guarantees import withdraw as withdraw_guarantee
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
 
     with user.acting(Action.CHANGE_AUTOMATION) as (connection, name):
         order = GuaranteeOrder(brand, name, why)
-        withdraw_guarantee(connection, load_enforcement_policy(), order, datetime.now(UTC))
+        withdraw_guarantee(
+            connection, load_enforcement_policy(get_settings().policy_enforcement), order, datetime.now(UTC)
+        )
     typer.echo(f"Nothing more is done without review to {brand or 'any brand'}.")
 
 
@@ -212,10 +218,11 @@ def allow(brand: Brand = None, why: Reason = "", *, user: ActingUser) -> None:
     from ipml.enforcement.automation.guarantees import GuaranteeOrder
     from ipml.enforcement.automation.guarantees import allow as allow_again
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
 
     with user.acting(Action.CHANGE_AUTOMATION) as (connection, name):
         order = GuaranteeOrder(brand, name, why)
-        allow_again(connection, load_enforcement_policy(), order, datetime.now(UTC))
+        allow_again(connection, load_enforcement_policy(get_settings().policy_enforcement), order, datetime.now(UTC))
     typer.echo(f"{brand or 'All brands'}: allowed again once newly drawn cases show the guaranteed precision.")
 
 
@@ -235,9 +242,10 @@ def ledger(
     from ipml.enforcement.fairness import find_alarms
     from ipml.enforcement.ledger import read_ledger
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
 
     check_outputs(out, force=force)
-    rules = load_enforcement_policy(policy)
+    rules = load_enforcement_policy(policy or get_settings().policy_enforcement)
     with reading_from(database) as connection:
         lines, alarms = read_ledger(connection, rules), find_alarms(connection, rules)
     _show_ledger(lines)
