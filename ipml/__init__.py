@@ -14,7 +14,7 @@ Train and evaluate a model:
     `register_extractor`, `load_experiment`, `train`
 
 Try it without data, or on a cluster:
-    `simulate_marketplace`, `score_on_spark`
+    `simulate_marketplace`, `score_on_spark`, `SellerHistory`
 
 Catch errors:
     `IpmlError`
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ipml.model.training import load_experiment, train
     from ipml.scoring.online_scoring import score_listings
     from ipml.scoring.scorer import Scorer, load_model
-    from ipml.scoring.spark import score_on_spark
+    from ipml.scoring.spark import SellerHistory, score_on_spark
     from ipml.simulation.marketplace import simulate_marketplace
 
 __version__ = version("ipml")
@@ -59,6 +59,7 @@ __all__ = [
     "Reason",
     "ScoredListing",
     "Scorer",
+    "SellerHistory",
     "check_listings",
     "load_columns",
     "load_experiment",
@@ -78,6 +79,7 @@ _LATE = {
     "CounterfeitClassifier": "ipml.model.pipeline",
     "OwnFeatures": "ipml.features.own",
     "Scorer": "ipml.scoring.scorer",
+    "SellerHistory": "ipml.scoring.spark",
     "check_listings": "ipml.listings.schema",
     "load_columns": "ipml.listings.maps.column_maps",
     "load_experiment": "ipml.model.training",

@@ -45,8 +45,11 @@ from ipml.model.questions.plots import plot_intervals, plot_lines
 from ipml.model.selection import rank_label_errors
 from ipml.model.training import Experiment, train
 from ipml.records import Verdict
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import count_cases, get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.exports import export_labels, label_listing
-from ipml.review.queue import DecisionRequest, claim, count_cases, decide, enqueue, get_case
 from ipml.scoring.scorer import load_model
 from ipml.settings import get_settings
 from ipml.simulation.marketplace import simulate_marketplace

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +88,13 @@ def database_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) 
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """Give that database, open."""
+def engine(database_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """Give that database, open; its random draws are the same in each run of a test."""
+    from ipml.review.sampling import exploration
+
+    seed = sha256(request.node.nodeid.encode()).hexdigest()
+    seeds = (sha256(f"{seed} {number}".encode()).hexdigest() for number in count())
+    monkeypatch.setattr(exploration, "make_seed", lambda: next(seeds))
     engine = open_undurable(database_url)
     yield engine
     engine.dispose()

@@ -29,7 +29,10 @@ from ipml.enforcement.takedown.delivery import Tally, deliver_due, list_messages
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.enforcement.takedown.sinks import WebhookSink, send_examples, write_envelope
 from ipml.records import Decision, Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, undo
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.undo import UndoRequest, undo
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.jobs import JOBS
@@ -121,7 +124,7 @@ def test_the_shop_does_what_was_decided_and_says_so(engine: Engine, shop: Shop, 
     assert first.done_at
     assert (last.done_at, bool(last.refused_at)) == (None, True)
     with writing(engine) as connection:
-        undo(connection, decided[0].decision_id, "ana", context=TAKING_DOWN)
+        undo(connection, decided[0].decision_id, UndoRequest("ana"), context=TAKING_DOWN)
     deliver(engine, shop)
     assert shop.ask("SELECT is_shown FROM offers") == [(1,)]
     with reading(engine) as connection:

@@ -8,8 +8,11 @@ from ipml.listings.writers import write_listings
 from ipml.model.tracking import resolve_model
 from ipml.model.training import Experiment, train
 from ipml.records import Verdict
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import count_cases, get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.exports import export_labels, label_listing
-from ipml.review.queue import DecisionRequest, claim, count_cases, decide, enqueue, get_case
 from ipml.scoring.batch.file_scoring import score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import load_model

@@ -44,7 +44,8 @@ from experiments.databases import own_database, url_of
 from ipml.errors import Overtaken
 from ipml.records import Verdict
 from ipml.review.cases import PENDING
-from ipml.review.queue import DecisionRequest, claim, decide
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.tables import cases, listings

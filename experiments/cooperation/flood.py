@@ -24,7 +24,10 @@ from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
 from ipml.simulation.year.people import write_notice
 from ipml.simulation.year.weeks import DrawnNotice
 from ipml.storage.database import reading, writing

@@ -27,7 +27,7 @@ from sqlalchemy import Engine, func, select
 
 from experiments.databases import own_database, url_of
 from ipml.records import Listing, ScoredListing
-from ipml.review.queue import enqueue
+from ipml.review.arrivals.intake import enqueue
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import open_database, reading

@@ -12,7 +12,10 @@ from experiments.enforcement.identities import Identity, give_identities, write_
 from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.networks.detection import Networks, find_networks
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
 from ipml.simulation.networks import simulate_networks
 from ipml.storage.database import writing
 

@@ -29,7 +29,8 @@ from experiments.enforcement.identities import Identity, Scanner
 from ipml.cooperation.networks.attributes import KINDS
 from ipml.cooperation.policy import PackageField, RecipientProfile, ReferralRules, load_cooperation_policy
 from ipml.cooperation.referrals.disclosure import HASHES
-from ipml.cooperation.referrals.package import PackageOutput, ReferralRequest, build_referral
+from ipml.cooperation.referrals.package import ReferralRequest, build_referral
+from ipml.enforcement.evidence.package import PackageOutput
 from ipml.storage.database import reading
 from ipml.storage.tables import seller_keys
 

@@ -24,11 +24,14 @@ from sqlalchemy import Engine
 from experiments.databases import own_database
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.evidence.bag import check_stamp, close_bag, make_request
-from ipml.enforcement.evidence.package import Stamper, export_package
+from ipml.enforcement.evidence.package import PackageOutput, PackageParts, Stamper, export_package
 from ipml.enforcement.evidence.verify import STAMP, check_package
 from ipml.records import Listing, Reason, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
-from ipml.review.undo import undo
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import writing
 
@@ -72,14 +75,14 @@ def make_package(engine: Engine, place: Path) -> Path:
             )
         if decision.decision_id == 1:
             with writing(engine) as connection:
-                undo(connection, 1, "ana", context=context)
+                undo(connection, 1, UndoRequest("ana"), context=context)
     make_key(place / "anchor.pem")
     capture = place / "page.warc"
     head = "WARC/1.0\r\nWARC-Type: resource\r\nWARC-Record-ID: <urn:uuid:0>\r\nWARC-Target-URI: urn:x\r\n"
     head += "WARC-Date: 2026-05-01T12:00:00Z\r\nContent-Type: text/html\r\nContent-Length: 2000\r\n\r\n"
     capture.write_bytes(head.encode() + b"x" * 2000 + b"\r\n\r\n")
-    parts = {"by": "lea", "key_file": place / "anchor.pem", "capture": capture, "now": datetime.now(UTC)}
-    return export_package(engine, 1, place / "package", **parts, stamper=make_stamper(place)).path
+    output = PackageOutput(place / "package", "lea", place / "anchor.pem")
+    return export_package(engine, 1, output, PackageParts(capture, stamper=make_stamper(place))).path
 
 
 def make_stamper(place: Path) -> Stamper | None:

@@ -28,17 +28,12 @@ from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
-from ipml.review.queue import (
-    BulkRequest,
-    DecisionRequest,
-    ReviewContext,
-    claim,
-    decide,
-    decide_bulk,
-    enqueue,
-    list_cases,
-    preview_bulk,
-)
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.group_decisions import BulkRequest, decide_bulk, preview_bulk
+from ipml.review.reversals import ReviewContext
+from ipml.review.worklists.search import browse_cases
 from ipml.storage.database import writing
 
 _NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -106,7 +101,7 @@ def _decide_together(engine: Engine, at_once: int) -> int:
     decided = 0
     while True:
         with writing(engine) as connection:
-            numbers = [case.case_id for case in list_cases(connection, limit=at_once)]
+            numbers = [case.case_id for case in browse_cases(connection, limit=at_once)]
             if not numbers:
                 return decided
             request = BulkRequest(numbers, "ana", Verdict.COUNTERFEIT, _GROUND)

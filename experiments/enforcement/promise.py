@@ -40,7 +40,10 @@ from ipml.enforcement.automation.guarantees import (
 from ipml.enforcement.automation.sample import SampledCase
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, list_decisions, undo
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide, list_decisions
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.simulation.year.people import SimulatedStaff, Staff, Truth
 from ipml.simulation.year.programme import Programme
 from ipml.storage.database import migrate, open_database, reading, writing
@@ -182,7 +185,7 @@ def look_at_sample(people: SimulatedStaff, looked_at: set[int], now: datetime, r
         if people.lead_finds_fake(decision.listing_id, rng):
             with writing(people.engine) as connection:
                 followed = {"now": now, "context": ReviewContext(actions=people.actions)}
-                undo(connection, decision.decision_id, people.staff.lead, may_undo_others=True, **followed)
+                undo(connection, decision.decision_id, UndoRequest(people.staff.lead, may_undo_others=True), **followed)
                 taken = claim(connection, people.staff.lead, decision.case_id, now=now)
                 decide(connection, DecisionRequest(taken, Verdict.COUNTERFEIT, "price_and_seller"), **followed)
 

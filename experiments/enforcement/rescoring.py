@@ -21,14 +21,17 @@ from sqlalchemy import Engine, select
 
 from experiments.databases import own_database
 from ipml.enforcement.actions import Enforcement
-from ipml.enforcement.evidence.package import export_package
+from ipml.enforcement.evidence.package import PackageOutput, export_package
 from ipml.enforcement.evidence.pieces import find_evidence, read_scored_listing
 from ipml.enforcement.evidence.verify import check_package
 from ipml.features.goods import brand_table
 from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
 from ipml.scoring.batch.file_scoring import BatchOptions, score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.portfolio_store import start_store
@@ -110,7 +113,7 @@ def export_some(engine: Engine, scorer: Scorer, folder: Path, n_packages: int) -
     """Export some cases and check the packages."""
     n_whole = 0
     for case in range(1, n_packages + 1):
-        package = export_package(engine, case, folder / f"case-{case}", by="lea").path
+        package = export_package(engine, case, PackageOutput(folder / f"case-{case}", "lea")).path
         files = (package / "data").glob("evidence-*.json")
         scored = [read_scored_listing(json.loads(file.read_text(encoding="ascii"))) for file in files]
         n_whole += not check_package(package).findings and all(rescore(scorer, one).is_same for one in scored)

@@ -20,7 +20,7 @@ from experiments.enforcement.judge import judge
 from experiments.enforcement.mutations import MUTATIONS
 from experiments.enforcement.restrictions import draw_listings, draw_restrictions
 from ipml.enforcement.policy import load_enforcement_policy
-from ipml.enforcement.statements.facts import encode, state
+from ipml.enforcement.statements.facts import Background, encode, state
 from ipml.enforcement.statements.letter import write_letter, write_payload
 from ipml.enforcement.statements.statements import draw_puid, find_faults
 
@@ -50,7 +50,7 @@ def measure(n_listings: int, seed: int = 0, n_spoilt: int = 20) -> Figures:
     figures = Figures()
     for restriction, reasons, origin in draw_restrictions(listings, seed):
         listing = restriction.listing
-        statement = state(restriction, rules, puid=draw_puid(), at=restriction.since, reasons=reasons, origin=origin)
+        statement = state(restriction, rules, Background(origin, reasons), puid=draw_puid())
         payload = write_payload(statement)
         assert payload is not None
         letter = write_letter(statement, listing.title, listing.listing_id, rules)

@@ -21,8 +21,11 @@ from ipml.features.goods import brand_table
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import Case, ScoredListing, Verdict
-from ipml.review.group_decisions import measure_spread
-from ipml.review.queue import DecisionRequest, claim, decide_and_spread, enqueue, get_case, preview_spread
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest
+from ipml.review.group_decisions import decide_and_spread, measure_spread, preview_spread
 from ipml.scoring.scorer import Scorer
 from ipml.simulation.marketplace import Marketplace, simulate_marketplace
 from ipml.storage.database import migrate, open_database, reading, writing

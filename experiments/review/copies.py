@@ -23,8 +23,8 @@ from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.enforcement.actions import change_measure
-from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.actions import ActingLead, change_measure
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds
 from ipml.enforcement.restrictions import MeasureKind
@@ -34,7 +34,9 @@ from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import EarlierListings, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.arrivals.stream_intake import IntakeModel
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
 from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.audited_tables import AUDITED
@@ -151,7 +153,7 @@ def _end_later(engine: Engine, policy: Any, at: datetime) -> None:
     order = MeasureOrder(MeasureKind.PAUSE, "a milder one", until=at + timedelta(days=730))
     for number in _every(engine, 10):
         with writing(engine) as connection:
-            change_measure(connection, number, order, "lea", policy, now=at)
+            change_measure(connection, number, order, ActingLead("lea", policy, at))
 
 
 def _appeal(engine: Engine, at: datetime) -> None:
@@ -160,7 +162,8 @@ def _appeal(engine: Engine, at: datetime) -> None:
         with writing(engine) as connection:
             whose = select(seller_keys.c.seller_id).join(measures, measures.c.pseudonym == seller_keys.c.pseudonym)
             seller = connection.scalars(whose.where(measures.c.measure_id == number)).one()
-            file_appeal(connection, f"measure:{number}", seller, "I bought it from the brand.", now=at)
+            request = AppealRequest(f"measure:{number}", seller, "I bought it from the brand.")
+            file_appeal(connection, request, load_enforcement_policy().appeals, now=at)
 
 
 def _every(engine: Engine, n: int) -> Sequence[int]:

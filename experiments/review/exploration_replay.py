@@ -26,9 +26,18 @@ from sqlalchemy import Engine, insert
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
 from ipml.review.arrivals.snapshot import make_key
-from ipml.review.queue import DecisionRequest, claim, decide, get_case
+from ipml.review.cases import get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.sampling.estimates import Estimates, Stretch, estimate, summarise
-from ipml.review.sampling.exploration import DEPTHS, Sample, SamplingRule, draw_sample_from_arrays, make_sampling_hash
+from ipml.review.sampling.exploration import (
+    DEPTHS,
+    Sample,
+    SamplingRule,
+    ScoredFile,
+    draw_sample_from_file,
+    make_sampling_hash,
+)
 from ipml.settings import get_settings
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import seeds
@@ -129,11 +138,9 @@ def replay_seeds(data: Scored, first: int, count: int, through_queue: Estimates)
     for seed in range(first, first + count):
         draw = make_sampling_hash(name_seed(seed))
         hashes = np.array([draw("m3", key) for key in keys], dtype=np.uint64)
-        replays.append(
-            summarise(
-                reviewed(draw_sample_from_arrays(hashes, data.scores, SamplingRule(SHARE), top=sure), data.labels)
-            )
-        )
+        file = ScoredFile(hashes, data.scores, np.zeros(len(keys), dtype=bool), "m3")
+        sample = draw_sample_from_file(file, SamplingRule(SHARE), top=sure)
+        replays.append(summarise(reviewed(sample, data.labels)))
     print(f"the first is what came through the queue: {replays[0] == through_queue}")
     for at, name in enumerate(truth):
         figures = [replay.figures[at] for replay in replays if replay.figures[at].value is not None]

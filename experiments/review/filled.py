@@ -16,7 +16,9 @@ import numpy as np
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, insert, select, type_coerce
 
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.storage.database import reading, writing
 from ipml.storage.row_numbers import go_on_after, last_number
 from ipml.storage.tables import case_texts, cases, decisions

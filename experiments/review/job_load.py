@@ -43,10 +43,11 @@ from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.enforcement.actions import end_due
+from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
-from ipml.enforcement.privacy.erasure import begin, finish, list_begun
+from ipml.enforcement.privacy.erasure import ErasureOrder, begin, finish, list_begun
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
@@ -54,8 +55,11 @@ from ipml.enforcement.views.overview import find_gaps
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.marketplace import rescore_changed
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, list_cases
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
 from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios, rebuild_portfolios
+from ipml.review.worklists.search import browse_cases
 from ipml.settings import get_settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -131,7 +135,7 @@ def erase_large(run: Run) -> str:
             connection.execute(update(table).where(chosen).values(seller_id=seller))
     engine.dispose()
     with writing(run.engine) as connection:
-        begun = begin(connection, seller, why="request 7", by="lea", now=run.now)
+        begun = begin(connection, seller, ErasureOrder("request 7", "lea", run.now))
     erased = finish(run.engine, begun, run.now)
     return f"a seller of {erased.cases:,} cases and {erased.decisions:,} decisions"
 
@@ -139,7 +143,7 @@ def erase_large(run: Run) -> str:
 def run_deadlines(run: Run) -> str:
     """Let terms begin and run out."""
     answered = run_notice_deadlines(run.engine, policy=NOTICES, now=run.now)
-    done = run_appeal_deadlines(run.engine, now=run.now, actions=Cooperation())
+    done = run_appeal_deadlines(run.engine, AppealContext(POLICY, Cooperation()), now=run.now)
     return f"{answered.not_found:,} listings not found, {done.marked:,} terms over"
 
 
@@ -235,7 +239,7 @@ def review(url: str, name: str, stop: Any, said: Any) -> None:
 
     while not stop.is_set():
         with timed("list"), reading(engine) as connection:
-            list_cases(connection, limit=50)
+            browse_cases(connection, limit=50)
         with timed("claim"), writing(engine) as connection:
             taken = claim(connection, name)
         with timed("decide"), writing(engine) as connection:

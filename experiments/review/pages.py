@@ -32,7 +32,7 @@ import numpy as np
 from sqlalchemy import Engine, select
 
 from experiments.review.filled import archive, fill, make_names
-from ipml.review.queue import count_cases
+from ipml.review.cases import count_cases
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import cases
 from ipml.web.accounts.permissions import Role

@@ -32,7 +32,10 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.records import ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, claim, count_cases, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import count_cases
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import open_database, reading, writing
 

@@ -20,8 +20,9 @@ import numpy as np
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.near_duplicates.relistings import Relisting, find_relistings
-from ipml.review.queue import DecisionRequest, claim, decide
 from ipml.review.ranking.policy import load_policy
 from ipml.simulation.marketplace import simulate_marketplace
 from ipml.storage.database import in_batches, migrate, open_database, reading, writing

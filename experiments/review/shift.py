@@ -25,10 +25,11 @@ import numpy as np
 from sqlalchemy import Engine, func, select, update
 
 from experiments.review.pages import PASSWORD, Browser, fill_once, find_backends, processor_seconds, serving
+from ipml.review.cases import count_cases
+from ipml.review.decisions import GROUNDS
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.hashes import HashIndex, group_pictures
-from ipml.review.queue import GROUNDS, count_cases
 from ipml.settings import Settings
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import cases, pictures

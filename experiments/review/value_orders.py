@@ -27,7 +27,7 @@ from ipml.features.goods import brand_table
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import ScoredListing
-from ipml.review.queue import enqueue
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.ranking.policy import Policy, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, rerank
 from ipml.simulation.marketplace import Marketplace, simulate_marketplace

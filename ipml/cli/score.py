@@ -116,12 +116,11 @@ def score(
     if engine is Engine.SPARK:
         if run.require_familiar:
             raise UnusableSetting("--require-familiar", "--engine spark", "--engine here, which looks at the words")
-        from ipml.scoring.spark import score_on_spark
+        from ipml.scoring.spark import SellerHistory, score_on_spark
 
         check_outputs(out, rejects, read=read, force=force or out.is_dir())
-        counts = score_on_spark(
-            source, out, inputs.model, columns=column_map, portfolios=inputs.portfolios, events=known, rejects=rejects
-        )
+        sellers = SellerHistory(inputs.portfolios, known)
+        counts = score_on_spark(source, out, inputs.model, columns=column_map, sellers=sellers, rejects=rejects)
         _tell(counts, f"on Spark into {out}", rejects)
         return
     from ipml.scoring.batch.worker_pool import start_early

@@ -54,7 +54,7 @@ def find_sources(connection: Connection, case_ids: Sequence[int]) -> Mapping[int
 
 
 class Cooperation:
-    """Actions after a decision; policies default to the settings `policy_enforcement` and `policy_cooperation`."""
+    """Actions after a decision; by default under the bundled policies."""
 
     def __init__(self, enforcement: EnforcementPolicy | None = None, policy: CooperationPolicy | None = None) -> None:
         self.enforcement = Enforcement(enforcement or load_enforcement_policy(), find_sources)

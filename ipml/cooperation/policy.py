@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ipml.errors import UnusableSetting
 from ipml.kit.policy_file import read_policy
-from ipml.settings import get_settings
 
 BUNDLED = Path(__file__).with_name("policy.toml")
 
@@ -322,10 +321,8 @@ class CooperationPolicy(_CooperationRules):
 
 
 def load_cooperation_policy(path: Path | None = None) -> CooperationPolicy:
-    """Read a policy file; by default the setting `policy_cooperation`, else the bundled one.
+    """Read a policy file; by default the bundled one.
 
     Raises UnusableSetting if the file is missing, is no TOML or has faults; it lists all of them in one line.
     """
-    return read_policy(
-        CooperationPolicy, path or get_settings().policy_cooperation or BUNDLED, "ipml/cooperation/policy.toml"
-    )
+    return read_policy(CooperationPolicy, path or BUNDLED, "ipml/cooperation/policy.toml")

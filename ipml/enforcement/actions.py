@@ -8,7 +8,7 @@ made once. The platform and the seller are notified when a measure or penalty en
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, select
@@ -23,7 +23,9 @@ from ipml.enforcement.penalties.penalties import Penalty, get_penalty
 from ipml.enforcement.penalties.strikes import add_strikes, take_back
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import ReportSource
-from ipml.enforcement.statements.statements import Background, issue, issue_all, tell_lifted, tell_taken_back
+from ipml.enforcement.statements.facts import Background
+from ipml.enforcement.statements.letter import RestrictionEnd
+from ipml.enforcement.statements.statements import issue, issue_all, tell_lifted, tell_taken_back
 from ipml.enforcement.takedown import changes
 from ipml.enforcement.takedown.changes import MeasureOrder, impose
 from ipml.enforcement.takedown.measures import Measure, find_measures, get_measure, read_whys
@@ -50,21 +52,6 @@ class Enforcement:
     """Consequences of decisions under a policy; see `ipml.review.reversals.DecisionActions`.
 
     Without a policy, the setting `policy_enforcement` applies.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.takedown.measures import find_measures
-    >>> from ipml.records import Listing, ScoredListing, Verdict
-    >>> from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, enforcement = open_database("sqlite://"), Enforcement()
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> with writing(engine) as connection:
-    ...     request = DecisionRequest(claim(connection, "ana"), Verdict.COUNTERFEIT, "declared_replica")
-    ...     decision = decide(connection, request, context=ReviewContext(actions=enforcement))
-    ...     [measure.kind.value for measure in find_measures(connection, decision_id=decision.decision_id)]
-    ['remove']
     """
 
     def __init__(self, policy: EnforcementPolicy | None = None, sources: Sources = _nobody) -> None:
@@ -78,12 +65,12 @@ class Enforcement:
         closing = [(case, decision) for case, decision in made if decision.verdict is not Verdict.ESCALATE]
         if not closing:
             return
-        found = [case.case_id for case, decision in closing if decision.verdict is Verdict.COUNTERFEIT]
+        counterfeit = [case.case_id for case, decision in closing if decision.verdict is Verdict.COUNTERFEIT]
         connection = batch.connection
-        decided, keys = read_decided(connection, closing, origin, self.sources(connection, found))
+        decided, keys = read_decided(connection, closing, origin, self.sources(connection, counterfeit))
         with open_context(batch, self.policy, keys, closing[0][1].decided_at) as context:
             store_evidence(context, decided)
-            if against := [one for one in decided if one.decision.verdict is Verdict.COUNTERFEIT]:
+            if against := [entry for entry in decided if entry.decision.verdict is Verdict.COUNTERFEIT]:
                 _enforce(context, against)
 
     def apply_reversal(self, connection: Connection, reversal: Reversal) -> None:
@@ -94,8 +81,9 @@ class Enforcement:
         taken_back = (reversal.reviewer, reversal.why, reversal.reversed_at)
         why, at = why_lifted(reversal.why), reversal.reversed_at
         ended = [change.restriction for change in changes.lift(connection, reversal.decision_id, *taken_back)]
-        if not ended:
-            self._tell_taken_back(connection, reversal.decision_id, why, at)
+        for last in [] if ended else find_measures(connection, decision_id=reversal.decision_id, at_most=1):
+            end = RestrictionEnd(why, at, last.lifted_at or at)
+            tell_taken_back(connection, changes.restriction_of(connection, last), end, self.policy)
         taken = take_back(connection, reversal.decision_id, *taken_back)
         ended += ladder.restrictions_of(connection, taken.ended)
         for restriction in ended:
@@ -103,22 +91,19 @@ class Enforcement:
         for restriction in ladder.restrictions_of(connection, taken.imposed):
             issue(connection, restriction, self.policy)
 
-    def _tell_taken_back(self, connection: Connection, decision_id: int, why: str, at: datetime) -> None:
-        for last in find_measures(connection, decision_id=decision_id, at_most=1):
-            restriction = changes.restriction_of(connection, last)
-            tell_taken_back(connection, restriction, last.lifted_at or at, why, at, self.policy)
 
-
-def _enforce(context: EnforcementContext, found: Sequence[DecidedCase]) -> None:
-    firsts = find_firsts(context.connection, [one.decision for one in found])
-    imposed = list(zip(impose(context, found, firsts), found, strict=True))
-    store_stakes(context.connection, [(measure, one.case, one.listing) for measure, one in imposed], context.policy)
-    strikes = add_strikes(context, found, firsts)
+def _enforce(context: EnforcementContext, decided: Sequence[DecidedCase]) -> None:
+    firsts = find_firsts(context.connection, [entry.decision for entry in decided])
+    imposed = list(zip(impose(context, decided, firsts), decided, strict=True))
+    stakes = [(measure, entry.case, entry.listing) for measure, entry in imposed]
+    store_stakes(context.connection, stakes, context.policy)
+    strikes = add_strikes(context, decided, firsts)
     penalties = escalate(context, strikes)
-    struck = {strike.strike_id: one for strike, one in zip(strikes, found, strict=True)}
-    stated = [measure.restrict(one.listing, one.decision.ground) for measure, one in imposed]
+    struck = {strike.strike_id: entry for strike, entry in zip(strikes, decided, strict=True)}
+    stated = [measure.restrict(entry.listing, entry.decision.ground) for measure, entry in imposed]
     stated += ladder.restrictions_of(context.connection, penalties, struck)
-    issue_all(context, stated, {one.decision.decision_id: Background.of(one.origin, one.scored) for one in found})
+    backgrounds = {entry.decision.decision_id: Background.of(entry.origin, entry.scored) for entry in decided}
+    issue_all(context, stated, backgrounds)
 
 
 LONGEST_WHY = 2000
@@ -127,123 +112,88 @@ LONGEST_WHY = 2000
 _LIFTED = "lifted"  # key of the letter's text
 
 
-def lift_measure(
-    connection: Connection,
-    measure_id: int,
-    by: str,
-    why: str,
-    policy: EnforcementPolicy,
-    *,
-    now: datetime | None = None,
-) -> Measure:
+@dataclass(frozen=True, slots=True)
+class ActingLead:
+    """A lead who changes measures or penalties, the policy in force, and the time."""
+
+    name: str
+    policy: EnforcementPolicy
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def lift_measure(connection: Connection, measure_id: int, why: str, lead: ActingLead) -> Measure:
     """Lift a measure and notify the seller; the decision and the strike stay, and buyers are not notified.
 
     `why` is for the record only, at most 2,000 characters. Raises NotFound, OwnListing, or Conflict if the measure is
     no longer in force or no reason is given.
     """
     _check_why(why, "lifted")
-    now = now or datetime.now(UTC)
     measure = get_measure(connection, measure_id)
-    refuse_own(connection, find_case(connection, measure.case_id), by)
-    if _is_sent_again(connection, measure, by, why) and measure.replaced_by is None:
+    refuse_own(connection, find_case(connection, measure.case_id), lead.name)
+    if _is_sent_again(connection, measure, lead.name, why) and measure.replaced_by is None:
         return measure
-    lifted = changes.lift_one(connection, measure_id, by, why, now)
-    tell_lifted(connection, lifted.restriction, _LIFTED, now, policy)
+    lifted = changes.lift_one(connection, measure_id, lead.name, why, lead.now)
+    tell_lifted(connection, lifted.restriction, _LIFTED, lead.now, lead.policy)
     return lifted.measure
 
 
-def impose_measure(
-    connection: Connection,
-    case_id: int,
-    order: MeasureOrder,
-    by: str,
-    policy: EnforcementPolicy,
-    *,
-    now: datetime | None = None,
-) -> Measure:
+def impose_measure(connection: Connection, case_id: int, order: MeasureOrder, lead: ActingLead) -> Measure:
     """Impose a further measure on a listing decided counterfeit, and send the seller a statement of reasons.
 
     Raises Conflict, OwnListing or SellerErased.
     """
     _check_why(order.why, "imposed")
-    now = now or datetime.now(UTC)
-    refuse_own(connection, find_case(connection, case_id), by)
-    measure = changes.impose_by_hand(connection, case_id, order, by, now, policy)
-    _state(connection, measure, policy)
+    refuse_own(connection, find_case(connection, case_id), lead.name)
+    measure = changes.impose_by_hand(connection, case_id, order, lead.name, lead.now, lead.policy)
+    _state(connection, measure, lead.policy)
     return measure
 
 
-def change_measure(
-    connection: Connection,
-    measure_id: int,
-    order: MeasureOrder,
-    by: str,
-    policy: EnforcementPolicy,
-    *,
-    now: datetime | None = None,
-) -> Measure:
+def change_measure(connection: Connection, measure_id: int, order: MeasureOrder, lead: ActingLead) -> Measure:
     """Replace a measure by another, with its own statement of reasons; otherwise like `lift_measure`.
 
     Raises SellerErased if the seller to notify was erased.
     """
     _check_why(order.why, "changed")
-    now, ordered = now or datetime.now(UTC), (order.kind, order.territories)
-    old = get_measure(connection, measure_id)
-    refuse_own(connection, find_case(connection, old.case_id), by)
-    if old.replaced_by is not None and _is_sent_again(connection, old, by, order.why):
+    ordered, old = (order.kind, order.territories), get_measure(connection, measure_id)
+    refuse_own(connection, find_case(connection, old.case_id), lead.name)
+    if old.replaced_by is not None and _is_sent_again(connection, old, lead.name, order.why):
         new = get_measure(connection, old.replaced_by)
         if (new.kind, new.territories) == ordered:
             return new
     if old.stands and (old.kind, old.territories) == ordered:
         raise Conflict("measure", f"found {order.kind} in the place of the same; expected another kind of measure")
-    new = changes.replace(connection, measure_id, order, by, now)
-    _state(connection, new, policy)
+    new = changes.replace(connection, measure_id, order, lead.name, lead.now)
+    _state(connection, new, lead.policy)
     old = get_measure(connection, measure_id)
-    tell_lifted(connection, changes.restriction_of(connection, old), "replaced", now, policy)
+    tell_lifted(connection, changes.restriction_of(connection, old), "replaced", lead.now, lead.policy)
     return new
 
 
-def confirm_penalty(
-    connection: Connection,
-    penalty_id: int,
-    by: str,
-    why: str,
-    policy: EnforcementPolicy,
-    *,
-    now: datetime | None = None,
-) -> Penalty:
+def confirm_penalty(connection: Connection, penalty_id: int, why: str, lead: ActingLead) -> Penalty:
     """Impose a proposed penalty, and send the seller a statement of reasons.
 
     Raises NotFound, Conflict, OwnListing or SellerErased.
     """
-    penalty = _look_at(connection, penalty_id, by)
-    if penalty.imposed_by == by:
+    penalty = _look_at(connection, penalty_id, lead.name)
+    if penalty.imposed_by == lead.name:
         return penalty
-    confirmed = ladder.confirm(connection, penalty_id, by, why=why, now=now)
-    issue(connection, ladder.restriction_of(connection, confirmed), policy)
+    confirmed = ladder.confirm(connection, penalty_id, lead.name, why=why, now=lead.now)
+    issue(connection, ladder.restriction_of(connection, confirmed), lead.policy)
     return confirmed
 
 
-def lift_penalty(
-    connection: Connection,
-    penalty_id: int,
-    by: str,
-    why: str,
-    policy: EnforcementPolicy,
-    *,
-    now: datetime | None = None,
-) -> Penalty:
+def lift_penalty(connection: Connection, penalty_id: int, why: str, lead: ActingLead) -> Penalty:
     """End a penalty early and notify the seller; or dismiss a proposed penalty, without notification.
 
     Raises NotFound, Conflict or OwnListing.
     """
-    at = now or datetime.now(UTC)
-    penalty = _look_at(connection, penalty_id, by)
-    if penalty.ended_by == by and penalty.ended_as in ("lifted", "dismissed"):
+    penalty = _look_at(connection, penalty_id, lead.name)
+    if penalty.ended_by == lead.name and penalty.ended_as in ("lifted", "dismissed"):
         return penalty
-    ended = ladder.lift(connection, penalty_id, by, why, now=at)
+    ended = ladder.lift(connection, penalty_id, lead.name, why, now=lead.now)
     if ended.imposed_at is not None:
-        tell_lifted(connection, ladder.restriction_of(connection, ended), _LIFTED, at, policy)
+        tell_lifted(connection, ladder.restriction_of(connection, ended), _LIFTED, lead.now, lead.policy)
     return ended
 
 
@@ -296,12 +246,7 @@ def end_due(
     def tell(connection: Connection, penalty: Penalty) -> object:
         return tell_lifted(connection, ladder.restriction_of(connection, penalty), _ENDED, at, policy)
 
-    measures = _end_measures(engine, policy, at, is_stopped)
-    return Ended(measures, ladder.end_due(engine, at, tell=tell, is_stopped=is_stopped))
-
-
-def _end_measures(engine: Engine, policy: EnforcementPolicy, at: datetime, is_stopped: Callable[[], bool]) -> int:
-    def end_some(connection: Connection, numbers: Sequence[int]) -> int:
+    def end_measures(connection: Connection, numbers: Sequence[int]) -> int:
         ended = changes.end_due(connection, numbers, at)
         for change in ended:
             tell_lifted(connection, change.restriction, _ENDED, at, policy)
@@ -309,4 +254,5 @@ def _end_measures(engine: Engine, policy: EnforcementPolicy, at: datetime, is_st
 
     with reading(engine) as connection:
         due = changes.find_due(connection, at)
-    return sum(change_in_turns(engine, due, end_some, is_stopped=is_stopped))
+    measures = sum(change_in_turns(engine, due, end_measures, is_stopped=is_stopped))
+    return Ended(measures, ladder.end_due(engine, at, tell=tell, is_stopped=is_stopped))

@@ -85,17 +85,19 @@ _ON_LISTINGS = (
 
 def find_firsts(connection: Connection, made: Sequence[Decision]) -> list[FirstDecision]:
     """Return for each decision the first one it belongs to; a decision not yet stored counts as the last."""
-    rows = connection.execute(_ON_LISTINGS, {"listing_ids": list({one.listing_id for one in made})}).all()
+    rows = connection.execute(_ON_LISTINGS, {"listing_ids": list({decision.listing_id for decision in made})}).all()
     first_on = {row.listing_id: row for row in reversed(rows)}
-    numbers = {one.decision_id for one in made}
+    numbers = {decision.decision_id for decision in made}
     groups = {row.decision_id: row.group_key for row in rows if row.group_key and row.decision_id in numbers}
     first_of = _find_firsts_of_groups(connection, set(groups.values())) if groups else {}
-    found = []
-    for one in made:
-        first = first_on.get(one.listing_id, one)
-        group = groups.get(one.decision_id)
-        found.append(FirstDecision(group and first_of[group], first.case_id, first.decision_id == one.decision_id))
-    return found
+    firsts = []
+    for decision in made:
+        first = first_on.get(decision.listing_id, decision)
+        group = groups.get(decision.decision_id)
+        firsts.append(
+            FirstDecision(group and first_of[group], first.case_id, first.decision_id == decision.decision_id)
+        )
+    return firsts
 
 
 def _find_firsts_of_groups(connection: Connection, groups: set[str]) -> dict[str, int]:
@@ -122,7 +124,7 @@ class EnforcementContext:
 def open_context(
     batch: AuditBatch, policy: EnforcementPolicy, keys: Keyring, at: datetime
 ) -> Iterator[EnforcementContext]:
-    """Open proceedings in the caller's transaction; write all messages at the end.
+    """Open a context in the caller's transaction; write all messages at the end.
 
     Concurrent contexts wait here: all append to the audit trail, so its lock is taken first.
     """

@@ -94,14 +94,14 @@ def find_alarms(connection: Connection, policy: EnforcementPolicy) -> list[Group
         ("small sellers", measure_stakes.c.size_band, Bands(rules.size_bands).first),
         ("new sellers", measure_stakes.c.age_band, Bands(rules.age_bands).first),
     )
-    found = []
+    comparisons = []
     for name, column, first in groups:
         rows = connection.execute(_select_counts(column, rules)).all()
-        reviewed_again, overturned = (_split(rows, first, source) for source in ("reviewed_again", "overturned"))
+        reviewed_again = _split(rows, first, "reviewed_again", "reviewed_again_wrong")
         by_second_reviews = compare(name, "reviewed again", *reviewed_again, rules)
-        by_reversals = compare(name, "overturned", *overturned, rules)
-        found.append(by_reversals if by_second_reviews.state == "too few" else by_second_reviews)
-    return found
+        by_reversals = compare(name, "overturned", *_split(rows, first, "decided", "overturned"), rules)
+        comparisons.append(by_reversals if by_second_reviews.state == "too few" else by_second_reviews)
+    return comparisons
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +168,11 @@ def _find_ratio(of_group: ErrorCounts, of_rest: ErrorCounts) -> tuple[float, flo
     return ratio, exp(log(ratio) - _Z * spread), exp(log(ratio) + _Z * spread)
 
 
-def _split(rows: Iterable[Any], first: str, source: str) -> tuple[ErrorCounts, ErrorCounts]:
+def _split(rows: Iterable[Any], first: str, judged: str, wrong: str) -> tuple[ErrorCounts, ErrorCounts]:
+    """Return the counts in two columns of the first band, and of all others that are known."""
     of_group, of_rest = ErrorCounts(), ErrorCounts()
     for row in rows:
-        judged = row.reviewed_again if source == "reviewed_again" else row.decided
-        counts = ErrorCounts(
-            judged or 0, (row.reviewed_again_wrong if source == "reviewed_again" else row.overturned) or 0
-        )
+        counts = ErrorCounts(getattr(row, judged) or 0, getattr(row, wrong) or 0)
         if row.band == first:
             of_group += counts
         elif row.band != UNKNOWN:
@@ -186,14 +184,14 @@ def _select_counts(band: Any, rules: LedgerRules) -> Any:
     one_each = select(measures.c.decision_id, func.min(measures.c.measure_id).label("measure_id"))
     firsts = one_each.group_by(measures.c.decision_id).subquery()
     reversed_at, decided_at = (
-        type_coerce(one, BigInteger) for one in (reversals.c.reversed_at, decisions.c.decided_at)
+        type_coerce(moment, BigInteger) for moment in (reversals.c.reversed_at, decisions.c.decided_at)
     )
     is_overturned = and_(reversed_at - decided_at > int(rules.soon_minutes * 60e6), ~is_found_again())
     its_second_review = and_(
         second_reviews.c.case_id == decisions.c.case_id, second_reviews.c.decision_id == decisions.c.decision_id
     )
-    said = (its_second_review, second_reviews.c.kind == "audit", second_verdicts.c.withdrawn_at.is_(None))
-    audits = exists().where(second_reviews.c.review_id == second_verdicts.c.review_id, *said)
+    is_audit = (its_second_review, second_reviews.c.kind == "audit", second_verdicts.c.withdrawn_at.is_(None))
+    audits = exists().where(second_reviews.c.review_id == second_verdicts.c.review_id, *is_audit)
     truths = exists().where(control_cases.c.case_id == decisions.c.case_id, control_cases.c.removed_at.is_(None))
     says_genuine = audits.where(second_verdicts.c.verdict == Verdict.GENUINE)
     judges = audits.where(second_verdicts.c.verdict.in_([Verdict.GENUINE, Verdict.COUNTERFEIT]))

@@ -60,21 +60,21 @@ def store_stakes(
 
 def _weigh(case: StoredCase, listing: Listing, ranking: QueueRanking, rules: LedgerRules) -> dict[str, Any]:
     days = ranking.policy.days_until_next_review
-    found = (
+    value = (
         read_expected_value(case.expected_value)
         if case.expected_value
         else compute_expected_value(listing, case.score, ranking.policy, ranking.usual)
     )
     observed = observe_sales_a_day(listing)
-    sales = found.sales / days if observed is None else observed
+    sales = value.sales / days if observed is None else observed
     until_next_review = min(sales * days, ranking.policy.most_sales)
     return {
         "size_band": Bands(rules.size_bands).find(listing.seller_listings),
         "age_band": Bands(rules.age_bands).find(listing.seller_age_days),
-        "loss_a_day": to_two_digits(found.price * sales),
-        "harm": to_two_digits(found.price * until_next_review * found.severity * found.brand_weight),
-        "currency": found.currency,
-        "is_assumed": "price" in found.assumed or observed is None,
+        "loss_a_day": to_two_digits(value.price * sales),
+        "harm": to_two_digits(value.price * until_next_review * value.severity * value.brand_weight),
+        "currency": value.currency,
+        "is_assumed": "price" in value.assumed or observed is None,
     }
 
 
@@ -208,7 +208,7 @@ def find_losses(spells: Sequence[Spell]) -> Iterator[Loss]:
         there = [spell for spell in spells if spell.start <= start and spell.end >= end]
         lost = max((spell.share for spell in there if spell.kind == "right"), default=None)
         for kind in _ERRORS:
-            worst = max((spell for spell in there if spell.kind == kind), key=lambda one: one.share, default=None)
+            worst = max((spell for spell in there if spell.kind == kind), key=lambda spell: spell.share, default=None)
             if worst is None or (lost is not None and worst.share <= lost):
                 continue
             days = (end - start) / _DAY

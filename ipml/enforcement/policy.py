@@ -68,8 +68,8 @@ class AppealRules(BaseModel):
 
     def language_for(self, country: str | None, spoken: str | None = None) -> Language:
         """Return the language of letters to a seller: their own if known, else the country's."""
-        known: dict[str | None, Language] = {language: language for language in get_args(Language)}
-        return known.get(spoken) or self.language_by_country.get(country or "", self.language)
+        languages: dict[str | None, Language] = {language: language for language in get_args(Language)}
+        return languages.get(spoken) or self.language_by_country.get(country or "", self.language)
 
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
@@ -255,9 +255,9 @@ def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
     """
     path = path or get_settings().policy_enforcement or BUNDLED
     policy = read_policy(EnforcementPolicy, path, "ipml/enforcement/policy.toml")
-    if found := list(_find_contradictions(policy)):
+    if contradictions := list(_find_contradictions(policy)):
         expected = "one law: `law_by_country` of [statements] and `profile_by_country` of [appeals] must agree"
-        raise UnusableSetting(f"policy {path}", "; ".join(found), expected)
+        raise UnusableSetting(f"policy {path}", "; ".join(contradictions), expected)
     return policy
 
 

@@ -53,10 +53,8 @@ class Restriction:
     - `listing`: as decided; for a penalty, the listing of the last strike.
     - `ground`: a key of `ipml.review.decisions.GROUNDS`.
     - `territories`: countries in which it holds, ISO 3166; empty: everywhere.
-    - `until`: end date, if any.
-    - `is_detected`: whether a model found the listing before any notice.
     - `is_automatic`: whether a policy decided instead of a person.
-    - `source`: see `ReportSource`.
+    - `is_detected`, `source`: see `ReportSource`.
     """
 
     subject: str

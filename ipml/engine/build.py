@@ -70,7 +70,8 @@ def declare() -> str:
         for name, fields in used.items()
         for kind, field in [("", None), *fields]
     ]
-    includes = [f'#include "{path.relative_to(FOLDER).as_posix()}"' for path in headers if "EXPORT " in headers[path]]
+    taken = [path for path, text in headers.items() if any(name in used for _, name in _STRUCT.findall(text))]
+    includes = [f'#include "{path.relative_to(FOLDER).as_posix()}"' for path in taken]
     prototypes = [f"EXPORT {_write(of)}({_write(given) or 'void'});" for of, given in functions.values()]
     lines = [f"struct {name}: {_write(fields)}" for name, fields in used.items()]
     lines += [f"{_write(of)}: {_write(given)}" for of, given in functions.values()]

@@ -17,11 +17,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.features.column import AS_WRITTEN, SPELT, Column, EngineReadings, PhraseSet, Reading
+from ipml.features.column import AS_WRITTEN, SPELT, Column, EngineReadings, Names, PhraseSet, Reading
 from ipml.features.compiled.numbers import MICROSECONDS_A_DAY, count_days
 from ipml.features.compiled.places import Numbers, Places
 from ipml.features.compiled.texts import Texts
-from ipml.features.names import Names
 from ipml.kit.moments import to_microseconds
 from ipml.listings.frames import as_frame, number_rows
 from ipml.records import Listing

@@ -22,9 +22,12 @@ class Extractor(Estimator):
     ----------
     reads : sequence of str
         The only columns that its values depend on.
+    feature_names : sequence of str
+        Names of the features, where they are the same for every fit.
     """
 
     reads: Sequence[str] = ()
+    feature_names: Sequence[str] = ()
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from a frame, a mapping of columns or ListingColumns."""
@@ -59,7 +62,7 @@ class Extractor(Estimator):
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the features."""
-        raise NotImplementedError
+        return np.array(self.feature_names, dtype=object)
 
     def prepare(self) -> Any:
         """Return lookup tables derived from the learned attributes."""

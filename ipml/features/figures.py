@@ -14,15 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.features.column import fold_name
+from ipml.features.column import Names, find_pairs, fold_name, pair_up
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.numbers import NEVER, describe_listings, describe_prices, describe_sellers, natural_log
 from ipml.features.extractor import Extractor
 from ipml.features.goods import BrandTable, brand_table, listing_brands
-from ipml.features.names import Names, find_pairs, pair_up
 from ipml.records import Listing, PriceRange
 
-_STEP_NAMES = ("10_percent", "20_percent", "35_percent", "half")
 _LEAST_OF_CATEGORY = 0.2
 _CLIP = 3.0
 _QUANTILES = (0.05, 0.5, 0.95)
@@ -72,6 +70,12 @@ class PriceFeatures(Extractor):
     """
 
     reads = ("title", "brand", "category", "price", "currency")
+    feature_names = (
+        "shortfall_to_reference",
+        *(f"below_{name}_of_reference" for name in ("10_percent", "20_percent", "35_percent", "half")),
+        "shortfall_to_usual_of_category",
+        "below_20_percent_of_usual_of_category",
+    )
 
     def __init__(self, brands: BrandTable | None = None, min_listings: int = 20) -> None:
         self.brands = brands
@@ -112,9 +116,9 @@ class PriceFeatures(Extractor):
         return _PRICE_STEPS, _LEAST_OF_CATEGORY, _CLIP
 
     @property
-    def only_raises(self) -> NDArray[np.object_]:
+    def only_raises(self) -> Sequence[str]:
         """Names of the features that may raise a score but never lower it: all of them."""
-        return self.get_feature_names_out()
+        return self.feature_names
 
     def references(self, X: Any) -> NDArray[np.float64]:
         """Return each listing's reference price in the base currency, or its own where that has no rate; else NaN."""
@@ -200,16 +204,6 @@ class PriceFeatures(Extractor):
         """Return the unit of each price, as `unit_of` names it."""
         return listings.names("currency").rename(self.unit_of)
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of the features."""
-        names = (
-            "shortfall_to_reference",
-            *(f"below_{name}_of_reference" for name in _STEP_NAMES),
-            "shortfall_to_usual_of_category",
-            "below_20_percent_of_usual_of_category",
-        )
-        return np.array(names, dtype=object)
-
     def _price_ranges(self, listings: ListingColumns) -> list[PriceRange | None]:
         brands = listing_brands(listings, self.table_).strings()
         rows = list(zip(brands, listings.texts("category"), listings.texts("currency"), strict=True))
@@ -247,18 +241,6 @@ class PriceFeatures(Extractor):
 
 
 AGE_STEPS_DAYS = (3, 10, 30, 90)
-_LISTING_NAMES = (
-    "log_age",
-    *(f"younger_than_{days}_days" for days in AGE_STEPS_DAYS),
-    "age_unknown",
-    "log_sales",
-    "returns_per_sale",
-    "rating_below_best",
-    "has_reviews",
-    "has_description",
-    "log_description_length",
-    "has_gtin",
-)
 _PRIOR_SALES = 5.0
 _AGE_STEPS = np.array(AGE_STEPS_DAYS, dtype=np.float64)
 
@@ -286,6 +268,12 @@ class ListingFeatures(Extractor):
     reads = (
         *("description", "gtin", "listed_at", "observed_at", "seller_age_days"),
         *("listing_sales", "listing_returns", "listing_rating", "listing_reviews"),
+    )
+    feature_names = (
+        "log_age",
+        *(f"younger_than_{days}_days" for days in AGE_STEPS_DAYS),
+        *("age_unknown", "log_sales", "returns_per_sale", "rating_below_best", "has_reviews"),
+        *("has_description", "log_description_length", "has_gtin"),
     )
 
     def learn(self, listings: ListingColumns) -> None:
@@ -326,12 +314,7 @@ class ListingFeatures(Extractor):
         """Steps of the age in days, and the prior sales of the return rate."""
         return _AGE_STEPS, _PRIOR_SALES
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of the features."""
-        return np.array(_LISTING_NAMES, dtype=object)
 
-
-_SELLER_NAMES = ("returns_per_sale", "complaints_per_sale", "rating_below_usual", "log_strikes")
 _MOST_RATE = 3.0
 
 
@@ -363,6 +346,7 @@ class SellerFeatures(Extractor):
     """
 
     reads = ("seller_sales", "seller_returns", "seller_complaints", "seller_rating", "seller_strikes")
+    feature_names = ("returns_per_sale", "complaints_per_sale", "rating_below_usual", "log_strikes")
 
     def __init__(self, prior_sales: float = 20.0) -> None:
         self.prior_sales = prior_sales
@@ -386,10 +370,6 @@ class SellerFeatures(Extractor):
         usual = np.array([self.usual_return_rate_, self.usual_complaint_rate_, self.usual_rating_])
         return usual, float(self.prior_sales), _MOST_RATE
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of the features."""
-        return np.array(_SELLER_NAMES, dtype=object)
-
 
 class PictureFeatures(Extractor):
     """Count other listings with one of the listing's pictures that were found counterfeit, and genuine.
@@ -406,6 +386,7 @@ class PictureFeatures(Extractor):
     """
 
     reads = PICTURE_MATCHES
+    feature_names = ("log_counterfeit", "log_genuine")
 
     def learn(self, listings: ListingColumns) -> None:
         """Learn nothing: the numbers mean the same everywhere."""
@@ -415,10 +396,6 @@ class PictureFeatures(Extractor):
         """Return log(1 + number) of each, shape (n_listings, 2); unknown ones are 0."""
         counts = np.column_stack([listings.numbers(name) for name in PICTURE_MATCHES])
         return np.log1p(np.nan_to_num(counts))
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of the features."""
-        return np.array(["log_counterfeit", "log_genuine"], dtype=object)
 
 
 def _usual_rate(events: NDArray[np.float64], sales: NDArray[np.float64]) -> float:
@@ -463,6 +440,7 @@ class MissingFields(Extractor):
     """
 
     reads = tuple(name for names in FIELD_GROUPS.values() for name in names)
+    feature_names = ("offset",)
 
     def learn(self, listings: ListingColumns) -> None:
         """Start without corrections."""
@@ -498,10 +476,6 @@ class MissingFields(Extractor):
         """Return the columns that a listing lacks although nearly all training listings have them."""
         names = [name for name, offset in zip(self.names_, self.offsets_.diagonal(), strict=True) if offset]
         return [column for name in names for column in FIELD_GROUPS[name] if _is_missing(listings, column)[row]]
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the name of the one feature."""
-        return np.array(["offset"], dtype=object)
 
     def _add_up(self, bits: int) -> float:
         rows = [place for place in range(len(self.names_)) if bits >> place & 1]

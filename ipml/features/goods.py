@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import Struct
 from ipml.errors import UnusableSetting
-from ipml.features.column import PhraseSet
+from ipml.features.column import Names, PhraseSet
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.folding import count_disguised_words, fold_text
 from ipml.features.compiled.goods import (
@@ -34,21 +34,10 @@ from ipml.features.compiled.phrases import list_ways
 from ipml.features.compiled.places import Numbers
 from ipml.features.compiled.texts import Texts
 from ipml.features.extractor import Extractor
-from ipml.features.names import Names
 from ipml.kit.estimator import check_fitted
 from ipml.listings.brands import Brands, load_brands
 
 BrandTable = dict[str, Any]
-_NAMES = (
-    "named",
-    "more_named",
-    "disguised",
-    "disguised_words",
-    "contradicts_field",
-    "field_missing",
-    "seller_authorised",
-    "seller_not_authorised",
-)
 
 
 def brand_table(brands: Brands | None = None) -> BrandTable:
@@ -211,6 +200,10 @@ class BrandFeatures(Extractor):
     """
 
     reads = ("title", "brand", "seller_id")
+    feature_names = (
+        *("named", "more_named", "disguised", "disguised_words", "contradicts_field", "field_missing"),
+        *("seller_authorised", "seller_not_authorised"),
+    )
 
     def __init__(self, brands: BrandTable | None = None) -> None:
         self.brands = brands
@@ -250,10 +243,6 @@ class BrandFeatures(Extractor):
     def phrases_(self) -> list[str]:
         """The names and aliases that it looks for."""
         return list(self.table_["phrases"])
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of the features."""
-        return np.array(_NAMES, dtype=object)
 
 
 def _standing(listings: ListingColumns, claimed: NDArray[np.int64], finder: BrandFinder) -> NDArray[np.int8]:

@@ -12,7 +12,6 @@ import tomllib
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from importlib.resources import files
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +82,10 @@ class OfferFeatures(Extractor):
     """
 
     reads = _COLUMNS
+    feature_names = (
+        *(f"{part}_in_title" for part in (*_CONTACTS, *_LOTS)),
+        *(f"{part}_in_description" for part in _CONTACTS),
+    )
 
     def learn(self, listings: ListingColumns) -> None:
         """Load the words."""
@@ -119,13 +122,6 @@ class OfferFeatures(Extractor):
         places, has_lots = listings.places(name, phrases), name == "title"
         texts = listings.raw(name), listings.folded(name)
         return describe_offers(*texts, places, columns, MAX_LETTERS[name], has_lots=has_lots)
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names: the value and its text."""
-        names = [
-            f"{part}_in_{column}" for column in _COLUMNS for part in (*_CONTACTS, *(_LOTS if column == "title" else ()))
-        ]
-        return np.array(names, dtype=object)
 
     @property
     def only_raises(self) -> tuple[str, ...]:

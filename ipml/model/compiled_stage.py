@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Struct, bind, make_struct
-from ipml.features.column import MAX_LETTERS, EngineReadings, PhraseSet, Reading, ReadText
+from ipml.features.column import MAX_LETTERS, EngineReadings, Names, PhraseSet, Reading, ReadText, find_pairs, pair_up
 from ipml.features.columns import ListingColumns, days_from
 from ipml.features.compiled.characters import PAGES
 from ipml.features.compiled.folding import TABLES as FOLDING
@@ -30,7 +30,6 @@ from ipml.features.compiled.spelling import make_tables
 from ipml.features.compiled.texts import Texts
 from ipml.features.figures import MissingFields
 from ipml.features.goods import BrandFinder
-from ipml.features.names import Names, find_pairs, pair_up
 from ipml.features.offers import OfferFeatures, offer_table
 from ipml.model.parts import NumberPart, Part, complete
 from ipml.records import Listing

@@ -24,10 +24,10 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from ipml.features.column import Names
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.ngrams import mark_known
 from ipml.features.compiled.texts import Texts, hash_texts
-from ipml.features.names import Names
 from ipml.features.text import count_ngrams, sum_ngrams
 from ipml.kit.scripts import CYRILLIC, GREEK, HAN, KANA, LATIN, NAMES, script_numbers
 from ipml.model.calibration.calibration import MOST_LISTINGS

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ipml.features.column import Names
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import BrandFinder
-from ipml.features.names import Names
 from ipml.model.calibration.calibration import calibrate_rows
 from ipml.model.compiled_stage import StageScores
 from ipml.model.pipeline import CounterfeitClassifier

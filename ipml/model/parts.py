@@ -9,14 +9,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.column import SPELT
+from ipml.features.column import SPELT, Names
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.numbers import add_rows
 from ipml.features.extractor import Extractor
 from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, BrandFinder, BrandTable, GoodsFeatures, brand_table
 from ipml.features.lexicon import TradeWords
-from ipml.features.names import Names
 from ipml.features.offers import OfferFeatures
 from ipml.features.own import OwnFeatures
 from ipml.features.text import NgramSums, TextFeatures

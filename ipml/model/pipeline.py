@@ -11,12 +11,11 @@ import pandas as pd
 import scipy
 from numpy.typing import NDArray
 
-from ipml.features.column import Reading
+from ipml.features.column import Names, Reading
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, BrandTable, GoodsFeatures, listing_brands
 from ipml.features.lexicon import TradeWords
-from ipml.features.names import Names
 from ipml.features.offers import OfferFeatures
 from ipml.features.own import adopt_all
 from ipml.features.portfolio import SellerPortfolios, listing_moments

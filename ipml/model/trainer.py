@@ -10,20 +10,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ipml.features.column import SPELT, Reading
+from ipml.features.column import SPELT, Names, Reading
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.texts import Texts
 from ipml.features.figures import PICTURE_MATCHES, ListingFeatures, MissingFields, PictureFeatures
 from ipml.features.goods import BrandFeatures, GoodsFeatures, listing_brands
 from ipml.features.images import VECTOR_EXTRACTORS, has_vectors
 from ipml.features.lexicon import TradeWords
-from ipml.features.names import Names
 from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.absence import LeftOut, learn_absence
 from ipml.model.calibration import SigmoidCalibration
-from ipml.model.calibration.calibration import fit_calibration
+from ipml.model.calibration.calibration import ListingGroups, fit_calibration
 from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import break_even
@@ -273,15 +272,9 @@ class Trainer:
             unseen[scored], share[scored], y[scored], weight[scored], sellers=sellers[scored]
         )
         log_odds = self.second_stage_.log_odds(unseen, share)
-        self.calibration_ = fit_calibration(
-            log_odds[scored],
-            y[scored],
-            counted[scored],
-            brands=_texts_of(self._brands(learnt.listings))[scored],
-            categories=_texts_of(learnt.listings.names("category"))[scored],
-            sellers=sellers[scored],
-            seed=self.seed,
-        )
+        brands, categories = self._brands(learnt.listings), learnt.listings.names("category")
+        groups = ListingGroups(_texts_of(brands)[scored], _texts_of(categories)[scored], sellers[scored])
+        self.calibration_ = fit_calibration(log_odds[scored], y[scored], counted[scored], groups, self.seed)
         return log_odds
 
     def _learn_usual(self, learnt: TrainingSet, log_odds: Floats) -> None:

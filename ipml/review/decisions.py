@@ -38,7 +38,7 @@ from ipml.review.quality.second_person import (
     withdraw_second_verdict,
 )
 from ipml.review.reversals import DEFAULT_CONTEXT, CaseDecision, DecisionActions, ReviewContext, stands
-from ipml.review.undo import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.audit_trail import audit
 from ipml.storage.row_numbers import append_rows
@@ -392,7 +392,7 @@ def take_back(
     decision_id = connection.scalar(latest.limit(1))
     kind = connection.scalar(select(second_verdicts.c.kind).where(*said, second_verdicts.c.withdrawn_at.is_(None)))
     if decision_id is not None:
-        undo(connection, decision_id, reviewer, context=context)
+        undo(connection, decision_id, UndoRequest(reviewer), context=context)
     elif kind == "control":
         raise Conflict(f"decision on case {case_id}", "it cannot be undone: its truth has been shown")
     elif kind is not None:

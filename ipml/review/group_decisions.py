@@ -283,7 +283,9 @@ def decide_and_spread(
     Examples
     --------
     >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import DecisionRequest, claim, enqueue
+    >>> from ipml.review.arrivals.intake import enqueue
+    >>> from ipml.review.claims import claim
+    >>> from ipml.review.decisions import DecisionRequest
     >>> from ipml.storage.database import migrate, open_database, reading, writing
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)

@@ -41,7 +41,10 @@ class DecisionActions(Protocol):
     Examples
     --------
     >>> from ipml.records import Listing, ScoredListing, Verdict
-    >>> from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
+    >>> from ipml.review.arrivals.intake import enqueue
+    >>> from ipml.review.claims import claim
+    >>> from ipml.review.decisions import DecisionRequest, decide
+    >>> from ipml.review.reversals import ReviewContext
     >>> from ipml.storage.database import migrate, open_database, writing
     >>> class PrintedActions:
     ...     def apply_decisions(self, batch, made, origin):

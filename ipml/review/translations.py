@@ -120,15 +120,13 @@ def find_translation(connection: Connection, title: str, target: str) -> Transla
     return None if row is None else Translation(row.text, row.language)
 
 
-def store_translation(
-    connection: Connection, case_id: int, title: str, target: str, made: Translation, now: datetime | None = None
-) -> None:
+def store_translation(connection: Connection, case_id: int, title: str, target: str, made: Translation) -> None:
     """Store the translation of a case's title, replacing an earlier one, unless the title was erased meanwhile."""
     if decode_listing(find_case(connection, case_id, lock=True).snapshot).title != title:
         return
     connection.execute(delete(translations).where(translations.c.case_id == case_id))
     row = {"case_id": case_id, "digest": _digest_title(title, target), "text": made.text, "language": made.language}
-    connection.execute(insert(translations), row | {"made_at": now or datetime.now(UTC)})
+    connection.execute(insert(translations), row | {"made_at": datetime.now(UTC)})
 
 
 def _digest_title(title: str, target: str) -> str:

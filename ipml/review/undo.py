@@ -32,47 +32,55 @@ from ipml.storage.tables import cases, decisions, reversals
 _LONGEST_WHY = 2000
 
 
+@dataclass(frozen=True, slots=True)
+class UndoRequest:
+    """A wish to take decisions back.
+
+    Reviewers can take back their own decision for the `undo_minutes` of the settings; with `may_undo_others`, as for
+    leads, any decision at any time. `why` has at most 2,000 characters.
+    """
+
+    reviewer: str
+    why: str = ""
+    may_undo_others: bool = False
+
+
 def undo(
     connection: Connection,
     decision_id: int,
-    reviewer: str,
+    request: UndoRequest,
     *,
-    may_undo_others: bool = False,
-    why: str = "",
     now: datetime | None = None,
     context: ReviewContext = DEFAULT_CONTEXT,
 ) -> Reversal:
-    """Take a decision back, with the decisions spread from it to near-duplicates.
-
-    Reviewers can take back their own decision for the `undo_minutes` of the settings; with `may_undo_others`, as for
-    leads, any decision at any time. `why` has at most 2,000 characters. The actions are undone in the same transaction.
+    """Take a decision back, with the decisions spread from it to near-duplicates and all actions, in one transaction.
 
     Raises Conflict if there is no such decision, it was taken back before, it is another's or too old, or the case was
     decided anew.
     """
-    check_text("why", why, _LONGEST_WHY)
+    check_text("why", request.why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
-    wanted = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
-    if not wanted:
+    numbered = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
+    if not numbered:
         raise Conflict(f"decision {decision_id}", "it cannot be undone: there is no decision of that number")
-    (first,) = wanted
+    (first,) = numbered
     spread = find_decisions(connection, decisions.c.spread_from == decision_id)
     locked, reversible = _lock_reversible(connection, [first, *spread])
     if first not in reversible:
         is_standing = find_decisions(connection, (decisions.c.decision_id == decision_id) & stands())
         anew = f"case {first.case_id} was decided anew since" if is_standing else "it has been undone already"
         raise Conflict(f"decision {decision_id}", f"it cannot be undone: {anew}")
-    _refuse_others(first, reviewer, may_undo_others, now, context.settings.undo_minutes)
-    return reverse(connection, reversible, locked, ReversalOrder(reviewer, why, now, context.actions))[0]
+    _refuse_others(first, request, now, context.settings.undo_minutes)
+    return reverse(connection, reversible, locked, ReversalOrder(request.reviewer, request.why, now, context.actions))[
+        0
+    ]
 
 
 def undo_group(
     connection: Connection,
     group_key: str,
-    reviewer: str,
+    request: UndoRequest,
     *,
-    may_undo_others: bool = False,
-    why: str = "",
     now: datetime | None = None,
     context: ReviewContext = DEFAULT_CONTEXT,
 ) -> tuple[Reversal, ...]:
@@ -82,15 +90,15 @@ def undo_group(
 
     Raises Conflict if there is no such group, none of it can be taken back any more, or it is another's or too old.
     """
-    check_text("why", why, _LONGEST_WHY)
+    check_text("why", request.why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
     group = find_decisions(connection, decisions.c.group_key == group_key)
     locked, remaining = _lock_reversible(connection, group)
     if not remaining:
         raise Conflict(f"decision group {group_key[:80]!r}", "it cannot be undone: no decision of it is in force")
     for row in remaining:
-        _refuse_others(row, reviewer, may_undo_others, now, context.settings.undo_minutes)
-    return reverse(connection, remaining, locked, ReversalOrder(reviewer, why, now, context.actions))
+        _refuse_others(row, request, now, context.settings.undo_minutes)
+    return reverse(connection, remaining, locked, ReversalOrder(request.reviewer, request.why, now, context.actions))
 
 
 def _lock_reversible(
@@ -101,14 +109,12 @@ def _lock_reversible(
     return locked, find_reversible(connection, some)
 
 
-def _refuse_others(
-    row: StoredDecision, reviewer: str, may_undo_others: bool, now: datetime, undo_minutes: float
-) -> None:
+def _refuse_others(row: StoredDecision, request: UndoRequest, now: datetime, undo_minutes: float) -> None:
     if row.origin in BY_APPEAL:
         obstacle = "it follows from an appeal of the seller"
-    elif may_undo_others:
+    elif request.may_undo_others:
         return
-    elif row.reviewer != reviewer:
+    elif row.reviewer != request.reviewer:
         obstacle = f"{row.reviewer} made it; ask a lead"
     elif now - row.decided_at > timedelta(minutes=undo_minutes):
         obstacle = f"the {undo_minutes:g} minutes for it are over; ask a lead"

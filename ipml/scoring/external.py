@@ -78,30 +78,13 @@ class ExternalScorer(Scorer):
     It knows nothing of a seller's earlier listings but what the columns of a listing say, marks no words, and abstains
     only where its interval is too wide.
 
-    Parameters
-    ----------
-    classifier : ExternalClassifier
-        Fitted.
-    version, most_width, digest
-        As for `Scorer`.
+    The parameters are those of `Scorer`, with a fitted `ExternalClassifier`.
     """
 
     classifier: ExternalClassifier  # type: ignore[assignment]
 
-    def __init__(
-        self,
-        classifier: ExternalClassifier,
-        version: str,
-        most_width: float | None = None,
-        digest: str | None = None,
-    ) -> None:
-        self.classifier = classifier
-        self.version = version
-        self.most_width = most_width
-        self.digest = digest
-
-    def __reduce__(self) -> tuple[type[Scorer], tuple[Any, str, float | None, str | None]]:
-        return ExternalScorer, (self.classifier, self.version, self.most_width, self.digest)
+    def _prepare(self) -> None:
+        """Leave reasons and currencies to the classifier."""
 
     @property
     def caveat(self) -> str:

@@ -210,8 +210,8 @@ class ServedModel:
 
     Parameters
     ----------
-    source : str or Path, optional
-        As `ipml.scoring.scorer.load_model` takes it; the model of the settings (`IPML_MODEL`) where none is given.
+    source : str or Path
+        As `ipml.scoring.scorer.load_model` takes it.
     portfolios : Path, optional
         Portfolios as `ipml data portfolios` wrote them with that model. The file is only read, and again once the
         file has changed. No model is put in use but the one that it belongs to.
@@ -230,9 +230,8 @@ class ServedModel:
     (False, None, 1)
     """
 
-    def __init__(self, source: str | Path | None = None, portfolios: Path | None = None) -> None:
-        source = str(source or get_settings().model)
-        self.source = source
+    def __init__(self, source: str | Path, portfolios: Path | None = None) -> None:
+        self.source = source = str(source)
         self.n_reloads = self.n_failures = 0
         self.failure: str | None = None
         self._source = _make_source(source)

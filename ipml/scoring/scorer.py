@@ -115,21 +115,25 @@ class Scorer:
         most_width: float | None = None,
         digest: str | None = None,
     ) -> None:
-        try:
-            find_counterfeit_column(classifier)
-        except ValueError as error:
-            known = "a model that knows which of its labels is that of counterfeits"
-            raise UntrustedModel(version, first_line(error), known, "Fit it again, with pos_label.") from error
         self.classifier = classifier
         self.version = version
         self.most_width = most_width
         self.digest = digest
-        self._explainer = Explainer(classifier)
-        self._currencies = {"", None}
+        self._prepare()
 
     def __reduce__(self) -> tuple[type[Scorer], tuple[CounterfeitClassifier, str, float | None, str | None]]:
         """Pickle the constructor's arguments only; derived values are computed again in the other process."""
-        return Scorer, (self.classifier, self.version, self.most_width, self.digest)
+        return type(self), (self.classifier, self.version, self.most_width, self.digest)
+
+    def _prepare(self) -> None:
+        """Check the classifier, and derive from it what scoring needs."""
+        try:
+            find_counterfeit_column(self.classifier)
+        except ValueError as error:
+            expected = "a model that knows which of its labels is that of counterfeits"
+            raise UntrustedModel(self.version, first_line(error), expected, "Fit it again, with pos_label.") from error
+        self._explainer = Explainer(self.classifier)
+        self._currencies = {"", None}
 
     def score(
         self,

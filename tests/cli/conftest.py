@@ -14,7 +14,9 @@ from support.staff import OPERATOR, add_staff
 from ipml.cli import main
 from ipml.model.model_file import save_model
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.settings import get_settings
 from ipml.storage.database import open_database, writing
 

@@ -20,7 +20,7 @@ from ipml.cli.serve import _open_database
 from ipml.enforcement.privacy import erasure
 from ipml.errors import IpmlError, NotFound
 from ipml.records import Listing, ScoredListing
-from ipml.review.queue import enqueue
+from ipml.review.arrivals.intake import enqueue
 from ipml.settings import Settings, get_settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.anchors import find_public_key, read_anchors

@@ -18,7 +18,9 @@ from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.listings.writers import write_listings
 from ipml.model.model_file import save_model
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.storage.database import open_database, writing
 

@@ -13,9 +13,10 @@ from sqlalchemy import select
 
 from ipml.cli.demo import USER, _describe, describe_year
 from ipml.records import Listing, Reason, ScoredListing
+from ipml.review.cases import count_cases
 from ipml.review.pictures.reference import list_references
 from ipml.review.pictures.stored import path_of
-from ipml.review.queue import count_cases, list_cases
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import load_model
 from ipml.simulation.year.population import Plan
@@ -110,8 +111,8 @@ def test_everything_lies_in_one_folder(home, first):
     engine = open_database(f"sqlite:///{out / 'ipml.db'}")
     with reading(engine) as connection:
         assert count_cases(connection)["open"] == 500
-        kept = [case.scored.score for case in list_cases(connection, state=None, limit=600)]
-        shown = list_cases(connection, limit=500)
+        kept = [case.scored.score for case in browse_cases(connection, Filter(state=None), limit=600)]
+        shown = browse_cases(connection, limit=500)
         drawn = connection.scalars(select(pictures.c.digest).where(pictures.c.state == "stored")).all()
         kinds = Counter(one.kind for one in list_references(connection))
     engine.dispose()

@@ -14,7 +14,8 @@ from support.actions import KEEPING_EVIDENCE
 from support.staff import OPERATOR, add_staff
 
 from ipml.records import Verdict
-from ipml.review.queue import DecisionRequest, claim, decide
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.storage.database import open_database, writing
 from tests.cli.test_serve import run
 from tests.model.external.test_external import NUMBERS, Server, answering, make_estimator, make_listings

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from support.actions import APPEAL_RULES, ENFORCED_APPEALS
 from support.transactions import act, ask, execute, read_scalars
 
 from ipml.enforcement import actions
 from ipml.enforcement.appeals.appeal import find_deciders, find_deciders_of, list_appeals, may_decide
-from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import decide_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
+from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import load_enforcement_policy
@@ -22,8 +23,12 @@ from ipml.enforcement.views.overview import find_gaps
 from ipml.enforcement.views.seller_file import read_seller_file
 from ipml.errors import Conflict, OwnListing
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import find_case
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue, undo
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
@@ -33,6 +38,7 @@ from ipml.storage.tables import outbox, user_sellers
 POLICY = load_enforcement_policy()
 ENFORCEMENT = actions.Enforcement(POLICY)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LEAD = actions.ActingLead("lea", POLICY, NOON)
 
 
 def take_down(engine, number=1, seller="s1", by="ana", at=NOON, score=0.9, actions=ENFORCEMENT):
@@ -67,12 +73,12 @@ def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(engine):
     """Nor a measure replaced by the same."""
     case_id = take_down(engine)
     with pytest.raises(Conflict, match="measure: found"), writing(engine) as connection:
-        actions.lift_measure(connection, 1, "lea", "  ", POLICY)
+        actions.lift_measure(connection, 1, "  ", LEAD)
     with pytest.raises(Conflict, match="measure: found"), writing(engine) as connection:
-        actions.change_measure(connection, 1, MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
+        actions.change_measure(connection, 1, MeasureOrder(MeasureKind.REMOVE, "again"), LEAD)
     execute(engine, user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))
     with pytest.raises(OwnListing), writing(engine) as connection:
-        actions.lift_measure(connection, 1, "lea", "mine", POLICY)
+        actions.lift_measure(connection, 1, "mine", LEAD)
     assert ask(engine, read_case_actions, case_id).measures[0].measure.stands
 
 
@@ -83,10 +89,10 @@ def test_penalties_are_confirmed_and_lifted_once(engine):
     proposed = ask(engine, find_penalties, state="proposed", at=NOON)[-1]
     before = letters(engine)
     for _ in range(2):
-        confirmed = act(engine, actions.confirm_penalty, proposed.penalty_id, "lea", "a sweep", POLICY, now=NOON)
+        confirmed = act(engine, actions.confirm_penalty, proposed.penalty_id, "a sweep", LEAD)
         assert confirmed.imposed_by == "lea"
     for _ in range(2):
-        lifted = act(engine, actions.lift_penalty, proposed.penalty_id, "lea", "too hard", POLICY, now=NOON)
+        lifted = act(engine, actions.lift_penalty, proposed.penalty_id, "too hard", LEAD)
         assert lifted.ended_as == "lifted"
     assert letters(engine)[len(before) :] == ["statement", "lifted"]
     assert is_sound(engine)
@@ -132,15 +138,16 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(engine):
             with writing(engine) as connection:
                 number_of_it = read_case_actions(connection, case_id).measures[0].measure.measure_id
                 pause = MeasureOrder(MeasureKind.PAUSE, "wait")
-                actions.change_measure(connection, number_of_it, pause, draw.choice(people), POLICY, now=at)
-        appeal = act(engine, file_appeal, case_id, f"s{number % 4}", "no", now=at)
+                lead = actions.ActingLead(draw.choice(people), POLICY, at)
+                actions.change_measure(connection, number_of_it, pause, lead)
+        appeal = act(engine, file_appeal, AppealRequest(case_id, f"s{number % 4}", "no"), APPEAL_RULES, now=at)
         for name in people:
             is_free = ask(engine, may_decide, appeal, name) is None
             if is_free and draw.random() < 0.3:
                 with writing(engine) as connection:
-                    said = {"measure": MeasureKind.LABEL, "now": at, "actions": ENFORCEMENT}
-                    decide_appeal(connection, appeal.appeal_id, name, "partly granted", "a", **said)
-                    file_appeal(connection, case_id, f"s{number % 4}", "still no", now=at)
+                    decision = AppealDecision("partly granted", name, "a", MeasureKind.LABEL)
+                    decide_appeal(connection, appeal.appeal_id, decision, ENFORCED_APPEALS, now=at)
+                    file_appeal(connection, AppealRequest(case_id, f"s{number % 4}", "still no"), APPEAL_RULES, now=at)
                 break
     pending = [due.appeal for due in ask(engine, list_appeals)]
     assert len(pending) == 8
@@ -157,7 +164,7 @@ def test_a_sellers_file_leaves_out_what_is_hidden(engine):
     """Strikes, measures, penalties and appeals of a case that is kept from whoever asks are not counted either."""
     first, second = take_down(engine, 1), take_down(engine, 2)
     with writing(engine) as connection:
-        file_appeal(connection, first, "s1", "no")
+        file_appeal(connection, AppealRequest(first, "s1", "no"), APPEAL_RULES)
         whole = read_seller_file(connection, first, POLICY, "lea", now=NOON)
     assert (len(whole.strikes), len(whole.measures), len(whole.penalties), len(whole.appeals)) == (2, 2, 1, 1)
     part = ask(engine, read_seller_file, first, POLICY, "lea", hidden={first}, now=NOON)
@@ -171,7 +178,9 @@ def test_an_appeal_against_a_penalty_names_it(engine):
     case_id = take_down(engine)
     with writing(engine) as connection:
         (given,) = read_case_actions(connection, case_id).penalties
-        appeal = file_appeal(connection, given.penalty.subject, "s1", "no warning is due", now=NOON)
+        appeal = file_appeal(
+            connection, AppealRequest(given.penalty.subject, "s1", "no warning is due"), APPEAL_RULES, now=NOON
+        )
         shown = read_desk(connection, appeal.appeal_id, "lea", now=NOON)
     assert (shown.restriction, shown.milder) == (given.penalty, ())
     assert shown.evidence is not None
@@ -194,7 +203,7 @@ def test_a_penalty_that_is_over_and_then_taken_back_ends_once_for_all(engine, ha
     late = {"now": NOON + YEAR}
     if has_ended:
         actions.end_due(engine, POLICY, **late)
-    act(engine, undo, 1, "lea", may_undo_others=True, context=ReviewContext(actions=ENFORCEMENT), **late)
+    act(engine, undo, 1, UndoRequest("lea", may_undo_others=True), context=ReviewContext(actions=ENFORCEMENT), **late)
     actions.end_due(engine, POLICY, **late)
     about = select(outbox.c.kind).where(outbox.c.subject == "penalty:1").order_by(outbox.c.channel)
     assert read_scalars(engine, about.where(outbox.c.kind.like("%lifted"))) == ["penalty_lifted", "lifted"]

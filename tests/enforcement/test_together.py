@@ -19,9 +19,11 @@ from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.views.overview import find_gaps
 from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.decisions import Origin, record_all
 from ipml.review.near_duplicates.clusters import lock_clusters
-from ipml.review.queue import ReviewContext, enqueue, undo
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import read_keys
 from ipml.storage.tables import decisions, evidence, measures, metadata, outbox, seller_keys, statements, strikes
@@ -122,16 +124,8 @@ def _set_up(engine, looks, undone, follow):
         made = _decide_singly(connection, before, Origin(), ReviewContext(actions=follow))
     if undone and made:
         with writing(engine) as connection:
-            number, why = made[0].decision_id, "a mistake"
-            undo(
-                connection,
-                number,
-                "ben",
-                may_undo_others=True,
-                why=why,
-                now=NOON,
-                context=ReviewContext(actions=follow),
-            )
+            request = UndoRequest("ben", "a mistake", may_undo_others=True)
+            undo(connection, made[0].decision_id, request, now=NOON, context=ReviewContext(actions=follow))
 
 
 def _is_before(looks, look):

@@ -6,12 +6,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.finding import read_words
 
-from ipml.features import names
-from ipml.features.column import PhraseSet, Reading
+from ipml.features import column as column_module
+from ipml.features.column import Names, PhraseSet, Reading, pair_up
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.folding import fold_text
 from ipml.features.compiled.texts import Texts
-from ipml.features.names import Names, pair_up
 from ipml.features.spelling import Spelling
 from ipml.listings.fields import FIELDS
 from ipml.listings.kinds import Kind
@@ -192,11 +191,11 @@ def test_pairs_are_looked_up_once_each(pairs, is_large):
     """Whether there is room for a table of all pairs or not."""
     first, second = Names.of([one for one, _ in pairs]), Names.of([other for _, other in pairs])
     asked = []
-    before, names._MOST_PAIRS = names._MOST_PAIRS, 0 if is_large else names._MOST_PAIRS
+    before, column_module._MOST_PAIRS = column_module._MOST_PAIRS, 0 if is_large else column_module._MOST_PAIRS
     try:
         numbers = pair_up(first, second, lambda *pair: asked.append(pair) or (None if "a" in pair else ord(pair[1])))
     finally:
-        names._MOST_PAIRS = before
+        column_module._MOST_PAIRS = before
     expected = [np.nan if one == "a" else float(ord(other)) for one, other in pairs]
     np.testing.assert_array_equal(numbers, expected)
     assert sorted(asked) == sorted(set(pairs))

@@ -13,15 +13,21 @@ from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement import actions
 from ipml.enforcement.appeals import filings, resolution
+from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.errors import IpmlError
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review import group_decisions, queue, undo
+from ipml.review import group_decisions, undo
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.arrivals.stream_intake import IntakeModel
+from ipml.review.claims import claim, release
 from ipml.review.corrections import NearDuplicates
+from ipml.review.decisions import DecisionRequest
+from ipml.review.decisions import decide as decide_case
+from ipml.review.group_decisions import BulkRequest
+from ipml.review.reversals import ReviewContext
 from ipml.settings import DEFAULT_SETTINGS, SecondPersonRule
 from ipml.storage.audit_trail.audit import change_rows
 from ipml.storage.database import reading
@@ -50,8 +56,8 @@ def make_policy():
 
 POLICY, RULES = make_policy(), load_cooperation_policy()
 FOLLOW = Cooperation(POLICY, RULES)
-CONTEXT = queue.ReviewContext(SETTINGS, FOLLOW)
-BY_LEAD = {"by": "lea", "policy": POLICY}
+APPEALS = AppealContext(POLICY, FOLLOW)
+CONTEXT = ReviewContext(SETTINGS, FOLLOW)
 
 
 def score_of(listing_id):
@@ -76,17 +82,17 @@ def submit(engine, now, offer):
     take_in(engine, [Submission((listing,))], IntakeModel("m1", score), now)
 
 
-def decide(engine, now, number, by, verdict, ground, key=None, *, change=queue.decide, alike=()):
+def decide(engine, now, number, by, verdict, ground, key=None, *, change=decide_case, alike=()):
     """Open a case and decide it; one that stays as it was is given back."""
-    taken = act(engine, queue.claim, by, number, settings=SETTINGS, now=now)
+    taken = act(engine, claim, by, number, settings=SETTINGS, now=now)
     if taken is None:
         return None
-    request = queue.DecisionRequest(taken, Verdict(verdict), ground, key=key)
+    request = DecisionRequest(taken, Verdict(verdict), ground, key=key)
     try:
         return act(engine, change, request, *alike, now=now, context=CONTEXT)
     finally:
         with suppress(IpmlError):
-            act(engine, queue.release, taken, now=now)
+            act(engine, release, taken, now=now)
 
 
 def spread(engine, now, number, by, verdict, ground):
@@ -99,7 +105,7 @@ def spread(engine, now, number, by, verdict, ground):
 
 def decide_together(engine, now, numbers, by, verdict, ground):
     """Decide cases in bulk."""
-    request = queue.BulkRequest(numbers, by, Verdict(verdict), ground)
+    request = BulkRequest(numbers, by, Verdict(verdict), ground)
     seen = ask(engine, group_decisions.preview_bulk, request, now=now, settings=SETTINGS)
     act(engine, group_decisions.decide_bulk, request, token=seen.digest, now=now, context=CONTEXT)
 
@@ -116,44 +122,37 @@ def take_back(engine, now, number, with_group=False):
 
 def order(engine, now, how, number, kind, until):
     """Impose a measure on a case, or change or lift one, as a lead."""
-    said, wanted = BY_LEAD | {"now": now}, MeasureOrder(MeasureKind(kind), f"so, {now}", until=until)
+    lead, wanted = actions.ActingLead("lea", POLICY, now), MeasureOrder(MeasureKind(kind), f"so, {now}", until=until)
     if how == "lift":
-        return act(engine, actions.lift_measure, number, why=f"no, {now}", **said)
-    return act(engine, actions.impose_measure if how == "impose" else actions.change_measure, number, wanted, **said)
+        return act(engine, actions.lift_measure, number, f"no, {now}", lead)
+    return act(engine, actions.impose_measure if how == "impose" else actions.change_measure, number, wanted, lead)
 
 
 def penalise(engine, now, how, number):
     """Confirm or lift a penalty, as a lead."""
-    act(
-        engine,
-        actions.confirm_penalty if how == "confirm" else actions.lift_penalty,
-        number,
-        why="so",
-        now=now,
-        **BY_LEAD,
-    )
+    change = actions.confirm_penalty if how == "confirm" else actions.lift_penalty
+    act(engine, change, number, "so", actions.ActingLead("lea", POLICY, now))
 
 
 def appeal(engine, now, about, seller, kind="complaint"):
     """Appeal; return how the appeal stands."""
-    said = (about, seller, "It is genuine.")
-    return act(engine, filings.file_appeal, *said, kind=kind, rules=POLICY.appeals, now=now).state.value
+    request = filings.AppealRequest(about, seller, "It is genuine.", kind)
+    return act(engine, filings.file_appeal, request, POLICY.appeals, now=now).state.value
 
 
 def speak(engine, now, who, number):
     """Sue or give up as the rights holder who "acts" or "gives up"; else give an appeal up as the seller."""
-    said = {"rules": POLICY.appeals, "now": now}
     if who == "acts":
         return act(engine, resolution.holder_acted, number, "docket", "lea", now=now)
     if who == "gives up":
-        return act(engine, resolution.holder_withdrew, number, "lea", actions=FOLLOW, **said)
-    return act(engine, filings.withdraw_appeal, number, who, **said)
+        return act(engine, resolution.holder_withdrew, number, "lea", APPEALS, now=now)
+    return act(engine, filings.withdraw_appeal, number, who, POLICY.appeals, now=now)
 
 
 def answer(engine, now, number, by, outcome, kind, alike):
     """Decide an appeal."""
-    said = {"near_duplicates": NearDuplicates(alike), "measure": kind and MeasureKind(kind), "rules": POLICY.appeals}
-    act(engine, resolution.decide_appeal, number, by, outcome, "So.", now=now, actions=FOLLOW, **said)
+    decision = resolution.AppealDecision(outcome, by, "So.", kind and MeasureKind(kind), NearDuplicates(alike))
+    act(engine, resolution.decide_appeal, number, decision, APPEALS, now=now)
 
 
 def give_notice(engine, now, by, brand, places):
@@ -173,7 +172,7 @@ def run_jobs(engine, now):
     """Run what the worker runs."""
     actions.end_due(engine, POLICY, now=now)
     run_notice_deadlines(engine, policy=RULES, now=now)
-    resolution.run_appeal_deadlines(engine, rules=POLICY.appeals, now=now, actions=FOLLOW)
+    resolution.run_appeal_deadlines(engine, APPEALS, now=now)
 
 
 def deliver(engine, now):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipml.features.column import Names
 from ipml.features.columns import ListingColumns
-from ipml.features.names import Names
 from ipml.model.familiarity import FEW, MOST, Familiarity, ListingSample
 from ipml.records import Unlike
 

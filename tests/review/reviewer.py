@@ -3,7 +3,8 @@
 import sys
 
 from ipml.records import Verdict
-from ipml.review.queue import DecisionRequest, claim, decide
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.storage.database import open_database, writing
 
 

@@ -21,18 +21,12 @@ from support.transactions import act, ask, check_sound
 from ipml.enforcement.policy import find_first_use, load_enforcement_policy, store_policy
 from ipml.errors import IpmlError, KeyReused, Overtaken
 from ipml.records import Verdict
+from ipml.review.arrivals.intake import Enqueued, enqueue
+from ipml.review.cases import count_cases, history
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide, list_decisions
 from ipml.review.exports import export_labels
-from ipml.review.queue import (
-    DecisionRequest,
-    Enqueued,
-    claim,
-    count_cases,
-    decide,
-    enqueue,
-    history,
-    list_cases,
-    list_decisions,
-)
+from ipml.review.worklists.search import browse_cases
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import audit, decisions
@@ -76,7 +70,7 @@ def test_versions_of_one_listing_sent_at_once_leave_one_case(engine: Engine, mak
     at_once(lambda number: enqueue(engine, [versions[number]], now=NOON))
     counts = ask(engine, count_cases)
     assert (counts["open"], counts["decided"], counts["escalated"]) == (1, 0, 0)
-    assert [case.scored.listing.title for case in ask(engine, list_cases)] == ["Hat 7"]
+    assert [case.scored.listing.title for case in ask(engine, browse_cases)] == ["Hat 7"]
     assert ask(engine, verify).problems == ()
 
 
@@ -139,7 +133,7 @@ def test_order_is_that_of_what_was_done_not_of_the_clock(engine: Engine, make_sc
     assert actions == ["enqueued", "claimed", "escalated", "claimed", "decided"]
     assert [decision.verdict for decision in ask(engine, list_decisions, 1)] == [Verdict.ESCALATE, Verdict.GENUINE]
     assert [label.labelled_at for label in ask(engine, export_labels)] == [NOON - HOUR]
-    assert ask(engine, list_cases) == []
+    assert ask(engine, browse_cases) == []
     assert ask(engine, verify).is_intact
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from support.transactions import ask
 
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.review.queue import count_cases
+from ipml.review.cases import count_cases
 from ipml.review.ranking.policy import load_policy
 from ipml.scoring.scorer import Scorer
 from ipml.simulation.marketplace import simulate_marketplace

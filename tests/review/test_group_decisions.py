@@ -14,10 +14,11 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import count_cases, get_case, history
 from ipml.review.claims import claim
-from ipml.review.decisions import decide, list_decisions
+from ipml.review.decisions import DecisionRequest, decide, list_decisions
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import (
     BulkDecision,
+    BulkRequest,
     GroupDecision,
     SpreadPrecision,
     decide_and_spread,
@@ -26,9 +27,9 @@ from ipml.review.group_decisions import (
     preview_bulk,
     preview_spread,
 )
-from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext
-from ipml.review.undo import undo, undo_group
-from ipml.review.worklists.search import list_cases
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo, undo_group
+from ipml.review.worklists.search import browse_cases
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
@@ -104,9 +105,9 @@ def test_others_and_latecomers_undo_no_part_of_a_group(queue: Engine):
     made = _decide_all(queue)
     for reviewer, now in (("ben", NOON), ("ana", LATE)):
         with pytest.raises(Conflict, match="ask a lead"):
-            act(queue, undo_group, made.group_key, reviewer, now=now)
+            act(queue, undo_group, made.group_key, UndoRequest(reviewer), now=now)
     assert ask(queue, count_cases)["decided"] == 3
-    assert len(act(queue, undo_group, made.group_key, "cleo", may_undo_others=True, now=LATE)) == 3
+    assert len(act(queue, undo_group, made.group_key, UndoRequest("cleo", may_undo_others=True), now=LATE)) == 3
 
 
 def test_more_than_200_cases_are_too_many(queue: Engine):
@@ -194,7 +195,7 @@ def test_what_was_not_seen_is_not_decided(copies: Engine, make_scored: Make):
         context=ReviewContext(NONE_DRAWN),
     )
     assert [decision.case_id for decision in spread.decisions] == [2, 3, 4]
-    assert [(case.case_id, case.n_alike) for case in ask(copies, list_cases)] == [(5, 1), (7, 0)]
+    assert [(case.case_id, case.n_alike) for case in ask(copies, browse_cases)] == [(5, 1), (7, 0)]
 
 
 def test_what_changed_or_is_held_is_left_out_and_shown(copies: Engine, make_scored: Make):
@@ -221,7 +222,7 @@ def test_what_changed_or_is_held_is_left_out_and_shown(copies: Engine, make_scor
         context=ReviewContext(NONE_DRAWN),
     )
     assert ([decision.case_id for decision in spread.decisions], spread.left_out) == ([5], causes)
-    assert {case.case_id for case in ask(copies, list_cases)} == {2, 3, 4}
+    assert {case.case_id for case in ask(copies, browse_cases)} == {2, 3, 4}
 
 
 def test_a_spread_is_undone_as_a_group_too(copies: Engine):
@@ -229,8 +230,8 @@ def test_a_spread_is_undone_as_a_group_too(copies: Engine):
     spread = _spread(copies)
     (group_key,) = set(ask(copies, Connection.scalars, select(decisions.c.group_key)))
     with pytest.raises(Conflict, match="cannot be undone"), writing(copies) as connection:
-        undo(connection, spread.decision.decision_id, "ana", now=LATE)
-    assert len(act(copies, undo_group, group_key, "cleo", may_undo_others=True, now=LATE)) == 4
+        undo(connection, spread.decision.decision_id, UndoRequest("ana"), now=LATE)
+    assert len(act(copies, undo_group, group_key, UndoRequest("cleo", may_undo_others=True), now=LATE)) == 4
     assert ask(copies, count_cases)["open"] == 4
 
 
@@ -249,7 +250,7 @@ def test_a_request_that_comes_again_spreads_once(copies: Engine):
         for _ in range(2)
     )
     assert (len(first.decisions), second.decision, second.decisions) == (3, first.decision, ())
-    act(copies, undo, first.decision.decision_id, "ana", now=NOON)
+    act(copies, undo, first.decision.decision_id, UndoRequest("ana"), now=NOON)
     act(
         copies,
         decide_and_spread,
@@ -265,7 +266,7 @@ def test_what_is_drawn_stays_open_for_a_person(copies: Engine):
     """It comes up by itself, and its review says how good the spread is; what was undone is not measured."""
     spread = _spread(copies, settings=ALL_DRAWN)
     assert spread.drawn == (2, 3, 4)
-    assert {case.case_id for case in ask(copies, list_cases)} == {2, 3, 4}
+    assert {case.case_id for case in ask(copies, browse_cases)} == {2, 3, 4}
     assert ask(copies, history, 2)[-1].action == "drawn"
     assert ask(copies, measure_spread) == SpreadPrecision(0, 3, 0, 0)
     verdicts = ((2, Verdict.COUNTERFEIT), (3, Verdict.GENUINE), (4, Verdict.CANNOT_TELL))
@@ -273,7 +274,7 @@ def test_what_is_drawn_stays_open_for_a_person(copies: Engine):
     found = ask(copies, measure_spread)
     assert (found.n_drawn, found.n_reviewed, found.n_agreeing, found.precision) == (3, 3, 1, 1 / 3)
     assert 0 < found.low < 1 / 3 < found.high < 1
-    act(copies, undo, reviews[0].decision_id, "ben", now=NOON)
+    act(copies, undo, reviews[0].decision_id, UndoRequest("ben"), now=NOON)
     assert ask(copies, measure_spread).n_reviewed == 2
-    act(copies, undo, spread.decision.decision_id, "ana", now=NOON)
+    act(copies, undo, spread.decision.decision_id, UndoRequest("ana"), now=NOON)
     assert ask(copies, measure_spread).n_drawn == 0

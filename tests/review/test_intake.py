@@ -17,8 +17,10 @@ from support.transactions import ask
 
 from ipml.errors import UnstorableValue
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
+from ipml.review.arrivals.intake import Enqueued, enqueue
 from ipml.review.arrivals.snapshot import decode, encode, make_key
-from ipml.review.queue import Enqueued, count_cases, enqueue, get_case, history, list_cases
+from ipml.review.cases import count_cases, get_case, history
+from ipml.review.worklists.search import browse_cases
 from ipml.storage.audit_trail.audit import verify
 
 
@@ -27,7 +29,7 @@ def test_a_scored_listing_comes_out_as_it_went_in(engine: Engine, make_scored: M
     """The case holds the whole record, open and unclaimed, and the audit trail a row without the seller's words."""
     scored = make_scored(title="‮Gucсi‬ bag 😀", price=12.1, currency="EUR")
     enqueue(engine, [scored], now=NOON)
-    (case,) = ask(engine, list_cases)
+    (case,) = ask(engine, browse_cases)
     assert (case.scored, case.state, case.enqueued_at, case.reviewer) == (scored, "open", NOON, None)
     rows = ask(engine, history, 1)
     assert [row.action for row in rows] == ["enqueued"]
@@ -64,7 +66,7 @@ def test_another_model_gives_an_open_case_its_score(engine: Engine, make_scored:
     """The case takes the new score and place, and the history keeps the old score."""
     enqueue(engine, [make_scored("L1", 0.2), make_scored("L2", 0.5)])
     assert enqueue(engine, [make_scored("L1", 0.9, "m2")]) == Enqueued(rescored=1)
-    assert [case.scored.listing.listing_id for case in ask(engine, list_cases)] == ["L1", "L2"]
+    assert [case.scored.listing.listing_id for case in ask(engine, browse_cases)] == ["L1", "L2"]
     event = ask(engine, history, 1)[-1]
     assert event.action == "rescored"
     assert (event.payload["score_before"], event.payload["model_version_before"]) == (0.2, "m1")

@@ -16,9 +16,10 @@ from ipml.records import Listing, PriceRange, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import KnownListing, Submission, Withdrawal, find_known, rescore_changed, take_in
 from ipml.review.cases import find_case
 from ipml.review.ranking.policy import IntakeRule
+from ipml.review.ranking.queue_order import find_current_parts
 from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
-from ipml.review.worklists.search import Filter, browse_cases
+from ipml.review.worklists.search import browse_cases
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, listings
 
@@ -185,7 +186,9 @@ def test_a_brand_that_is_read_in_the_text_counts(engine: Engine):
     put(engine, ListKind.AUTHORISED, "dan", "Acme")
     for seller in ("dan", "eve"):  # what authorised sellers offer waits where its score asks for it, and comes last
         assert submit(engine, seller, "Bag, copy", "Acme").state == "open"
-    order = [one.scored.listing.seller_id for one in ask(engine, browse_cases, Filter(), limit=9, now=NOON)]
+    with reading(engine) as connection:
+        listed = browse_cases(connection, limit=9, parts=find_current_parts(connection, NOON))
+    order = [case.scored.listing.seller_id for case in listed]
     assert order == ["ann", "eve", "dan"]
 
 

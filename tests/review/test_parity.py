@@ -11,16 +11,21 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from support.databases import copy_postgres, copy_sqlite, empty_tables, open_undurable, read_tables
 from support.postgres import Server
 from support.reviewing import NOON
 from support.transactions import act, ask
 
 from ipml.errors import IpmlError
-from ipml.records import Claim, Listing, ScoredListing, Verdict
-from ipml.review import queue
+from ipml.records import Case, Claim, Listing, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case, history
+from ipml.review.claims import claim, release
+from ipml.review.decisions import DecisionRequest, decide, list_decisions
 from ipml.review.exports import export_labels
+from ipml.review.ranking.queue_order import find_current_parts
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -73,18 +78,18 @@ class BothDatabases(RuleBasedStateMachine):
     @rule(batch=st.lists(PLAIN, min_size=1, max_size=6))
     def enqueue(self, batch: list[ScoredListing]) -> None:
         """Listings come, known ones again."""
-        self.both(lambda engine: queue.enqueue(engine, batch, now=self.now))
+        self.both(lambda engine: enqueue(engine, batch, now=self.now))
 
     @rule(batch=st.lists(ANY, max_size=3))
     def enqueue_anything(self, batch: list[ScoredListing]) -> None:
         """Listings come that one or the other database might not like."""
-        self.both(lambda engine: queue.enqueue(engine, batch, now=self.now))
+        self.both(lambda engine: enqueue(engine, batch, now=self.now))
 
     @rule(reviewer=PEOPLE, case_id=st.none() | NUMBERS)
     def claim(self, reviewer: str, case_id: int | None) -> None:
         """Somebody takes the next case, or one by its number."""
         settings = Settings(lease_minutes=15)
-        taken = self.both(lambda engine: act(engine, queue.claim, reviewer, case_id, settings=settings, now=self.now))
+        taken = self.both(lambda engine: act(engine, claim, reviewer, case_id, settings=settings, now=self.now))
         if taken:
             self.claims.append(taken)
 
@@ -92,7 +97,7 @@ class BothDatabases(RuleBasedStateMachine):
     def release(self, data: st.DataObject) -> None:
         """Somebody gives back what they hold, or no longer hold."""
         shown = data.draw(st.sampled_from(self.claims))
-        self.both(lambda engine: act(engine, queue.release, shown, now=self.now))
+        self.both(lambda engine: act(engine, release, shown, now=self.now))
 
     @rule(
         data=st.data(),
@@ -106,8 +111,8 @@ class BothDatabases(RuleBasedStateMachine):
         """Somebody decides under a claim that is live, stale or forged."""
         shown = data.draw(st.sampled_from(self.claims[-3:]))
         shown = shown if token is None else replace(shown, token=token)
-        request = queue.DecisionRequest(shown, verdict, **said)
-        self.both(lambda engine: act(engine, queue.decide, request, now=self.now))
+        request = DecisionRequest(shown, verdict, **said)
+        self.both(lambda engine: act(engine, decide, request, now=self.now))
 
     @rule(pause=PAUSES)
     def wait(self, pause: timedelta) -> None:
@@ -121,16 +126,21 @@ class BothDatabases(RuleBasedStateMachine):
         limit=st.sampled_from([1, 3, 50, 2**70]),
         after=st.none() | NUMBERS,
     )
-    def second_review(self, **wanted: Any) -> None:
+    def second_review(self, limit: int, after: int | None, **fields: Any) -> None:
         """Somebody filters and turns pages."""
-        self.both(lambda engine: ask(engine, queue.list_cases, now=self.now, **wanted))
+
+        def browse(connection: Connection) -> list[Case]:
+            parts = find_current_parts(connection, self.now)
+            return browse_cases(connection, Filter(**fields), limit=limit, after=after, parts=parts)
+
+        self.both(lambda engine: ask(engine, browse))
 
     @rule(case_id=NUMBERS)
     def look_at_one(self, case_id: int) -> None:
         """Somebody opens a case, its history and its decisions."""
-        self.both(lambda engine: ask(engine, queue.get_case, case_id, now=self.now))
-        self.both(lambda engine: ask(engine, queue.history, case_id))
-        self.both(lambda engine: ask(engine, queue.list_decisions, case_id))
+        self.both(lambda engine: ask(engine, get_case, case_id, now=self.now))
+        self.both(lambda engine: ask(engine, history, case_id))
+        self.both(lambda engine: ask(engine, list_decisions, case_id))
 
     @rule(known_by=st.none() | st.sampled_from([NOON, NOON + timedelta(hours=1), datetime.max.replace(tzinfo=UTC)]))
     def export(self, known_by: datetime | None) -> None:

@@ -24,10 +24,10 @@ from ipml.records import Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import count_cases, get_case, history
 from ipml.review.claims import claim, find_out_of_reach, release, resume
-from ipml.review.decisions import GROUNDS, decide, list_decisions
-from ipml.review.queue import DecisionRequest, ReviewContext
-from ipml.review.undo import undo
-from ipml.review.worklists.search import list_cases
+from ipml.review.decisions import GROUNDS, DecisionRequest, decide, list_decisions
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
@@ -131,7 +131,7 @@ def test_a_ground_must_fit_the_verdict(queue: Engine):
     for ground in GROUNDS:
         made = act(queue, decide, DecisionRequest(act(queue, claim, "ana", 1), Verdict.COUNTERFEIT, ground))
         assert made.ground == ground
-        act(queue, undo, made.decision_id, "ana")
+        act(queue, undo, made.decision_id, UndoRequest("ana"))
     taken = act(queue, claim, "ana", 1)
     for note in ("x" * 2001, "a\0b", "\ud800"):
         with pytest.raises(UnstorableValue, match="note"):
@@ -189,7 +189,7 @@ def find_calls() -> Iterator[tuple[str, str, bool]]:
 def test_entry_points_pass_their_settings():
     """The defaults of these functions are for examples and tests."""
     calls = list(find_calls())
-    assert {"claim", "decide", "take_back", "enqueue_batch"} <= {name for _, name, _ in calls}
+    assert {"claim", "decide_and_spread", "undo_group", "enqueue_batch"} <= {name for _, name, _ in calls}
     assert [(module, name) for module, name, is_given in calls if not is_given] == []
 
 
@@ -204,23 +204,23 @@ def full(engine: Engine, make_scored: Make) -> Engine:
 @on_both
 def test_the_most_suspicious_come_first(full: Engine):
     """Scores fall, and among equals the case that came first is first; pages go on after any case."""
-    whole = ask(full, list_cases)
+    whole = ask(full, browse_cases)
     order = [(-case.scored.score, case.case_id) for case in whole]
     assert order == sorted(order)
     assert len(order) == 20
     judge(full, whole[1].case_id)  # the last of a page, meanwhile
-    assert ask(full, list_cases, limit=1, after=whole[1].case_id) == [whole[2]]
+    assert ask(full, browse_cases, limit=1, after=whole[1].case_id) == [whole[2]]
 
 
 def test_filters_keep_what_matches(full: Engine):
     """State, brand and seller narrow the list, alone and together; a seller's cases are there in any state."""
     with reading(full) as connection:
-        assert {case.scored.listing.brand for case in list_cases(connection, brand="A")} == {"A"}
-        assert len(list_cases(connection, brand="A", seller_id="s1")) == 5
-        assert list_cases(connection, state="decided") == []
-        assert list_cases(connection, brand="' OR 1=1 --") == []
+        assert {case.scored.listing.brand for case in browse_cases(connection, Filter(brand="A"))} == {"A"}
+        assert len(browse_cases(connection, Filter(brand="A", seller_id="s1"))) == 5
+        assert browse_cases(connection, Filter(state="decided")) == []
+        assert browse_cases(connection, Filter(brand="' OR 1=1 --")) == []
     best = judge(full).case_id
-    found = ask(full, list_cases, state=None, seller_id=ask(full, get_case, best).scored.listing.seller_id)
+    found = ask(full, browse_cases, Filter(state=None, seller_id=ask(full, get_case, best).scored.listing.seller_id))
     assert (len(found), {case.case_id for case in found if case.state == "decided"}) == (10, {best})
     judge(full, None, Verdict.ESCALATE)
     assert ask(full, count_cases) == {"open": 18, "decided": 1, "escalated": 1, "superseded": 0}
@@ -241,7 +241,7 @@ def test_the_history_tells_what_was_done_by_whom(full: Engine):
 def test_a_case_that_is_not_there_is_named(full: Engine):
     """No case 999, nor one that no database knows, whichever way one looks; nor is a decided case claimed."""
     for number in (999, 2**63):
-        for find in (get_case, history, lambda connection, after: list_cases(connection, after=after)):
+        for find in (get_case, history, lambda connection, after: browse_cases(connection, after=after)):
             with pytest.raises(NotFound, match="No case 999" if number == 999 else "No case"):
                 ask(full, find, number)
     with pytest.raises(NotFound, match="No case"):  # a mistake, not an empty queue
@@ -262,7 +262,7 @@ def count_steps(n: int) -> dict[str, int]:
         connection.execute(update(cases).where(cases.c.case_id > 9).values(due_at=None))  # what is due is added up
         file: Any = connection.connection.driver_connection
         for name, do in (
-            ("list", lambda: list_cases(connection, limit=5)),
+            ("list", lambda: browse_cases(connection, limit=5)),
             ("claim", lambda: taken.append(claim(connection, "ana", now=NOON))),
             (
                 "decide",

@@ -15,8 +15,11 @@ from support.transactions import act, ask
 from ipml.cooperation.notices.intake import receive
 from ipml.records import Verdict
 from ipml.review import queue_history, queue_metrics
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import count_cases
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.quality.precision import WeightedReviews
-from ipml.review.queue import DecisionRequest, claim, count_cases, decide, enqueue
 from ipml.review.worklists.assignment import snooze
 from ipml.settings import Settings
 from ipml.storage.database import writing

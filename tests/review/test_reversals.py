@@ -13,11 +13,13 @@ from support.transactions import act, ask
 
 from ipml.errors import Conflict, Overtaken, UnstorableValue
 from ipml.records import Decision, Label, Verdict
-from ipml.review.cases import find_case
-from ipml.review.decisions import Origin, record_all
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import find_case, get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, Origin, decide, record_all
 from ipml.review.exports import export_labels, label_listing
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, get_case, undo
 from ipml.review.reversals import is_last_verdict
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, reversals
 
@@ -41,7 +43,7 @@ def test_the_earlier_verdict_of_a_listing_counts_again(engine: Engine, make_scor
     enqueue(engine, [make_scored(score=0.1, observed_at=NOON)])
     judge(engine, 1)
     enqueue(engine, [make_scored(score=0.9, observed_at=SOON)])
-    act(engine, undo, judge(engine, 2, Verdict.COUNTERFEIT).decision_id, "ana")
+    act(engine, undo, judge(engine, 2, Verdict.COUNTERFEIT).decision_id, UndoRequest("ana"))
     assert [label.is_counterfeit for label in ask(engine, export_labels)] == [False]
 
 
@@ -51,23 +53,23 @@ def test_reviewers_undo_their_own_decisions_for_some_minutes(queue: Engine):
     causes = (("ben", NOON, "ana made it"), ("ana", LATE, "the 10 minutes for it are over"))
     for reviewer, now, why in causes:
         with pytest.raises(Conflict, match=f"{why}; ask a lead"):
-            act(queue, undo, number, reviewer, now=now)
+            act(queue, undo, number, UndoRequest(reviewer), now=now)
     assert ask(queue, get_case, 1).state == "decided"
-    act(queue, undo, number, "cleo", may_undo_others=True, now=LATE)
+    act(queue, undo, number, UndoRequest("cleo", may_undo_others=True), now=LATE)
     assert ask(queue, get_case, 1).state == "open"
     for now in (NOON - timedelta(hours=1), SOON):  # a clock that was put back takes nothing away
-        assert act(queue, undo, _decide(queue).decision_id, "ana", now=now).reversed_at == now
+        assert act(queue, undo, _decide(queue).decision_id, UndoRequest("ana"), now=now).reversed_at == now
 
 
 def test_a_decision_that_is_not_there_cannot_be_undone(queue: Engine):
     """A number of no decision is a mistake, as is a reason that not every database holds."""
     for number in (0, -1, 7, 2**63):
         with pytest.raises(Conflict, match="no decision of that number"):
-            act(queue, undo, number, "ana")
+            act(queue, undo, number, UndoRequest("ana"))
     number = _decide(queue).decision_id
     for why in ("\0", "\ud800", "x" * 2001):
         with pytest.raises(UnstorableValue, match="why"):
-            act(queue, undo, number, "ana", why=why, now=NOON)
+            act(queue, undo, number, UndoRequest("ana", why=why), now=NOON)
     assert _count_reversals(queue) == 0
 
 
@@ -77,7 +79,7 @@ def test_the_claim_of_an_undone_decision_is_void(queue: Engine):
     decision = act(queue, decide, DecisionRequest(held, Verdict.GENUINE, key="k"), now=NOON)
     with pytest.raises(Overtaken, match="has been decided"):
         act(queue, decide, DecisionRequest(held, Verdict.GENUINE), now=NOON)
-    act(queue, undo, decision.decision_id, "ana", now=NOON)
+    act(queue, undo, decision.decision_id, UndoRequest("ana"), now=NOON)
     with pytest.raises(Overtaken, match="the claim on it"):
         act(queue, decide, DecisionRequest(held, Verdict.GENUINE), now=NOON)
     assert act(queue, decide, DecisionRequest(held, Verdict.GENUINE, key="k"), now=NOON) == decision
@@ -109,7 +111,7 @@ def test_each_case_has_one_last_verdict_at_any_moment(engine: Engine, make_score
         standing = [entry for entry in made if entry[3] is None]
         if step == "undo":
             if standing:
-                act(engine, undo, standing[-1][1], "lea", may_undo_others=True, now=now)
+                act(engine, undo, standing[-1][1], UndoRequest("lea", may_undo_others=True), now=now)
                 made[made.index(standing[-1])] = (*standing[-1][:3], now)
             continue
         if step == "reopen":

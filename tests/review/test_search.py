@@ -16,13 +16,17 @@ from support.transactions import ask
 
 from ipml.errors import NotFound, Refused
 from ipml.records import Case, PriceRange, Verdict
-from ipml.review.queue import enqueue, get_case
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case
+from ipml.review.ranking.list_marks import QueueParts
 from ipml.review.worklists import search
 from ipml.review.worklists.search import ORDERS, Filter, Precedent, browse_cases, find_precedents
 from ipml.review.worklists.suggestions import MOST_SUGGESTIONS, suggest
 
 TITLES = ("Vellmar TOTE bag", "V\u0435llmar wallet", "R\u00e9plica n\u200bike", "\u8010\u514b\u978b 42")
 TITLES += ("100 % wool_coat",)
+
+AT_NOON = QueueParts((), (), NOON)
 
 
 @pytest.fixture
@@ -128,11 +132,12 @@ def test_every_filter_keeps_what_matches(full: Engine, make_scored: Make):
     assert {case.scored.listing.category for case in ask(full, browse_cases, Filter(category="bags"))} == {"bags"}
     scores = [case.scored.score for case in ask(full, browse_cases, Filter(least_score=0.25, most_score=0.5))]
     assert (len(scores), min(scores), max(scores)) == (7, 0.25, 0.5)
-    assert numbers(ask(full, browse_cases, Filter(waiting_days=20), "first come", now=NOON)) == [1, 2, 3, 4, 5]
-    assert numbers(ask(full, browse_cases, Filter(category="shoes", waiting_days=20), now=NOON)) == [3]
+    long_waiting = Filter(waiting_days=20)
+    assert numbers(ask(full, browse_cases, long_waiting, "first come", parts=AT_NOON)) == [1, 2, 3, 4, 5]
+    assert numbers(ask(full, browse_cases, replace(long_waiting, category="shoes"), parts=AT_NOON)) == [3]
     for name, hours in (("soon", 3), ("over", -2), ("later", 30)):
         enqueue(full, [make_scored(name)], now=NOON, due_at=NOON + timedelta(hours=hours))
-    found = ask(full, browse_cases, Filter(due_hours=4), now=NOON)
+    found = ask(full, browse_cases, Filter(due_hours=4), parts=AT_NOON)
     due = {case.scored.listing.listing_id: case.due_at for case in found}
     assert due == {"soon": NOON + timedelta(hours=3), "over": NOON - timedelta(hours=2)}
 

@@ -17,9 +17,9 @@ from ipml.enforcement.privacy.retention import run_retention
 from ipml.errors import Conflict, Forbidden, NotFound, UnstorableValue
 from ipml.review.arrivals.intake import IntakeSelection, enqueue, enqueue_batch
 from ipml.review.claims import claim, find_best
-from ipml.review.ranking.list_marks import find_case_marks
+from ipml.review.ranking.list_marks import QueueParts, find_case_marks
 from ipml.review.ranking.policy import ListRules, load_policy
-from ipml.review.ranking.queue_order import QueueOrder, rerank
+from ipml.review.ranking.queue_order import QueueOrder, find_current_parts, rerank
 from ipml.review.sellers.seller_lists import (
     EntryFilter,
     ListedSeller,
@@ -62,7 +62,8 @@ def order(engine: Engine, now: datetime = NOW, limit: int = 50) -> list[str]:
     """Return the listings of the open cases in the order of the list, read page by page."""
     found: list[tuple[int, str]] = []
     with reading(engine) as connection:
-        while page := browse_cases(connection, Filter(), limit=limit, after=found[-1][0] if found else None, now=now):
+        parts = find_current_parts(connection, now)
+        while page := browse_cases(connection, limit=limit, after=found[-1][0] if found else None, parts=parts):
             found += [(case.case_id, case.scored.listing.listing_id) for case in page]
     return [listing for _, listing in found]
 
@@ -217,7 +218,7 @@ def test_marks_are_those_in_force_for_the_brand(filled: Engine) -> None:
     put(filled, AUTHORISED, "sA", "Acme")
     put(filled, WATCHED, "sA", until=NOW + timedelta(days=1))
     put(filled, DENIED, "sA", "Umbra")
-    shown = {case.case_id: case.scored for case in ask(filled, browse_cases, Filter(), now=NOW)}
+    shown = {case.case_id: case.scored for case in ask(filled, browse_cases, Filter(), parts=QueueParts((), (), NOW))}
     marks, later = (ask(filled, find_case_marks, shown, now) for now in (NOW, NOW + timedelta(days=1)))
     expected = [["watched", "authorised for Acme"], ["authorised for Acme"]]
     assert [[str(mark) for mark in some[1]] for some in (marks, later)] == expected

@@ -14,9 +14,9 @@ from support.transactions import act, ask
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, find_known, rescore_changed, take_in
-from ipml.review.queue import undo
 from ipml.review.sellers.seller_history import SellerEvent, add_histories, store_events
 from ipml.review.sellers.seller_record import RECORDED
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.pseudonyms import digest_listing, find_pseudonym
 from ipml.storage.tables import cases, notice_items, notices, seller_events, strikes, strikes_taken_back
 
@@ -77,7 +77,8 @@ def step(engine: Engine, draw: Random, name: str, now: datetime) -> None:
     elif kind == "reverse" and known is not None and known.verdict is Verdict.COUNTERFEIT:
         newest = select(func.max(strikes.c.decision_id)).where(strikes.c.case_id == known.case_id)
         decision_id = ask(engine, Connection.scalar, newest)
-        act(engine, undo, decision_id, "cleo", now=now, may_undo_others=True, why="a mistake", context=COOPERATING)
+        request = UndoRequest("cleo", "a mistake", may_undo_others=True)
+        act(engine, undo, decision_id, request, now=now, context=COOPERATING)
     elif kind == "submit":
         named = draw.choice((None, listing_id, f"{name}-elsewhere"))
         event = SellerEvent(f"{name} {now}", seller, draw.choice(tuple(RECORDED)), now, now, None, named)

@@ -14,8 +14,8 @@ from support.transactions import act, ask
 
 from ipml.listings.seller_events import EVENT_KINDS, HISTORY_COLUMNS, history_as_of
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.arrivals.snapshot import encode
-from ipml.review.queue import enqueue
 from ipml.review.sellers.seller_history import HISTORY, KINDS, SellerEvent, add_histories, find_histories, store_events
 from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.storage.database import reading, writing

@@ -7,7 +7,7 @@ from support.transactions import act, ask
 from support.translation_service import serve_translations
 
 from ipml.errors import Failed, UnusableSetting
-from ipml.review.queue import enqueue
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.translations import Translation, Translator, find_translation, make_translator, store_translation
 from ipml.settings import Settings
 

@@ -15,11 +15,12 @@ from support.transactions import act, ask
 
 from ipml.errors import Overtaken
 from ipml.records import Listing, Verdict
-from ipml.review.arrivals.intake import enqueue_batch
+from ipml.review.arrivals.intake import Enqueued, enqueue, enqueue_batch
 from ipml.review.arrivals.versions import has_same_price, read_pasts
-from ipml.review.cases import find_case, note_event
+from ipml.review.cases import count_cases, find_case, get_case, history, note_event
+from ipml.review.claims import claim, release
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.exports import export_labels
-from ipml.review.queue import DecisionRequest, Enqueued, claim, count_cases, decide, enqueue, get_case, history, release
 from ipml.review.ranking.deadlines import bring_forward
 from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.storage.audit_trail.consistency import find_disagreements

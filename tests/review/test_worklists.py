@@ -12,9 +12,14 @@ from support.transactions import act, ask
 
 from ipml.errors import Conflict, Forbidden, NotFound, Overtaken, UnstorableValue
 from ipml.records import Verdict
-from ipml.review import queue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case, history
+from ipml.review.claims import claim, release
+from ipml.review.claims import claim as claim_case
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.quality.second_person import add_own_seller
-from ipml.review.queue import DecisionRequest
+from ipml.review.ranking.list_marks import QueueParts
+from ipml.review.undo import UndoRequest, undo
 from ipml.review.worklists.assignment import assign, list_assignees, snooze
 from ipml.review.worklists.comments import LONGEST_COMMENT, add_comment, find_comments
 from ipml.review.worklists.review_queues import (
@@ -48,7 +53,7 @@ OPEN = Filter()
 @pytest.fixture
 def staffed(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue of five cases, the first the most suspicious, with two reviewers and a viewer."""
-    queue.enqueue(engine, [make_scored(f"L{n}", 0.9 - n / 10, seller_id=f"s{n}") for n in range(5)], now=NOON)
+    enqueue(engine, [make_scored(f"L{n}", 0.9 - n / 10, seller_id=f"s{n}") for n in range(5)], now=NOON)
     act(engine, add_user, "ana", PASSWORD, Role.REVIEWER, CHEAP)
     act(engine, add_user, "bo", PASSWORD, Role.REVIEWER, CHEAP)
     act(engine, add_user, "vic", PASSWORD, Role.VIEWER, CHEAP)
@@ -57,15 +62,15 @@ def staffed(engine: Engine, make_scored: Make) -> Engine:
 
 def take(engine: Engine, reviewer: str, now: datetime = NOON) -> int | None:
     """Return the case that a reviewer would be given, and give it back."""
-    claim = act(engine, queue.claim, reviewer, now=now)
+    claim = act(engine, claim_case, reviewer, now=now)
     if claim is not None:
-        act(engine, queue.release, claim, now=now)
+        act(engine, release, claim, now=now)
     return None if claim is None else claim.case_id
 
 
 def listed(engine: Engine, wanted: Filter = OPEN, now: datetime = NOON) -> list[int]:
     """Return the numbers of the cases in a list."""
-    return [case.case_id for case in ask(engine, browse_cases, wanted, now=now)]
+    return [case.case_id for case in ask(engine, browse_cases, wanted, parts=QueueParts((), (), now))]
 
 
 def test_an_assigned_case_comes_to_its_person_first_and_to_nobody_else(staffed: Engine, make_scored: Make):
@@ -76,13 +81,13 @@ def test_an_assigned_case_comes_to_its_person_first_and_to_nobody_else(staffed: 
     assert (listed(staffed, Filter(assigned_to="ana")), listed(staffed)) == ([4], [1, 2, 3, 4, 5])
     for number in (1, 4):
         act(staffed, assign, number, None, by="ana", now=NOON)
-    said = [(row.actor, row.action) for row in ask(staffed, queue.history, 4) if "assigned" in row.action]
+    said = [(row.actor, row.action) for row in ask(staffed, history, 4) if "assigned" in row.action]
     assert said == [("lea", "assigned"), ("ana", "assigned to nobody")]
     assert take(staffed, "ana") == 1
     act(staffed, assign, 2, "bo", by="lea", now=NOON)
-    queue.enqueue(staffed, [make_scored("L1", 0.8, seller_id="s1", title="Now with box")], now=NOON)
+    enqueue(staffed, [make_scored("L1", 0.8, seller_id="s1", title="Now with box")], now=NOON)
     assert listed(staffed, Filter(assigned_to="bo")) == [6]
-    assert [row.action for row in ask(staffed, queue.history, 6)] == ["enqueued", "assigned"]
+    assert [row.action for row in ask(staffed, history, 6)] == ["enqueued", "assigned"]
 
 
 def test_what_is_assigned_to_who_cannot_decide_it_is_everybodys(staffed: Engine):
@@ -113,16 +118,16 @@ def test_nobody_is_assigned_what_they_must_not_judge(staffed: Engine):
 def test_a_snoozed_case_comes_back_by_itself(staffed: Engine):
     """Till then, or a verdict, it is in no list but that of snoozed cases and given to nobody; the claim on it ends."""
     later = NOON + timedelta(hours=4)
-    act(staffed, queue.claim, "ana", 1, now=NOON)
+    act(staffed, claim, "ana", 1, now=NOON)
     act(staffed, snooze, 1, later, by="ana", now=NOON)
-    assert ask(staffed, queue.get_case, 1, now=NOON).reviewer is None
+    assert ask(staffed, get_case, 1, now=NOON).reviewer is None
     assert (listed(staffed), listed(staffed, Filter(snoozed=True))) == ([2, 3, 4, 5], [1])
     assert listed(staffed, Filter(search="L0")) == listed(staffed, Filter(seller_id="s0")) == [1]
     assert (take(staffed, "ana"), take(staffed, "ana", later)) == (2, 1)
     assert listed(staffed, now=later) == [1, 2, 3, 4, 5]
     assert listed(staffed, Filter(snoozed=True), later) == []
     made = judge(staffed, 1, now=NOON)
-    act(staffed, queue.undo, made.decision_id, "lea", may_undo_others=True, now=NOON)
+    act(staffed, undo, made.decision_id, UndoRequest("lea", may_undo_others=True), now=NOON)
     assert take(staffed, "ana") == 1
 
 
@@ -130,12 +135,12 @@ def test_a_snoozed_case_can_be_put_back(staffed: Engine):
     """At once, with rows in the audit trail; none is snoozed for no time, for more than 30 days, or from its holder."""
     for until, by in ((NOON + timedelta(days=30), "ana"), (None, "bo"), (None, "bo")):
         act(staffed, snooze, 1, until, by=by, now=NOON)
-    assert [row.action for row in ask(staffed, queue.history, 1)] == ["enqueued", "snoozed", "woken"]
+    assert [row.action for row in ask(staffed, history, 1)] == ["enqueued", "snoozed", "woken"]
     assert take(staffed, "ana") == 1
     for away in (timedelta(0), timedelta(hours=-1), timedelta(days=30, seconds=1)):
         with pytest.raises(Conflict):
             act(staffed, snooze, 1, NOON + away, by="ana", now=NOON)
-    act(staffed, queue.claim, "bo", 1, now=NOON)
+    act(staffed, claim, "bo", 1, now=NOON)
     with pytest.raises(Overtaken):
         act(staffed, snooze, 1, NOON + timedelta(hours=1), by="ana", now=NOON)
 
@@ -143,13 +148,13 @@ def test_a_snoozed_case_can_be_put_back(staffed: Engine):
 def test_deadlines_win(staffed: Engine, make_scored: Make):
     """None is snoozed beyond its deadline; one that comes later wakes the case, which goes to whoever is there."""
     due, at = make_scored("D1", 0.1, seller_id="d"), lambda hours: NOON + timedelta(hours=hours)
-    queue.enqueue(staffed, [due], now=NOON, due_at=at(8))
+    enqueue(staffed, [due], now=NOON, due_at=at(8))
     with pytest.raises(Conflict):
         act(staffed, snooze, 6, at(9), by="ana", now=NOON)
     act(staffed, snooze, 6, at(7), by="ana", now=NOON)
     act(staffed, assign, 6, "bo", by="lea", now=NOON)
     assert 6 not in listed(staffed)
-    queue.enqueue(staffed, [due], now=NOON, due_at=at(6))
+    enqueue(staffed, [due], now=NOON, due_at=at(6))
     assert 6 in listed(staffed)
     assert take(staffed, "ana", at(6)) == 6
 
@@ -162,7 +167,7 @@ def test_comments_are_appended_and_read_in_their_order(staffed: Engine):
         found = find_comments(connection, [1, 2])
         said = [("ana", "Asked Ann Example."), ("bo", "They say: no label like that.")]
         assert [[(one.author, one.text) for one in found.get(number, ())] for number in (1, 2)] == [said, []]
-        assert [row.action for row in queue.history(connection, 1)] == ["enqueued", "commented", "commented"]
+        assert [row.action for row in history(connection, 1)] == ["enqueued", "commented", "commented"]
         assert "Ann Example" not in str(connection.execute(select(case_comments)).all())
     for text in ("", " \n", "x" * (LONGEST_COMMENT + 1), "a\0b"):
         with pytest.raises(UnstorableValue):
@@ -193,7 +198,7 @@ def add_cases(engine: Engine, make_scored: Make, numbers: Sequence[int]) -> None
         make_scored(f"L{n}", 0.9 - n / 100, seller_id=f"s{n}", **offer)
         for n, offer in zip(numbers, offers, strict=True)
     ]
-    queue.enqueue(engine, scored, now=NOON)
+    enqueue(engine, scored, now=NOON)
 
 
 def define(engine: Engine, name: str, queue_id: int | None = None, **rule: Sequence[str]) -> int:
@@ -204,15 +209,16 @@ def define(engine: Engine, name: str, queue_id: int | None = None, **rule: Seque
 
 def queued(engine: Engine, *queue_ids: int) -> list[list[int]]:
     """Return the numbers of the cases in queues."""
-    lists = [ask(engine, browse_cases, Filter(queue_id=queue_id), now=NOON) for queue_id in queue_ids]
+    parts = QueueParts((), (), NOON)
+    lists = [ask(engine, browse_cases, Filter(queue_id=queue_id), parts=parts) for queue_id in queue_ids]
     return [[case.case_id for case in some] for some in lists]
 
 
 def decide_next(engine: Engine, reviewer: str) -> int | None:
     """Have a reviewer decide the next case, and return which it was."""
-    claim = act(engine, queue.claim, reviewer, now=NOON)
+    claim = act(engine, claim_case, reviewer, now=NOON)
     if claim is not None:
-        act(engine, queue.decide, DecisionRequest(claim, Verdict.GENUINE), now=NOON)
+        act(engine, decide, DecisionRequest(claim, Verdict.GENUINE), now=NOON)
     return claim and claim.case_id
 
 
@@ -250,7 +256,7 @@ def test_cases_move_when_a_queue_or_a_listing_changes(four: Engine, make_scored:
     define(four, "Acme", acme, brands=["Nordhale"])
     assert queued(four, acme) == [[3]]
     again = make_scored("L3", 0.5, title="Belt", brand="Nordhale", category="Belts", seller_id="s3")
-    queue.enqueue(four, [again], now=NOON)
+    enqueue(four, [again], now=NOON)
     assert len(queued(four, acme)[0]) == 2
     define(four, "Acme", acme, brands=["Acme"])
     act(four, remove_queue, russian, by="lea", now=NOON)
@@ -275,7 +281,7 @@ def test_a_queue_whose_people_left_is_everybodys(four: Engine, make_scored: Make
     define(four, "Acme", brands=["Acme"], people=["ana"])
     define(four, "Watches", categories=["Watches"])
     due = make_scored("D", 0.1, title="Bag", brand="Acme", category="Bags", seller_id="d")
-    queue.enqueue(four, [due], now=NOON, due_at=NOON + timedelta(minutes=1))
+    enqueue(four, [due], now=NOON, due_at=NOON + timedelta(minutes=1))
     assert [decide_next(four, "bo") for _ in range(2)] == [5, 3]
     act(four, disable_user, "ana")
     assert decide_next(four, "bo") == 1

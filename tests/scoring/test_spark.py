@@ -28,7 +28,7 @@ from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.scoring.batch.file_scoring import BatchCounts
 from ipml.scoring.portfolio_store import start_store, write_store
 from ipml.scoring.scorer import ORIGIN_COLUMNS, SCORE_COLUMNS, Scorer, load_model
-from ipml.scoring.spark import job, score_dataframe, score_on_spark
+from ipml.scoring.spark import SellerHistory, job, score_dataframe, score_on_spark
 from ipml.scoring.spark.job import use_setting
 from ipml.scoring.spark.repeats import KEY, survey
 from ipml.scoring.spark.rows import ID_COLUMNS
@@ -149,8 +149,8 @@ def test_vectors_and_what_is_own_go_along(session, market, listings, tmp_path, h
     write_listings(some, tmp_path / "some.parquet")
     events = tmp_path / "events.parquet"
     write_listings(market.events, events)
-    known = [events] if has_events else []
-    score_on_spark(tmp_path / "some.parquet", tmp_path / "scores", model, session=session, run="night", events=known)
+    sellers = SellerHistory(events=[events] if has_events else [])
+    score_on_spark(tmp_path / "some.parquet", tmp_path / "scores", model, session=session, run="night", sellers=sellers)
     if has_events:
         some = some.assign(**history_as_of(market.events, some)[list(HISTORY_COLUMNS)])
     check_same(read_scores(tmp_path / "scores"), expect(load_model(model), some))
@@ -171,7 +171,7 @@ def test_history_is_what_was_known_of_the_seller(score, scorer, listings, market
     half = len(market.events) // 2
     market.events[:half].to_parquet(tmp_path / "some.parquet")
     write_listings(market.events[half:], tmp_path / "others.jsonl")
-    score(events=[tmp_path / "some.parquet", tmp_path / "others.jsonl"], seller_groups=3)
+    score(sellers=SellerHistory(events=[tmp_path / "some.parquet", tmp_path / "others.jsonl"], groups=3))
     expected = listings.assign(**history_as_of(market.events, listings)[list(HISTORY_COLUMNS)])
     check_same(read_scores(tmp_path / "scores"), expect(scorer, expected))
 
@@ -191,7 +191,7 @@ def test_portfolios_are_what_the_model_goes_by(score, scorer, listings, tmp_path
     store = start_store(scorer)
     store.take_in(scorer, listings.head(300))
     write_store(store, tmp_path / "sellers.npz")
-    score(portfolios=tmp_path / "sellers.npz")
+    score(sellers=SellerHistory(tmp_path / "sellers.npz"))
     check_same(read_scores(tmp_path / "scores"), expect(scorer, listings, store.portfolios))
 
 

@@ -24,8 +24,8 @@ from ipml.listings.brands import load_brands
 from ipml.listings.fields import COLUMNS
 from ipml.listings.schema import validate_listings
 from ipml.listings.seller_events import history_as_of, validate_events
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.pictures.hashes import HashIndex, group_pictures
-from ipml.review.queue import enqueue
 from ipml.simulation.attackers import choose_replica_phrases, craft_of, disguise_name, price_fakes
 from ipml.simulation.drawings import draw_address, store_pictures
 from ipml.simulation.listings import END_OF_YEAR, load_vocabulary

@@ -21,7 +21,9 @@ from support.transactions import act, ask
 import ipml.storage.migrations
 from ipml.kit.moments import to_microseconds
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.worklists.assignment import assign, snooze
 from ipml.storage import migrations
 from ipml.storage.audit_trail import audit

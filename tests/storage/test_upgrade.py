@@ -18,7 +18,7 @@ from support.transactions import ask, execute
 
 from ipml.errors import Failed, WrongRevision
 from ipml.records import Listing, ScoredListing
-from ipml.review.queue import enqueue
+from ipml.review.arrivals.intake import enqueue
 from ipml.storage.backup import back_up, restore
 from ipml.storage.database import Lock, get_revision, is_ahead, migrate, open_database, reading, try_writing, writing
 from ipml.storage.jobs import LeaderLock

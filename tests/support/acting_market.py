@@ -9,8 +9,8 @@ from ipml.enforcement.automation.automatic_decisions import Acted, act
 from ipml.enforcement.automation.guarantees import assess_guarantees
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.group_decisions import MOST_CASES
-from ipml.review.queue import BulkRequest, decide_bulk, enqueue, preview_bulk
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.group_decisions import MOST_CASES, BulkRequest, decide_bulk, preview_bulk
 from ipml.settings import get_settings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_draws, cases, decisions

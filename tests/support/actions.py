@@ -7,6 +7,7 @@ from sqlalchemy import Connection, update
 
 from ipml.cooperation.actions import Cooperation
 from ipml.enforcement.actions import Enforcement
+from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.context import DecidedCase, EnforcementContext, find_firsts, open_context, read_decided
 from ipml.enforcement.evidence.pieces import store_evidence
 from ipml.enforcement.ledger import store_stakes
@@ -114,3 +115,5 @@ ENFORCEMENT, COOPERATION = Enforcement(), Cooperation()
 KEEPING_EVIDENCE, TAKING_DOWN, ENFORCING, COOPERATING = (
     ReviewContext(actions=one) for one in (KEEPING, MEASURES, ENFORCEMENT, COOPERATION)
 )
+APPEAL_RULES = POLICY.appeals
+ENFORCED_APPEALS, COOPERATING_APPEALS = (AppealContext(POLICY, one) for one in (ENFORCEMENT, COOPERATION))

@@ -10,9 +10,12 @@ from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.notifiers.registrations import RegistrationForm, file_registration
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.records import Listing, Reason, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.review.worklists.assignment import assign, snooze
 from ipml.review.worklists.comments import add_comment
@@ -110,7 +113,8 @@ def _fill_brand(engine: Engine, name: str, brand: str, now: datetime) -> str:
         propose_seller(connection, proposed, by=name, now=now)
         text = f"I bought my {GOODS[brand]} from the brand."
         seller = sellers_of(brand)[0]
-        file_appeal(connection, f"case:{first}", seller, text, kind="counter-notice", profile="china")
+        request = AppealRequest(f"case:{first}", seller, text, "counter-notice", "china")
+        file_appeal(connection, request, load_enforcement_policy().appeals)
     pass_on_counter_notices(engine)
     with reading(engine) as connection:
         return connection.scalars(select(notices.c.reference).where(notices.c.brand == brand)).one()

@@ -3,7 +3,9 @@
 from sqlalchemy import Engine
 
 from ipml.records import Case, Decision, Verdict
-from ipml.review import queue
+from ipml.review.cases import count_cases as count_all_cases
+from ipml.review.cases import get_case
+from ipml.review.decisions import list_decisions
 from support import reviewing
 from support.transactions import ask
 
@@ -18,14 +20,14 @@ def judge(engine, case_id=None, verdict=Verdict.GENUINE, by="ana", **said):
 
 def read_case(engine: Engine, case_id: int) -> Case:
     """Return a case as it stands."""
-    return ask(engine, queue.get_case, case_id)
+    return ask(engine, get_case, case_id)
 
 
 def read_decisions(engine: Engine, case_id: int) -> list[Decision]:
     """Return the decisions on a case that stand."""
-    return list(ask(engine, queue.list_decisions, case_id))
+    return list(ask(engine, list_decisions, case_id))
 
 
 def count_cases(engine: Engine) -> dict[str, int]:
     """Return how many cases are in each state."""
-    return dict(ask(engine, queue.count_cases))
+    return dict(ask(engine, count_all_cases))

@@ -1,14 +1,22 @@
-"""The evaluation of a model that scored its listings once, and estimates of single measures."""
+"""The evaluation of a model by its scores, and estimates of single measures."""
 
-from ipml.model.evaluation.evaluation import evaluate_repeats
+import numpy as np
+
+from ipml.model.evaluation.evaluation import MODEL, Evaluation, TestedListings, evaluate_test
 from ipml.model.evaluation.metrics import MEASURES, Estimate, estimate_of, resample_all
 from ipml.model.evaluation.ranking import Resampling
 
 
 def evaluate(y, score, listings, *, baselines=None, **options):
     """Measure one scoring beside one of each baseline."""
-    repeated = {name: [scores] for name, scores in (baselines or {}).items()}
+    repeated = {name: [np.asarray(scores)] for name, scores in (baselines or {}).items()}
     return evaluate_repeats(y, [score], listings, baselines=repeated, **options)
+
+
+def evaluate_repeats(y, scores, listings, *, baselines=None, **options) -> Evaluation:
+    """Measure several scorings of the same listings beside those of each baseline."""
+    by_scorer = {MODEL: [np.asarray(score) for score in scores], **(baselines or {})}
+    return evaluate_test(TestedListings(listings, np.asarray(y, dtype=bool), by_scorer), **options)
 
 
 def estimate_all(y, score, sellers, *, measures=MEASURES, **resampling) -> dict[str, Estimate]:

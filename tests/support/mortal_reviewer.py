@@ -9,7 +9,10 @@ from sqlalchemy import Engine, event
 
 from ipml.cooperation.actions import Cooperation
 from ipml.records import Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, undo
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
@@ -48,7 +51,12 @@ def main(url: str, steps: int) -> None:
             decision = decide(connection, request, context=ReviewContext(actions=cooperation))
         if taken.case_id % 2:
             with writing(engine) as connection:
-                undo(connection, decision.decision_id, "ana", why="slip", context=ReviewContext(actions=cooperation))
+                undo(
+                    connection,
+                    decision.decision_id,
+                    UndoRequest("ana", why="slip"),
+                    context=ReviewContext(actions=cooperation),
+                )
             with writing(engine) as connection:
                 again = claim(connection, "ana", taken.case_id)
                 decide(connection, DecisionRequest(again, Verdict.GENUINE), context=ReviewContext(actions=cooperation))

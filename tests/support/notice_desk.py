@@ -10,7 +10,9 @@ from sqlalchemy import Engine, Row, insert, select
 
 from ipml.cooperation.notices.intake import receive
 from ipml.records import Decision, Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt, notifier_of, pseudonym_of
 from ipml.storage.tables import cases, notice_items, notices

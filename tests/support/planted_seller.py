@@ -9,15 +9,17 @@ from sqlalchemy import Connection, Engine, Text, insert, select, update
 
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.arrivals.snapshot import encode
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.second_person import add_own_seller
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.review.ranking.policy import load_policy
 from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios
 from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.review.sellers.seller_languages import store_languages
-from ipml.review.undo import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.review.worklists.saved_views import save_view
 from ipml.storage import tables
 from ipml.storage.audit_trail import audit
@@ -81,7 +83,7 @@ def plant_anew(engine: Engine) -> str:
     _decide(engine, Verdict.GENUINE, note=PHONE)
     undone = _decide(engine, Verdict.GENUINE)
     with writing(engine) as connection:
-        undo(connection, undone, "ana", may_undo_others=True, why=f"{NAME} called", now=NOON)
+        undo(connection, undone, UndoRequest("ana", f"{NAME} called", may_undo_others=True), now=NOON)
         add_control_case(connection, first, Verdict.COUNTERFEIT, f"letter of {NAME}", "lea", now=NOON)
         bo = {"name": "bo", "password_hash": "", "role": "reviewer", "created_at": NOON}
         user_id = connection.scalars(insert(tables.users).values(bo).returning(tables.users.c.user_id)).one()

@@ -9,9 +9,11 @@ from sqlalchemy import Connection, Engine, insert, select
 from ipml.records import EarlierListings, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.stream_intake import IntakeModel
 from ipml.review.cases import find_case_with_waiting
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.ranking.list_marks import find_marks
 from ipml.review.ranking.queue_order import explain_place, find_ranking_and_parts
+from ipml.review.reversals import ReviewContext
 from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.database import writing
 from ipml.storage.tables import second_verdicts

@@ -6,10 +6,10 @@ from pathlib import Path
 from sqlalchemy import Engine, delete, func, insert, select
 
 from ipml.records import ScoredListing
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.pictures.copies import make_copies
 from ipml.review.pictures.hashes import HashIndex, group_pictures
 from ipml.review.pictures.stored import store_files
-from ipml.review.queue import enqueue
 from ipml.storage.database import writing
 from ipml.storage.tables import cases, pictures
 from support.picture_host import draw_goods, write_picture

@@ -23,7 +23,7 @@ from support.staff import CHEAP, PASSWORD
 from ipml.listings.fields import make_json_schema
 from ipml.listings.schema import check_records
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Unlike
-from ipml.review import queue
+from ipml.review.arrivals.intake import enqueue
 from ipml.settings import Settings
 from ipml.storage.database import open_database, writing
 from ipml.web.accounts.permissions import Role
@@ -177,7 +177,7 @@ def _fill(engine: Engine) -> None:
     for name, role in (("lea", Role.LEAD), ("ana", Role.REVIEWER), ("bo", Role.REVIEWER), ("vic", Role.VIEWER)):
         with writing(engine) as connection:
             add_user(connection, name, PASSWORD, role, CHEAP)
-    queue.enqueue(engine, [make_scored(number) for number in range(7)])
+    enqueue(engine, [make_scored(number) for number in range(7)])
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from support.transactions import act
 from support.visitors import open_browser
 
 from ipml.records import Claim, Verdict
-from ipml.review import queue
-from ipml.review.queue import DecisionRequest
+from ipml.review.claims import claim as claim_case
+from ipml.review.decisions import DecisionRequest
+from ipml.review.decisions import decide as decide_case
 from ipml.settings import Settings
 from ipml.storage import tables
 from ipml.storage.database import reading, writing
@@ -200,7 +201,7 @@ def test_what_is_no_form_changes_nothing(engine: Engine, browsers: Mapping[Role 
 
 def claim_as(engine: Engine, name: str, case_id: int) -> Claim:
     """Return a claim of a user on a case."""
-    claim = act(engine, queue.claim, name, case_id)
+    claim = act(engine, claim_case, name, case_id)
     assert claim
     return claim
 
@@ -222,7 +223,7 @@ def test_nobody_decides_by_anothers_claim(engine: Engine, browsers: Mapping[Role
     assert read_decisions(engine, 1) == []
     own = claim_as(engine, "ana", 2)
     assert decide(browsers[Role.REVIEWER], 1, own.token) == 409  # one's own token, another's case
-    assert act(engine, queue.decide, DecisionRequest(bo, Verdict.GENUINE)).reviewer == "bo"
+    assert act(engine, decide_case, DecisionRequest(bo, Verdict.GENUINE)).reviewer == "bo"
     assert decide(browsers[Role.REVIEWER], 2, own.token, reviewer="lea", user="lea") == 303
     assert [decision.reviewer for decision in read_decisions(engine, 2)] == ["ana"]
 

@@ -19,7 +19,9 @@ from support.transactions import count
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, get_case
+from ipml.review.cases import get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.review.worklists.search import Filter, browse_cases
 from ipml.storage.database import reading, writing

@@ -20,8 +20,9 @@ from support.transactions import act, execute
 import ipml
 import ipml.web
 from ipml.records import Verdict
-from ipml.review import queue
-from ipml.review.queue import DecisionRequest
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.settings import Settings, get_settings
 from ipml.storage.database import open_database, writing
 from ipml.storage.tables import REVISION
@@ -127,7 +128,7 @@ def _fields(page: str, action: str) -> dict[str, list[str]]:
 @pytest.mark.usefixtures("settings_of_the_process")
 def test_a_shift_goes_by_the_settings_of_the_application(engine: Engine, ana: TestClient, scored: Callable) -> None:
     """A case is decided with its near-duplicate and two are decided together, by one person; both can be undone."""
-    queue.enqueue(engine, [scored(0, listing_id="L0900")])
+    enqueue(engine, [scored(0, listing_id="L0900")])
     data = {**_fields(ana.get("/cases/1").text, "/cases/1/decide"), "choice": "genuine", "spread": ["8"]}
     assert ana.post("/cases/1/decide", data=data).status_code == 303
     assert count_cases(engine)["decided"] == 2
@@ -142,9 +143,7 @@ def test_a_shift_goes_by_the_settings_of_the_application(engine: Engine, ana: Te
 def test_the_page_gives_as_long_to_undo_as_its_settings_say(app: FastAPI, engine: Engine, ana: TestClient) -> None:
     """With no minutes there is no offer to undo, and whoever asks all the same is refused."""
     with writing(engine) as connection:
-        decision = queue.decide(
-            connection, DecisionRequest(queue.claim(connection, "ana", 1), Verdict.GENUINE)
-        ).decision_id
+        decision = decide(connection, DecisionRequest(claim(connection, "ana", 1), Verdict.GENUINE)).decision_id
     assert 'action="/undo"' in ana.get("/").text
     app.state.settings = Settings(undo_minutes=0)
     assert 'action="/undo"' not in ana.get("/").text
@@ -303,10 +302,10 @@ def test_no_address_of_a_listing_is_asked(engine: Engine, lead: TestClient, scor
         text = " ".join(f'http://{host}:{port}/x <img src="http://{host}:{port}/y">' for host in hosts)
         item = scored(8)
         listing = replace(item.listing, listing_id=f"http://127.0.0.1:{port}/", title=text[:1900], description=text)
-        queue.enqueue(engine, [replace(item, listing=listing, highlights=())])
+        enqueue(engine, [replace(item, listing=listing, highlights=())])
         for path in ("/", "/cases/8", "/export.csv?what=cases"):
             assert lead.get(path).status_code == 200
-        token = act(engine, queue.claim, "lea", 8).token
+        token = act(engine, claim, "lea", 8).token
         form = {"choice": "escalate", "token": token, "key": "k" * 16, "until": "2030-01-01T00:00:00Z"}
         assert lead.post("/cases/8/decide", data=form | {"note": text[:1900]}).status_code == 303
         assert lead.get("/export.csv").status_code == 200

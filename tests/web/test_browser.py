@@ -13,7 +13,9 @@ from support.casework import count_cases, judge, read_decisions
 from support.databases import copy_sqlite, open_undurable
 
 from ipml.records import Highlight, ScoredListing, Verdict
-from ipml.review import queue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import GROUNDS
 from ipml.storage.database import writing
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -40,9 +42,7 @@ def shift(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes:
     """Return a database with 60 cases, ten of them hostile in every field, and two reviewers."""
     folder = tmp_path_factory.mktemp("shift")
     engine = start_desk(folder)
-    queue.enqueue(
-        engine, [*map(partial(make_hostile, scored), range(10)), *map(partial(make_seen, scored), range(10, 60))]
-    )
+    enqueue(engine, [*map(partial(make_hostile, scored), range(10)), *map(partial(make_seen, scored), range(10, 60))])
     engine.dispose()
     return (folder / "ipml.db").read_bytes()
 
@@ -105,7 +105,7 @@ def test_a_shift_by_keyboard(open_page: Callable, queue_of_many: Engine) -> None
     expected = [[*list(Verdict)[1:], Verdict.COUNTERFEIT, Verdict.COUNTERFEIT][number % 5] for number in range(50)]
     expected[19] = Verdict.GENUINE
     assert said == [*expected, None]
-    assert decided[4][0].ground == next(iter(queue.GROUNDS))
+    assert decided[4][0].ground == next(iter(GROUNDS))
     assert decided[6][0].note == "ask for the invoice, 2 of 3"
 
 
@@ -121,7 +121,7 @@ def test_the_last_verdict_is_given_again(open_page: Callable, queue_of_many: Eng
     press(page, "Control+Enter")
     assert page.title().endswith(" · case 5 · ipml")
     decided = [read_decisions(queue_of_many, case_id)[0] for case_id in range(1, 5)]
-    ground = list(queue.GROUNDS)[1]
+    ground = list(GROUNDS)[1]
     assert [(one.verdict, one.ground) for one in decided] == [
         *[(Verdict.COUNTERFEIT, ground)] * 2,
         (Verdict.ESCALATE, ""),
@@ -180,10 +180,10 @@ def test_pictures(browser: playwright.Browser, address: str, queue_of_many: Engi
     for number, verdict in ((14, Verdict.COUNTERFEIT), (15, Verdict.COUNTERFEIT), (17, Verdict.GENUINE)):
         judge(queue_of_many, number, verdict, by="bo", ground="wrong_features" if verdict == "counterfeit" else "")
     with writing(queue_of_many) as connection:
-        queue.claim(connection, "bo", 3)
+        claim(connection, "bo", 3)
     seen = make_seen(scored, 29)
     copies = [replace(seen, listing=replace(seen.listing, listing_id=f"{n}", seller_id="copier")) for n in range(4)]
-    queue.enqueue(queue_of_many, copies, due_at=datetime.now(UTC) + timedelta(hours=7))
+    enqueue(queue_of_many, copies, due_at=datetime.now(UTC) + timedelta(hours=7))
     pages = {"": "list-hostile", "?words=vellmar": "list", "bulk?case=11&case=12": "bulk", "dashboard": "dashboard"}
     pages |= {f"cases/{number}": f"case-{number}" for number in (1, 11, 18, 22, 61, 999)}
     check_pages(browser, address, "ana", pages)

@@ -20,9 +20,15 @@ from support.transactions import act, ask
 
 from ipml.cooperation.actions import Cooperation
 from ipml.records import Reason, Verdict
-from ipml.review import queue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case
+from ipml.review.claims import claim
+from ipml.review.claims import claim as claim_case
+from ipml.review.decisions import GROUNDS, DecisionRequest
+from ipml.review.decisions import decide as decide_case
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, export_cases, export_decisions
-from ipml.review.queue import DecisionRequest, claim
+from ipml.review.undo import UndoRequest, undo
+from ipml.review.worklists.search import browse_cases
 from ipml.storage.database import reading, writing
 
 
@@ -41,7 +47,7 @@ def test_the_list_is_in_the_order_of_the_queue(engine: Engine, ana: TestClient, 
     """The most suspicious comes first, with rank, score, price, seller and reason."""
     text = ana.get("/").text
     assert ["Work the queue" in page for page in (text, visitor("vic").get("/").text)] == [True, False]
-    assert case_numbers(text) == [case.case_id for case in ask(engine, queue.list_cases)]
+    assert case_numbers(text) == [case.case_id for case in ask(engine, browse_cases)]
     for told in ("98 %", "80.10 EUR", "harbour-outlet", "Price is 9 % of what Vellmar usually costs"):
         assert told in text
 
@@ -56,8 +62,8 @@ def test_the_reason_in_a_list_is_the_strongest_for_suspicion(engine: Engine, sco
         title = sha256(bytes([number])).hexdigest()
         listing = scored(number, listing_id=f"N{number}", seller_id=f"n{number}", title=title)
         many.append(replace(listing, score=0.99, reasons=tuple(reasons), base_rate=None if is_old else -5.0))
-    queue.enqueue(engine, many)
-    listed = {case.case_id: case.scored for case in ask(engine, queue.list_cases, limit=50)}
+    enqueue(engine, many)
+    listed = {case.case_id: case.scored for case in ask(engine, browse_cases, limit=50)}
     new = [number for number, one in listed.items() if one.listing.listing_id.startswith("N")]
     for page in (ana.get("/"), ana.get("/bulk", params={"case": new})):
         said = re.findall(r'<span class="why">([^<]*)</span>', page.text)
@@ -111,7 +117,7 @@ def test_the_cases_of_a_list_lead_through_that_list(ana: TestClient) -> None:
 def test_the_tab_counts_what_the_list_shows(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """A near-duplicate that waits for another case is in neither; the case says the same number."""
     title = "Nordhale field watch 38 mm automatic, sapphire glass"
-    queue.enqueue(engine, [scored(5, listing_id=f"A{number}", title=title, seller_id="alike") for number in (1, 2)])
+    enqueue(engine, [scored(5, listing_id=f"A{number}", title=title, seller_id="alike") for number in (1, 2)])
     assert count_cases(engine)["open"] == 9
     text = ana.get("/").text
     assert len(case_numbers(text)) == 8
@@ -125,8 +131,8 @@ def test_superseded_cases_have_a_tab_once_there_are_some(engine: Engine, scored:
     lea = visitor("lea")
     assert "Superseded" not in lea.get("/").text
     assert '>Superseded <span class="number">0<' in lea.get("/", params={"state": "superseded"}).text
-    queue.enqueue(engine, [scored(0)], due_at=datetime(2024, 5, 1, tzinfo=UTC))
-    queue.enqueue(engine, [scored(0, title="Something else")], joins_alike=False)
+    enqueue(engine, [scored(0)], due_at=datetime(2024, 5, 1, tzinfo=UTC))
+    enqueue(engine, [scored(0, title="Something else")], joins_alike=False)
     text = lea.get("/", params={"state": "superseded"}).text
     assert '>Superseded <span class="number">1<' in lea.get("/").text
     assert case_numbers(text) == [1]
@@ -143,7 +149,7 @@ def test_a_case_of_a_listing_that_was_changed_back_says_why_it_ended(engine, sco
     first = read_case(engine, 1).scored
     changed = replace(first, listing=replace(first.listing, title="Something else"))
     for one in (changed, first):
-        queue.enqueue(engine, [one], joins_alike=False)
+        enqueue(engine, [one], joins_alike=False)
     text = ana.get("/cases/8").text
     assert "Superseded: the listing was changed back before anybody decided." in text
     assert 'The listing was changed back to a version decided before, in <a href="/cases/1">case 1</a>.' in text
@@ -152,13 +158,13 @@ def test_a_case_of_a_listing_that_was_changed_back_says_why_it_ended(engine, sco
 
 def test_pages_show_every_case_once(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """Turning the pages shows each case once in order of rank, and back again the same."""
-    queue.enqueue(engine, [scored(number) for number in range(7, 120)], joins_alike=False)
+    enqueue(engine, [scored(number) for number in range(7, 120)], joins_alike=False)
     texts = [ana.get("/").text]
     while 'rel="next"' in texts[-1]:
         texts.append(ana.get(next_link(texts[-1])).text)
     shown = [number for text in texts for number in case_numbers(text)]
     assert [len(case_numbers(text)) for text in texts] == [50, 50, 20]
-    assert shown == [case.case_id for case in ask(engine, queue.list_cases, limit=200)]
+    assert shown == [case.case_id for case in ask(engine, browse_cases, limit=200)]
     ranks = [int(rank) for text in texts for rank in re.findall(r'rank">(\d+)<', text)]
     assert ranks == list(range(1, 121))
     back = re.search(r'href="([^"]+)" rel="prev"', texts[2])
@@ -188,7 +194,7 @@ def decided(engine: Engine) -> Engine:
     decide(engine, 1, Verdict.COUNTERFEIT, "ana")
     decide(engine, 2, Verdict.CANNOT_TELL, "bo")
     decide(engine, 4, Verdict.COUNTERFEIT, "ana")
-    act(engine, queue.undo, 4, "ana")
+    act(engine, undo, 4, UndoRequest("ana"))
     decide(engine, 4, Verdict.GENUINE, "ana")
     return engine
 
@@ -211,7 +217,7 @@ def test_the_verdict_that_holds_is_told_with_all_about_it(decided: Engine, ana: 
     assert [told["Verdict"] for _, told in found] == ["Genuine", "Cannot tell", "Counterfeit", "Genuine"]
     assert [told["By"] for _, told in found] == ["ana", "bo", "ana", "bo"]
     counterfeit = dict(found)[1]
-    assert counterfeit["Ground"] == queue.GROUNDS[GROUND]
+    assert counterfeit["Ground"] == GROUNDS[GROUND]
     assert counterfeit["Measure"].startswith("Removed Asked of the platform")
     assert counterfeit["When"].endswith("ago")
     assert dict(found)[3]["Measure"] == "–"
@@ -331,8 +337,8 @@ def take(browser: TestClient, **wanted: str) -> list[dict[str, str]]:
 
 def record_verdict(engine, case_id, note="", reviewer="ana", now=None):
     """Decide a case."""
-    claim = act(engine, queue.claim, reviewer, case_id, now=now)
-    act(engine, queue.decide, DecisionRequest(claim, Verdict.GENUINE, note=note), now=now)
+    claim = act(engine, claim_case, reviewer, case_id, now=now)
+    act(engine, decide_case, DecisionRequest(claim, Verdict.GENUINE, note=note), now=now)
 
 
 def test_fourteen_kinds_of_formula(engine: Engine, visitor: Callable, scored: Callable) -> None:
@@ -340,12 +346,10 @@ def test_fourteen_kinds_of_formula(engine: Engine, visitor: Callable, scored: Ca
     for number, text in enumerate(FORMULAE):
         item = scored(7)
         texts = {"title": text, "seller_id": text, "brand": text, "listing_id": f"{text} {number}"}
-        queue.enqueue(
-            engine, [replace(item, listing=replace(item.listing, **texts), model_version=text, highlights=())]
-        )
+        enqueue(engine, [replace(item, listing=replace(item.listing, **texts), model_version=text, highlights=())])
     with reading(engine) as connection:
-        hostile = [case.case_id for case in queue.list_cases(connection, limit=100) if case.case_id > 7]
-        written = {case_id: queue.get_case(connection, case_id).scored.listing.title for case_id in hostile}
+        hostile = [case.case_id for case in browse_cases(connection, limit=100) if case.case_id > 7]
+        written = {case_id: get_case(connection, case_id).scored.listing.title for case_id in hostile}
     for case_id in hostile:
         record_verdict(engine, case_id, note=written[case_id])
     lead = visitor("lea")
@@ -409,7 +413,7 @@ def test_the_export_is_filtered_as_the_list_is(engine: Engine, visitor: Callable
 def test_a_long_export_is_read_in_parts(engine: Engine, scored: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every case comes once, read so many at a time, and between the parts others can write."""
     monkeypatch.setattr("ipml.review.exports._AT_ONCE", 20)
-    queue.enqueue(engine, [scored(number) for number in range(7, 50)])
+    enqueue(engine, [scored(number) for number in range(7, 50)])
     selects: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *arguments: selects.append(arguments[2]))
     rows = export_cases(engine, ExportFilter())

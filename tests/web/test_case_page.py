@@ -18,13 +18,16 @@ from support.translation_service import serve_translations
 from support.visitors import open_browser
 
 from ipml.records import Highlight, Reason, ScoredListing, Verdict
-from ipml.review import queue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import GROUNDS
+from ipml.review.undo import UndoRequest, undo
 from ipml.settings import Settings
 from ipml.storage.database import writing
 from ipml.storage.tables import strikes
 from ipml.web.app import make_app
 
-GROUND = next(iter(queue.GROUNDS))
+GROUND = next(iter(GROUNDS))
 
 
 def hidden_fields(text: str) -> dict[str, str]:
@@ -57,7 +60,7 @@ def test_reasons_that_set_a_listing_apart_come_first(engine: Engine, scored: Cal
     """General reasons and the remainder are folded, however much they weigh, and lead no row of the list."""
     general = (Reason("rest", "Everything else", 3.0), Reason("category", "Reads like footwear", 2.0))
     special = Reason("price.brand", "Price is 9 % of the usual", 0.5)
-    queue.enqueue(engine, [replace(scored(0, title="Plain shoe"), reasons=(*general, special))], joins_alike=False)
+    enqueue(engine, [replace(scored(0, title="Plain shoe"), reasons=(*general, special))], joins_alike=False)
     shown, folded = ana.get("/cases/8").text.partition("2 weaker or general reasons</summary>")[::2]
     assert special.sentence in shown
     assert [reason.sentence in shown or reason.sentence not in folded for reason in general] == [False, False]
@@ -93,7 +96,7 @@ def test_a_case_shows_what_its_listing_is_like(engine: Engine, scored: Callable,
     }
     usual, in_list = ana.get("/cases/1").text, []
     for case_id, (listing, shown) in enumerate(listings.items(), start=8):
-        queue.enqueue(engine, [listing], joins_alike=False)
+        enqueue(engine, [listing], joins_alike=False)
         page = ana.get(f"/cases/{case_id}").text
         assert [words for words in shown if words not in page] == [], case_id
         assert [words for words in shown if words in usual] == [], case_id
@@ -163,7 +166,7 @@ def test_two_tabs_are_one_person(engine: Engine, ana: TestClient) -> None:
 def test_where_nothing_is_left_it_is_said_why(engine: Engine, ana: TestClient) -> None:
     """The list says who holds what is open, and until when."""
     with writing(engine) as connection:
-        while queue.claim(connection, "bo"):
+        while claim(connection, "bo"):
             pass
     answer = ana.post("/next")
     assert answer.headers["location"] == "/?nothing=1"
@@ -194,13 +197,13 @@ def test_a_decided_case_is_only_shown(engine: Engine, ana: TestClient) -> None:
     text = ana.get("/cases/1").text
     header = re.search(r"<article.*?</header>", text, re.DOTALL)[0]
     assert re.search(r'<b class="said counterfeit">Counterfeit</b> by ana, <time', header)
-    assert queue.GROUNDS[GROUND] in header
+    assert GROUNDS[GROUND] in header
     assert "asked of the platform" in header
     assert "waiting" not in text
     assert "clear</q>" in text
     again = {**fields, "key": "another key of mine", "choice": "genuine"}
     assert ana.post("/cases/1/decide", data=again).status_code == 409
-    act(engine, queue.undo, 1, "ana")
+    act(engine, undo, 1, UndoRequest("ana"))
     page = ana.get("/cases/1").text
     assert "<s>counterfeit</s> by ana" in page
     assert "taken back by ana" in page
@@ -232,7 +235,7 @@ def test_skipping_gives_the_case_back(engine: Engine, ana: TestClient) -> None:
     assert ana.post("/cases/2/leave", data=back).headers["location"] == "/cases/1?"
     assert ana.post("/cases/1/leave", data={"to": "previous"}).headers["location"] == "/#case-1"
     with writing(engine) as connection:
-        queue.claim(connection, "bo", 2)  # what others hold is passed over
+        claim(connection, "bo", 2)  # what others hold is passed over
     assert ana.post("/cases/1/leave", data={"to": "next"}).headers["location"] == "/cases/3?trail=1"
     assert ana.post("/cases/7/leave", data={"to": "next"}).headers["location"] == "/cases/1?trail=7"
 
@@ -244,7 +247,7 @@ def test_a_seller_is_shown_when_listed_and_now(engine: Engine, scored: Callable,
         scored(7 + day, seller_id="newcomer", seller_sales=sales, observed_at=datetime(2026, 5, day, tzinfo=UTC))
         for day, sales in ((1, 4.0), (3, 40.0), (9, 90.0))
     ]
-    queue.enqueue(engine, second_reviews)
+    enqueue(engine, second_reviews)
     first = dict(re.findall(r'name="(token|until|key)" value="([^"]*)"', ana.get("/cases/8").text))
     ana.post("/cases/8/decide", data=first | {"choice": f"counterfeit/{GROUND}"})
     page = ana.get("/cases/9").text
@@ -271,14 +274,14 @@ def test_what_was_confirmed_lately_stands_beside(engine: Engine, ana: TestClient
     page = ana.get("/cases/1").text
     assert page.count("of the words in common") == 2
     assert re.search(r"<h3>Counterfeit</h3>.*href=\"/cases/4\".*<h3>Genuine</h3>.*href=\"/cases/7\"", page, re.DOTALL)
-    assert queue.GROUNDS[GROUND] in page
+    assert GROUNDS[GROUND] in page
     assert "of the words in common" not in ana.get("/cases/3").text
 
 
 def test_all_that_a_seller_offers_is_shown(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """Eight beside the case with price, score and verdict; all of them on a page of their own, fifty at a time."""
     shown = [scored(7 * number, seller_id="many", title=f"Vellmar bag {number}") for number in range(1, 61)]
-    queue.enqueue(engine, shown)
+    enqueue(engine, shown)
     judge(engine, 9)
     page = ana.get("/cases/8").text
     assert page.count('<td class="said">') == 8
@@ -291,7 +294,7 @@ def test_all_that_a_seller_offers_is_shown(engine: Engine, scored: Callable, ana
 
 def test_a_case_tells_where_it_stands_and_until_when(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """Its place in the queue, what its review is worth and its deadline are said; the list shows the deadline."""
-    queue.enqueue(engine, [scored(7)], due_at=datetime.now(UTC) + timedelta(hours=5, minutes=1))
+    enqueue(engine, [scored(7)], due_at=datetime.now(UTC) + timedelta(hours=5, minutes=1))
     text = ana.get("/cases/8").text
     assert "8th of 8 by score" in text
     assert "of harm" in text
@@ -301,7 +304,7 @@ def test_a_case_tells_where_it_stands_and_until_when(engine: Engine, scored: Cal
 
 def test_who_works_the_queue_is_given_what_the_queue_gives(engine: Engine, ana: TestClient) -> None:
     """After a verdict comes what the queue has next, but nothing that was skipped; others' cases are passed over."""
-    act(engine, queue.claim, "bo", 2)
+    act(engine, claim, "bo", 2)
     ana.get("/cases/5")
     assert ana.post("/next").headers["location"] == "/cases/5?within=queue"  # what was left open is resumed
     fields = hidden_fields(ana.get("/cases/5?within=queue").text)
@@ -319,7 +322,7 @@ def test_who_works_the_queue_is_given_what_the_queue_gives(engine: Engine, ana: 
 
 def test_the_same_offer_is_decided_once(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """Near-duplicates wait behind one case; those that stay ticked get its verdict."""
-    queue.enqueue(engine, [scored(7, listing_id=f"again{number}", seller_id="copier") for number in range(3)])
+    enqueue(engine, [scored(7, listing_id=f"again{number}", seller_id="copier") for number in range(3)])
     text = ana.get("/").text
     assert "+2 near-duplicates" in text
     assert text.count("data-row") == 8
@@ -337,10 +340,10 @@ def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(engine, ana
     """The page and the list name the case; once its verdict is taken back, nothing is said any more."""
     decision, first = judge(engine, 1, Verdict.COUNTERFEIT, "bo"), read_case(engine, 1).scored
     again = replace(first.listing, listing_id="L9999", seller_id="another", observed_at=datetime.now(UTC))
-    queue.enqueue(engine, [replace(first, listing=again)])
+    enqueue(engine, [replace(first, listing=again)])
     assert 'Listed again, <a href="/cases/1">case 1</a>. Another seller' in ana.get("/cases/8").text
     assert "listed again, case 1" in ana.get("/").text
-    act(engine, queue.undo, decision.decision_id, "bo")
+    act(engine, undo, decision.decision_id, UndoRequest("bo"))
     assert "isted again" not in ana.get("/cases/8").text + ana.get("/").text
 
 
@@ -373,7 +376,7 @@ def test_the_connections_to_the_service_end_with_the_server(engine: Engine) -> N
 
 def test_a_title_is_sent_once_and_shown_as_a_machines(engine: Engine, scored: Callable) -> None:
     """It stands beside the title, on every case that has it; markup in it does nothing."""
-    queue.enqueue(engine, [scored(7, title="Sac <b>"), scored(8, title="Sac <b>", seller_id="other")])
+    enqueue(engine, [scored(7, title="Sac <b>"), scored(8, title="Sac <b>", seller_id="other")])
     with serve_translations() as service:
         client = open_browser(make_app(engine, Settings(translate_url=service.url), cost=CHEAP), "ana")
         assert "data-translate" in client.get("/cases/8").text
@@ -399,7 +402,7 @@ def test_a_failure_is_said_quietly(engine: Engine) -> None:
 @pytest.mark.slow
 def test_the_translation_comes_when_the_page_is_there(engine: Engine, scored: Callable, browser: Any) -> None:
     """By itself, without another page; nothing is complained of."""
-    queue.enqueue(engine, [scored(7, title="Sac en cuir")])
+    enqueue(engine, [scored(7, title="Sac en cuir")])
     with serve_translations() as service, serve_page(engine, Settings(translate_url=service.url)) as address:
         page = browser.new_page()
         log_in(page, address)

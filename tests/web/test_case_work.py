@@ -18,10 +18,12 @@ from ipml.cooperation.actions import Cooperation
 from ipml.enforcement.evidence.pieces import read_evidence
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
-from ipml.review import queue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import GROUNDS, DecisionRequest, decide
 from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.second_person import add_own_seller
-from ipml.review.queue import DecisionRequest, ReviewContext
+from ipml.review.reversals import ReviewContext
 from ipml.review.worklists.comments import find_comments
 from ipml.settings import Settings
 from ipml.storage import tables
@@ -88,7 +90,7 @@ def test_comments_are_in_the_evidence_and_go_with_the_seller(engine: Engine, ana
     assert ana.post("/cases/1/comments", data={"text": "x"}).status_code == 409
 
 
-GROUND = next(iter(queue.GROUNDS))
+GROUND = next(iter(GROUNDS))
 
 
 def bulk_form(text: str, choice: str) -> dict[str, Any]:
@@ -103,7 +105,7 @@ def test_a_preview_changes_nothing_and_tells_what_is_left_out(engine, ana, visit
     """It shows what would be decided, of how many sellers, why the rest would not; too many and viewers are refused."""
     assert ana.get("/").text.count('type="checkbox" name="case"') == 7
     assert 'name="case"' not in ana.get("/?state=decided").text + visitor("vic").get("/").text
-    act(engine, queue.claim, "bo", 4)
+    act(engine, claim, "bo", 4)
     text = ana.get("/bulk", params={"case": [1, 2, 4, 99]}).text
     assert "2 cases of one seller to decide together" in text
     assert "bo has it open" in text
@@ -139,7 +141,7 @@ def test_what_changed_since_the_preview_is_looked_at_again(engine: Engine, score
     swapped = {**form, "token": form["token"][::-1], "choice": "counterfeit/" + GROUND}
     assert ana.post("/bulk", data=swapped).status_code == 409
     second = read_case(engine, 2).scored
-    queue.enqueue(engine, [replace(second, score=0.5)])
+    enqueue(engine, [replace(second, score=0.5)])
     answer = ana.post("/bulk", data=form)
     assert answer.status_code == 409
     assert "nothing was decided" in answer.text
@@ -283,9 +285,9 @@ def test_after_a_control_case_its_truth_is_told_and_stands(engine, visitor, set_
     """The page says what the case is and offers no undo; asked for all the same, it is refused."""
     settings = set_settings(audit_share=0, repeat_share=0, control_share=0.25)
     with writing(engine) as connection:
-        queue.decide(
+        decide(
             connection,
-            DecisionRequest(queue.claim(connection, "ana", 1), Verdict.GENUINE),
+            DecisionRequest(claim(connection, "ana", 1), Verdict.GENUINE),
             context=ReviewContext(settings),
         )
         add_control_case(connection, 1, Verdict.COUNTERFEIT, source="test purchase", added_by="lea")

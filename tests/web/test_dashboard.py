@@ -26,10 +26,10 @@ from ipml.cooperation.reports.document import show, show_interval
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
-from ipml.review import queue
-from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
-from ipml.review.queue import DecisionRequest
-from ipml.review.undo import undo
+from ipml.review.arrivals.intake import IntakeSelection, enqueue, enqueue_batch
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, outbox
 from ipml.web.cache import CachedAnswer
@@ -46,7 +46,7 @@ def measure(engine: Engine, brand: str, period: Period, rules: ReportRules) -> B
 def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient) -> None:
     """Seven cases came today; one was decided, one is in hand, and the figures say so."""
     judge(engine, verdict=Verdict.COUNTERFEIT, by="bo")
-    act(engine, queue.claim, "bo")
+    act(engine, claim, "bo")
     text = ana.get("/dashboard").text
     tiles = dict(re.findall(r"<dt>([^<]+)</dt><dd>(\S+?)</dd>", text))
     assert (tiles["Open"], tiles["In review"], tiles["Verdicts today"]) == ("6", "1", "1")
@@ -85,9 +85,9 @@ def test_what_is_said_of_all_listings_waits_for_draws(engine: Engine, scored: Ca
     file = [replace(scored(number), score=number / 200) for number in range(7, 200)]
     enqueue_batch(engine, lambda: file, IntakeSelection(top=20, explore=0.7))
     with writing(engine) as connection:
-        while taken := queue.claim(connection, "bo"):
+        while taken := claim(connection, "bo"):
             verdict, ground = (Verdict.GENUINE, "") if taken.case_id % 3 else (Verdict.COUNTERFEIT, "test_purchase")
-            queue.decide(connection, DecisionRequest(taken, verdict, ground))
+            decide(connection, DecisionRequest(taken, verdict, ground))
     ana.app.state.estimates = CachedAnswer(0.0)
     text = ana.get("/dashboard").text
     assert re.search(r'scope="row">Prevalence</th>.*?class="number">[\d.]+ %</td>', text, re.DOTALL)
@@ -186,7 +186,7 @@ def test_what_is_old_or_taken_back_is_not_counted_but_what_is_erased_is(decided:
     """A brand is listed by the standing decisions of the time asked for, as in the report of the brand."""
     since = datetime.now(UTC) - timedelta(days=90)
     with writing(decided) as connection:
-        undo(connection, 1, "lea", may_undo_others=True)
+        undo(connection, 1, UndoRequest("lea", may_undo_others=True))
         old = update(decisions).where(decisions.c.case_id == 2)
         connection.execute(old.values(decided_at=since - timedelta(days=1)))
         connection.execute(update(outbox).values(state="delivered", settled_at=datetime.now(UTC)))
@@ -236,7 +236,7 @@ def test_a_brand_nobody_knows_is_not_found(engine: Engine, viewer: TestClient) -
 def test_any_name_can_be_followed(engine: Engine, viewer: TestClient, scored: Callable) -> None:
     """The links of the list lead to the brand of that very name, and from there to its cases."""
     names = ("100%", "a&b=c#d", "Ωmega / Söhne", "<b>", "\u202eevil")
-    queue.enqueue(engine, [scored(number, brand=name) for number, name in enumerate(names, start=8)], joins_alike=False)
+    enqueue(engine, [scored(number, brand=name) for number, name in enumerate(names, start=8)], joins_alike=False)
     for case_id in range(8, 13):
         judge(engine, case_id, Verdict.COUNTERFEIT, actions=COOPERATION)
     links = re.findall(r'href="(/brands/view[^"]*)"', viewer.get("/brands").text)

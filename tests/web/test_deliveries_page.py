@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from support.browser import check_pages, press, serve_page, start_desk
 from support.transactions import act, ask
 
-from ipml.review.queue import enqueue
+from ipml.review.arrivals.intake import enqueue
 from ipml.storage import outbox
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import writing

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
-from support.actions import COOPERATION, ENFORCEMENT
+from support.actions import APPEAL_RULES, COOPERATION, ENFORCED_APPEALS, ENFORCEMENT
 from support.browser import check_pages, press, serve_page, start_desk
 from support.casework import judge, read_case, read_decisions
 from support.databases import copy_sqlite, on_both, open_undurable
@@ -21,9 +21,9 @@ from support.staff import CHEAP, PASSWORD
 from support.transactions import act, ask, execute
 from support.visitors import plain
 
-from ipml.enforcement.actions import change_measure, confirm_penalty, lift_measure
+from ipml.enforcement.actions import ActingLead, change_measure, confirm_penalty, lift_measure
 from ipml.enforcement.appeals.appeal import list_appeals
-from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.penalties.ladder import find_penalties
@@ -35,7 +35,10 @@ from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.delivery import ReceivedAnswer, note_answer
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.records import Verdict
-from ipml.review import queue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case
+from ipml.review.decisions import GROUNDS
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.storage import tables
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import writing
@@ -116,7 +119,7 @@ def test_the_evidence_is_a_package_that_checks(engine: Engine, lead: TestClient,
 
 def appeal(engine: Engine, case_id: int = 1, seller: str = "harbour-outlet", text: str = "I have a licence.") -> int:
     """File an appeal on a case, and return its number."""
-    return act(engine, file_appeal, case_id, seller, text).appeal_id
+    return act(engine, file_appeal, AppealRequest(case_id, seller, text), APPEAL_RULES).appeal_id
 
 
 def test_the_desk_lists_what_waits(engine: Engine, lead: TestClient, ana: TestClient) -> None:
@@ -147,7 +150,7 @@ def test_the_desk_lists_what_waits(engine: Engine, lead: TestClient, ana: TestCl
         "4 Reject it Everything stays as it is.",
     ):
         assert told in text, told
-    act(engine, lift_measure, 1, "bo", "a mistake", load_enforcement_policy())
+    act(engine, lift_measure, 1, "a mistake", ActingLead("bo", load_enforcement_policy()))
     text = plain(lead.get("/appeals/1").text)  # of what is lifted already nothing is promised
     assert ("Grant it: correct the verdict" in text, "All measures" in text) == (True, False)
 
@@ -236,14 +239,14 @@ def test_a_lead_confirms_and_lifts_a_penalty(engine: Engine, visitor: Callable, 
     listings = [
         replace(scored(number, seller_id="grave", listing_id=f"G{number}"), score=0.99) for number in range(7, 21)
     ]
-    queue.enqueue(engine, listings)
+    enqueue(engine, listings)
     act(engine, add_user, "ann", PASSWORD, Role.LEAD, CHEAP)
-    waiting = ask(engine, queue.list_cases, state="open", limit=50)
+    waiting = ask(engine, browse_cases, Filter(state="open"), limit=50)
     for case in waiting:
         if case.scored.listing.seller_id == "grave" and case.exemplar is None:
             decide(engine, case.case_id, by="ann")
     number = ask(engine, find_penalties, state="proposed")[-1].penalty_id
-    case_id = ask(engine, queue.list_cases, state=None, seller_id="grave")[0].case_id
+    case_id = ask(engine, browse_cases, Filter(state=None, seller_id="grave"))[0].case_id
     ann, lead, form = visitor("ann"), visitor("lea"), {"penalty": number, "why": "third sweep"}
     assert "Not for you to confirm: ann decided the case" in ann.get(f"/cases/{case_id}/seller").text
     assert ann.post(f"/cases/{case_id}/penalty", data=form | {"to": "confirm"}).status_code == 409
@@ -276,10 +279,10 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
         listings.append(
             scored(number, observed_at=seen, listed_at=seen - timedelta(days=2), country="GB", **grave, **growing)
         )
-    queue.enqueue(engine, [replace(one, score=0.99) for one in listings])
+    enqueue(engine, [replace(one, score=0.99) for one in listings])
     for number in range(1, 31):
         if number % 7 not in (6, 0) and read_case(engine, number).state == "open":
-            said = {"ground": list(queue.GROUNDS)[number % 3], "note": "see picture 3" if number == 1 else ""}
+            said = {"ground": list(GROUNDS)[number % 3], "note": "see picture 3" if number == 1 else ""}
             by = "ana" if number % 5 else "lea"
             judge(engine, number, Verdict.COUNTERFEIT, by, **said, actions=ENFORCEMENT)
     with writing(engine) as connection:
@@ -290,17 +293,18 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
                 note_answer(connection, ReceivedAnswer(key, status, why="busy"), "platform", now)
         told = tables.outbox.c.channel == "seller"
         connection.execute(tables.outbox.update().where(told).values(state="delivered", settled_at=now))
-    run_appeal_deadlines(engine, actions=ENFORCEMENT)
+    run_appeal_deadlines(engine, ENFORCED_APPEALS)
     first = ask(engine, find_measures, case_id=2)[0]
     order = MeasureOrder(MeasureKind.REMOVE_IN, "a licence for Spain", ("DE", "FR"))
-    act(engine, change_measure, first.measure_id, order, "lea", policy)
+    act(engine, change_measure, first.measure_id, order, ActingLead("lea", policy))
     for number, text in zip((1, 4, 5), APPEALS, strict=True):
         with writing(engine) as connection:
-            file_appeal(connection, number, queue.get_case(connection, number).scored.listing.seller_id, text)
+            seller_id = get_case(connection, number).scored.listing.seller_id
+            file_appeal(connection, AppealRequest(number, seller_id, text), APPEAL_RULES)
     with writing(engine) as connection:
         link = Link("harbour-outlet", "kx_trade88", "payout", 0.93, "the same account at a bank, ends in 41")
         proposed = find_penalties(connection, state="proposed")
-        confirm_penalty(connection, proposed[0].penalty_id, "lea", "the third sweep in a month", policy)
+        confirm_penalty(connection, proposed[0].penalty_id, "the third sweep in a month", ActingLead("lea", policy))
         recommend_linked(connection, [link], policy, datetime.now(UTC))
     engine.dispose()
     return (folder / "ipml.db").read_bytes()

@@ -26,16 +26,18 @@ from support.visitors import open_browser
 from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.notices.intake import receive
-from ipml.enforcement.actions import change_measure
-from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import decide_appeal
+from ipml.enforcement.actions import ActingLead, change_measure
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
+from ipml.enforcement.appeals.remedies import AppealContext
+from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.kit.hostile_text import is_invisible, show_invisible
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
-from ipml.review import queue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.settings import Settings
 from ipml.storage.database import writing
 from ipml.web.app import ROUTES, make_app
@@ -136,8 +138,8 @@ def hostile(engine: Engine) -> list[int]:
     """Put a case for each payload into the queue, half of them decided with a payload as the note."""
     for number, payload in enumerate(PAYLOADS):
         scored = make_hostile(payload, number)
-        queue.enqueue(engine, [scored, replace(scored, listing=replace(scored.listing, listing_id=f"other {number}"))])
-    numbers = [case.case_id for case in ask(engine, queue.list_cases, state=None, limit=100) if case.case_id > 7]
+        enqueue(engine, [scored, replace(scored, listing=replace(scored.listing, listing_id=f"other {number}"))])
+    numbers = [case.case_id for case in ask(engine, browse_cases, Filter(state=None), limit=100) if case.case_id > 7]
     for number, payload in zip(numbers[::2], PAYLOADS, strict=False):
         verdict = Verdict.ESCALATE if number % 3 else Verdict.GENUINE
         judge(engine, number, verdict, "lea", note=payload, actions=COOPERATION)
@@ -181,14 +183,15 @@ def test_nothing_that_follows_comes_to_life(app: FastAPI, lead: TestClient) -> N
 def make_consequences(engine: Engine, payload: str, number: int, policy: EnforcementPolicy) -> None:
     """Decide a hostile listing, let its seller appeal, change its measure, and answer."""
     scored, case_id = make_hostile(payload, number), 8 + number
-    queue.enqueue(engine, [replace(scored, listing=replace(scored.listing, title=f"{number} {payload}"))])
+    enqueue(engine, [replace(scored, listing=replace(scored.listing, title=f"{number} {payload}"))])
     judge(engine, case_id, Verdict.COUNTERFEIT, note=f"note {payload}", actions=COOPERATION)
     with writing(engine) as connection:
-        file_appeal(connection, case_id, scored.listing.seller_id, f"appeal {payload}")
+        file_appeal(connection, AppealRequest(case_id, scored.listing.seller_id, f"appeal {payload}"), policy.appeals)
         (measure,) = find_measures(connection, case_id=case_id)
         order = MeasureOrder(MeasureKind.LABEL, f"change {payload}")
-        change_measure(connection, measure.measure_id, order, "bo", policy)
-        decide_appeal(connection, number + 1, "lea", "rejected", f"answer {payload}")
+        change_measure(connection, measure.measure_id, order, ActingLead("bo", policy))
+        decision = AppealDecision("rejected", "lea", f"answer {payload}")
+        decide_appeal(connection, number + 1, decision, AppealContext(policy))
 
 
 def look(lead: TestClient, paths: Iterable[str]) -> str:
@@ -210,7 +213,7 @@ def test_no_network_comes_to_life(engine: Engine, tmp_path: Path) -> None:
     store_networks(find_networks(events), tmp_path / "networks")
     for number, payload in enumerate(PAYLOADS):
         scored = make_hostile(payload, number)
-        queue.enqueue(engine, [replace(scored, listing=replace(scored.listing, seller_id=payload, brand=payload))])
+        enqueue(engine, [replace(scored, listing=replace(scored.listing, seller_id=payload, brand=payload))])
     app = make_app(engine, Settings(networks=tmp_path / "networks"), cost=CHEAP)
     lead = open_browser(app, "lea")
     members = [f"/networks/1/members/{place}" for place in range(1, len(PAYLOADS) + 1)]
@@ -228,7 +231,7 @@ def test_nothing_that_others_say_comes_to_life(app: FastAPI, lead: TestClient) -
         who, brand = f"m{number}@x.test", payload.replace("\u2028", " ")[:90]
         told = {"email": who, "brand": brand, "rights": f"right {brand}", "explanation": f"words {payload} {'.' * 60}"}
         act(engine, receive, given_notices.say("L0000", f"{number} {brand}", **told), policy=given_notices.POLICY)
-        queue.enqueue(engine, [make_hostile(brand, number)])
+        enqueue(engine, [make_hostile(brand, number)])
         lead.post(f"/notifiers/{number}/step", data={"kind": "warn", "why": f"why {payload}"})
         view = f"/brands/view?{urlencode({'name': brand})}"
         said += look(lead, (f"/notices/{number}", f"/notifiers/{number}", view))
@@ -266,8 +269,8 @@ def test_a_case_shows_text_as_text(engine: Engine, lead: TestClient) -> None:
     """Nothing in it is alive, no address leads anywhere, and what is invisible is shown, on the case and in lists."""
     url = "http://169.254.169.254/latest/meta-data"
     strange = f"\u202e\u2066\u200b{url} https://[::ffff:7f00:1]/ http://2130706433/ //elsewhere.example"
-    queue.enqueue(engine, [make_hostile(payload, number) for number, payload in enumerate((strange, *PAYLOADS))])
-    numbers = [case.case_id for case in ask(engine, queue.list_cases, limit=100) if case.case_id > 7]
+    enqueue(engine, [make_hostile(payload, number) for number, payload in enumerate((strange, *PAYLOADS))])
+    numbers = [case.case_id for case in ask(engine, browse_cases, limit=100) if case.case_id > 7]
     said = look(lead, ("/", *(f"/cases/{number}" for number in numbers[:5])))
     assert url in said
     assert not any(is_invisible(letter) for letter in said if letter != "\n")

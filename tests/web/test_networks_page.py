@@ -19,7 +19,7 @@ from support.staff import CHEAP
 from ipml.cooperation.networks.detection import Networks
 from ipml.enforcement.privacy.erased_list import note_erased
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review import queue
+from ipml.review.arrivals.intake import enqueue
 from ipml.settings import Settings
 from ipml.web.app import make_app
 from ipml.web.cache import NetworkShelf
@@ -43,7 +43,7 @@ def member(engine: Engine, kept: tuple[Path, Networks], scored: Callable) -> tup
     """Return a member's place (from 1) and name, of whom a case was found counterfeit."""
     networks = kept[1]
     name = str(networks.holdings.seller_ids[networks.members_of(1)[4]])
-    queue.enqueue(engine, [replace(scored(20, seller_id=name), score=0.9)])
+    enqueue(engine, [replace(scored(20, seller_id=name), score=0.9)])
     judge(engine, 8, Verdict.COUNTERFEIT)
     return 5, name
 
@@ -148,7 +148,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for place, name in enumerate(names)
         if place % 5 in (0, 3)
     ]
-    queue.enqueue(engine, [ScoredListing(one, 0.9, 2.2, (), (), None, "1") for one in listings])
+    enqueue(engine, [ScoredListing(one, 0.9, 2.2, (), (), None, "1") for one in listings])
     for case_id in range(1, len(listings) + 1):
         if case_id % 3:
             judge(engine, case_id, Verdict.COUNTERFEIT if case_id % 8 else Verdict.GENUINE)

@@ -24,7 +24,7 @@ from ipml.cooperation.notifiers.misuse import list_steps
 from ipml.cooperation.notifiers.notifier import find_notifier
 from ipml.cooperation.notifiers.tiers import erase_notifier
 from ipml.records import Verdict
-from ipml.review import queue
+from ipml.review.arrivals.intake import enqueue
 from ipml.storage.database import writing
 from ipml.storage.tables import cases, decisions, notice_items, notifier_steps
 
@@ -214,7 +214,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve a desk with notices of four notifiers, half of them decided, and hostile names among the brands."""
     engine = start_desk(tmp_path_factory.mktemp("desk"))
     brands = ("Vellmar", "Nordhale", LONG, "Aurivo", "<b>Vell</b>\u202emar")
-    queue.enqueue(engine, [offer(f"L{n}", f"s{n % 7}", brand=brands[n % 5], price=20.0 + n) for n in range(20)])
+    enqueue(engine, [offer(f"L{n}", f"s{n % 7}", brand=brands[n % 5], price=20.0 + n) for n in range(20)])
     now = datetime.now(UTC)
     for hours, notice in (
         (90, say("L0", "L5", "L10", brand="Vellmar", explanation=ZIP)),

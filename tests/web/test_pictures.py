@@ -18,12 +18,12 @@ from support.visitors import open_browser
 
 from ipml.errors import UnusableSetting
 from ipml.records import Listing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.hashes import HashIndex, group_pictures
 from ipml.review.pictures.reference import KnownGoods, add_references
 from ipml.review.pictures.stored import path_of, read_pictures
-from ipml.review.queue import enqueue
 from ipml.settings import Settings
 from ipml.storage.tables import pictures
 from ipml.web.app import make_app

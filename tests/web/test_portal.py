@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, update
-from support.actions import COOPERATING, COOPERATION
+from support.actions import COOPERATING, COOPERATING_APPEALS
 from support.brand_world import (
     ADDRESSES,
     BRANDS,
@@ -37,9 +37,11 @@ from support.visitors import open_browser
 
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.records import Verdict
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_due
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
 from ipml.review.sellers.seller_lists import EntryFilter, ListKind, list_entries
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
@@ -168,12 +170,12 @@ def test_an_answer_counts_until_the_term_has_taken_its_course(engine, references
     with writing(engine) as connection:
         delivered = {"state": "delivered", "settled_at": now - timedelta(days=40)}
         connection.execute(update(outbox).where(outbox.c.subject.like("counter-notice:%")).values(delivered))
-    run_appeal_deadlines(engine, now=now - timedelta(days=39), actions=COOPERATION)
+    run_appeal_deadlines(engine, COOPERATING_APPEALS, now=now - timedelta(days=39))
     page = client.get(address).text
     assert "Answer before" in page
     assert "overdue by" in page
     for days in range(4):
-        run_appeal_deadlines(engine, now=now + timedelta(days=days), actions=COOPERATION)
+        run_appeal_deadlines(engine, COOPERATING_APPEALS, now=now + timedelta(days=days))
     assert "the listing was reinstated" in client.get(address).text
     refused = client.post(f"{address}/answer", data=form)
     assert refused.status_code == 409

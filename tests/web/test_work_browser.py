@@ -11,7 +11,8 @@ from support.casework import read_decisions
 from support.staff import PASSWORD
 from support.transactions import act, execute, read_rows
 
-from ipml.review import queue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim as claim_case
 from ipml.settings import Settings
 from ipml.storage.tables import decisions, sessions
 
@@ -30,7 +31,7 @@ def shift(tmp_path: Path, scored: Callable) -> Engine:
     copies = [
         replace(seen, listing=replace(seen.listing, listing_id=f"copy-{n}", seller_id="copier")) for n in range(3)
     ]
-    queue.enqueue(engine, [*copies, *(scored(number) for number in range(2, 7))])
+    enqueue(engine, [*copies, *(scored(number) for number in range(2, 7))])
     return engine
 
 
@@ -237,7 +238,7 @@ def test_own_verdicts_are_taken_back(page: playwright.Page, address: str, shift:
 
 def test_times_are_those_of_the_reader(page: playwright.Page, address: str, shift: Engine) -> None:
     """The page says until when another holds a case in Berlin's time, and in its title in UTC."""
-    claim = act(shift, queue.claim, "lea", 4)
+    claim = act(shift, claim_case, "lea", 4)
     page.goto(f"{address}/cases/4")
     time = page.locator(".decide time")
     assert time.get_attribute("title") == f"{claim.expires_at:%Y-%m-%d %H:%M} UTC"

@@ -81,7 +81,7 @@ def export(
     Example: ipml evidence export 12 --warc page.warc.gz --timestamp-url http://timestamp.example.org
     """
     from ipml.enforcement.evidence.bag import ask_for_stamp
-    from ipml.enforcement.evidence.package import export_package
+    from ipml.enforcement.evidence.package import PackageOutput, PackageParts, export_package
     from ipml.settings import get_settings
     from ipml.storage.audit_trail.anchors import store_anchor
 
@@ -91,18 +91,8 @@ def export(
     settings = get_settings()
     place = out or Path(f"evidence-case-{case}{'.zip' if as_zip else ''}")
     engine, name = user.open(Action.EXPORT_EVIDENCE)
-    exported = export_package(
-        engine,
-        case,
-        place,
-        by=name,
-        key_file=settings.anchor_key,
-        capture=warc,
-        pictures=settings.pictures,
-        stamper=stamp if timestamp_url else None,
-        with_names=names,
-        is_zipped=as_zip,
-    )
+    parts = PackageParts(warc, settings.pictures, stamp if timestamp_url else None, with_names=names)
+    exported = export_package(engine, case, PackageOutput(place, name, settings.anchor_key, is_zipped=as_zip), parts)
     typer.echo(
         f"{printable(str(place))}: {exported.n_evidence} pieces of evidence, {exported.n_rows} rows of the trail."
     )
@@ -132,7 +122,7 @@ def stamp(
 
     Example: ipml evidence stamp evidence-case-12 --response answer.tsr --timestamp-roots authority.pem
     """
-    from ipml.enforcement.evidence.bag import ask_for_stamp, check_stamp, make_request, read_stamped, stamp_package
+    from ipml.enforcement.evidence.bag import add_stamp, ask_for_stamp, check_stamp, make_request, read_stamped
 
     if sum(one is not None for one in (url, response, out)) != 1:
         raise UnusableSetting("time stamp", "none or several of them", "one of --url, --response and --out")
@@ -147,7 +137,7 @@ def stamp(
         if url
         else check_stamp(response.read_bytes() if response else b"", content, str(response), timestamp_roots)
     )
-    stamp_package(package, made)
+    add_stamp(package, made.response)
     typer.echo(f"Stamped at {made.at:%Y-%m-%d %H:%M:%S} UTC.")
 
 

@@ -97,6 +97,7 @@ def put_into_queue(
     """
     from ipml.cooperation.actions import Cooperation
     from ipml.cooperation.notices.intake import match_notices
+    from ipml.cooperation.policy import load_cooperation_policy
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.arrivals.intake import enqueue_batch
@@ -114,11 +115,12 @@ def put_into_queue(
         yield f"{counts.listed_again:,} of them are like a confirmed counterfeit: `ipml queue relistings`."
     if counts.still_offered:
         yield f"{counts.still_offered:,} found counterfeit before are still on offer: `ipml enforce measure list`."
-    if matched := match_notices(engine, now=now).found:
+    cooperation = load_cooperation_policy(settings.policy_cooperation)
+    if matched := match_notices(engine, policy=cooperation, now=now).found:
         yield f"{matched:,} of them were reported in notices before: see the page Notices."
     policy = load_enforcement_policy()
     if policy.automatic.is_on:
-        acted = act(engine, policy, settings, actions=Cooperation(policy))
+        acted = act(engine, policy, settings, actions=Cooperation(policy, cooperation))
         yield f"{acted.decided:,} acted on without review, {acted.drawn:,} drawn for people."
 
 

@@ -118,8 +118,9 @@ def _choose_period(year: int | None, first: datetime | None, last: datetime | No
 
 def _read_rules() -> ReportRules:
     from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.settings import get_settings
 
-    return load_cooperation_policy().reports
+    return load_cooperation_policy(get_settings().policy_cooperation).reports
 
 
 def _show_headline(report: ReportDocument) -> None:
@@ -157,9 +158,11 @@ def report_traders(
     """
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.cooperation.reports.traders import check_traders, count_states, read_traders, write_findings
+    from ipml.settings import get_settings
 
     check_outputs(out, high_volume if sales else None, read=[traders, sales, rates], force=force)
-    rules, day = load_cooperation_policy().traders, (as_of or datetime.now(UTC)).date()
+    rules = load_cooperation_policy(get_settings().policy_cooperation).traders
+    day = (as_of or datetime.now(UTC)).date()
     findings = check_traders(read_traders(traders, rules), rules, day)
     _show_lacking(*count_states(write_findings(findings, rules, out)), rules)
     typer.echo(f"Details that each trader lacks: {out}")

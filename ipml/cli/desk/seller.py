@@ -136,7 +136,7 @@ def hold(
 
     Example: ipml seller hold s-1207 --why "claim 4 O 12/26" --until 2027-12-31
     """
-    from ipml.enforcement.privacy.legal_holds import place_hold, release_holds
+    from ipml.enforcement.privacy.legal_holds import HoldOrder, place_hold, release_holds
 
     if seller is None:
         if why or until or end:
@@ -151,7 +151,7 @@ def hold(
     else:
         last = until.replace(tzinfo=UTC) + timedelta(days=1)
         with user.acting(Action.HOLD_RECORDS) as (connection, name):
-            placed = place_hold(connection, seller, why=why, until=last, by=name, case_id=case)
+            placed = place_hold(connection, seller, HoldOrder(why, last, name, case))
         typer.echo(f"Hold {placed.hold_id} is in force to the end of {until:%Y-%m-%d} (UTC).")
 
 

@@ -226,9 +226,9 @@ def report(
     Example: ipml model report experiments/shoes.toml --model models/shoes --out shoes.html
     """
     from ipml.features.goods import brand_table
-    from ipml.model.report import model_report, write_report
+    from ipml.model.report import ReportParts, model_report, write_report
     from ipml.model.training import load_experiment
-    from ipml.model.training.classifier import measure, name_brands, score_unseen
+    from ipml.model.training.classifier import TrainingTask, measure, name_brands, score_unseen
     from ipml.model.training.experiment import read_training_listings
     from ipml.model.training.result import choose_attacks, draw_learning_curve, head_of, measure_attacks, prepare
     from ipml.scoring.scorer import load_model
@@ -242,17 +242,19 @@ def report(
         brands, attacks = prepare(plan), choose_attacks(plan)
         say("reading listings")
         listings, table = read_training_listings(plan), brand_table(brands)
-        tested = score_unseen(plan, listings, table, attacks=attacks, say=say)
+        tested = score_unseen(TrainingTask(plan, listings, table), attacks=attacks, say=say)
         say("measuring")
         tested = name_brands(tested, table)
         facts = model_report(
             tested,
             measure(plan, tested),
             head_of(plan, scorer.version if scorer else plan.record.model),
-            robustness=measure_attacks(plan, tested),
-            explain=_explain_by(scorer) if scorer else None,
-            costs=plan.evaluation.costs,
-            learning=draw_learning_curve(plan, listings, table, say=say),
+            ReportParts(
+                robustness=measure_attacks(plan, tested),
+                explain=_explain_by(scorer) if scorer else None,
+                costs=plan.evaluation.costs,
+                learning=draw_learning_curve(TrainingTask(plan, listings, table), say=say),
+            ),
         )
     write_report(facts, out)
     for sentence in facts.headline:
@@ -337,7 +339,7 @@ def score_all(plan: Experiment) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArra
     from ipml.features.goods import brand_table
     from ipml.listings.brands import load_brands
     from ipml.model.evaluation.evaluation import MODEL
-    from ipml.model.training.classifier import score_unseen
+    from ipml.model.training.classifier import TrainingTask, score_unseen
     from ipml.model.training.experiment import read_training_listings
     from ipml.settings import get_settings
 
@@ -349,7 +351,7 @@ def score_all(plan: Experiment) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArra
         }
     )
     brands = load_brands(plan.find(plan.data.brands) if plan.data.brands else get_settings().brands)
-    tested = score_unseen(plan, read_training_listings(plan), brand_table(brands))
+    tested = score_unseen(TrainingTask(plan, read_training_listings(plan), brand_table(brands)))
     return tested.listings, tested.y, np.mean(tested.scores[MODEL], axis=0)
 
 

@@ -115,7 +115,7 @@ def more_labels(
     from ipml.features.goods import brand_table
     from ipml.model.questions.plots import plot_learning_curve
     from ipml.model.training import load_experiment
-    from ipml.model.training.classifier import fetch_source_model, learn_from_subsets
+    from ipml.model.training.classifier import TrainingTask, fetch_source_model, learn_from_subsets
     from ipml.model.training.experiment import read_training_listings
     from ipml.model.training.result import prepare
 
@@ -123,7 +123,7 @@ def more_labels(
     plan, source_model = fetch_source_model(load_experiment(experiment))
     with show_steps("Reading listings") as say:
         brands, listings = brand_table(prepare(plan)), read_training_listings(plan)
-        curve = learn_from_subsets(plan, listings, brands, draws, times=(times,), source_model=source_model, say=say)
+        curve = learn_from_subsets(TrainingTask(plan, listings, brands, source_model), draws, times=(times,), say=say)
     typer.echo(str(curve))
     _save(plot_learning_curve(curve), out)
 

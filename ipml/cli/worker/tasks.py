@@ -41,10 +41,15 @@ def run_deadlines(run: JobRun) -> str:
     """Start and expire the deadlines of notices and appeals; the log names each that failed."""
     from ipml.cooperation.actions import Cooperation
     from ipml.cooperation.notices.outcomes import run_notice_deadlines
+    from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.enforcement.appeals.remedies import AppealContext
     from ipml.enforcement.appeals.resolution import run_appeal_deadlines
+    from ipml.enforcement.policy import load_enforcement_policy
 
-    run_notice_deadlines(run.engine)  # first: a deadline starts once the notifier has been notified too
-    done = run_appeal_deadlines(run.engine, actions=Cooperation())
+    policy = load_enforcement_policy(run.settings.policy_enforcement)
+    cooperation = load_cooperation_policy(run.settings.policy_cooperation)
+    run_notice_deadlines(run.engine, policy=cooperation)  # first: a deadline starts once the notifier was notified too
+    done = run_appeal_deadlines(run.engine, AppealContext(policy, Cooperation(policy, cooperation)))
     for failure in done.failed:
         _log.warning("%s", failure)
     if done.failed:
@@ -134,13 +139,15 @@ def _screen_pictures(run: JobRun) -> str:
 def act_without_review(run: JobRun) -> str:
     """Act on what the policy allows, if it is on."""
     from ipml.cooperation.actions import Cooperation
+    from ipml.cooperation.policy import load_cooperation_policy
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
 
     policy = load_enforcement_policy(run.settings.policy_enforcement)
     if not policy.automatic.is_on:
         return ""
-    acted = act(run.engine, policy, run.settings, actions=Cooperation(policy))
+    actions = Cooperation(policy, load_cooperation_policy(run.settings.policy_cooperation))
+    acted = act(run.engine, policy, run.settings, actions=actions)
     is_any = acted.decided or acted.drawn
     return f"{acted.decided:,} listings acted on, {acted.drawn:,} drawn for people." if is_any else ""
 

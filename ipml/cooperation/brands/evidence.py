@@ -16,12 +16,13 @@ from sqlalchemy import Engine
 
 from ipml.cooperation.brands.listings import BrandListing, get_listing
 from ipml.enforcement.evidence.package import (
+    PackageExport,
+    PackageOutput,
     close_package,
     digest_payload,
     explain_checking,
-    new_place,
+    new_package,
     note_package,
-    put_in_place,
     shown,
     write_lines,
 )
@@ -92,24 +93,14 @@ def export_for_brand(
         stored = read_pictures(connection, [case_id]).get(case_id, [])
     if not kept:
         raise NotFound("evidence on listing", case_id, "There is some once a listing is found counterfeit.")
-    with new_place(out) as place:
-        folder = place / f"evidence-listing-{case_id}"
-        (folder / "data").mkdir(parents=True, mode=0o700)
+    output = PackageOutput(out, by, key_file, is_zipped=True)
+    with new_package(output, f"evidence-listing-{case_id}") as folder:
         said = _describe(listing, kept) | {"pictures": _copy_pictures(pictures, stored, folder / "data")}
         (folder / "data/listing.json").write_text(canonical_json(said) + "\n", encoding="ascii")
         (folder / "data/audit.jsonl").write_text(write_lines([], {}), encoding="ascii")
         with writing(engine) as connection:
-            noted = note_package(
-                connection,
-                subject_of(case_id),
-                "exported evidence",
-                digest_payload(folder),
-                [],
-                by=by,
-                exporter=EXPORTER,
-                key_file=key_file,
-                now=now,
-            )
+            export = PackageExport(subject_of(case_id), "exported evidence", digest_payload(folder), EXPORTER)
+            noted = note_package(connection, export, output, now)
         readme = _README.format(
             listing_id=shown(listing.listing_id),
             date=f"{now.astimezone(UTC):%Y-%m-%d}",
@@ -121,7 +112,6 @@ def export_for_brand(
             checking=explain_checking(noted.anchor),
         )
         close_package(folder, noted, readme, subject_of(case_id), now)
-        put_in_place(folder, out, is_zipped=True)
     return out
 
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, select
 
-from ipml.cooperation.notifiers.notifier import send_to_notifier
+from ipml.cooperation.notifiers.notifier import NotifierMessage, send_to_notifier
 from ipml.enforcement.appeals.appeal import Appeal, AppealState
 from ipml.enforcement.appeals.letters import passed_on_subject
+from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.appeals.resolution import holder_acted, holder_withdrew
 from ipml.errors import Conflict, UnusableSetting
-from ipml.review.reversals import DecisionActions
 from ipml.storage import outbox
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, reading
@@ -53,13 +53,13 @@ def answer_counter_notice(
     by: str,
     acted: str | None = None,
     has_withdrawn: bool = False,
+    context: AppealContext,
     now: datetime | None = None,
-    actions: DecisionActions | None = None,
 ) -> list[Appeal]:
     """Record a notifier's answer to the counter-notices against a notice, and return the changed appeals.
 
     `acted` names the court or authority and the case number; the measures stay. `has_withdrawn` reinstates the listings
-    at once, and `actions` undoes the actions of their decisions.
+    at once, and the actions of `context` undo those of their decisions.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def answer_counter_notice(
     waiting = _find_appeals(connection, reference, has_withdrawn=has_withdrawn)
     if acted is not None:
         return [holder_acted(connection, appeal_id, acted, by, now=now) for appeal_id in waiting]
-    return [holder_withdrew(connection, appeal_id, by, now=now, actions=actions) for appeal_id in waiting]
+    return [holder_withdrew(connection, appeal_id, by, context, now=now) for appeal_id in waiting]
 
 
 def subject_of_counter_notice(appeal_id: int, notifier_id: int) -> str:
@@ -123,19 +123,12 @@ def _tell_of_counter_notice(connection: Connection, appeal_id: int, notifier_id:
     query = select_behind(notices.c.reference).where(appeals.c.appeal_id == appeal_id)
     references = connection.scalars(query.where(notices.c.notifier_id == notifier_id).distinct()).all()
     body = json.loads(message.body) | {"notices": sorted(references)}
-    is_told = send_to_notifier(
-        connection,
-        get_notifier(connection, notifier_id),
-        key=outbox.make_key(f"appeal-{appeal_id}-passed-on-to-{notifier_id}"),
-        kind=MESSAGE,
-        subject=subject_of_counter_notice(appeal_id, notifier_id),
-        body=body,
-        at=now,
-        encrypted_for=message.pseudonym,
-    )
-    if is_told:
+    key, subject = f"appeal-{appeal_id}-passed-on-to-{notifier_id}", subject_of_counter_notice(appeal_id, notifier_id)
+    passed_on = NotifierMessage(outbox.make_key(key), MESSAGE, subject, body, message.pseudonym)
+    is_sent = send_to_notifier(connection, get_notifier(connection, notifier_id), passed_on, now)
+    if is_sent:
         audit.append(connection, "ipml", "passed on", f"appeal:{appeal_id}", {"notifier": notifier_id}, at=now)
-    return is_told
+    return is_sent
 
 
 def _find_appeals(connection: Connection, reference: str, *, has_withdrawn: bool) -> list[int]:

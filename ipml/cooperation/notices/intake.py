@@ -30,7 +30,7 @@ from ipml.cooperation.notices.register import (
     store_rights,
 )
 from ipml.cooperation.notices.status import Receipt, make_receipt, send_receipt
-from ipml.cooperation.notifiers.notifier import appoint, find_appointment
+from ipml.cooperation.notifiers.notifier import AppointmentOrder, appoint, find_appointment
 from ipml.cooperation.notifiers.tiers import Lane, lane_of, store_count
 from ipml.cooperation.policy import CooperationPolicy, NoticeRules, load_cooperation_policy
 from ipml.errors import InvalidListings, InvalidNotice
@@ -116,7 +116,8 @@ def receive(
     send_receipt(connection, notifier, notice, make_receipt(connection, kept, is_new=True), now)
     note_notifier_added(connection, notifier, _ACTOR, now)
     if is_mistaken:
-        appoint(connection, notifier.notifier_id, guessed, _SYSTEM, _NAMED_A_RIGHT, now)
+        order = AppointmentOrder(guessed, _SYSTEM, _NAMED_A_RIGHT, now)
+        appoint(connection, notifier.notifier_id, order)
     if rights is not None:
         action, number = rights
         audit.append(connection, _ACTOR, action, notifier.subject, {"document": number}, at=now)

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 
 from ipml.cooperation.notices.notice import Notice
 from ipml.cooperation.notices.register import StoredNotice, find_offered, find_stored, read_location
-from ipml.cooperation.notifiers.notifier import decrypt_if_kept, send_to_notifier
+from ipml.cooperation.notifiers.notifier import NotifierMessage, decrypt_if_kept, send_to_notifier
 from ipml.errors import NotFound
 from ipml.kit.moments import write_moment
 from ipml.review.cases import LARGEST_NUMBER
@@ -158,7 +158,7 @@ def send_receipt(connection: Connection, notifier: Notifier, notice: Notice, rec
     said["listings"] = [{name: value for name, value in one.items() if name != "location"} for one in said["listings"]]
     body = {"name": notice.name, "language": notice.language, **said}
     key, subject = outbox.make_key(f"notice-{receipt.notice_id}-receipt"), f"notice:{receipt.notice_id}"
-    send_to_notifier(connection, notifier, key=key, kind="notice_receipt", subject=subject, body=body, at=now)
+    send_to_notifier(connection, notifier, NotifierMessage(key, "notice_receipt", subject, body), now)
 
 
 def describe_receipt(receipt: Receipt) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, insert, select
 
-from ipml.cooperation.notifiers.notifier import decrypt_if_kept, send_to_notifier
+from ipml.cooperation.notifiers.notifier import NotifierMessage, decrypt_if_kept, send_to_notifier
 from ipml.cooperation.notifiers.record import (
     MONTH,
     NotifierRate,
@@ -210,7 +210,7 @@ def _take(
     audit.append(connection, by, f"notifier {_MEASURES_TAKEN[kind]}", notifier.subject, noted, at=at)
     body = {"words": _WORDS[kind], "why": why, "until": noted["until"], "redress": order.rules.redress}
     key = outbox.make_key(f"notifier-{notifier.notifier_id}-{_MEASURES_TAKEN[kind]}")
-    send_to_notifier(connection, notifier, key=key, kind=_KINDS[kind], subject=notifier.subject, body=body, at=at)
+    send_to_notifier(connection, notifier, NotifierMessage(key, _KINDS[kind], notifier.subject, body), at)
     return _make(connection, row, None)
 
 
@@ -285,7 +285,7 @@ def _assess(
 ) -> Assessment:
     """Return the evidence of misuse in the policy's window, only from notices after `sent_after` if given."""
     start = now - rules.misuse.months * MONTH
-    rows = _read_judgements(connection, notifier_id, rules.misuse, start, now, sent_after)
+    rows = _read_judgements(connection, notifier_id, rules.misuse.manifest_score, _Window(start, now, sent_after))
     unfounded = [row for row in rows if row.is_unfounded]
     aimed_at = Counter(row.pseudonym for row in unfounded if row.pseudonym)
     overturned = count_settled(connection, start, now, notifier_id, sent_after=sent_after)
@@ -301,20 +301,24 @@ def _assess(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The period in which judgements count, only on notices received after `sent_after` if given."""
+
+    since: datetime
+    until: datetime
+    sent_after: datetime | None
+
+
 def _read_judgements(
-    connection: Connection,
-    notifier_id: int,
-    rules: MisuseRules,
-    since: datetime,
-    now: datetime,
-    sent_after: datetime | None,
+    connection: Connection, notifier_id: int, manifest_score: float, window: _Window
 ) -> Sequence[Row[Any]]:
     """Return the first item of each judgement of people on listings of a notifier."""
     judgement = func.coalesce(decisions.c.spread_from, decisions.c.decision_id)
     is_unfounded = and_(
         notice_items.c.state == "rejected",
         notice_items.c.overturned_at.is_(None),
-        cases.c.score <= rules.manifest_score,
+        cases.c.score <= manifest_score,
     )
     first = (
         select(func.min(notice_items.c.item_id))
@@ -322,11 +326,11 @@ def _read_judgements(
         .join(decisions, decisions.c.decision_id == notice_items.c.decision_id)
         .where(notices.c.notifier_id == notifier_id, *tells_of_notifier())
         .where(notice_items.c.state.in_(("upheld", "rejected")))
-        .where(notice_items.c.settled_at > since, notice_items.c.settled_at <= now)
+        .where(notice_items.c.settled_at > window.since, notice_items.c.settled_at <= window.until)
         .group_by(judgement)
     )
-    if sent_after is not None:
-        first = first.where(notices.c.received_at > sent_after)
+    if window.sent_after is not None:
+        first = first.where(notices.c.received_at > window.sent_after)
     query = (
         select(notice_items.c.item_id, notice_items.c.notice_id, notice_items.c.pseudonym)
         .add_columns(func.coalesce(is_unfounded, False).label("is_unfounded"))

@@ -49,7 +49,7 @@ def find_notifier(connection: Connection, name: str) -> Notifier:
 def list_notifiers(connection: Connection, kind: str | None = None, *, at: datetime | None = None) -> list[Notifier]:
     """Return all notifiers (or those of a kind) as they are at a moment, by default now."""
     rows = connection.execute(select_notifiers(at).order_by(notifiers.c.notifier_id))
-    return [one for one in map(make_notifier, rows) if kind in (None, one.kind)]
+    return [notifier for notifier in map(make_notifier, rows) if kind in (None, notifier.kind)]
 
 
 def decrypt_if_kept(connection: Connection, pseudonym: str, encrypted: str) -> str | None:
@@ -63,38 +63,35 @@ def decrypt_if_kept(connection: Connection, pseudonym: str, encrypted: str) -> s
 CHANNEL = "holder"
 
 
-def send_to_notifier(
-    connection: Connection,
-    notifier: Notifier,
-    *,
-    key: str,
-    kind: str,
-    subject: str,
-    body: Mapping[str, Any],
-    at: datetime,
-    encrypted_for: str | None = None,
-) -> bool:
-    """Put a message to a notifier into the outbox; False if the notifier was erased.
+@dataclass(frozen=True, slots=True)
+class NotifierMessage:
+    """A message to a notifier.
 
     `encrypted_for` is the pseudonym of the seller it concerns, if any: the message is lost when that seller is erased.
     `key` comes from `ipml.storage.outbox.make_key`.
     """
+
+    key: str
+    kind: str
+    subject: str
+    body: Mapping[str, Any]
+    encrypted_for: str | None = None
+
+
+def send_to_notifier(connection: Connection, notifier: Notifier, message: NotifierMessage, at: datetime) -> bool:
+    """Put a message to a notifier into the outbox; False if the notifier was erased."""
     if notifier.address is None:
         return False
-    outbox.put_all(
-        connection,
-        [
-            outbox.Draft(
-                key=key,
-                channel=CHANNEL,
-                kind=kind,
-                subject=subject,
-                body={"to": notifier.address, **body},
-                pseudonym=encrypted_for or notifier.pseudonym,
-                now=at,
-            )
-        ],
+    draft = outbox.Draft(
+        key=message.key,
+        channel=CHANNEL,
+        kind=message.kind,
+        subject=message.subject,
+        body={"to": notifier.address, **message.body},
+        pseudonym=message.encrypted_for or notifier.pseudonym,
+        now=at,
     )
+    outbox.put_all(connection, [draft])
     return True
 
 
@@ -136,7 +133,7 @@ def check_document(
     audit.append(connection, by, f"rights {outcome}", notifier.subject, {"document": document_id}, at=now)
     body = {"brand": row.brand, "is_accepted": is_accepted, "words": _WORDS[is_accepted]}
     key = outbox.make_key(f"document-{document_id}-{outcome}")
-    send_to_notifier(connection, notifier, key=key, kind="rights_document", subject=notifier.subject, body=body, at=now)
+    send_to_notifier(connection, notifier, NotifierMessage(key, "rights_document", notifier.subject, body), now)
     return _make_document(connection, _find(connection, document_id), notifier.pseudonym)
 
 
@@ -157,8 +154,8 @@ def _find(connection: Connection, document_id: int) -> Row[Any]:
 
 
 def _make_document(connection: Connection, row: Row[Any], whose: str) -> RightsDocument:
-    said = {name: decrypt_if_kept(connection, whose, getattr(row, name) or "") for name in ("reference", "details")}
-    return RightsDocument(**row._asdict() | said)
+    texts = {name: decrypt_if_kept(connection, whose, getattr(row, name) or "") for name in ("reference", "details")}
+    return RightsDocument(**row._asdict() | texts)
 
 
 _LONGEST_GROUND = 2000
@@ -185,26 +182,28 @@ class Appointment:
         return None if self.until is None else (self.until - timedelta(microseconds=1)).date()
 
 
-def appoint(
-    connection: Connection,
-    notifier_id: int,
-    kind: str,
-    by: str,
-    ground: str,
-    now: datetime,
-    *,
-    until: datetime | None = None,
-) -> Appointment:
-    """Appoint a notifier to a kind from now on, optionally until a moment; an earlier appointment ends.
+@dataclass(frozen=True, slots=True)
+class AppointmentOrder:
+    """An order to appoint a notifier to a kind, optionally until a moment; `kind` None revokes the appointment.
 
-    `ground` names who gave the status and where this is written, in at most 2,000 characters. Raises NotFound and
-    UnstorableValue.
+    `ground` names who gave the status and where this is written, in at most 2,000 characters.
     """
+
+    kind: str | None
+    by: str
+    ground: str
+    at: datetime
+    until: datetime | None = None
+
+
+def appoint(connection: Connection, notifier_id: int, order: AppointmentOrder) -> Appointment:
+    """Appoint a notifier to a kind; an earlier appointment ends. Raises NotFound and UnstorableValue."""
+    kind, now, until = order.kind, order.at, order.until
     if kind not in NOTIFIER_KINDS:
         raise UnstorableValue("kind", repr(kind), f"one of {', '.join(NOTIFIER_KINDS)}")
     if until is not None and until <= now:
         raise UnstorableValue("until", f"{until:%Y-%m-%d}", "a moment that is yet to come")
-    return _note(connection, get_notifier(connection, notifier_id, lock=True, at=now), kind, by, ground, now, until)
+    return _note(connection, get_notifier(connection, notifier_id, lock=True, at=now), order)
 
 
 def revoke(connection: Connection, notifier_id: int, by: str, ground: str, now: datetime) -> Appointment:
@@ -215,7 +214,7 @@ def revoke(connection: Connection, notifier_id: int, by: str, ground: str, now: 
     notifier = get_notifier(connection, notifier_id, lock=True, at=now)
     if find_appointment(connection, notifier_id, now) is None:
         raise Conflict(f"notifier {notifier_id}", "found no appointment in force", "There is no need.")
-    return _note(connection, notifier, None, by, ground, now, None)
+    return _note(connection, notifier, AppointmentOrder(None, by, ground, now))
 
 
 def end_of_day(day: date) -> datetime:
@@ -242,15 +241,8 @@ def list_appointments(connection: Connection, notifier_id: int) -> list[Appointm
     return [_make_appointment(connection, row, whose) for row in rows]
 
 
-def _note(
-    connection: Connection,
-    notifier: Notifier,
-    kind: str | None,
-    by: str,
-    ground: str,
-    at: datetime,
-    until: datetime | None,
-) -> Appointment:
+def _note(connection: Connection, notifier: Notifier, order: AppointmentOrder) -> Appointment:
+    kind, by, ground, at, until = order.kind, order.by, order.ground, order.at, order.until
     check_text("ground", ground, _LONGEST_GROUND)
     if not ground.strip():
         raise UnstorableValue("ground", "nothing", "who gave the status, and where that is written")

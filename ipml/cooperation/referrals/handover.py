@@ -25,7 +25,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from ipml.cooperation.policy import SIGNS, ReferralRules, SolvabilityRules
 from ipml.cooperation.referrals.reported_findings import find_found_out
-from ipml.enforcement.privacy.legal_holds import Hold, find_holds, place_hold, release_within
+from ipml.enforcement.privacy.legal_holds import Hold, HoldOrder, find_holds, place_hold, release_within
 from ipml.errors import Conflict, NotFound, UnusableSetting
 from ipml.money import is_currency, say_amount
 from ipml.review.arrivals.snapshot import check_text
@@ -270,7 +270,7 @@ def hold_for_referral(
     for seller_id in sellers:
         holds = _find_own_holds(connection, reference, find_pseudonym(connection, seller_id) or "", now)
         if not any(hold.until >= until for hold in holds):
-            place_hold(connection, seller_id, why=_why(reference), until=until, by=by, now=now)
+            place_hold(connection, seller_id, HoldOrder(_why(reference), until, by), now=now)
     return len(sellers)
 
 

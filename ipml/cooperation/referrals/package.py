@@ -46,11 +46,12 @@ from ipml.cooperation.referrals.summary import (
 )
 from ipml.enforcement.evidence.archives import copy_capture
 from ipml.enforcement.evidence.package import (
+    PackageExport,
+    PackageOutput,
     close_package,
     digest_payload,
-    new_place,
+    new_package,
     note_package,
-    put_in_place,
     read_rows,
     subjects_of_cases,
     write_lines,
@@ -73,29 +74,29 @@ _NODE_KEYS = {"role": "string", "found_counterfeit": "int"}
 _EDGE_KEYS = {"bits": "double", "words": "string", "since": "string", "is_needed": "boolean"}
 
 
-def write_graphml(told: DisclosedFacts) -> str:
+def write_graphml(facts: DisclosedFacts) -> str:
     """Return members and links as GraphML."""
     keys = [
         f'<key id="{name}" for="{what}" attr.name="{name}" attr.type="{kind}"/>'
         for what, kinds in (("node", _NODE_KEYS), ("edge", _EDGE_KEYS))
         for name, kind in kinds.items()
     ]
-    nodes = [f"<node id={quoteattr(one.name)}>{_data(_describe_node(one))}</node>" for one in told.nodes]
+    nodes = [f"<node id={quoteattr(one.name)}>{_data(_describe_node(one))}</node>" for one in facts.nodes]
     edges = [
         f"<edge source={quoteattr(one.first)} target={quoteattr(one.second)}>{_data(_describe_link(one))}</edge>"
-        for one in told.edges
+        for one in facts.edges
     ]
-    graph = f'<graph id="network-{told.number}" edgedefault="undirected">'
+    graph = f'<graph id="network-{facts.number}" edgedefault="undirected">'
     body = "\n".join([*keys, graph, *nodes, *edges, "</graph>"])
     opening = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{opening}\n{body}\n</graphml>\n'
 
 
-def write_graph_json(told: DisclosedFacts) -> str:
+def write_graph_json(facts: DisclosedFacts) -> str:
     """Return members and links as JSON, by their names in the package."""
-    nodes = [{"id": one.name} | _describe_node(one) for one in told.nodes]
-    links = [{"source": one.first, "target": one.second} | _describe_link(one) for one in told.edges]
-    return write_json({"network": told.number, "nodes": nodes, "links": links})
+    nodes = [{"id": one.name} | _describe_node(one) for one in facts.nodes]
+    links = [{"source": one.first, "target": one.second} | _describe_link(one) for one in facts.edges]
+    return write_json({"network": facts.number, "nodes": nodes, "links": links})
 
 
 def _describe_node(node: Node) -> dict[str, object]:
@@ -115,9 +116,9 @@ def _data(values: Mapping[str, object]) -> str:
     return "".join(f'<data key="{name}">{escape(str(word))}</data>' for name, word in words.items())
 
 
-def write_value(told: DisclosedFacts) -> str:
+def write_value(facts: DisclosedFacts) -> str:
     """Return the estimates of units and value, with intervals and method, as JSON."""
-    sold_value = told.sold_value
+    sold_value = facts.sold_value
     return write_json(
         {
             "how": sold_value.how,
@@ -231,9 +232,9 @@ def read_contents(
             "Build it with --again if it was lost.",
         )
     evidence = [] if not profile.allows(PackageField.EVIDENCE) else _read_evidence(connection, dossier, profile)
-    told = Disclosure(dossier, profile, names).tell()
-    unknown = tuple(list_unknown(told, profile, len(hidden), len(evidence)))
-    brands = (request.brand,) if request.brand else tuple(brand for brand, _ in told.brands[:_MOST_BRANDS])
+    facts = Disclosure(dossier, profile, names).tell()
+    unknown = tuple(list_unknown(facts, profile, len(hidden), len(evidence)))
+    brands = (request.brand,) if request.brand else tuple(brand for brand, _ in facts.brands[:_MOST_BRANDS])
     return ReferralContents(
         dossier=dossier,
         ranked=ranked,
@@ -241,7 +242,7 @@ def read_contents(
         evidence=evidence,
         rows=_read_trail(connection, sorted({one.case_id for one in evidence})),
         before=before,
-        summary=Summary(make_reference(), now, profile, brands, told, unknown, news),
+        summary=Summary(make_reference(), now, profile, brands, facts, unknown, news),
     )
 
 
@@ -302,18 +303,18 @@ def _read_trail(connection: Connection, case_ids: Sequence[int]) -> list[dict[st
 
 def write_files(contents: ReferralContents) -> Iterator[tuple[str, str]]:
     """Yield name and text of each file of the payload."""
-    told, picture = contents.summary.told, draw_network(contents.summary.told)
+    facts, picture = contents.summary.facts, draw_network(contents.summary.facts)
     yield "summary.txt", write_text(contents.summary)
     yield "summary.html", write_html(contents.summary, picture)
     yield "unknown.txt", "".join(f"- {line}\n" for line in contents.summary.unknown)
-    yield "members.csv", write_csv(told.members.header, told.members.rows)
-    yield "links.csv", write_csv(told.links.header, told.links.rows)
-    yield "timeline.csv", write_csv(told.timeline.header, told.timeline.rows)
-    yield "listings.csv", write_csv(told.listings.header, told.listings.rows)
-    yield "value.json", write_value(told)
+    yield "members.csv", write_csv(facts.members.header, facts.members.rows)
+    yield "links.csv", write_csv(facts.links.header, facts.links.rows)
+    yield "timeline.csv", write_csv(facts.timeline.header, facts.timeline.rows)
+    yield "listings.csv", write_csv(facts.listings.header, facts.listings.rows)
+    yield "value.json", write_value(facts)
     yield "graph.svg", picture
-    yield "graph.graphml", write_graphml(told)
-    yield "graph.json", write_graph_json(told)
+    yield "graph.graphml", write_graphml(facts)
+    yield "graph.json", write_graph_json(facts)
     yield "referral.json", write_json(_say_terms(contents))
     for one in contents.evidence:
         yield f"evidence-{one.evidence_id:06}.json", str(one.text)
@@ -324,7 +325,7 @@ def write_files(contents: ReferralContents) -> Iterator[tuple[str, str]]:
 
 
 def _say_terms(contents: ReferralContents) -> dict[str, object]:
-    summary, told, profile = contents.summary, contents.summary.told, contents.summary.profile
+    summary, facts, profile = contents.summary, contents.summary.facts, contents.summary.profile
     return {
         "reference": summary.reference,
         "follows": contents.before.reference if contents.before else None,
@@ -336,10 +337,10 @@ def _say_terms(contents: ReferralContents) -> dict[str, object]:
         "retention": profile.retention,
         "fields": sorted(field.value for field in profile.fields),
         "withheld": sorted(field.value for field in PackageField if not profile.allows(field)),
-        "network": told.number,
-        "members": told.n_members,
-        "members_named": told.n_members - told.n_unnamed,
-        "listings_found_counterfeit": told.n_confirmed,
+        "network": facts.number,
+        "members": facts.n_members,
+        "members_named": facts.n_members - facts.n_unnamed,
+        "listings_found_counterfeit": facts.n_confirmed,
         "evidence": len(contents.evidence),
     }
 
@@ -362,19 +363,6 @@ class Built:
     n_named: int
     n_held: int
     news: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PackageOutput:
-    """Where a package is written, and by whom; `key_file` holds the secret key that signs the anchor.
-
-    `path`, a folder or a .zip file, must not exist.
-    """
-
-    path: Path
-    by: str
-    key_file: Path | None = None
-    is_zipped: bool = False
 
 
 def build_referral(
@@ -405,10 +393,7 @@ def build_referral(
     _check_request(request, profile)
     with reading(engine) as connection:
         contents = read_contents(connection, networks, request, rules, erased, now)
-    with new_place(output.path) as place:
-        folder = place / f"referral-{contents.summary.reference}"
-        (folder / "data").mkdir(mode=0o700, parents=True)  # personal data of sellers
-        folder.chmod(0o700)
+    with new_package(output, f"referral-{contents.summary.reference}") as folder:
         for name, text in write_files(contents):
             (folder / "data" / name).write_bytes(text.encode())
         for number, capture in enumerate(request.captures, 1):
@@ -416,22 +401,14 @@ def build_referral(
         with writing(engine) as connection:
             content = digest_payload(folder)
             referral, n_held = note_referral(connection, contents, request, content, output.by)
-            noted = note_package(
-                connection,
-                referral.subject,
-                "disclosed referral",
-                content,
-                contents.rows,
-                by=output.by,
-                exporter=_EXPORTER,
-                key_file=output.key_file,
-                now=now,
-                speaks_of=name_rows("disclosure", list_disclosures(connection, referral.referral_id)),
+            disclosures = name_rows("disclosure", list_disclosures(connection, referral.referral_id))
+            export = PackageExport(
+                *(referral.subject, "disclosed referral", content, _EXPORTER), contents.rows, disclosures
             )
+            noted = note_package(connection, export, output, now)
         shown = {"has_evidence": bool(contents.evidence), "has_captures": bool(request.captures)}
         readme = write_referral_readme(contents.summary.reference, profile, noted.anchor, **shown)
         close_package(folder, noted, readme, referral.subject, now)
-        put_in_place(folder, output.path, is_zipped=output.is_zipped)
     return Built(
         output.path, referral, noted.anchor, len(contents.evidence), len(contents.names), n_held, contents.summary.news
     )

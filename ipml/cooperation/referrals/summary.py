@@ -50,7 +50,7 @@ class Summary:
     built_at: datetime
     profile: RecipientProfile
     brands: tuple[str, ...]
-    told: DisclosedFacts
+    facts: DisclosedFacts
     unknown: tuple[str, ...]
     news: tuple[str, ...] = ()
 
@@ -74,15 +74,15 @@ class Summary:
     @property
     def parts(self) -> tuple[SummaryPart, ...]:
         """The parts, in the order of an investigator's questions."""
-        told = self.told
+        facts = self.facts
         parts = [
             SummaryPart("New since the last referral", self.news),
-            SummaryPart("Who", tuple(_say_who(told)), _shorten(told.members)),
-            SummaryPart("What", tuple(_say_what(told))),
-            SummaryPart("Since when", (_say_when(told),)),
-            SummaryPart("How much", tuple(_say_how_much(told))),
-            SummaryPart("Where the goods may come from (a hypothesis)", tuple(_say_where_from(told))),
-            SummaryPart("What joins them", tuple(_say_links(told))),
+            SummaryPart("Who", tuple(_say_who(facts)), _shorten(facts.members)),
+            SummaryPart("What", tuple(_say_what(facts))),
+            SummaryPart("Since when", (_say_when(facts),)),
+            SummaryPart("How much", tuple(_say_how_much(facts))),
+            SummaryPart("Where the goods may come from (a hypothesis)", tuple(_say_where_from(facts))),
+            SummaryPart("What joins them", tuple(_say_links(facts))),
             SummaryPart("What is not known", self.unknown),
             SummaryPart("What to do next", (*self.profile.next_steps, *_say_held(self.profile))),
         ]
@@ -103,7 +103,7 @@ def write_text(summary: Summary) -> str:
 def write_html(summary: Summary, picture: str) -> str:
     """Return a summary as one HTML file with the picture in it."""
     tiles = "".join(
-        f"<div><b>{escape(figure)}</b><span>{escape(words)}</span></div>" for figure, words in _tiles(summary.told)
+        f"<div><b>{escape(figure)}</b><span>{escape(words)}</span></div>" for figure, words in _tiles(summary.facts)
     )
     body = "".join(_html_part(part) for part in summary.parts)
     terms = "".join(f"<p>{escape(line)}</p>" for line in summary.terms)
@@ -127,15 +127,15 @@ def _say_estimate(estimate: SalesEstimate[Amount]) -> str:
     return f"{estimate.total:,.0f} ({bounds}, in nine of ten networks like it)"
 
 
-def _tiles(told: DisclosedFacts) -> Iterator[tuple[str, str]]:
-    yield f"{told.n_members:,}", "sellers joined by what they share"
-    yield f"{told.n_confirmed:,}", f"listings found counterfeit, of {told.n_confirmed_members:,} sellers"
-    if told.sold_value.is_known:
+def _tiles(facts: DisclosedFacts) -> Iterator[tuple[str, str]]:
+    yield f"{facts.n_members:,}", "sellers joined by what they share"
+    yield f"{facts.n_confirmed:,}", f"listings found counterfeit, of {facts.n_confirmed_members:,} sellers"
+    if facts.sold_value.is_known:
         yield (
-            f"{_brief(told.sold_value.value.low)}\u2013{_brief(told.sold_value.value.high)}",
-            f"{told.sold_value.value.total.currency} sold, estimated",
+            f"{_brief(facts.sold_value.value.low)}\u2013{_brief(facts.sold_value.value.high)}",
+            f"{facts.sold_value.value.total.currency} sold, estimated",
         )
-    yield f"{told.first_seen:%b %Y}\u2013{told.last_seen:%b %Y}", "seen active"
+    yield f"{facts.first_seen:%b %Y}\u2013{facts.last_seen:%b %Y}", "seen active"
 
 
 def _brief(money: Money) -> str:
@@ -146,36 +146,36 @@ def _brief(money: Money) -> str:
     return f"{amount:.0f}"
 
 
-def _say_who(told: DisclosedFacts) -> Iterator[str]:
-    roles = {role: sum(node.role.value == role for node in told.nodes) for role in ("distributor", "seller")}
-    sells = f"{told.n_confirmed_members:,} of {told.n_members:,} sellers had listings that were found counterfeit"
+def _say_who(facts: DisclosedFacts) -> Iterator[str]:
+    roles = {role: sum(node.role.value == role for node in facts.nodes) for role in ("distributor", "seller")}
+    sells = f"{facts.n_confirmed_members:,} of {facts.n_members:,} sellers had listings that were found counterfeit"
     pass_on = f"{roles['distributor']} pass pictures and texts on to others, {roles['seller']} only sell"
     yield f"{sells}; of those named here {pass_on}."
-    if told.n_penalised:
-        yield f"{told.n_penalised} of them were penalised by the marketplace."
-    if told.countries:
-        yield f"They sell from {_count(told.countries)}."
+    if facts.n_penalised:
+        yield f"{facts.n_penalised} of them were penalised by the marketplace."
+    if facts.countries:
+        yield f"They sell from {_count(facts.countries)}."
 
 
-def _say_what(told: DisclosedFacts) -> Iterator[str]:
-    found = f"{told.n_confirmed:,} listings found counterfeit by decisions in force"
-    yield f"{found}; {told.n_restricted:,} are restricted now."
-    if told.brands:
-        yield f"Brands named: {_count(told.brands)}."
-    grounds = [(ground.replace("_", " "), n) for ground, n in told.grounds if ground]
+def _say_what(facts: DisclosedFacts) -> Iterator[str]:
+    found = f"{facts.n_confirmed:,} listings found counterfeit by decisions in force"
+    yield f"{found}; {facts.n_restricted:,} are restricted now."
+    if facts.brands:
+        yield f"Brands named: {_count(facts.brands)}."
+    grounds = [(ground.replace("_", " "), n) for ground, n in facts.grounds if ground]
     if grounds:
         yield f"Grounds: {_count(grounds)}."
-    if told.notices:
-        yield f"Notices on them that were upheld: {_count([(f'by {kind}s', n) for kind, n in told.notices])}."
+    if facts.notices:
+        yield f"Notices on them that were upheld: {_count([(f'by {kind}s', n) for kind, n in facts.notices])}."
 
 
-def _say_when(told: DisclosedFacts) -> str:
-    first, last = f"{told.first_seen:%Y-%m-%d}", f"{told.last_seen:%Y-%m-%d}"
+def _say_when(facts: DisclosedFacts) -> str:
+    first, last = f"{facts.first_seen:%Y-%m-%d}", f"{facts.last_seen:%Y-%m-%d}"
     return f"First account seen on {first}; something shared last seen on {last}. timeline.csv has each day."
 
 
-def _say_how_much(told: DisclosedFacts) -> Iterator[str]:
-    sold_value = told.sold_value
+def _say_how_much(facts: DisclosedFacts) -> Iterator[str]:
+    sold_value = facts.sold_value
     if not sold_value.is_known:
         yield "Not known: see below."
         return
@@ -189,18 +189,18 @@ def _say_how_much(told: DisclosedFacts) -> Iterator[str]:
             yield f"Amounts of {one.n_listings:,} listings in {one.currency} were exchanged at {rate}."
 
 
-def _say_where_from(told: DisclosedFacts) -> Iterator[str]:
-    for source in told.sources:
+def _say_where_from(facts: DisclosedFacts) -> Iterator[str]:
+    for source in facts.sources:
         yield f"{source.name}, {source.belief:.0%} likely: {' '.join(source.reasons)}"
-    if told.sources:
-        left = max(0.0, 1 - sum(one.belief for one in told.sources))
+    if facts.sources:
+        left = max(0.0, 1 - sum(one.belief for one in facts.sources))
         yield f"Somebody else, {left:.0%}: the source may have no account."
 
 
-def _say_links(told: DisclosedFacts) -> Iterator[str]:
-    words = [(IN_WORDS_OF_MANY[AttributeKind(kind)], n) for kind, n in told.shared]
-    yield f"{told.n_links:,} pairs share enough to be linked: {_count(words)}."
-    for edge in [edge for edge in told.edges if edge.is_needed][:_MOST_LINKS]:
+def _say_links(facts: DisclosedFacts) -> Iterator[str]:
+    words = [(IN_WORDS_OF_MANY[AttributeKind(kind)], n) for kind, n in facts.shared]
+    yield f"{facts.n_links:,} pairs share enough to be linked: {_count(words)}."
+    for edge in [edge for edge in facts.edges if edge.is_needed][:_MOST_LINKS]:
         yield f"{edge.first} and {edge.second}: {edge.most}"
 
 
@@ -261,25 +261,25 @@ class _Circle:
     is_named: bool
 
 
-def draw_network(told: DisclosedFacts) -> str:
+def draw_network(facts: DisclosedFacts) -> str:
     """Return a picture of the network as SVG, in which no two members or names overlap."""
-    circles, width, height = _place_circles(told)
+    circles, width, height = _place_circles(facts)
     parts = [
-        write_title(title := f"Network {told.number}: {told.n_members} sellers"),
+        write_title(title := f"Network {facts.number}: {facts.n_members} sellers"),
         write_element("rect", width=width, height=height + 50, fill="#fff"),
-        *_draw_edges(told.edges, circles),
-        *_draw_circles(told, circles),
-        *_draw_key(told, len(circles), height),
+        *_draw_edges(facts.edges, circles),
+        *_draw_circles(facts, circles),
+        *_draw_key(facts, len(circles), height),
     ]
     style = {"xmlns": "http://www.w3.org/2000/svg", "font_family": "system-ui, sans-serif", "font_size": 11}
     return write_svg(width, height + 50, (f"\n{part}" for part in parts), title, **style) + "\n"
 
 
-def _place_circles(told: DisclosedFacts) -> tuple[dict[str, _Circle], int, int]:
-    nodes = told.nodes[:_MOST_NODES]
+def _place_circles(facts: DisclosedFacts) -> tuple[dict[str, _Circle], int, int]:
+    nodes = facts.nodes[:_MOST_NODES]
     at = {node.name: place for place, node in enumerate(nodes)}
     ends = [
-        (at[edge.first], at[edge.second], edge.bits) for edge in told.edges if {edge.first, edge.second} <= at.keys()
+        (at[edge.first], at[edge.second], edge.bits) for edge in facts.edges if {edge.first, edge.second} <= at.keys()
     ]
     first, second, bits = np.array(ends).reshape(-1, 3).T
     radius = np.array([5 + min(math.sqrt(node.n_counterfeit) * 2.2, 12) for node in nodes])
@@ -305,8 +305,8 @@ def _draw_edges(edges: Sequence[Edge], circles: Mapping[str, _Circle]) -> Iterat
         yield write_element("line", says, x1=one.x, y1=one.y, x2=other.x, y2=other.y, stroke=stroke, stroke_width=width)
 
 
-def _draw_circles(told: DisclosedFacts, circles: Mapping[str, _Circle]) -> Iterator[str]:
-    if told.sources and (likeliest := circles.get(told.sources[0].name)):
+def _draw_circles(facts: DisclosedFacts, circles: Mapping[str, _Circle]) -> Iterator[str]:
+    if facts.sources and (likeliest := circles.get(facts.sources[0].name)):
         yield write_element("circle", cx=likeliest.x, cy=likeliest.y, r=20, **_RING)
     for name, one in circles.items():
         role, count = one.node.role, one.node.n_counterfeit
@@ -318,7 +318,7 @@ def _draw_circles(told: DisclosedFacts, circles: Mapping[str, _Circle]) -> Itera
             yield write_label(one.x, one.y + one.radius + 11, name, text_anchor="middle", fill="#222", **rim)
 
 
-def _draw_key(told: DisclosedFacts, n_drawn: int, top: int) -> Iterator[str]:
+def _draw_key(facts: DisclosedFacts, n_drawn: int, top: int) -> Iterator[str]:
     x, y = 12.0, top + 18
     for role, words in _WORDS.items():
         yield write_element("circle", cx=x + 6, cy=y, r=6, fill=_FILL[role])
@@ -329,7 +329,7 @@ def _draw_key(told: DisclosedFacts, n_drawn: int, top: int) -> Iterator[str]:
     yield write_label(x + 18, y + 4, "no listing found counterfeit")
     yield write_element("circle", cx=x + 200, cy=y, r=8, **_RING)
     yield write_label(x + 214, y + 4, "likeliest source, a hypothesis")
-    left = told.n_members - n_drawn
+    left = facts.n_members - n_drawn
     more = f" {left} members are counted, not drawn." if left else ""
     said = "The larger a circle, the more listings found counterfeit. Dark: the links that join all who are linked."
     yield write_label(12, top + 42, said + more, fill="#555")

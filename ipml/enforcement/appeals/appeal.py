@@ -102,9 +102,8 @@ class Appeal:
     """A complaint or counter-notice of a seller.
 
     - `subject`: contested restriction: "measure:12", "penalty:3" or "case:7".
-    - `decision_id`: decision behind the restriction.
     - `kind`: "complaint" or "counter-notice".
-    - `profile`: name of the profile with its rules.
+    - `profile`: name of the profile with its deadlines.
     - `holder`, `lease_expires_at`: person who has claimed it, and the end of the claim.
     """
 
@@ -180,35 +179,26 @@ class AppealOutcome:
     measure_kind: str | None = None
 
 
-def store_outcome(
-    connection: Connection,
-    appeal: Appeal,
-    by: str,
-    why: str,
-    at: datetime,
-    measure_kind: str | None = None,
-    **payload: audit.Value,
-) -> None:
+def store_outcome(connection: Connection, appeal: Appeal, outcome: AppealOutcome, **payload: audit.Value) -> None:
     """Store the outcome of an appeal, and note it in the audit trail."""
     encrypted = ""
     with suppress(SellerErased):
-        encrypted = encrypt(connection, appeal.pseudonym, why)
-    fields = {"appeal_id": appeal.appeal_id, "outcome": appeal.state, "decided_by": by, "decided_at": at}
-    fields |= {"why": encrypted, "measure_kind": measure_kind}
-    connection.execute(insert(appeal_outcomes).values(fields))
-    noted = {"outcome": appeal.state.value, "case": appeal.case_id, "decision": appeal.decision_id, **payload}
-    audit.append(connection, by, f"appeal {appeal.state}", appeal.name, noted, at=at)
+        encrypted = encrypt(connection, appeal.pseudonym, outcome.why or "")
+    fields = {name: getattr(outcome, name) for name in AppealOutcome.__slots__}
+    connection.execute(insert(appeal_outcomes).values(fields | {"appeal_id": appeal.appeal_id, "why": encrypted}))
+    noted = {"outcome": outcome.outcome, "case": appeal.case_id, "decision": appeal.decision_id, **payload}
+    audit.append(connection, outcome.decided_by, f"appeal {appeal.state}", appeal.name, noted, at=outcome.decided_at)
 
 
 def count_outcomes(connection: Connection, start: datetime, end: datetime) -> dict[date, Counter[str]]:
     """Return the number of appeals by outcome for each day (UTC) of a period."""
     query = select(appeal_outcomes.c.decided_at, appeal_outcomes.c.outcome)
-    found: dict[date, Counter[str]] = {}
+    counts: dict[date, Counter[str]] = {}
     for decided_at, outcome in connection.execute(
         query.where(appeal_outcomes.c.decided_at >= start, appeal_outcomes.c.decided_at < end)
     ):
-        found.setdefault(decided_at.date(), Counter())[outcome] += 1
-    return found
+        counts.setdefault(decided_at.date(), Counter())[outcome] += 1
+    return counts
 
 
 def find_outcome(connection: Connection, appeal: Appeal) -> AppealOutcome | None:
@@ -217,9 +207,7 @@ def find_outcome(connection: Connection, appeal: Appeal) -> AppealOutcome | None
     row = connection.execute(query).first()
     if row is None:
         return None
-    why = None
-    with suppress(SellerErased):
-        why = decrypt(connection, appeal.pseudonym, row.why) if row.why else None
+    why = _decrypt(connection, appeal, row.why)
     return AppealOutcome(row.outcome, row.decided_by, row.decided_at, why, row.measure_kind)
 
 
@@ -251,9 +239,9 @@ def find_obstacles(connection: Connection, some: Sequence[Appeal], by: str) -> d
     numbers = {appeal.case_id for appeal in some}
     own = set(connection.scalars(select(cases.c.case_id).where(cases.c.case_id.in_(numbers), ~may_judge(by))))
     deciders = find_deciders_of(connection, some)
-    found = {appeal.appeal_id: _OWN for appeal in some if appeal.case_id in own}
+    obstacles = {appeal.appeal_id: _OWN for appeal in some if appeal.case_id in own}
     before = [number for number, names in deciders.items() if _fold(by) in map(_fold, names)]
-    return found | dict.fromkeys(before, _DECIDED)
+    return obstacles | dict.fromkeys(before, _DECIDED)
 
 
 def find_deciders(connection: Connection, appeal: Appeal) -> frozenset[str]:
@@ -269,8 +257,10 @@ def find_deciders_of(connection: Connection, some: Sequence[Appeal]) -> dict[int
     """Return the earlier deciders for each of several appeals, by number."""
     on_case = _find_on_cases(connection, {appeal.case_id for appeal in some})
     on_subject = _find_on_subjects(connection, {appeal.subject for appeal in some})
-    found = {one.appeal_id: on_case.get(one.case_id, set()) | on_subject.get(one.subject, set()) for one in some}
-    return {number: frozenset(filter(is_person, names)) for number, names in found.items()}
+    deciders = {
+        appeal.appeal_id: on_case.get(appeal.case_id, set()) | on_subject.get(appeal.subject, set()) for appeal in some
+    }
+    return {number: frozenset(filter(is_person, names)) for number, names in deciders.items()}
 
 
 def _find_on_cases(connection: Connection, numbers: Collection[int]) -> dict[int, set[str]]:
@@ -344,10 +334,6 @@ class PendingAppeal:
     appeal: Appeal
     due_at: datetime | None
 
-    def is_overdue(self, now: datetime) -> bool:
-        """Return whether the appeal should have been decided by now."""
-        return self.appeal.is_pending and self.due_at is not None and self.due_at <= now
-
 
 @dataclass(frozen=True, slots=True)
 class AppealFile:
@@ -355,8 +341,6 @@ class AppealFile:
 
     - `text`: the seller's statement (untrusted text); None if the seller was erased.
     - `reference`: reference of the rights holder's suit or complaint.
-    - `case`: listing as scored, with reasons.
-    - `decision`: contested decision.
     - `alike`: cases of near-duplicates decided with it, if those decisions are in force.
     - `together`: other cases decided in the same bulk action, at most 200: a lead may want to review them.
     - `windows`, `deadlines`: deadlines for filing, and deadlines of this appeal.

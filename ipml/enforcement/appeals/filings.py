@@ -7,6 +7,7 @@ whose letter has the restriction's subject in the outbox.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
@@ -17,6 +18,7 @@ from ipml.enforcement.appeals.appeal import (
     PENDING,
     Appeal,
     AppealEvent,
+    AppealOutcome,
     AppealState,
     find_appeal,
     make_appeal,
@@ -24,7 +26,7 @@ from ipml.enforcement.appeals.appeal import (
     next_state,
     store_outcome,
 )
-from ipml.enforcement.appeals.letters import pass_on, write_seller
+from ipml.enforcement.appeals.letters import AppealLetter, pass_on, write_seller
 from ipml.enforcement.appeals.remedies import Restricted, find_restricted
 from ipml.enforcement.deadlines.deadlines import (
     Deadline,
@@ -36,7 +38,7 @@ from ipml.enforcement.deadlines.deadlines import (
     stop,
 )
 from ipml.enforcement.deadlines.terms import Kind, TermsProfile
-from ipml.enforcement.policy import AppealRules, load_enforcement_policy
+from ipml.enforcement.policy import AppealRules
 from ipml.enforcement.takedown.handed_over import read_listing
 from ipml.errors import Conflict, KeyReused, NotFound, UnstorableValue
 from ipml.kit.canonical_json import digest
@@ -80,86 +82,83 @@ _SELLER = "seller"
 _EXAMINED = (*FAVOURABLE, AppealState.REJECTED)
 
 
+@dataclass(frozen=True, slots=True)
+class AppealRequest:
+    """An appeal as a seller files it.
+
+    - `about`: "measure:12", "penalty:3", "case:7" or the number of a case.
+    - `text`: 1 to 20,000 characters.
+    - `profile`: by default the one named in the seller's letter, else the one for the listing's country.
+    - `key`: a request with a key sent before returns the same appeal.
+    - `by`: person who files for the seller, for the audit trail.
+    """
+
+    about: str | int
+    seller_id: str
+    text: str
+    kind: Kind = "complaint"
+    profile: str | None = None
+    key: str | None = None
+    by: str | None = None
+
+
 def file_appeal(
-    connection: Connection,
-    about: str | int,
-    seller_id: str,
-    text: str,
-    *,
-    kind: Kind = "complaint",
-    profile: str | None = None,
-    key: str | None = None,
-    by: str | None = None,
-    rules: AppealRules | None = None,
-    now: datetime | None = None,
+    connection: Connection, request: AppealRequest, rules: AppealRules, *, now: datetime | None = None
 ) -> Appeal:
     """File an appeal of a seller against a restriction.
 
-    `about` is "measure:12", "penalty:3", "case:7" or the number of a case. `text` has 1 to 20,000 characters. The
-    default profile is the one named in the seller's letter, else the one for the listing's country. A request with a
-    `key` sent before returns the same appeal. `by` is the person who files for the seller, for the audit trail. By
-    default the setting `policy_enforcement` gives the rules.
-
-    Raises
-    ------
-    NotFound
-        No such restriction is in force against this seller.
-    Conflict
-        The deadline has expired, and that was recorded.
-    Conflict
-        The seller's appeal against the same restriction is pending or was decided by a person.
-    Conflict
-        The erasure of the seller has begun.
-    UnstorableValue, KeyReused
-        Text or key cannot be accepted.
+    Raises NotFound if no such restriction is in force against this seller; Conflict if its deadline has expired and
+    that was recorded, an appeal against it is pending or was decided by a person, or the erasure of the seller has
+    begun; UnstorableValue or KeyReused if text or key cannot be accepted.
     """
-    _check(kind, text, key)
-    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
-    if earlier := _find_sent(connection, about, seller_id, text, kind, key):
+    _check(request)
+    now, kind = now or datetime.now(UTC), request.kind
+    if earlier := _find_sent(connection, request):
         return earlier
-    found = find_restricted(connection, about, seller_id)
-    windows = find_deadlines(connection, found.subject, lock=True)
-    find_case(connection, found.case_id, lock=True)
-    listing = read_listing(connection, found.case_id, found.decision_id)
-    if earlier := _find_sent(connection, about, seller_id, text, kind, key):
+    restricted = find_restricted(connection, request.about, request.seller_id)
+    windows = find_deadlines(connection, restricted.subject, lock=True)
+    find_case(connection, restricted.case_id, lock=True)
+    listing = read_listing(connection, restricted.case_id, restricted.decision_id)
+    if earlier := _find_sent(connection, request):
         return earlier  # it was sent twice at once
-    pseudonym = pseudonym_of(connection, seller_id, now=now)
+    pseudonym = pseudonym_of(connection, request.seller_id, now=now)
     refuse_while_erased(connection, pseudonym)
-    _refuse_second(connection, found, pseudonym)
-    _refuse_late(found.subject, kind, windows)
+    _refuse_second(connection, restricted, pseudonym)
+    _refuse_late(restricted.subject, kind, windows)
     window = _find_window(windows, kind)
-    chosen = rules.load_profile(profile or (window.profile if window else rules.profile_for(listing.country).name))
-    appeal = _keep(connection, found, pseudonym, text, kind, chosen, key, by, now)
+    name = request.profile or (window.profile if window else rules.profile_for(listing.country).name)
+    profile = rules.load_profile(name)
+    event = AppealEvent.COUNTERED if kind == "counter-notice" and profile.holder else AppealEvent.COMPLAINED
+    restriction = (restricted.subject, restricted.case_id, restricted.decision_id)
+    filed = Appeal(0, *restriction, pseudonym, kind, profile.name, next_state(0, None, event), now)
+    appeal = _keep(connection, filed, request)
     goes_to_holder = appeal.state is AppealState.WITH_HOLDER
-    _start(connection, appeal, chosen, now)
-    write_seller(connection, appeal, "receipt_holder" if goes_to_holder else "receipt", listing, rules, now)
+    _start(connection, appeal, profile, now)
+    write_seller(
+        connection, appeal, AppealLetter("receipt_holder" if goes_to_holder else "receipt", listing, now), rules
+    )
     if goes_to_holder:
-        pass_on(connection, appeal, text, listing, chosen, now)
+        pass_on(connection, appeal, request.text, listing, profile)
     return appeal
 
 
 def withdraw_appeal(
-    connection: Connection,
-    appeal_id: int,
-    seller_id: str,
-    *,
-    rules: AppealRules | None = None,
-    now: datetime | None = None,
+    connection: Connection, appeal_id: int, seller_id: str, rules: AppealRules, *, now: datetime | None = None
 ) -> Appeal:
     """Withdraw an appeal; the seller may file another until the deadline has passed.
 
     Raises NotFound if there is no such appeal of this seller; IllegalStep if the appeal has ended.
     """
-    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
+    now = now or datetime.now(UTC)
     running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
     appeal = find_appeal(connection, appeal_id, lock=True)
     if appeal.pseudonym != find_pseudonym(connection, seller_id):
         raise NotFound("appeal", appeal_id, "The page Appeals lists them.")
     appeal = move(connection, appeal, AppealEvent.WITHDRAWN)
     stop_all(connection, running, _SELLER, now)
-    store_outcome(connection, appeal, _SELLER, "", now)
+    store_outcome(connection, appeal, AppealOutcome(appeal.state, _SELLER, now, ""))
     listing = read_listing(connection, appeal.case_id, appeal.decision_id)
-    write_seller(connection, appeal, "withdrawn", listing, rules, now)
+    write_seller(connection, appeal, AppealLetter("withdrawn", listing, now), rules)
     return appeal
 
 
@@ -170,44 +169,41 @@ def stop_all(connection: Connection, running: dict[str, Deadline], by: str, at: 
             stop(connection, deadline, by, at)
 
 
-def _check(kind: str, text: str, key: str | None) -> None:
-    if kind not in get_args(Kind):
-        raise UnstorableValue("kind", repr(kind[:80]), " or ".join(get_args(Kind)))
-    check_text("text", text, LONGEST_TEXT)
-    check_text("key", key or "", _LONGEST_KEY)
-    if not text.strip():
+def _check(request: AppealRequest) -> None:
+    if request.kind not in get_args(Kind):
+        raise UnstorableValue("kind", repr(request.kind[:80]), " or ".join(get_args(Kind)))
+    check_text("text", request.text, LONGEST_TEXT)
+    check_text("key", request.key or "", _LONGEST_KEY)
+    if not request.text.strip():
         raise UnstorableValue("text", "nothing", "what speaks against the restriction")
 
 
-def _find_sent(
-    connection: Connection, about: str | int, seller_id: str, text: str, kind: str, key: str | None
-) -> Appeal | None:
+def _find_sent(connection: Connection, request: AppealRequest) -> Appeal | None:
     """Return the appeal with the same key of the same seller; raise KeyReused if its content differs."""
-    pseudonym = find_pseudonym(connection, seller_id)
+    pseudonym, key = find_pseudonym(connection, request.seller_id), request.key
     if not key or pseudonym is None:
         return None
-    row = connection.execute(
-        select(appeals).where(appeals.c.pseudonym == pseudonym, appeals.c.key == digest(key))
-    ).first()
+    query = select(appeals).where(appeals.c.pseudonym == pseudonym, appeals.c.key == digest(key))
+    row = connection.execute(query).first()
     if row is None:
         return None
-    subject = f"case:{about}" if isinstance(about, int) else about
-    is_same = row.kind == kind and subject in (row.subject, f"case:{row.case_id}")
-    if not is_same or decrypt(connection, pseudonym, row.text) != text:
+    subject = f"case:{request.about}" if isinstance(request.about, int) else request.about
+    is_same = row.kind == request.kind and subject in (row.subject, f"case:{row.case_id}")
+    if not is_same or decrypt(connection, pseudonym, row.text) != request.text:
         raise KeyReused(key, f"decision, on case {row.case_id}")
     return make_appeal(row)
 
 
-def _refuse_second(connection: Connection, found: Restricted, pseudonym: str) -> None:
+def _refuse_second(connection: Connection, restricted: Restricted, pseudonym: str) -> None:
     """Refuse a second appeal of a seller against a restriction that is pending or was decided by a person.
 
     Each measure is a restriction. A measure on a listing that was taken over restricts two sellers; each may appeal.
     """
-    same = appeals.c.subject == found.subject, appeals.c.decision_id == found.decision_id
+    same = appeals.c.subject == restricted.subject, appeals.c.decision_id == restricted.decision_id
     query = select(appeals).where(*same, appeals.c.pseudonym == pseudonym, appeals.c.state.in_([*PENDING, *_EXAMINED]))
     for row in connection.execute(query.order_by(appeals.c.appeal_id)):
         remedy = "Wait for its outcome." if row.state in PENDING else "A court is open to you."
-        raise Conflict(found.subject, f"appeal {row.appeal_id} against it is {row.state}", remedy)
+        raise Conflict(restricted.subject, f"appeal {row.appeal_id} against it is {row.state}", remedy)
 
 
 def _refuse_late(subject: str, kind: str, windows: dict[str, Deadline]) -> None:
@@ -225,29 +221,17 @@ def _find_window(windows: dict[str, Deadline], kind: str) -> Deadline | None:
     return complaint if kind == "complaint" else windows.get(COUNTER_NOTICE, complaint)
 
 
-def _keep(
-    connection: Connection,
-    found: Restricted,
-    pseudonym: str,
-    text: str,
-    kind: str,
-    profile: TermsProfile,
-    key: str | None,
-    by: str | None,
-    now: datetime,
-) -> Appeal:
-    event = AppealEvent.COUNTERED if kind == "counter-notice" and profile.holder else AppealEvent.COMPLAINED
-    encrypted = encrypt(connection, pseudonym, text)
-    fields = {
-        **{"subject": found.subject, "case_id": found.case_id, "decision_id": found.decision_id},
-        **{"pseudonym": pseudonym, "kind": kind, "profile": profile.name, "state": next_state(0, None, event)},
-        **{"text": encrypted, "key": digest(key) if key else None, "filed_at": now},
-    }
+def _keep(connection: Connection, filed: Appeal, request: AppealRequest) -> Appeal:
+    """Store an appeal with the seller's text, and return it with its number."""
+    encrypted = encrypt(connection, filed.pseudonym, request.text)
+    fields = {name: getattr(filed, name) for name in Appeal.__slots__ if name != "appeal_id"}
+    fields |= {"text": encrypted, "key": digest(request.key) if request.key else None}
     number: int = connection.scalars(insert(appeals).values(fields).returning(appeals.c.appeal_id)).one()
-    appeal = find_appeal(connection, number)
-    payload: dict[str, audit.Value] = {"case": found.case_id, "decision": found.decision_id, "against": found.subject}
-    payload |= {"kind": kind, "profile": profile.name, "encrypted": digest(encrypted)} | ({"by": by} if by else {})
-    audit.append(connection, _SELLER, "appealed", appeal.name, payload, at=now)
+    appeal = replace(filed, appeal_id=number)
+    payload: dict[str, audit.Value] = {"case": filed.case_id, "decision": filed.decision_id, "against": filed.subject}
+    payload |= {"kind": filed.kind, "profile": filed.profile, "encrypted": digest(encrypted)}
+    payload |= {"by": request.by} if request.by else {}
+    audit.append(connection, _SELLER, "appealed", appeal.name, payload, at=filed.filed_at)
     return appeal
 
 

@@ -6,6 +6,7 @@ Each language is a file in `languages/`. Foreign texts lose characters that cont
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -26,77 +27,57 @@ _LONGEST_WORD, _LONGEST_TEXT = 200, 20_000
 _UNREADABLE = "\ufffd"
 
 
-def write_seller(
-    connection: Connection, appeal: Appeal, what: str, listing: Listing, rules: AppealRules, at: datetime, why: str = ""
-) -> bool:
-    """Put a letter to the seller into the outbox; return False if the seller was erased.
+@dataclass(frozen=True, slots=True)
+class AppealLetter:
+    """A letter about an appeal, before it is written in a language.
 
-    `what` is "receipt", "receipt_holder", "granted", "measure_lifted", "partly_granted", "rejected", "restored" or
-    "withdrawn". `listing` comes from `ipml.enforcement.takedown.handed_over.read_listing`, read before anything is
-    lifted. `why` holds the reasons for the seller.
+    - `kind`: "receipt", "receipt_holder", "granted", "measure_lifted", "partly_granted", "rejected", "restored" or
+      "withdrawn".
+    - `listing`: result of `ipml.enforcement.takedown.handed_over.read_listing`, read before anything is lifted.
+    - `why`: reasons for the seller.
     """
-    keys = read_keys(connection, [appeal.pseudonym])
+
+    kind: str
+    listing: Listing
+    at: datetime
+    why: str = ""
+
+
+def write_seller(connection: Connection, appeal: Appeal, letter: AppealLetter, rules: AppealRules) -> None:
+    """Put a letter to the seller into the outbox, unless the seller was erased."""
+    keys, listing = read_keys(connection, [appeal.pseudonym]), letter.listing
     seller_id = keys.find_seller(appeal.pseudonym)
     if seller_id is None:
-        return False
+        return
     language = rules.language_for(listing.country, keys.find_language(appeal.pseudonym) or listing.seller_language)
-    subject, text = compose(appeal, what, listing, language, why)
-    outbox.put_all(
-        connection,
-        [
-            outbox.Draft(
-                key=outbox.make_key(f"appeal-{appeal.appeal_id}-{what.replace('_', '-')}"),
-                channel="seller",
-                kind="appeal",
-                subject=appeal.name,
-                body={
-                    "seller_id": seller_id,
-                    "reference": appeal.name,
-                    "language": language,
-                    "subject": subject,
-                    "text": text,
-                },
-                pseudonym=appeal.pseudonym,
-                now=at,
-            )
-        ],
-    )
-    return True
+    subject, text = compose(appeal, letter, language)
+    body = {"seller_id": seller_id, "reference": appeal.name, "language": language, "subject": subject, "text": text}
+    key = outbox.make_key(f"appeal-{appeal.appeal_id}-{letter.kind.replace('_', '-')}")
+    draft = outbox.Draft(key, "seller", "appeal", appeal.name, body, appeal.pseudonym, letter.at)
+    outbox.put_all(connection, [draft])
 
 
-def compose(appeal: Appeal, what: str, listing: Listing, language: str, why: str = "") -> tuple[str, str]:
+def compose(appeal: Appeal, letter: AppealLetter, language: str) -> tuple[str, str]:
     """Return subject and text of a letter in a language."""
     words = _load(language)
-    is_receipt = what.startswith("receipt")
+    is_receipt = letter.kind.startswith("receipt")
     facts = {
         "number": str(appeal.appeal_id),
         "kind": words[appeal.kind.replace("-", "_")],
-        "restriction": f"{appeal.subject} ({_inert(listing.listing_id)})",
-        "why": _inert(why, _LONGEST_TEXT),
-        "outcome": "" if is_receipt else words[f"outcome_{what}"],
+        "restriction": f"{appeal.subject} ({_inert(letter.listing.listing_id)})",
+        "why": _inert(letter.why, _LONGEST_TEXT),
+        "outcome": "" if is_receipt else words[f"outcome_{letter.kind}"],
     }
     subject = words["receipt_subject" if is_receipt else "outcome_subject"]
-    return Template(subject).substitute(facts), Template(words[what]).substitute(facts).strip() + "\n"
+    return Template(subject).substitute(facts), Template(words[letter.kind]).substitute(facts).strip() + "\n"
 
 
-def pass_on(
-    connection: Connection, appeal: Appeal, text: str, listing: Listing, profile: TermsProfile, at: datetime
-) -> None:
-    """Send a counter-notice to the rights holder, with only the seller data that the profile allows."""
-    outbox.put_all(
-        connection,
-        [
-            outbox.Draft(
-                key=outbox.make_key(f"appeal-{appeal.appeal_id}-passed-on"),
-                channel="holder",
-                kind="counter_notice",
-                subject=passed_on_subject(appeal.appeal_id),
-                body=_tell_holder(appeal, text, listing, profile),
-                pseudonym=appeal.pseudonym,
-                now=at,
-            )
-        ],
-    )
+def pass_on(connection: Connection, appeal: Appeal, text: str, listing: Listing, profile: TermsProfile) -> None:
+    """Send a counter-notice just filed to the rights holder, with only the seller data that the profile allows."""
+    key, subject = outbox.make_key(f"appeal-{appeal.appeal_id}-passed-on"), passed_on_subject(appeal.appeal_id)
+    body = _describe_to_holder(appeal, text, listing, profile)
+    draft = outbox.Draft(key, "holder", "counter_notice", subject, body, appeal.pseudonym, appeal.filed_at)
+    outbox.put_all(connection, [draft])
 
 
 def passed_on_subject(appeal_id: int) -> str:
@@ -115,9 +96,9 @@ def _inert(text: str, longest: int = _LONGEST_WORD) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else _UNREADABLE for letter in text[:longest])
 
 
-def _tell_holder(appeal: Appeal, text: str, listing: Listing, profile: TermsProfile) -> dict[str, Any]:
+def _describe_to_holder(appeal: Appeal, text: str, listing: Listing, profile: TermsProfile) -> dict[str, Any]:
     stage = profile.stage("holder")
-    told: dict[str, Any] = {
+    passed_on: dict[str, Any] = {
         "reference": appeal.name,
         "kind": "counter-notice",
         "rules": profile.title,
@@ -125,11 +106,11 @@ def _tell_holder(appeal: Appeal, text: str, listing: Listing, profile: TermsProf
         "counts_from": stage.starts,
     }
     if "listing" in profile.passes_on:
-        told["listing"] = {"id": _inert(listing.listing_id), "title": _inert(listing.title)}
-        told["brand"] = _inert(listing.brand or "")
+        passed_on["listing"] = {"id": _inert(listing.listing_id), "title": _inert(listing.title)}
+        passed_on["brand"] = _inert(listing.brand or "")
     if "statement" in profile.passes_on:
-        told["statement"] = _inert(text, _LONGEST_TEXT)
-    return told
+        passed_on["statement"] = _inert(text, _LONGEST_TEXT)
+    return passed_on
 
 
 @cache

@@ -14,7 +14,7 @@ from ipml.enforcement.ledger import store_stakes
 from ipml.enforcement.penalties.ladder import lift, restriction_of
 from ipml.enforcement.penalties.penalties import get_penalty
 from ipml.enforcement.penalties.strikes import take_back
-from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.policy import AppealRules, EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.statements import issue, tell_lifted
 from ipml.enforcement.takedown import changes
@@ -23,67 +23,81 @@ from ipml.errors import NotFound
 from ipml.records import Verdict
 from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.cases import LARGEST_NUMBER, find_case
-from ipml.review.reversals import stands
+from ipml.review.reversals import DecisionActions, stands
 from ipml.storage.pseudonyms import find_pseudonym
-from ipml.storage.tables import cases, decisions, measures, strikes
+from ipml.storage.tables import cases, decisions, measures, penalties, strikes
 
+PENALISED = (
+    select(penalties.c.penalty_id, strikes.c.case_id, strikes.c.decision_id)
+    .join(strikes, strikes.c.strike_id == penalties.c.strike_id)
+    .where(penalties.c.imposed_at.is_not(None), penalties.c.ended_at.is_(None))
+)
+"""Penalties in force, with the decision behind the last strike of each."""
 _WHY, _WHY_ONE = "appeal", "restriction"  # keys of letters: the decision was reversed, or one restriction was lifted
 
 
 @dataclass(frozen=True, slots=True)
-class Penalised:
-    """A penalty in force, with the decision behind its last strike."""
+class AppealContext:
+    """The policy under which appeals are decided, and the actions of the decisions; without `actions` there are none.
 
-    pseudonym: str
-    case_id: int
-    decision_id: int
+    `actions` undoes and applies the consequences of the old and the new decision on a listing.
+    """
+
+    policy: EnforcementPolicy
+    actions: DecisionActions | None = None
+
+    @property
+    def rules(self) -> AppealRules:
+        """Rules of appeals."""
+        return self.policy.appeals
 
 
-def soften(connection: Connection, measure_id: int, kind: MeasureKind, by: str, why: str, at: datetime) -> int:
-    """Replace a measure by a milder one with the same end, notify the seller, and return the new measure's number."""
-    policy, old = load_enforcement_policy(), get_measure(connection, measure_id)
-    milder = changes.replace(connection, measure_id, changes.MeasureOrder(kind, why, until=old.until), by, at)
-    tell_lifted(connection, changes.restriction_of(connection, old), "replaced", at, policy)
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A change of a restriction because of an appeal; `why` goes into the record and must not identify the seller."""
+
+    by: str
+    why: str
+    at: datetime
+    context: AppealContext
+
+    @property
+    def change(self) -> tuple[str, str, datetime]:
+        """The person, the reason and the time."""
+        return self.by, self.why, self.at
+
+
+def soften(connection: Connection, measure_id: int, kind: MeasureKind, remedy: Remedy) -> None:
+    """Replace a measure by a milder one with the same end, and notify the seller."""
+    policy, old = remedy.context.policy, get_measure(connection, measure_id)
+    order = changes.MeasureOrder(kind, remedy.why, until=old.until)
+    milder = changes.replace(connection, measure_id, order, remedy.by, remedy.at)
+    tell_lifted(connection, changes.restriction_of(connection, old), "replaced", remedy.at, policy)
     case = find_case(connection, milder.case_id)
     store_stakes(connection, [(milder, case, decode_listing(case.snapshot))], policy)
     issue(connection, changes.restriction_of(connection, milder), policy)
-    return milder.measure_id
 
 
-def lift_measure(connection: Connection, measure_id: int, by: str, why: str, at: datetime) -> None:
+def lift_measure(connection: Connection, measure_id: int, remedy: Remedy) -> None:
     """Lift one measure and notify the seller; decision, other measures and strike stay."""
-    lifted = changes.lift_one(connection, measure_id, by, why, at)
-    tell_lifted(connection, lifted.restriction, _WHY_ONE, at, load_enforcement_policy())
+    lifted = changes.lift_one(connection, measure_id, *remedy.change)
+    tell_lifted(connection, lifted.restriction, _WHY_ONE, remedy.at, remedy.context.policy)
 
 
-def find_penalty(connection: Connection, penalty_id: int) -> Penalised | None:
-    """Return a penalty in force, or None."""
-    try:
-        penalty = get_penalty(connection, penalty_id)
-    except NotFound:
-        return None
-    if penalty.imposed_at is None or penalty.ended_at is not None:
-        return None
-    query = select(strikes.c.case_id, strikes.c.decision_id).where(strikes.c.strike_id == penalty.strike_id)
-    return Penalised(penalty.pseudonym, *connection.execute(query).one())
-
-
-def lift_penalty(connection: Connection, penalty_id: int, by: str, why: str, at: datetime) -> None:
+def lift_penalty(connection: Connection, penalty_id: int, remedy: Remedy) -> None:
     """Lift a penalty if it has not ended, and notify the seller; the strikes stay."""
-    if not get_penalty(connection, penalty_id).is_in_force(at):
-        return
-    lifted = lift(connection, penalty_id, by, why, now=at)
-    tell_lifted(connection, restriction_of(connection, lifted), _WHY_ONE, at, load_enforcement_policy())
+    if get_penalty(connection, penalty_id).is_in_force(remedy.at):
+        lifted = lift(connection, penalty_id, remedy.by, remedy.why, now=remedy.at)
+        tell_lifted(connection, restriction_of(connection, lifted), _WHY_ONE, remedy.at, remedy.context.policy)
 
 
-def take_strike_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> None:
+def take_strike_back(connection: Connection, decision_id: int, remedy: Remedy) -> None:
     """Take back the strike of a decision that stays in force; notify the seller of each changed penalty."""
-    policy = load_enforcement_policy()
-    taken = take_back(connection, decision_id, by, why, at)
+    taken = take_back(connection, decision_id, *remedy.change)
     for penalty in taken.ended:
-        tell_lifted(connection, restriction_of(connection, penalty), _WHY, at, policy)
+        tell_lifted(connection, restriction_of(connection, penalty), _WHY, remedy.at, remedy.context.policy)
     for penalty in taken.imposed:
-        issue(connection, restriction_of(connection, penalty), policy)
+        issue(connection, restriction_of(connection, penalty), remedy.context.policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +117,11 @@ def find_restricted(connection: Connection, about: str | int, seller_id: str) ->
     subject = f"case:{about}" if isinstance(about, int) else about
     kind, number = parse_subject(subject)
     find = {"measure": _find_measure, "penalty": _find_penalty, "case": _find_case}.get(kind)
-    found = find(connection, number, seller_id) if find and 0 < number <= LARGEST_NUMBER else None
-    if found is None:
+    restricted = find(connection, number, seller_id) if find and 0 < number <= LARGEST_NUMBER else None
+    if restricted is None:
         remedy = "Expected a restriction of this seller: the `subject` of the letter, or a measure in force."
         raise NotFound("restriction", subject, remedy)
-    return found
+    return restricted
 
 
 def parse_subject(subject: str) -> tuple[str, int]:
@@ -125,10 +139,10 @@ def _find_measure(connection: Connection, number: int, seller_id: str) -> Restri
 
 
 def _find_penalty(connection: Connection, number: int, seller_id: str) -> Restricted | None:
-    found = find_penalty(connection, number)
-    if found is None or found.pseudonym != find_pseudonym(connection, seller_id):
-        return None
-    return Restricted(f"penalty:{number}", found.case_id, found.decision_id)
+    pseudonym = find_pseudonym(connection, seller_id)
+    query = PENALISED.where(penalties.c.penalty_id == number, penalties.c.pseudonym == pseudonym)
+    row = connection.execute(query).first()
+    return None if row is None else Restricted(f"penalty:{number}", row.case_id, row.decision_id)
 
 
 def _find_case(connection: Connection, number: int, seller_id: str) -> Restricted | None:

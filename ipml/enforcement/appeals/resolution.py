@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, or_, select
@@ -18,6 +19,7 @@ from ipml.enforcement.appeals.appeal import (
     OUTCOMES,
     Appeal,
     AppealEvent,
+    AppealOutcome,
     change_appeal,
     find_appeal,
     may_decide,
@@ -26,9 +28,11 @@ from ipml.enforcement.appeals.appeal import (
     store_outcome,
 )
 from ipml.enforcement.appeals.filings import COMPLAINT, COUNTER_NOTICE, find_newly_notified, stop_all
-from ipml.enforcement.appeals.letters import passed_on_subject, write_seller
+from ipml.enforcement.appeals.letters import AppealLetter, passed_on_subject, write_seller
 from ipml.enforcement.appeals.remedies import (
-    find_penalty,
+    PENALISED,
+    AppealContext,
+    Remedy,
     lift_measure,
     lift_penalty,
     parse_subject,
@@ -44,12 +48,10 @@ from ipml.enforcement.deadlines.deadlines import (
     begin,
     extend,
     find_deadlines,
-    pause,
-    resume,
     run_deadlines,
     start_deadlines,
 )
-from ipml.enforcement.policy import AppealRules, load_enforcement_policy
+from ipml.enforcement.policy import AppealRules
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.handed_over import read_listing
 from ipml.errors import Conflict, Forbidden, IllegalStep, SellerErased, UnstorableValue, UnusableSetting
@@ -58,21 +60,21 @@ from ipml.records import Verdict
 from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.cases import find_cases
 from ipml.review.corrections import Correction, CorrectionRequest, NearDuplicates, correct
-from ipml.review.reversals import DecisionActions, find_decisions, stands
+from ipml.review.reversals import find_decisions, stands
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, reading, writing
 from ipml.storage.pseudonyms import encrypt
 from ipml.storage.short_transactions import change_in_turns
-from ipml.storage.tables import deadlines, decisions, measures, outbox
+from ipml.storage.tables import deadlines, decisions, measures, outbox, penalties
 
 LONGEST_WHY = 5_000
 
 
 def claim_appeal(
-    connection: Connection, appeal_id: int, by: str, *, rules: AppealRules | None = None, now: datetime | None = None
+    connection: Connection, appeal_id: int, by: str, rules: AppealRules, *, now: datetime | None = None
 ) -> Appeal:
     """Claim an appeal for a person, or prolong their claim. Raises Forbidden, Conflict or NotFound."""
-    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
+    now = now or datetime.now(UTC)
     appeal = find_appeal(connection, appeal_id, lock=True)
     if not appeal.is_pending:
         raise IllegalStep(appeal.name, appeal.state, "assigned")
@@ -83,52 +85,62 @@ def claim_appeal(
     return find_appeal(connection, appeal_id)
 
 
+@dataclass(frozen=True, slots=True)
+class AppealDecision:
+    """A person's decision on an appeal, which names the error.
+
+    - `outcome`: "granted": the verdict was wrong. The decision is reversed with all its measures and its strike, and
+      the listing is decided genuine; in an appeal against a penalty, the penalty is lifted and the strikes stay.
+      "measure lifted": the verdict was right, this measure was not; it ends, everything else stays. "partly granted":
+      the milder `measure` replaces it until the same end. "rejected": everything stays. The second and third apply to
+      measures only.
+    - `why`: sent to the seller, at most 5,000 characters.
+    - `near_duplicates`: treatment of near-duplicates decided with the listing, if the verdict was wrong.
+    """
+
+    outcome: str
+    by: str
+    why: str
+    measure: MeasureKind | None = None
+    near_duplicates: NearDuplicates = NearDuplicates.QUEUE
+
+
 def decide_appeal(
     connection: Connection,
     appeal_id: int,
-    by: str,
-    outcome: str,
-    why: str,
+    decision: AppealDecision,
+    context: AppealContext,
     *,
-    measure: MeasureKind | None = None,
-    near_duplicates: NearDuplicates = NearDuplicates.QUEUE,
-    rules: AppealRules | None = None,
     now: datetime | None = None,
-    actions: DecisionActions | None = None,
 ) -> Appeal:
     """Decide an appeal and correct the error in one transaction; the seller receives the reasons.
 
-    - "granted": the verdict was wrong. The decision is reversed with all its measures and its strike, and the listing
-      is decided genuine. In an appeal against a penalty, the penalty is lifted and the strikes stay.
-    - "measure lifted": the verdict was right, this measure was not. It ends; everything else stays.
-    - "partly granted": the milder `measure` replaces it until the same end.
-    - "rejected": everything stays.
-
-    The second and third apply to measures only. `why` is sent to the seller, at most 5,000 characters.
-    `near_duplicates` applies if the verdict was wrong: the treatment of near-duplicates decided with the listing.
-    `actions` undoes and applies the consequences of the old and the new decision.
-
-    Raises
-    ------
-    Forbidden
-        `by` is not a person, decided in the matter before, or sells as this seller.
-    Conflict, NotFound, IllegalStep
-        Another person has claimed it, it does not exist, or it was decided already.
-    Conflict, UnstorableValue
-        Outcome, measure or reasons do not fit.
+    Raises Forbidden if the person decided in the matter before or sells as this seller; Conflict if another person has
+    claimed it, or outcome, measure or reasons do not fit; IllegalStep if it was decided already; NotFound;
+    UnstorableValue.
     """
-    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
-    check_text("why", why, LONGEST_WHY)
+    now, by, measure = now or datetime.now(UTC), decision.by, decision.measure
+    check_text("why", decision.why, LONGEST_WHY)
     running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
     appeal = find_appeal(connection, appeal_id, lock=True)
-    event = _check_outcome(appeal, outcome, why, measure)
+    event = _check_outcome(appeal, decision)
     _refuse(connection, appeal, by, now)
     listing = read_listing(connection, appeal.case_id, appeal.decision_id)
     appeal = move(connection, appeal, event)
-    made = _put_right(connection, appeal, event, by, measure, near_duplicates, rules, now, actions)
+    remedy, made = Remedy(by, f"appeal {appeal_id} {event}", now, context), Correction()
+    if event is AppealEvent.GRANTED:
+        made = _end_restriction(connection, appeal, remedy, Verdict.GENUINE, decision.near_duplicates)
+    elif event is AppealEvent.MEASURE_LIFTED:
+        lift_measure(connection, _find_running(connection, appeal, now)[0], remedy)
+    elif measure is not None:
+        soften(connection, _find_harder(connection, appeal, measure, now), measure, remedy)
+        if context.rules.strike_in_part == "taken back":
+            take_strike_back(connection, appeal.decision_id, remedy)
     stop_all(connection, running, by, now)
-    store_outcome(connection, appeal, by, why, now, measure, **_describe(made), queued=made.n_queued)
-    write_seller(connection, appeal, event.value.replace(" ", "_"), listing, rules, now, why)
+    outcome = AppealOutcome(appeal.state, by, now, decision.why, measure)
+    store_outcome(connection, appeal, outcome, **_describe(made), queued=made.n_queued)
+    letter = AppealLetter(event.value.replace(" ", "_"), listing, now, decision.why)
+    write_seller(connection, appeal, letter, context.rules)
     return appeal
 
 
@@ -145,14 +157,8 @@ def why_lifted(why: str) -> str:
     return "counter-notice" if re.fullmatch(r"holder \w+, appeal \d+", why) else "review"
 
 
-def restore(
-    connection: Connection,
-    appeal: Appeal,
-    event: AppealEvent,
-    by: str,
-    rules: AppealRules,
-    at: datetime,
-    actions: DecisionActions | None,
+def _restore(
+    connection: Connection, appeal: Appeal, event: AppealEvent, by: str, context: AppealContext, at: datetime
 ) -> Appeal:
     """End a restriction because the rights holder gave up or stayed silent, without a judgement of the listing.
 
@@ -160,11 +166,10 @@ def restore(
     """
     appeal = move(connection, appeal, event)
     listing = read_listing(connection, appeal.case_id, appeal.decision_id)
-    why = f"{event}, appeal {appeal.appeal_id}"
-    said = (Verdict.CANNOT_TELL, NearDuplicates.STAND, by, why)
-    made = _end_restriction(connection, appeal, *said, at, actions)
-    store_outcome(connection, appeal, by, event.value, at, None, **_describe(made))
-    write_seller(connection, appeal, "restored", listing, rules, at)
+    remedy = Remedy(by, f"{event}, appeal {appeal.appeal_id}", at, context)
+    made = _end_restriction(connection, appeal, remedy, Verdict.CANNOT_TELL, NearDuplicates.STAND)
+    store_outcome(connection, appeal, AppealOutcome(appeal.state, by, at, event.value), **_describe(made))
+    write_seller(connection, appeal, AppealLetter("restored", listing, at), context.rules)
     return appeal
 
 
@@ -180,50 +185,23 @@ def _refuse(connection: Connection, appeal: Appeal, by: str, now: datetime) -> N
         raise Conflict(f"appeal {appeal.appeal_id}", f"it is in the hands of {holder}", "Take another, or ask them.")
 
 
-def _check_outcome(appeal: Appeal, outcome: str, why: str, measure: MeasureKind | None) -> AppealEvent:
-    number = appeal.appeal_id
-    if outcome not in OUTCOMES:
-        raise Conflict(f"appeal {number}", f"found outcome {outcome[:80]!r}; expected one of {', '.join(OUTCOMES)}")
-    if not why.strip():
-        raise Conflict(
-            f"appeal {number}", f"found outcome {outcome!r} without reasons; expected reasons that the seller can read"
-        )
+def _check_outcome(appeal: Appeal, decision: AppealDecision) -> AppealEvent:
+    outcome, measure = decision.outcome, decision.measure
     is_partly = outcome == AppealEvent.PARTLY_GRANTED
-    if is_partly != (measure is not None):
-        raise Conflict(
-            f"appeal {number}",
-            f"found outcome {outcome!r} with measure {measure}; expected a milder measure if granted in part only",
-        )
-    if (is_partly or outcome == AppealEvent.MEASURE_LIFTED) and not appeal.subject.startswith("measure:"):
-        raise Conflict(
-            f"appeal {number}",
-            f"found outcome {outcome!r} of {appeal.subject}; expected granted or rejected, as it is no measure",
-        )
-    next_state(number, appeal.state, AppealEvent(outcome))  # first: a late decision is refused as late for any person
+    problem = ""
+    if outcome not in OUTCOMES:
+        problem = f"found outcome {outcome[:80]!r}; expected one of {', '.join(OUTCOMES)}"
+    elif not decision.why.strip():
+        problem = f"found outcome {outcome!r} without reasons; expected reasons that the seller can read"
+    elif is_partly != (measure is not None):
+        problem = f"found outcome {outcome!r} with measure {measure}; expected a milder measure if granted in part only"
+    elif (is_partly or outcome == AppealEvent.MEASURE_LIFTED) and not appeal.subject.startswith("measure:"):
+        problem = f"found outcome {outcome!r} of {appeal.subject}; expected granted or rejected, as it is no measure"
+    if problem:
+        raise Conflict(f"appeal {appeal.appeal_id}", problem)
+    # First: a late decision is refused as late for any person.
+    next_state(appeal.appeal_id, appeal.state, AppealEvent(outcome))
     return AppealEvent(outcome)
-
-
-def _put_right(
-    connection: Connection,
-    appeal: Appeal,
-    event: AppealEvent,
-    by: str,
-    measure: MeasureKind | None,
-    near_duplicates: NearDuplicates,
-    rules: AppealRules,
-    at: datetime,
-    actions: DecisionActions | None,
-) -> Correction:
-    why = f"appeal {appeal.appeal_id} {event}"
-    if event is AppealEvent.GRANTED:
-        return _end_restriction(connection, appeal, Verdict.GENUINE, near_duplicates, by, why, at, actions)
-    if event is AppealEvent.MEASURE_LIFTED:
-        lift_measure(connection, _find_running(connection, appeal, at)[0], by, why, at)
-    elif measure is not None:
-        soften(connection, _find_harder(connection, appeal, measure, at), measure, by, why, at)
-        if rules.strike_in_part == "taken back":
-            take_strike_back(connection, appeal.decision_id, by, why, at)
-    return Correction()
 
 
 def _find_running(connection: Connection, appeal: Appeal, at: datetime) -> tuple[int, MeasureKind]:
@@ -246,26 +224,19 @@ def _find_harder(connection: Connection, appeal: Appeal, milder: MeasureKind, at
 
 
 def _end_restriction(
-    connection: Connection,
-    appeal: Appeal,
-    verdict: Verdict,
-    near_duplicates: NearDuplicates,
-    by: str,
-    why: str,
-    at: datetime,
-    actions: DecisionActions | None,
+    connection: Connection, appeal: Appeal, remedy: Remedy, verdict: Verdict, near_duplicates: NearDuplicates
 ) -> Correction:
     """Lift the contested penalty, or correct the decision with all its consequences."""
     kind, number = parse_subject(appeal.subject)
     if kind == "penalty":
-        lift_penalty(connection, number, by, why, at)
+        lift_penalty(connection, number, remedy)
         return Correction()
     decision_id = _find_standing(connection, appeal)
     if decision_id is None:
         return Correction()  # reversed by others meanwhile
     origin = "appeal" if verdict is Verdict.GENUINE else "deadline"
-    request = CorrectionRequest(verdict, by, why, at, origin, near_duplicates)
-    return correct(connection, decision_id, request, actions)
+    request = CorrectionRequest(verdict, *remedy.change, origin, near_duplicates)
+    return correct(connection, decision_id, request, remedy.context.actions)
 
 
 def _find_standing(connection: Connection, appeal: Appeal) -> int | None:
@@ -303,78 +274,66 @@ def holder_acted(
 
 
 def holder_withdrew(
-    connection: Connection,
-    appeal_id: int,
-    by: str,
-    *,
-    rules: AppealRules | None = None,
-    now: datetime | None = None,
-    actions: DecisionActions | None = None,
+    connection: Connection, appeal_id: int, by: str, context: AppealContext, *, now: datetime | None = None
 ) -> Appeal:
     """Record that the rights holder gives up: the restriction ends at once. Raises IllegalStep or NotFound."""
-    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
+    now = now or datetime.now(UTC)
     running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
     appeal = find_appeal(connection, appeal_id, lock=True)
-    appeal = restore(connection, appeal, AppealEvent.HOLDER_WITHDREW, by, rules, now, actions)
+    appeal = _restore(connection, appeal, AppealEvent.HOLDER_WITHDREW, by, context, now)
     stop_all(connection, running, by, now)
     return appeal
 
 
-def change_term(
-    connection: Connection,
-    appeal_id: int,
-    how: str,
-    by: str,
-    *,
-    rules: AppealRules | None = None,
-    now: datetime | None = None,
+def extend_term(
+    connection: Connection, appeal_id: int, by: str, rules: AppealRules, *, now: datetime | None = None
 ) -> Deadline:
-    """Change the running deadline of an appeal: "extend" (once, to the profile's longer term), "pause" or "resume".
+    """Extend the running deadline of an appeal, once, to the profile's longer term.
 
     Raises NotFound, or IllegalStep if no deadline runs or the profile has no longer term.
     """
-    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
-    running = list(find_deadlines(connection, f"appeal:{appeal_id}", lock=True).values())
+    all_deadlines = find_deadlines(connection, f"appeal:{appeal_id}", lock=True).values()
     appeal = find_appeal(connection, appeal_id, lock=True)
-    found = [deadline for deadline in running if not deadline.has_ended]
-    if not found or how not in ("extend", "pause", "resume"):
-        raise IllegalStep(appeal.name, appeal.state, how)
-    if how == "pause":
-        return pause(connection, found[0], by, now)
-    change = extend if how == "extend" else resume
-    return change(connection, found[0], rules.load_profile(appeal.profile), by, now)
+    running = [deadline for deadline in all_deadlines if not deadline.has_ended]
+    if not running:
+        raise IllegalStep(appeal.name, appeal.state, "extend")
+    return extend(connection, running[0], rules.load_profile(appeal.profile), by, now or datetime.now(UTC))
 
 
 _AT_ONCE = 200  # looked for in one query
 
 
-def run_appeal_deadlines(
-    engine: Engine,
-    *,
-    rules: AppealRules | None = None,
-    now: datetime | None = None,
-    actions: DecisionActions | None = None,
-) -> DeadlineResult:
+def run_appeal_deadlines(engine: Engine, context: AppealContext, *, now: datetime | None = None) -> DeadlineResult:
     """Begin the deadlines whose event has occurred, and expire those that two readings of the clock found past.
 
     The clock `now` may be wrong for a while: see `ipml.enforcement.deadlines.deadlines`.
     """
-    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
+    now, rules = now or datetime.now(UTC), context.rules
     _open_windows(engine, rules, now)
     _begin_passed_on(engine, rules, now)
-    return run_deadlines(
-        engine,
-        now,
-        rules.confirm,
-        lambda connection, deadline, at: _follow(connection, deadline, at, rules, actions),
-        lambda deadline: _is_followed(deadline, rules),
-    )
+
+    def follow(connection: Connection, deadline: Deadline, at: datetime) -> None:
+        if _restores(deadline, rules):
+            appeal = find_appeal(connection, parse_subject(deadline.subject)[1], lock=True)
+            _restore(connection, appeal, AppealEvent.HOLDER_SILENT, DEADLINES, context, at)
+
+    def has_effect(deadline: Deadline) -> bool:
+        with suppress(UnusableSetting):  # an unreadable profile is reported when the effect is applied
+            return _restores(deadline, rules)
+        return True
+
+    return run_deadlines(engine, now, rules.confirm, follow, has_effect)
+
+
+def _restores(deadline: Deadline, rules: AppealRules) -> bool:
+    """Return whether the expiry of a deadline restores the listing; a filing deadline or a late decision does not."""
+    return rules.load_profile(deadline.profile).stage(deadline.stage).at_expiry == "restore"
 
 
 def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> None:
     def open_some(connection: Connection, subjects: Sequence[str]) -> None:
-        told = find_newly_notified(connection, now, len(subjects), among=subjects)
-        start_deadlines(connection, _name_windows(connection, told, rules), DEADLINES, now)
+        notified = find_newly_notified(connection, now, len(subjects), among=subjects)
+        start_deadlines(connection, _name_windows(connection, notified, rules), DEADLINES, now)
 
     while True:
         with reading(engine) as connection:
@@ -386,12 +345,12 @@ def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> None:
 
 
 def _name_windows(
-    connection: Connection, told: Sequence[tuple[str, datetime]], rules: AppealRules
+    connection: Connection, notified: Sequence[tuple[str, datetime]], rules: AppealRules
 ) -> list[DeadlineStart]:
-    country_of = _find_countries(connection, [subject for subject, _ in told])
+    country_of = _find_countries(connection, [subject for subject, _ in notified])
     profile_of = {country: rules.profile_for(country) for country in set(country_of.values())}
     starts: list[DeadlineStart] = []
-    for subject, at in told:
+    for subject, at in notified:
         profile = profile_of[country_of[subject]]
         starts.append(DeadlineStart(subject, COMPLAINT, profile, at))
         if profile.windows.counter_notice != profile.windows.complaint:
@@ -401,18 +360,15 @@ def _name_windows(
 
 def _find_countries(connection: Connection, subjects: Sequence[str]) -> dict[str, str | None]:
     """Return the country of the listing behind each restriction, None if unknown."""
-    numbers = [parse_subject(subject) for subject in subjects]
-    is_asked = measures.c.measure_id.in_([number for kind, number in numbers if kind == "measure"])
-    case_of = {("measure", row.measure_id): row.case_id for row in connection.execute(select(measures).where(is_asked))}
-    for kind, number in numbers:
-        if kind == "penalty" and (penalty := find_penalty(connection, number)):
-            case_of[kind, number] = penalty.case_id
-    found = find_cases(connection, case_of.values())
-    cases_asked = {subject: case_of.get(named) for subject, named in zip(subjects, numbers, strict=True)}
-    return {
-        subject: None if case_id is None else decode_listing(found[case_id].snapshot).country
-        for subject, case_id in cases_asked.items()
-    }
+    numbers = [parse_subject(subject)[1] for subject in subjects]
+    of_measures = select(measures.c.measure_id, measures.c.case_id).where(measures.c.measure_id.in_(numbers))
+    of_penalties = PENALISED.where(penalties.c.penalty_id.in_(numbers))
+    case_of = {f"measure:{row.measure_id}": row.case_id for row in connection.execute(of_measures)}
+    case_of |= {f"penalty:{row.penalty_id}": row.case_id for row in connection.execute(of_penalties)}
+    case_of = {subject: case_of[subject] for subject in subjects if subject in case_of}
+    rows = find_cases(connection, case_of.values())
+    countries = {subject: decode_listing(rows[number].snapshot).country for subject, number in case_of.items()}
+    return {subject: countries.get(subject) for subject in subjects}
 
 
 def _begin_passed_on(engine: Engine, rules: AppealRules, now: datetime) -> None:
@@ -431,28 +387,8 @@ def _begin_one(connection: Connection, subject: str, rules: AppealRules, now: da
     passed_on = passed_on_subject(parse_subject(subject)[1])
     # Notifiers may be notified besides the rights holder; a dead message does not delay the deadline.
     of_it = or_(outbox.c.subject == passed_on, outbox.c.subject.like(f"{passed_on}:%")), outbox.c.state != "dead"
-    told = connection.execute(select(outbox.c.state, outbox.c.settled_at).where(*of_it)).all()
-    reached_at = max((row.settled_at for row in told if row.state == "delivered"), default=None)
-    if (
-        deadline.state is DeadlineState.WAITING
-        and reached_at is not None
-        and all(row.state == "delivered" for row in told)
-    ):
+    rows = connection.execute(select(outbox.c.state, outbox.c.settled_at).where(*of_it)).all()
+    are_delivered = bool(rows) and all(row.state == "delivered" for row in rows)
+    if deadline.state is DeadlineState.WAITING and are_delivered:
+        reached_at = max(row.settled_at for row in rows)
         begin(connection, deadline, rules.load_profile(deadline.profile), reached_at, DEADLINES, now)
-
-
-def _is_followed(deadline: Deadline, rules: AppealRules) -> bool:
-    """Return whether an expiry has an effect; an unreadable profile is reported when the effect is applied."""
-    with suppress(UnusableSetting):
-        return rules.load_profile(deadline.profile).stage(deadline.stage).at_expiry == "restore"
-    return True
-
-
-def _follow(
-    connection: Connection, deadline: Deadline, now: datetime, rules: AppealRules, actions: DecisionActions | None
-) -> None:
-    """Apply the effect of an expiry; a filing deadline or a late decision has none."""
-    if rules.load_profile(deadline.profile).stage(deadline.stage).at_expiry != "restore":
-        return
-    appeal = find_appeal(connection, parse_subject(deadline.subject)[1], lock=True)
-    restore(connection, appeal, AppealEvent.HOLDER_SILENT, DEADLINES, rules, now, actions)

@@ -68,7 +68,7 @@ def unpack(archive: Path, folder: Path, limits: ArchiveLimits = USUAL) -> list[U
         for number, entry in enumerate(_read_entries(archive, limits), 1):
             target = folder / f"{number:06}"
             written.append(Unpacked(target, entry.name))
-            left = limits.n_bytes - sum(one.path.stat().st_size for one in written[:-1])
+            left = limits.n_bytes - sum(file.path.stat().st_size for file in written[:-1])
             _copy(archive, entry, target, left)
     except UnreadableFile:
         _remove(written)

@@ -43,7 +43,7 @@ def close_bag(folder: Path, identifier: str, now: datetime) -> None:
 
 
 def add_stamp(folder: Path, stamp: bytes) -> None:
-    """Add a time stamp of the first tag manifest to a bag, and list it in the other tag manifests."""
+    """Add a time stamp of the first tag manifest to a bag, or replace it; list it in the other tag manifests."""
     (folder / STAMP).write_bytes(stamp)
     tags = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith("tagmanifest-")]
     for algorithm in _ALGORITHMS_OF_STAMP:
@@ -160,14 +160,14 @@ def sort_certificates(response: bytes) -> bytes:
 
 
 def _children(content: bytes, parent: slice) -> list[slice]:
-    found, place = [], _split_header(content, parent.start)[0]
+    children, place = [], _split_header(content, parent.start)[0]
     while place < parent.stop:
         start, length = _split_header(content, place)
-        found.append(slice(place, start + length))
+        children.append(slice(place, start + length))
         place = start + length
     if place != parent.stop:
         raise ValueError("an element ends after what it is in")
-    return found
+    return children
 
 
 def _split_header(content: bytes, place: int) -> tuple[int, int]:
@@ -217,17 +217,12 @@ def read_stamped(folder: Path) -> bytes:
 
     Raises UnreadableFile if the folder is no package, or was changed.
     """
-    faults = [one for one in check_package(folder).findings if one.file not in _FILES_OF_STAMP]
+    faults = [finding for finding in check_package(folder).findings if finding.file not in _FILES_OF_STAMP]
     if faults:
         raise UnreadableFile(
             folder, f"a package that is not whole ({faults[0]})", "a folder or .zip that `ipml evidence export` wrote"
         )
     return (folder / STAMPED).read_bytes()
-
-
-def stamp_package(folder: Path, stamp: Stamp) -> None:
-    """Put a stamp into a package, replacing an earlier one."""
-    add_stamp(folder, stamp.response)
 
 
 def check_stamp_of(folder: Path, roots: Path) -> str:

@@ -40,7 +40,6 @@ from ipml.kit.canonical_json import canonical_json, digest
 from ipml.kit.moments import to_microseconds
 from ipml.review.cases import LARGEST_NUMBER, find_case, subject_of
 from ipml.review.pictures.stored import path_of
-from ipml.storage import tables
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.anchors import SignedAnchor, make_anchor
 from ipml.storage.audit_trail.row_digests import RowName
@@ -58,19 +57,19 @@ def subjects_of_cases(connection: Connection, case_ids: Sequence[int]) -> list[s
     They cover references over several steps (a penalty of a strike), and deadlines and messages about any of them.
     Pass at most a few hundred cases.
     """
-    subjects, found = [subject_of(case_id) for case_id in case_ids], {cases.name: list(case_ids)}
+    subjects, numbers_of = [subject_of(case_id) for case_id in case_ids], {cases.name: list(case_ids)}
     for table in metadata.sorted_tables:  # those that are referred to come first
         key = next(iter(table.primary_key.columns))
         noun = key.name.removesuffix("_id")
         if noun not in _NOUNS:
             continue
         ways = [
-            each.parent.in_(found[each.column.table.name])
+            each.parent.in_(numbers_of[each.column.table.name])
             for each in table.foreign_keys
-            if each.column.table.name in found
+            if each.column.table.name in numbers_of
         ]
-        found[table.name] = list(connection.scalars(select(key).where(or_(*ways)).order_by(key))) if ways else []
-        subjects += [f"{noun}:{number}" for number in found[table.name]]
+        numbers_of[table.name] = list(connection.scalars(select(key).where(or_(*ways)).order_by(key))) if ways else []
+        subjects += [f"{noun}:{number}" for number in numbers_of[table.name]]
     about = list(subjects)
     for noun, table, key in (
         ("deadline", deadlines, deadlines.c.deadline_id),
@@ -168,27 +167,6 @@ model file the score is the same, unless that model asks a service elsewhere, wh
 """
 
 
-def _write_readme(
-    case_id: int,
-    evidence: Sequence[Evidence],
-    anchor: SignedAnchor,
-    *,
-    has_capture: bool,
-    has_names: bool,
-    n_pictures: int = 0,
-) -> str:
-    """Return the README; seller texts lose characters that control a terminal or an editor."""
-    return _README.format(
-        case=case_id,
-        date=anchor.at[:10],
-        decisions="\n".join(_describe(one) for one in evidence),
-        signed=", signed by the marketplace" if anchor.signature else "",
-        extra=(_CAPTURE if has_capture else "") + (_PICTURES if n_pictures else ""),
-        names="given" if has_names else "withheld: each is called by the same code throughout",
-        checking=explain_checking(anchor),
-    )
-
-
 def explain_checking(anchor: SignedAnchor) -> str:
     """Return instructions for checking a package, and which facts to request by another way."""
     ask = "its public key or for " if anchor.key else ""
@@ -248,30 +226,47 @@ def digest_payload(folder: Path) -> str:
     return digest(list_digests(folder, list((folder / "data").iterdir())))
 
 
-def note_package(
-    connection: Connection,
-    subject: str,
-    action: str,
-    content: str,
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    by: str,
-    exporter: str,
-    key_file: Path | None,
-    now: datetime,
-    speaks_of: Sequence[RowName] = (),
-) -> TrailNote:
-    """Note the export of a package in the audit trail: who exported it, and its content.
+@dataclass(frozen=True, slots=True)
+class PackageOutput:
+    """Where a package is written, and by whom; `key_file` holds the secret key that signs the anchor.
 
-    `content` is a result of `digest_payload`, `rows` are the trail's rows in the package, `exporter` is the exporter's
-    name within the package, and `speaks_of` names audited rows stored with it.
+    `path`, a folder or a .zip file, must not exist.
     """
-    last = rows[-1]["sequence"] if rows else 0
-    said: dict[str, audit.Value] = {"content": content, "rows": len(rows), "last": last, "by": exporter}
-    audit.append_events(connection, [audit.AuditEvent(now, by, action, subject, {"content": content}, speaks_of)])
-    audit.append(connection, _SYSTEM, "package made", subject, said, at=now)
-    stored = connection.execute(select(tables.audit).order_by(tables.audit.c.sequence.desc()).limit(1)).one()
-    return TrailNote(_as_hashed(stored), make_anchor(connection, key_file, now=now))
+
+    path: Path
+    by: str
+    key_file: Path | None = None
+    is_zipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PackageExport:
+    """Export of a package, as the audit trail records it.
+
+    - `content`: result of `digest_payload`.
+    - `rows`: rows of the trail in the package.
+    - `exporter`: name of the exporter within the package.
+    - `speaks_of`: audited rows stored with it.
+    """
+
+    subject: str
+    action: str
+    content: str
+    exporter: str
+    rows: Sequence[Mapping[str, Any]] = ()
+    speaks_of: Sequence[RowName] = ()
+
+
+def note_package(connection: Connection, export: PackageExport, output: PackageOutput, now: datetime) -> TrailNote:
+    """Note the export of a package in the audit trail: who exported it, and its content."""
+    content = export.content
+    last = export.rows[-1]["sequence"] if export.rows else 0
+    event = audit.AuditEvent(now, output.by, export.action, export.subject, {"content": content}, export.speaks_of)
+    audit.append_events(connection, [event])
+    made: dict[str, audit.Value] = {"content": content, "rows": len(export.rows), "last": last, "by": export.exporter}
+    audit.append(connection, _SYSTEM, "package made", export.subject, made, at=now)
+    stored = connection.execute(select(audit_rows).order_by(audit_rows.c.sequence.desc()).limit(1)).one()
+    return TrailNote(_as_hashed(stored), make_anchor(connection, output.key_file, now=now))
 
 
 def close_package(folder: Path, noted: TrailNote, readme: str, identifier: str, now: datetime) -> None:
@@ -283,17 +278,14 @@ def close_package(folder: Path, noted: TrailNote, readme: str, identifier: str, 
     close_bag(folder, identifier, now)
 
 
-def put_in_place(folder: Path, out: Path, *, is_zipped: bool) -> None:
-    """Move a finished package to its destination, zipped if requested."""
-    (write_zip(folder, folder.parent / "package.zip") if is_zipped else folder).rename(out)
-
-
 @contextmanager
-def new_place(out: Path) -> Iterator[Path]:
-    """Yield a hidden temporary folder beside an unused path, after removing remains of an interrupted export.
+def new_package(output: PackageOutput, name: str) -> Iterator[Path]:
+    """Yield a new folder of a name, with an empty `data/`, that becomes the package when the block ends.
 
-    Raises UnwritableFile if the path exists, or its folder cannot be written.
+    It is hidden beside the package's path; remains of an interrupted export are removed first. Raises UnwritableFile
+    if the path exists, or its folder cannot be written.
     """
+    out = output.path
     if out.exists() or out.is_symlink():
         raise UnwritableFile(out, "something of that name", "a new name: a package is never written over")
     prefix = f".{out.name}.partial-"
@@ -303,8 +295,12 @@ def new_place(out: Path) -> Iterator[Path]:
         place = tempfile.TemporaryDirectory(prefix=prefix, dir=out.parent)
     except OSError as error:
         raise UnwritableFile(out, error.strerror or str(error), "a folder that can be written to") from error
-    with place as name:
-        yield Path(name)
+    with place as hidden:
+        folder = Path(hidden, name)
+        folder.mkdir(mode=0o700)  # contains personal data of a seller
+        (folder / "data").mkdir()
+        yield folder
+        (write_zip(folder, Path(hidden, "package.zip")) if output.is_zipped else folder).rename(out)
 
 
 Stamper = Callable[[bytes], Stamp]
@@ -335,99 +331,86 @@ class _Contents:
     exporter: str
 
 
+@dataclass(frozen=True, slots=True)
+class PackageParts:
+    """Optional parts of a package of evidence.
+
+    - `capture`: WARC file of the page.
+    - `pictures`: folder of pictures (IPML_PICTURES); those named in the evidence are included as received.
+    - `stamper`: obtains a third party's time stamp.
+    - `with_names`: whether login names are included; otherwise each person has a code.
+    """
+
+    capture: Path | None = None
+    pictures: Path | None = None
+    stamper: Stamper | None = None
+    with_names: bool = False
+
+
 def export_package(
     engine: Engine,
     case_id: int,
-    out: Path,
+    output: PackageOutput,
+    parts: PackageParts = PackageParts(),
     *,
-    by: str,
-    key_file: Path | None = None,
-    capture: Path | None = None,
-    pictures: Path | None = None,
-    stamper: Stamper | None = None,
-    with_names: bool = False,
-    is_zipped: bool = False,
     now: datetime | None = None,
 ) -> Exported:
     """Write the evidence of a case as a new folder, or as one .zip file, whole or not at all.
 
-    Parameters
-    ----------
-    by : str
-        Name of the exporting user, for the audit trail.
-    key_file : Path, optional
-        Secret key that signs the anchor.
-    capture : Path, optional
-        WARC file of the page.
-    pictures : Path, optional
-        Folder of pictures (IPML_PICTURES); those named in the evidence are included as received.
-    stamper : function, optional
-        Obtains a third party's time stamp.
-    with_names : bool, default=False
-        Whether login names are included; otherwise each person has a code.
-
-    Raises
-    ------
-    NotFound, EvidenceChanged
-        The case does not exist or was never decided, or its evidence was changed.
-    UnwritableFile
-        The path exists, or cannot be written.
-    UnreadableFile, Refused, UnusableSetting
-        Capture, key or time stamp cannot be used.
+    Raises NotFound if the case does not exist or was never decided; EvidenceChanged; UnwritableFile if the path exists
+    or cannot be written; UnreadableFile, Refused or UnusableSetting if capture, key or time stamp cannot be used.
     """
-    now = now or datetime.now(UTC)
+    now, subject = now or datetime.now(UTC), subject_of(case_id)
     with reading(engine) as connection:
-        contents = _read_contents(connection, case_id, by, with_names=with_names)
-    with new_place(out) as place:
-        folder = place / f"evidence-case-{case_id}"
-        folder.mkdir(mode=0o700)  # contains personal data of a seller
+        contents = _read_contents(connection, case_id, output.by, with_names=parts.with_names)
+    with new_package(output, f"evidence-case-{case_id}") as folder:
         data = folder / "data"
-        data.mkdir()
-        for one in contents.evidence:
-            if one.text is not None:
-                (data / f"evidence-{one.evidence_id:06}.json").write_bytes(one.text.encode("ascii"))
-        n_pictures = _copy_pictures(pictures, contents.evidence, data)
+        for piece in contents.evidence:
+            if piece.text is not None:
+                (data / f"evidence-{piece.evidence_id:06}.json").write_bytes(piece.text.encode("ascii"))
+        has_pictures = _copy_pictures(parts.pictures, contents.evidence, data)
         (data / "audit.jsonl").write_bytes(write_lines(contents.rows, contents.names).encode("ascii"))
-        has_capture = capture is not None and bool(copy_capture(capture, data))
+        if parts.capture is not None:
+            copy_capture(parts.capture, data)
+        content = digest_payload(folder)
+        export = PackageExport(subject, "exported evidence", content, contents.exporter, contents.rows)
         with writing(engine) as connection:
-            noted = note_package(
-                connection,
-                subject_of(case_id),
-                "exported evidence",
-                digest_payload(folder),
-                contents.rows,
-                by=by,
-                exporter=contents.exporter,
-                key_file=key_file,
-                now=now,
-            )
-        shown = {"has_capture": has_capture, "has_names": with_names}
-        readme = _write_readme(case_id, contents.evidence, noted.anchor, n_pictures=n_pictures, **shown)
-        close_package(folder, noted, readme, subject_of(case_id), now)
-        stamp = stamper((folder / verify.STAMPED).read_bytes()) if stamper else None
+            noted = note_package(connection, export, output, now)
+        readme = _README.format(
+            case=case_id,
+            date=noted.anchor.at[:10],
+            decisions="\n".join(_describe(piece) for piece in contents.evidence),
+            signed=", signed by the marketplace" if noted.anchor.signature else "",
+            extra=(_CAPTURE if parts.capture else "") + (_PICTURES if has_pictures else ""),
+            names="given" if parts.with_names else "withheld: each is called by the same code throughout",
+            checking=explain_checking(noted.anchor),
+        )
+        close_package(folder, noted, readme, subject, now)
+        stamp = parts.stamper((folder / verify.STAMPED).read_bytes()) if parts.stamper else None
         if stamp:
             add_stamp(folder, stamp.response)
-        put_in_place(folder, out, is_zipped=is_zipped)
-    n_erased = sum(one.is_erased for one in contents.evidence)
+    n_erased = sum(piece.is_erased for piece in contents.evidence)
     counts = (len(contents.evidence), n_erased, len(contents.rows))
-    return Exported(out, *counts, noted.anchor, stamp.at if stamp else None)
+    return Exported(output.path, *counts, noted.anchor, stamp.at if stamp else None)
 
 
-def _copy_pictures(folder: Path | None, pieces: Iterable[Evidence], data: Path) -> int:
-    """Copy the pictures named in the evidence that are still stored unchanged; return how many."""
+def _copy_pictures(folder: Path | None, pieces: Iterable[Evidence], data: Path) -> bool:
+    """Copy the pictures named in the evidence that are still stored unchanged; return whether there are any."""
     if folder is None:
-        return 0
-    pictures = [one for piece in pieces for one in piece.content.get("pictures", ())]
-    copied = 0
-    for found, name in {one["digest"]: one["file"] for one in pictures if "digest" in one}.items():
+        return False
+    pictures = [picture for piece in pieces for picture in piece.content.get("pictures", ())]
+    has_any = False
+    for picture_digest, name in {
+        picture["digest"]: picture["file"] for picture in pictures if "digest" in picture
+    }.items():
         try:
-            content = path_of(folder, found).read_bytes()
+            content = path_of(folder, picture_digest).read_bytes()
         except OSError:
             continue
-        if digest(content) == found:
+        if digest(content) == picture_digest:
             (data / name).write_bytes(content)
-            copied += 1
-    return copied
+            has_any = True
+    return has_any
 
 
 def _read_contents(connection: Connection, case_id: int, by: str, *, with_names: bool) -> _Contents:
@@ -468,14 +451,14 @@ def _holds(connection: Connection, row: Mapping[str, Any]) -> bool:
     return bool(connection.scalar(query) == row["hash"])
 
 
-def _find_missing(connection: Connection, export: Mapping[str, Any], found: set[int]) -> list[str]:
+def _find_missing(connection: Connection, export: Mapping[str, Any], present: set[int]) -> list[str]:
     named = re.fullmatch(r"case:(\d{1,18})", export["subject"])
     if named is None:
         return [f"{EXPORT}: is of no case"]
     expected = read_rows(connection, subjects_of_cases(connection, [int(named[1])]))
-    until = max(found, default=0)
+    until = max(present, default=0)
     return [
         f"{AUDIT}: row {row['sequence']} of the trail is missing ({row['action']})"
         for row in expected
-        if row["sequence"] <= until and row["sequence"] not in found
+        if row["sequence"] <= until and row["sequence"] not in present
     ]

@@ -45,21 +45,24 @@ _EARLIER = ("earlier_listings", "earlier_suspicion")
 
 
 def _write_evidence(
-    one: DecidedCase,
+    decided: DecidedCase,
     context: EnforcementContext,
     comments: Sequence[Comment] = (),
     pictures: Sequence[StoredPicture] = (),
 ) -> str:
     """Return the evidence of a decision as canonical JSON, with the comments and pictures of the case at that time."""
-    case, decision, by = one.case, one.decision, one.decision.reviewer
+    case, decision, by = decided.case, decided.decision, decided.decision.reviewer
 
     def name(person: str) -> str:
-        return context.keys.pseudonymise(one.pseudonym, person) if is_person(person) else person
+        return context.keys.pseudonymise(decided.pseudonym, person) if is_person(person) else person
 
     scored = json.loads(case.snapshot)
     listing = scored["listing"]
     history = {name for name in listing if name.startswith(_HISTORY) and name != _NOT_HISTORY}
-    said = [_write_comment(comment, name(comment.author)) for comment in comments]
+    notes = [
+        {"author": name(comment.author), "written_at": moment_text(comment.written_at), "text": comment.text}
+        for comment in comments
+    ]
     return canonical_json(
         {
             "schema": SCHEMA,
@@ -74,7 +77,7 @@ def _write_evidence(
             },
             "listing": {name: value for name, value in listing.items() if name not in history},
             "seller": {
-                "pseudonym": one.pseudonym,
+                "pseudonym": decided.pseudonym,
                 "history": {name: listing[name] for name in history},
                 **{name: scored.get(name) for name in _EARLIER},
             },
@@ -88,10 +91,10 @@ def _write_evidence(
                 "note_digest": digest(decision.note),
                 "reviewer": name(by),
                 "decided_at": moment_text(decision.decided_at),
-                "origin": one.origin,
+                "origin": decided.origin,
                 "policy": context.policy.digest,
             },
-            **({"comments": said} if said else {}),
+            **({"comments": notes} if notes else {}),
             **({"pictures": [_describe_picture(picture) for picture in pictures]} if pictures else {}),
         }
     )
@@ -101,16 +104,12 @@ def _describe_match(case: StoredCase) -> dict[str, Any]:
     return {"case": case.relisting_of, "by": case.match_kind, "precision": case.match_precision}
 
 
-def _write_comment(comment: Comment, author: str) -> Mapping[str, Any]:
-    return {"author": author, "written_at": moment_text(comment.written_at), "text": comment.text}
-
-
 def _describe_picture(picture: StoredPicture) -> dict[str, Any]:
-    said = {"address": picture.address, "state": picture.state, "why": picture.why}
+    fields = {"address": picture.address, "state": picture.state, "why": picture.why}
     if picture.digest and picture.fetched_at:
-        said |= {"digest": picture.digest, "file": picture.file_name, "found_at": picture.found_at}
-        said |= {"fetched_at": moment_text(picture.fetched_at)}
-    return {name: value for name, value in said.items() if value is not None}
+        fields |= {"digest": picture.digest, "file": picture.file_name, "found_at": picture.found_at}
+        fields |= {"fetched_at": moment_text(picture.fetched_at)}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def read_scored_listing(content: Mapping[str, Any]) -> ScoredListing:
@@ -168,31 +167,24 @@ class Evidence:
 
 def store_evidence(context: EnforcementContext, decided: Sequence[DecidedCase]) -> list[Evidence]:
     """Store the evidence of decisions made together, in their transaction."""
-    numbers = [one.case.case_id for one in decided]
-    comments, pictures = find_comments(context.connection, numbers), read_pictures(context.connection, numbers)
-    texts = [
-        _write_evidence(one, context, comments.get(one.case.case_id, ()), pictures.get(one.case.case_id, ()))
-        for one in decided
-    ]
-    columns: list[dict[str, Any]] = [
-        {
-            "decision_id": one.decision.decision_id,
-            "case_id": one.case.case_id,
-            "pseudonym": one.pseudonym,
-            "digest": digest(text),
-            "stored_at": one.decision.decided_at,
+    connection, keys = context.connection, context.keys
+    case_ids = [entry.case.case_id for entry in decided]
+    comments, pictures = find_comments(connection, case_ids), read_pictures(connection, case_ids)
+    pieces, rows = [], []
+    for entry, case_id in zip(decided, case_ids, strict=True):
+        text = _write_evidence(entry, context, comments.get(case_id, ()), pictures.get(case_id, ()))
+        fields: dict[str, Any] = {
+            "decision_id": entry.decision.decision_id,
+            "case_id": case_id,
+            "pseudonym": entry.pseudonym,
         }
-        for one, text in zip(decided, texts, strict=True)
-    ]
-    rows = [
-        fields | {"encrypted": context.keys.encrypt(fields["pseudonym"], text)}
-        for fields, text in zip(columns, texts, strict=True)
-    ]
-    numbers = append_rows(context.connection, evidence, rows)
-    kept = [Evidence(number, **fields, text=text) for number, fields, text in zip(numbers, columns, texts, strict=True)]
-    audit.append_events(
-        context.batch, [_make_audit_event(one, why, context) for one, why in zip(kept, decided, strict=True)]
-    )
+        fields |= {"digest": digest(text), "stored_at": entry.decision.decided_at}
+        pieces.append(fields | {"text": text})
+        rows.append(fields | {"encrypted": keys.encrypt(entry.pseudonym, text)})
+    numbers = append_rows(connection, evidence, rows)
+    kept = [Evidence(number, **piece) for number, piece in zip(numbers, pieces, strict=True)]
+    events = [_make_audit_event(piece, entry, context) for piece, entry in zip(kept, decided, strict=True)]
+    audit.append_events(context.batch, events)
     return kept
 
 
@@ -215,7 +207,7 @@ def is_person(actor: str) -> bool:
 def read_evidence(connection: Connection, evidence_id: int) -> Evidence:
     """Return one piece of evidence.
 
-    Raises NotFound or EvidenceChanged if there is no such piece, or its stored text was changed.
+    Raises NotFound if there is no such piece, EvidenceChanged if its stored text was changed.
     """
     row = connection.execute(select(evidence).where(evidence.c.evidence_id == evidence_id)).first()
     if row is None:

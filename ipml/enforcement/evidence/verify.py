@@ -73,19 +73,19 @@ class _Package:
         self._check_evidence(rows)
         self._check_anchor(export, key, anchors)
         self._check_stamp()
-        return Report(sorted(set(self.findings), key=lambda one: (one.file, one.line or 0)), self.notes)
+        return Report(sorted(set(self.findings), key=lambda finding: (finding.file, finding.line or 0)), self.notes)
 
     # Files and manifests
 
     def _list_files(self) -> list[str]:
-        found = []
+        files = []
         for path in self.folder.rglob("*"):
             name, mode = path.relative_to(self.folder).as_posix(), path.lstat().st_mode
             if stat.S_ISREG(mode):
-                found.append(name)
+                files.append(name)
             elif not stat.S_ISDIR(mode):
                 self._find(name, "was added; it is no plain file")
-        return sorted(found)
+        return sorted(files)
 
     def _check_form(self) -> None:
         if "bagit.txt" in self.files and self._read("bagit.txt") != BAGIT:
@@ -113,35 +113,39 @@ class _Package:
 
         The time stamp covers the first tag manifest, which therefore cannot list it: then there are three.
         """
-        known = [one for one in ("sha256", "sha384", "sha512") if f"{kind}{one}.txt" in self.files]
-        said = {one: self._read_manifest(f"{kind}{one}.txt", one) for one in known}
-        for name in sorted({*names, *(name for manifest in said.values() for name in manifest)}):
-            able = [one for one in known if (name, f"{kind}{one}.txt") != (STAMP, STAMPED)]
-            naming = [one for one in able if name in said[one]]
+        algorithms = [
+            algorithm for algorithm in ("sha256", "sha384", "sha512") if f"{kind}{algorithm}.txt" in self.files
+        ]
+        manifests = {algorithm: self._read_manifest(f"{kind}{algorithm}.txt", algorithm) for algorithm in algorithms}
+        for name in sorted({*names, *(name for manifest in manifests.values() for name in manifest)}):
+            able = [algorithm for algorithm in algorithms if (name, f"{kind}{algorithm}.txt") != (STAMP, STAMPED)]
+            naming = [algorithm for algorithm in able if name in manifests[algorithm]]
             digests = self._digests(name, naming) if name in names else {}
-            wrong = [one for one in naming if digests.get(one) != said[one][name][0]]
+            wrong = [algorithm for algorithm in naming if digests.get(algorithm) != manifests[algorithm][name][0]]
             if name in names and not naming:
                 self._find(name, "was added; no manifest names it")
             elif name in names:
-                self._blame(kind, name, {one: said[one][name][1] for one in wrong}, len(naming))
-                for one in able:
-                    if one not in naming:
-                        self._find(f"{kind}{one}.txt", f"does not name {name}")
+                self._blame(kind, name, {algorithm: manifests[algorithm][name][1] for algorithm in wrong}, len(naming))
+                for algorithm in able:
+                    if algorithm not in naming:
+                        self._find(f"{kind}{algorithm}.txt", f"does not name {name}")
             elif 2 * len(naming) > len(able):
                 self._find(name, "is missing")
             else:
-                for one in naming:
-                    self._find(f"{kind}{one}.txt", "was changed: there is no such file", said[one][name][1])
+                for algorithm in naming:
+                    self._find(
+                        f"{kind}{algorithm}.txt", "was changed: there is no such file", manifests[algorithm][name][1]
+                    )
 
     def _blame(self, kind: str, name: str, wrong: dict[str, int], n_naming: int) -> None:
         if wrong and len(wrong) == n_naming:
             self._find(name, "was changed")
         else:
-            for one, line in wrong.items():
-                self._find(f"{kind}{one}.txt", "was changed", line)
+            for algorithm, line in wrong.items():
+                self._find(f"{kind}{algorithm}.txt", "was changed", line)
 
     def _read_manifest(self, manifest: str, algorithm: str) -> dict[str, tuple[str, int]]:
-        said: dict[str, tuple[str, int]] = {}
+        entries: dict[str, tuple[str, int]] = {}
         lines, before = self._read(manifest).decode("latin-1").split("\n"), ""
         if lines.pop() != "":
             self._find(manifest, "was changed: its last line does not end", len(lines) + 1)
@@ -152,17 +156,17 @@ class _Package:
                 continue
             if parsed[2] <= before:
                 self._find(manifest, "was changed: the names are not in order", number)
-            said[parsed[2]] = parsed[1], number
+            entries[parsed[2]] = parsed[1], number
             before = max(before, parsed[2])
-        return said
+        return entries
 
     def _digests(self, name: str, algorithms: list[str]) -> dict[str, str]:
-        hashes = {one: hashlib.new(one) for one in algorithms}
+        hashes = {algorithm: hashlib.new(algorithm) for algorithm in algorithms}
         with (self.folder / name).open("rb") as stream:
             while block := stream.read(2**20):
                 for each in hashes.values():
                     each.update(block)
-        return {one: each.hexdigest() for one, each in hashes.items()}
+        return {algorithm: each.hexdigest() for algorithm, each in hashes.items()}
 
     # Content of the files
 
@@ -175,19 +179,19 @@ class _Package:
         if lines.pop() != b"":
             self._find(AUDIT, "was changed: its last line does not end", len(lines) + 1)
         for number, line in enumerate(lines, 1):
-            said = _parse(line)
-            is_spelt = _canonical(said) == line
-            row: dict[str, Any] = {name: said.get(name) for name in ROW}
-            if said.pop("check", None) != _sha256(_canonical(said)) or not (is_spelt and _is_row(row)):
+            content = _parse(line)
+            is_spelt = _canonical(content) == line
+            row: dict[str, Any] = {name: content.get(name) for name in ROW}
+            if content.pop("check", None) != _sha256(_canonical(content)) or not (is_spelt and _is_row(row)):
                 self._find(AUDIT, "was changed", number)
                 before = None
                 continue
-            self._check_row(row, bool(said.get("withheld")), names, number)
+            self._check_row(row, bool(content.get("withheld")), names, number)
             after: int = before["sequence"] if before else 0
             if before and row["sequence"] <= after:
                 self._find(AUDIT, f"is out of order: row {row['sequence']} after row {after}", number)
-            elif said.get("after") != after and (before or number == 1):
-                self._find(AUDIT, f"does not follow the line before it: row {said.get('after')} is missing", number)
+            elif content.get("after") != after and (before or number == 1):
+                self._find(AUDIT, f"does not follow the line before it: row {content.get('after')} is missing", number)
             elif before and row["sequence"] == after + 1 and row["previous"] != before["hash"]:
                 self._find(AUDIT, "does not follow the row before it", number)
             before = row
@@ -215,16 +219,16 @@ class _Package:
 
     def _check_export(self, rows: list[dict[str, Any]], export: dict[str, Any]) -> None:
         """Compare the payload with its digest in the audit row."""
-        said, last = export["payload"], rows[-1]["sequence"] if rows else 0
-        has_bad_line = any(one.file == AUDIT and one.line for one in self.findings)
-        if not has_bad_line and said.get("last") != last:
-            self._find(AUDIT, f"ends with row {last}; row {said.get('last')} is missing")
-        elif not has_bad_line and said.get("rows") != len(rows):
-            self._find(AUDIT, f"has {len(rows)} lines; expected {said.get('rows')}")
-        elif not any(one.file.startswith("data/") for one in self.findings):
+        recorded, last = export["payload"], rows[-1]["sequence"] if rows else 0
+        has_bad_line = any(finding.file == AUDIT and finding.line for finding in self.findings)
+        if not has_bad_line and recorded.get("last") != last:
+            self._find(AUDIT, f"ends with row {last}; row {recorded.get('last')} is missing")
+        elif not has_bad_line and recorded.get("rows") != len(rows):
+            self._find(AUDIT, f"has {len(rows)} lines; expected {recorded.get('rows')}")
+        elif not any(finding.file.startswith("data/") for finding in self.findings):
             payload = [name for name in self.files if name.startswith("data/") and name not in (EXPORT, ANCHOR)]
             lines = [f"{self._digests(name, ['sha256'])['sha256']}  {name}\n" for name in sorted(payload)]
-            if _sha256("".join(lines).encode("utf-8", "surrogatepass")) != said.get("content"):
+            if _sha256("".join(lines).encode("utf-8", "surrogatepass")) != recorded.get("content"):
                 self._find(EXPORT, "the payload is not the one that the audit trail says was exported")
 
     def _check_evidence(self, rows: list[dict[str, Any]]) -> None:
@@ -242,11 +246,11 @@ class _Package:
                 self._find(name, "was added: the audit trail has no row of it")
             elif row.get("digest") != _sha256(text):
                 self._find(name, "is not what the audit trail says was kept")
-            elif not any(_fits(content, one) for one in decided):
+            elif not any(_fits(content, decision) for decision in decided):
                 self._find(AUDIT, f"no row records the decision in {name}")
         erased = {row["subject"] for row in rows if row["action"] == "erased"}
-        for subject, said in {} if self._is_blamed(AUDIT) else kept.items():
-            is_erased = f"case:{said.get('case')}" in erased
+        for subject, recorded in {} if self._is_blamed(AUDIT) else kept.items():
+            is_erased = f"case:{recorded.get('case')}" in erased
             why = "cannot be read any more: its seller was erased" if is_erased else "is not in this package"
             self._note(f"the text of {subject} {why}; the digest is left")
 
@@ -260,10 +264,10 @@ class _Package:
         if export and not self._is_blamed(EXPORT) and place != f"{export['sequence']}:{export['hash']}":
             self._find(ANCHOR, "is not of the row in export.json", 1)
         self._check_signature(anchor, key)
-        outside = [one for one in anchors if one.split(":")[0] == place.split(":")[0]]
-        for one in outside:
-            if one != place:
-                self._find(ANCHOR, f"is not the anchor that was kept outside ({one})", 1)
+        outside = [published for published in anchors if published.split(":")[0] == place.split(":")[0]]
+        for published in outside:
+            if published != place:
+                self._find(ANCHOR, f"is not the anchor that was kept outside ({published})", 1)
         if outside:
             self._note("the anchor is the one that was kept outside: nothing was changed since")
         elif anchors:
@@ -315,7 +319,7 @@ class _Package:
             self.notes.append(text)
 
     def _is_blamed(self, name: str) -> bool:
-        return any(one.file == name for one in self.findings)
+        return any(finding.file == name for finding in self.findings)
 
 
 def _plain(text: str) -> str:
@@ -325,10 +329,10 @@ def _plain(text: str) -> str:
 
 def _parse(text: bytes | str) -> dict[str, Any]:
     try:
-        said = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _canonical(content: dict[str, Any]) -> bytes:
@@ -355,8 +359,8 @@ def _fits(content: dict[str, Any], decided: dict[str, Any]) -> bool:
         notes = _sha256(decision["note"].encode("utf-8", "surrogatepass")), decision["note_digest"]
     except (KeyError, TypeError, AttributeError):
         return False
-    said = (decided.get("decision"), decided.get("verdict"), decided.get("ground"), decided.get("snapshot"))
-    return said == expected and set(notes) == {decided.get("note")}
+    recorded = (decided.get("decision"), decided.get("verdict"), decided.get("ground"), decided.get("snapshot"))
+    return recorded == expected and set(notes) == {decided.get("note")}
 
 
 # Ed25519 as in RFC 8032, section 6, to check signatures only: slow and plain.
@@ -367,9 +371,9 @@ _D = -121665 * pow(121666, _P - 2, _P) % _P
 _Point = tuple[int, int, int, int]
 
 
-def _add(one: _Point, other: _Point) -> _Point:
-    a, b = (one[1] - one[0]) * (other[1] - other[0]) % _P, (one[1] + one[0]) * (other[1] + other[0]) % _P
-    c, d = 2 * one[3] * other[3] * _D % _P, 2 * one[2] * other[2] % _P
+def _add(point: _Point, other: _Point) -> _Point:
+    a, b = (point[1] - point[0]) * (other[1] - other[0]) % _P, (point[1] + point[0]) * (other[1] + other[0]) % _P
+    c, d = 2 * point[3] * other[3] * _D % _P, 2 * point[2] * other[2] % _P
     e, f, g, h = b - a, d - c, d + c, b + a
     return e * f % _P, g * h % _P, f * g % _P, e * h % _P
 
@@ -422,7 +426,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--anchor", action="append", default=[], help="an anchor kept outside, as COUNT:HASH")
     parser.add_argument("--name", action="append", default=[], help="PERSON=LOGIN, for names that are withheld")
     given = parser.parse_args(arguments)
-    names = dict(one.split("=", 1) for one in given.name if "=" in one)
+    names = dict(pair.split("=", 1) for pair in given.name if "=" in pair)
     try:
         report = check_package(given.folder, given.key, tuple(given.anchor), names)
     except OSError as error:

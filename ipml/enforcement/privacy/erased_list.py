@@ -70,9 +70,9 @@ def read_erased(path: Path) -> ErasedList:
     try:
         key = bytes.fromhex(json.loads(head)["key"])
         for line in lines:
-            said = json.loads(line)
-            at = datetime.fromisoformat(said["at"]).astimezone(UTC)
-            for name in (said["mark"], said["pseudonym"]):
+            entry = json.loads(line)
+            at = datetime.fromisoformat(entry["at"]).astimezone(UTC)
+            for name in (entry["mark"], entry["pseudonym"]):
                 moments[name] = max(at, moments.get(name, at))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise _refuse(path, "a line that does not belong to a list") from error
@@ -120,10 +120,10 @@ def _end_of(lines: list[bytes]) -> dict[str, Any]:
 
 def _say(line: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(line)
+        content = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _dump(content: dict[str, Any]) -> bytes:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from ipml.enforcement.privacy.legal_holds import find_holds
 from ipml.enforcement.privacy.personal_data import (
     REMOVED,
     Names,
+    Replacement,
     empty_explanations,
     empty_notes,
     find_names,
@@ -108,44 +110,25 @@ def erase_sellers(
     `why` is stored: give at most 200 characters without a name, such as the number of the request. `listed_in` is the
     file by which erased sellers are recognised when an older backup is restored.
 
-    Raises
-    ------
-    NotFound
-        The database holds nothing about a seller and no erasure is unfinished; sellers before this one are erased.
-    Conflict
-        A seller cannot be erased now; or, after the start, a new decision left an undelivered message.
-    UnreadableFile, NotFound
-        The list file is damaged; or it is missing although sellers were erased before.
-    DatabaseBusy
-        The sellers are erased, but a reader of older data left traces in the files; they are removed by
-        `sweep_erased` or by the next call.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import enqueue, get_case
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "ann", "Bag of Ann"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> erase_sellers(engine, ["ann"], why="request 7", by="lea").sellers[0].cases
-    1
-    >>> with reading(engine) as connection:
-    ...     get_case(connection, 1).scored.listing.title
-    '(erased)'
+    Raises NotFound if the database holds nothing about a seller and no erasure is unfinished, or the list file is
+    missing although sellers were erased before; Conflict if a seller cannot be erased now or, after the start, a new
+    decision left an undelivered message; UnreadableFile if the list file is damaged. Sellers before the one that fails
+    are erased. Raises DatabaseBusy if the sellers are erased, but a reader of older data left traces in the files; they
+    are removed by `sweep_erased` or by the next call.
     """
     check_text("why", why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
     done: list[Erasure] = []
+    order = ErasureOrder(why, by, now, listed_in)
     with reading(engine) as connection:
-        wanted, is_finishing = list(seller_ids), bool(find_unswept(connection))
-    if any(seller_id in why for seller_id in wanted if seller_id):
+        seller_ids, is_finishing = list(seller_ids), bool(find_unswept(connection))
+    if any(seller_id in why for seller_id in seller_ids if seller_id):
         raise UnusableSetting("why", "the id of the seller", "a reason that names nobody, as it is kept")
     try:
-        for seller_id in wanted:
+        for seller_id in seller_ids:
             with suppress(*[NotFound] * is_finishing):
                 with writing(engine) as connection:
-                    begun = begin(connection, seller_id, why=why, by=by, now=now, listed_in=listed_in)
+                    begun = begin(connection, seller_id, order)
                 done.append(finish(engine, begun, now))
     finally:  # where one cannot be erased, those before are
         remarks = sweep_erased(engine, now=now)
@@ -167,11 +150,6 @@ class BegunErasure:
         """Text that replaces the seller's id."""
         return f"erased:{self.pseudonym}"
 
-    def begin(self, connection: Connection, why: str) -> None:
-        """Record the erasure; from now on the seller counts as erased."""
-        fields = {"pseudonym": self.pseudonym, "erased_by": self.by, "erased_at": self.at, "why": why, "cases": 0}
-        connection.execute(insert(erasures).values(fields))
-
     def steps(self, connection: Connection) -> Iterator[tuple[Sequence[Any], _Step]]:
         """Yield keys of rows and the function that erases them; safe to repeat after an interruption."""
         yield find_held_for(connection, self.seller_id), self._release  # as long as it is known what they sell
@@ -188,7 +166,7 @@ class BegunErasure:
             if len(table.primary_key) == 1 and table is not seller_keys:  # no seller has many of the others
                 (key,) = table.primary_key
                 keys = connection.scalars(select(key).where(table.c.seller_id == self.seller_id)).all()
-                yield keys, _Removal(self.seller_id, table)
+                yield keys, partial(self._remove, table)
 
     @property
     def _is_theirs(self) -> ColumnElement[bool]:
@@ -209,7 +187,7 @@ class BegunErasure:
         theirs = cases.c.case_id.in_(numbers), cases.c.seller_id.in_([self.seller_id, self.placeholder])
         rows = read_cases(connection, select(cases).where(*theirs).order_by(cases.c.case_id).with_for_update())
         seller = {self.seller_id: self.placeholder}
-        replace_listings(connection, rows, seller, self.by, self.at, gone=self.seller_id, names=names)
+        replace_listings(connection, rows, Replacement(seller, self.by, self.at, self.seller_id, names))
         expired = [row.case_id for row in rows if row.erased_at is not None]
         empty_notes(connection, expired, self.by, self.at)  # those that came later
         empty_explanations(connection, [row.case_id for row in rows], self.by, self.at)
@@ -218,6 +196,11 @@ class BegunErasure:
         overwrite_deleted(connection)
         emptied = update(notice_items).where(notice_items.c.item_id.in_(numbers), self._is_lone)
         audit.change_rows(connection, emptied.values(location="", listing_digest=""), self.by, "erased", at=self.at)
+
+    def _remove(self, table: Table, connection: Connection, keys: Sequence[Any]) -> None:
+        overwrite_deleted(connection)
+        (key,) = table.primary_key
+        connection.execute(delete(table).where(key.in_(keys), table.c.seller_id == self.seller_id))
 
     def is_left(self, connection: Connection) -> bool:
         """Return whether a listing of the seller arrived meanwhile."""
@@ -253,17 +236,6 @@ class BegunErasure:
         audit.append(connection, self.by, "erased", f"seller:{self.pseudonym}", payload, at=self.at)
 
 
-@dataclass(frozen=True, slots=True)
-class _Removal:
-    seller_id: str
-    table: Table
-
-    def __call__(self, connection: Connection, keys: Sequence[Any]) -> None:
-        overwrite_deleted(connection)
-        (key,) = self.table.primary_key
-        connection.execute(delete(self.table).where(key.in_(keys), self.table.c.seller_id == self.seller_id))
-
-
 def list_begun(connection: Connection, pseudonym: str | None = None) -> list[BegunErasure]:
     """Return the erasures that have begun but not ended: the seller's key still exists."""
     query = select(seller_keys.c.seller_id, erasures).join(erasures, erasures.c.pseudonym == seller_keys.c.pseudonym)
@@ -279,8 +251,8 @@ def refuse(connection: Connection, pseudonym: str, now: datetime, so_far: str = 
     """Raise Conflict if a legal hold, an undecided appeal or an undelivered message prevents the erasure."""
     subject = f"seller {pseudonym}"
     if holds := find_holds(connection, pseudonym, now):
-        said = "; ".join(f"hold {hold.hold_id} until {hold.last_day} ({hold.why})" for hold in holds)
-        raise Conflict(subject, f"found {said}; {so_far}", "`ipml seller hold --end` ends a hold.")
+        listed = "; ".join(f"hold {hold.hold_id} until {hold.last_day} ({hold.why})" for hold in holds)
+        raise Conflict(subject, f"found {listed}; {so_far}", "`ipml seller hold --end` ends a hold.")
     # A seller who took the listing over may have appealed, too; the subject of an appeal is not erased.
     seller = find_seller(connection, pseudonym)
     theirs = exists().where(cases.c.case_id == appeals.c.case_id, cases.c.seller_id == seller)
@@ -294,33 +266,35 @@ def refuse(connection: Connection, pseudonym: str, now: datetime, so_far: str = 
         raise Conflict(subject, found, "Deliver them, or give them up, and try again.")
 
 
-def begin(
-    connection: Connection,
-    seller_id: str,
-    *,
-    why: str,
-    by: str,
-    now: datetime,
-    listed_in: Path | None = None,
-    is_sure: bool = False,
-) -> BegunErasure:
-    """Record an erasure, or return the one that has begun; with `is_sure`, do not check for holds and messages.
+@dataclass(frozen=True, slots=True)
+class ErasureOrder:
+    """An erasure to begin: its reason, which is stored and names nobody, the person and the time.
 
-    Raises Conflict if the seller cannot be erased now.
+    `listed_in` is the file of erased sellers; with `is_sure`, holds and messages are not checked.
     """
-    if listed_in is not None:
-        _require_list(connection, listed_in)
+
+    why: str
+    by: str
+    at: datetime
+    listed_in: Path | None = None
+    is_sure: bool = False
+
+
+def begin(connection: Connection, seller_id: str, order: ErasureOrder) -> BegunErasure:
+    """Record an erasure, or return the one that has begun; raise Conflict if the seller cannot be erased now."""
+    if order.listed_in is not None:
+        _require_list(connection, order.listed_in)
     serialise(connection, Lock.ENQUEUE)  # so that no hold comes meanwhile
-    pseudonym = _name(connection, seller_id, now)
+    pseudonym = _name(connection, seller_id, order.at)
     if earlier := list_begun(connection, pseudonym):
         return earlier[0]
-    if not is_sure:
-        refuse(connection, pseudonym, now)
-    begun = BegunErasure(seller_id, pseudonym, by, now, is_sure)
-    begun.begin(connection, why)
-    if listed_in is not None:  # last, when nothing but the disk can still refuse
-        note_erased(listed_in, seller_id, pseudonym, now)
-    return begun
+    if not order.is_sure:
+        refuse(connection, pseudonym, order.at)
+    fields = {"pseudonym": pseudonym, "erased_by": order.by, "erased_at": order.at, "why": order.why, "cases": 0}
+    connection.execute(insert(erasures).values(fields))
+    if order.listed_in is not None:  # last, when nothing but the disk can still refuse
+        note_erased(order.listed_in, seller_id, pseudonym, order.at)
+    return BegunErasure(seller_id, pseudonym, order.by, order.at, order.is_sure)
 
 
 def finish_begun(engine: Engine, *, now: datetime | None = None) -> tuple[Erasure, ...]:
@@ -330,7 +304,7 @@ def finish_begun(engine: Engine, *, now: datetime | None = None) -> tuple[Erasur
     """
     with reading(engine) as connection:
         begun = list_begun(connection)
-    return tuple(finish(engine, one, now or datetime.now(UTC)) for one in begun)
+    return tuple(finish(engine, erasure, now or datetime.now(UTC)) for erasure in begun)
 
 
 def finish(engine: Engine, begun: BegunErasure, now: datetime) -> Erasure:
@@ -377,19 +351,19 @@ def erase_again(engine: Engine, listed_in: Path, *, by: str, now: datetime | Non
     erased, now = read_erased(listed_in), now or datetime.now(UTC)
     with reading(engine) as connection:
         back = _find_resurrected(connection, erased)
-    done = []
+    done, order = [], ErasureOrder(_RESTORED, by, now, is_sure=True)
     for seller_id in back:
         with writing(engine) as connection:
-            begun = begin(connection, seller_id, why=_RESTORED, by=by, now=now, is_sure=True)
+            begun = begin(connection, seller_id, order)
         done.append(finish(engine, begun, now))
     return Erased(tuple(done), sweep_erased(engine, now=now))
 
 
 def erase_again_within(connection: Connection, erased: ErasedList, *, by: str, now: datetime) -> list[Erasure]:
     """Do `erase_again` in the caller's transaction, before the rows of a backup are committed; files are not swept."""
-    done = []
+    done, order = [], ErasureOrder(_RESTORED, by, now, is_sure=True)
     for seller_id in _find_resurrected(connection, erased):  # holds that the backup contains have ended since
-        begun = begin(connection, seller_id, why=_RESTORED, by=by, now=now, is_sure=True)
+        begun = begin(connection, seller_id, order)
         for keys, do in begun.steps(connection):
             for some in in_batches(keys):
                 do(connection, some)
@@ -400,8 +374,8 @@ def erase_again_within(connection: Connection, erased: ErasedList, *, by: str, n
 
 def _name(connection: Connection, seller_id: str, now: datetime) -> str:
     """Return the seller's pseudonym, creating it if needed; raise NotFound if nothing about them is stored."""
-    if known := find_pseudonym(connection, seller_id):
-        return known
+    if pseudonym := find_pseudonym(connection, seller_id):
+        return pseudonym
     tables = (listings, seller_events, seller_languages, portfolio_listings, user_sellers)
     is_theirs = (cases.c.seller_id == seller_id) & cases.c.erased_at.is_(None)
     conditions = (is_theirs, *(table.c.seller_id == seller_id for table in tables))
@@ -417,11 +391,7 @@ def find_unswept(connection: Connection) -> Sequence[int]:
 
 
 def _find_resurrected(connection: Connection, erased: ErasedList) -> list[str]:
-    return [seller[0] for seller, since in _find_sellers(connection) if _is_resurrected(erased, *seller, since)]
-
-
-def _find_sellers(connection: Connection) -> list[tuple[tuple[str, str | None], datetime]]:
-    """Return each seller's id and pseudonym, and the time of their oldest record."""
+    """Return the listed sellers whose oldest record is not younger than their erasure."""
     moments = union(
         select(cases.c.seller_id, func.min(cases.c.enqueued_at).label("since"))
         .where(cases.c.erased_at.is_(None))
@@ -433,13 +403,9 @@ def _find_sellers(connection: Connection) -> list[tuple[tuple[str, str | None], 
             for table in (listings, seller_events, portfolio_listings)
         ),
     )
-    known = dict(connection.execute(select(seller_keys.c.seller_id, seller_keys.c.pseudonym)).all())
-    since: dict[str, datetime] = {}
+    pseudonyms = dict(connection.execute(select(seller_keys.c.seller_id, seller_keys.c.pseudonym)).all())
+    oldest: dict[str, datetime] = {}
     for seller_id, moment in connection.execute(moments):
-        since[seller_id] = min(moment, since.get(seller_id, moment))
-    return [((seller_id, known.get(seller_id)), moment) for seller_id, moment in since.items()]
-
-
-def _is_resurrected(erased: ErasedList, seller_id: str, pseudonym: str | None, since: datetime) -> bool:
-    at = erased.find(seller_id, pseudonym)
-    return at is not None and since <= at
+        oldest[seller_id] = min(moment, oldest.get(seller_id, moment))
+    ends = {seller_id: erased.find(seller_id, pseudonyms.get(seller_id)) for seller_id in oldest}
+    return [seller_id for seller_id, since in oldest.items() if (at := ends[seller_id]) is not None and since <= at]

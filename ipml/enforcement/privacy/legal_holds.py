@@ -32,6 +32,7 @@ from ipml.storage.tables import (
 )
 
 _LONGEST_WHY = 500
+_NOTHING_KEPT = "Nothing is kept of them; look at how the id is written."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +53,41 @@ class Hold:
         return (self.until - timedelta.resolution).date()
 
 
-def place_hold(
-    connection: Connection,
-    seller_id: str,
-    *,
-    why: str,
-    until: datetime,
-    by: str,
-    case_id: int | None = None,
-    now: datetime | None = None,
-) -> Hold:
-    """Hold the records of a seller, or of one of their cases, until a date.
+@dataclass(frozen=True, slots=True)
+class HoldOrder:
+    """A hold to be placed on all records of a seller, or on those of one of their cases, until a date.
 
-    `why` has at most 500 characters and is encrypted with the seller's key. Raises NotFound if nothing about the
-    seller is stored, or the case belongs to another seller; Conflict if the erasure of the seller has begun;
-    UnusableSetting if the date has passed.
+    `why` has at most 500 characters and is encrypted with the seller's key.
     """
-    now = now or datetime.now(UTC)
-    check_text("why", why, _LONGEST_WHY)
+
+    why: str
+    until: datetime
+    by: str
+    case_id: int | None = None
+
+
+def place_hold(connection: Connection, seller_id: str, order: HoldOrder, *, now: datetime | None = None) -> Hold:
+    """Place a hold on a seller.
+
+    Raises NotFound if nothing about the seller is stored, or the case belongs to another seller; Conflict if the
+    erasure of the seller has begun; UnusableSetting if the date has passed.
+    """
+    now, case_id, until = now or datetime.now(UTC), order.case_id, order.until
+    check_text("why", order.why, _LONGEST_WHY)
     if until <= now:
         raise UnusableSetting("until", f"{until:%Y-%m-%d}", "a day to come")
     serialise(connection, Lock.ENQUEUE)  # so that they are not erased meanwhile
     require_known(connection, seller_id)
     if case_id is not None and find_case(connection, case_id).seller_id != seller_id:
-        raise NotFound(
-            "seller", f"{seller_id}, case {case_id}", "Nothing is kept of them; look at how the id is written."
-        )
+        raise NotFound("seller", f"{seller_id}, case {case_id}", _NOTHING_KEPT)
     pseudonym = pseudonym_of(connection, seller_id, now=now)
     refuse_while_erased(connection, pseudonym)
-    fields = {"pseudonym": pseudonym, "case_id": case_id, "placed_by": by, "placed_at": now, "until": until}
-    query = insert(legal_holds).values(**fields, encrypted=encrypt(connection, pseudonym, why))
+    fields = {"pseudonym": pseudonym, "case_id": case_id, "placed_by": order.by, "placed_at": now, "until": until}
+    query = insert(legal_holds).values(**fields, encrypted=encrypt(connection, pseudonym, order.why))
     number: int = connection.scalars(query.returning(legal_holds.c.hold_id)).one()
     payload: dict[str, audit.Value] = {"hold": number, "case": case_id, "until": write_moment(until)}
-    audit.append(connection, by, "held", f"seller:{pseudonym}", payload, at=now)
-    return Hold(number, pseudonym, case_id, why, by, now, until)
+    audit.append(connection, order.by, "held", f"seller:{pseudonym}", payload, at=now)
+    return Hold(number, pseudonym, case_id, order.why, order.by, now, until)
 
 
 def release_holds(
@@ -94,12 +96,12 @@ def release_holds(
     """End one hold or all holds in force on a seller; return how many. Raises NotFound if no such hold is in force."""
     now = now or datetime.now(UTC)
     pseudonym = find_pseudonym(connection, seller_id)
-    wanted = [hold for hold in find_holds(connection, pseudonym or "", now) if hold_id in (None, hold.hold_id)]
-    if not wanted:
+    holds = [hold for hold in find_holds(connection, pseudonym or "", now) if hold_id in (None, hold.hold_id)]
+    if not holds:
         kind, name = ("legal hold on seller", seller_id) if hold_id is None else ("legal hold", hold_id)
         raise NotFound(kind, name, "None is in force; `ipml seller show SELLER` lists them.")
-    release_within(connection, wanted, by=by, now=now)
-    return len(wanted)
+    release_within(connection, holds, by=by, now=now)
+    return len(holds)
 
 
 def release_within(connection: Connection, holds: Sequence[Hold], *, by: str, now: datetime) -> None:
@@ -159,7 +161,7 @@ def require_known(connection: Connection, seller_id: str) -> None:
     tables = (cases, listings, seller_events, portfolio_listings)
     is_known = any(connection.scalar(select(exists().where(table.c.seller_id == seller_id))) for table in tables)
     if not is_known and find_pseudonym(connection, seller_id) is None:
-        raise NotFound("seller", seller_id, "Nothing is kept of them; look at how the id is written.")
+        raise NotFound("seller", seller_id, _NOTHING_KEPT)
 
 
 def _make_hold(connection: Connection, row: Row[Any]) -> Hold:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -241,31 +242,37 @@ Names = Mapping[tuple[str, str], bool]
 """By (column, text) of brands and categories: whether only one seller has it."""
 
 
-def replace_listings(
-    connection: Connection,
-    rows: Sequence[StoredCase],
-    sellers: Mapping[str, str],
-    by: str,
-    at: datetime,
-    *,
-    gone: str | None = None,
-    names: Names | None = None,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A replacement of listings by placeholders.
+
+    - `sellers`: replacement of each seller id.
+    - `gone`: the seller being erased.
+    - `names`: result of `find_names`; other names are looked up.
+    """
+
+    sellers: Mapping[str, str]
+    by: str
+    at: datetime
+    gone: str | None = None
+    names: Names = field(default_factory=dict)
+
+
+def replace_listings(connection: Connection, rows: Sequence[StoredCase], change: Replacement) -> int:
     """Replace the listings of locked cases and everything derived from them by placeholders; return how many.
 
     Cases that wait for a decision are closed without one. A decision keeps the id of a listing that another seller has
-    taken over while its measure is in force (`ipml.enforcement.takedown.handed_over`). `sellers` maps each seller id to
-    its replacement; `gone` is the seller being erased; `names` is a result of `find_names`, other names are looked up.
+    taken over while its measure is in force (`ipml.enforcement.takedown.handed_over`).
     """
     rows = [row for row in rows if row.erased_at is None]
-    held = find_held(connection, rows, gone)
+    held = find_held(connection, rows, change.gone)
     with audit.collect(connection) as batch:
-        lone = {name for name, is_lone in find_names(connection, rows, names or {}).items() if is_lone}
+        lone = {name for name, is_lone in find_names(connection, rows, change.names).items() if is_lone}
         for start in range(0, len(rows), _MOST_NUMBERS):
-            _replace(batch, rows[start : start + _MOST_NUMBERS], sellers, lone, held, by, at)
+            _replace(batch, rows[start : start + _MOST_NUMBERS], change, lone, held)
         _forget_usual(connection, lone)
         closed = [(subject_of(row.case_id), {"erased": True}) for row in rows if row.state != "decided"]
-        audit.append_all(batch, by, "closed", closed, at=at)
+        audit.append_all(batch, change.by, "closed", closed, at=change.at)
     return len(rows)
 
 
@@ -277,9 +284,9 @@ def empty_notes(trail: audit.Trail, case_ids: Sequence[int], by: str, at: dateti
         for (name, found_by), columns in BLANKED.items():
             table = metadata.tables[name]
             if found_by in ("case_id", "decision_id"):
-                wanted = table.c[found_by].in_(numbers if found_by == "case_id" else decided)
+                is_about = table.c[found_by].in_(numbers if found_by == "case_id" else decided)
                 is_left = or_(*(table.c[column].is_distinct_from(value) for column, value in columns.items()))
-                audit.change_rows(trail, update(table).where(wanted, is_left).values(**columns), by, "erased", at=at)
+                audit.change_rows(trail, update(table).where(is_about, is_left).values(**columns), by, "erased", at=at)
 
 
 def _make_placeholder(
@@ -316,17 +323,15 @@ def _make_placeholder(
 def _replace(
     batch: audit.AuditBatch,
     rows: Sequence[StoredCase],
-    sellers: Mapping[str, str],
+    change: Replacement,
     lone: Collection[tuple[str, str]],
     held: Collection[int],
-    by: str,
-    at: datetime,
 ) -> None:
-    connection, numbers = batch.connection, [row.case_id for row in rows]
+    connection, by, at, numbers = batch.connection, change.by, change.at, [row.case_id for row in rows]
     changes = []
     for row in rows:
-        placeholder = _make_placeholder(decode(row.snapshot), row.case_id, sellers[row.seller_id], lone)
-        columns = {
+        placeholder = _make_placeholder(decode(row.snapshot), row.case_id, change.sellers[row.seller_id], lone)
+        replaced = {
             "numbered": row.case_id,
             "listing_key": placeholder.listing.listing_id,
             "listing_id": placeholder.listing.listing_id,
@@ -342,13 +347,13 @@ def _replace(
             "exemplar": None,
             "erased_at": at,
         }
-        changes.append(columns)
+        changes.append(replaced)
     connection.execute(update(cases).where(cases.c.case_id == bindparam("numbered")), changes)
     for table in (decisions, second_verdicts):
         alias = literal("erased:").concat(cast(table.c.case_id, Text))
         renamed = [number for number in numbers if table is not decisions or number not in held]
-        change = update(table).where(table.c.case_id.in_(renamed)).values(listing_id=alias)
-        audit.change_rows(batch, change, by, "erased", at=at)
+        rename = update(table).where(table.c.case_id.in_(renamed)).values(listing_id=alias)
+        audit.change_rows(batch, rename, by, "erased", at=at)
     for table in (case_texts, bands, translations, pictures):
         connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
     refresh_matches(connection, numbers)
@@ -362,8 +367,8 @@ def _end_second_reviews(batch: audit.AuditBatch, numbers: Sequence[int], by: str
     connection = batch.connection
     query = select(second_reviews.c.review_id, second_reviews.c.ended_at)
     # With the condition in the query, SQLite would scan all pending second reviews.
-    found = connection.execute(query.where(second_reviews.c.case_id.in_(numbers)))
-    if pending := [one.review_id for one in found if one.ended_at is None]:
+    reviews = connection.execute(query.where(second_reviews.c.case_id.in_(numbers)))
+    if pending := [review.review_id for review in reviews if review.ended_at is None]:
         ended = update(second_reviews).where(second_reviews.c.review_id.in_(pending))
         connection.execute(ended.values(ended_at=at))
     listed = control_cases.c.case_id.in_(numbers), control_cases.c.removed_at.is_(None)
@@ -373,24 +378,24 @@ def _end_second_reviews(batch: audit.AuditBatch, numbers: Sequence[int], by: str
 def find_names(connection: Connection, rows: Iterable[StoredCase | Row[Any, Any]], known: Names) -> Names:
     """Map the brands and categories of cases to whether only one seller has them."""
     named = {(name, value) for row in rows for name in ("brand", "category") if (value := getattr(row, name))}
-    return {one: known[one] if one in known else not connection.scalar(_find_another(*one)) for one in named}
+    return {pair: known[pair] if pair in known else not connection.scalar(_find_another(*pair)) for pair in named}
 
 
 def _find_another(name: str, value: str) -> Select[tuple[bool]]:
     """Return the query whether a second seller has a name that some case has."""
     # All states are listed because the indexes of brands and categories begin with the state. With DISTINCT sellers,
     # PostgreSQL would read all cases of the name.
-    wanted = cases.c.state.in_(_STATES), cases.c[name] == value
-    one = select(cases.c.seller_id).where(*wanted).limit(1).scalar_subquery()
-    return select(select(cases.c.case_id).where(*wanted, cases.c.seller_id != one).exists())
+    has_name = cases.c.state.in_(_STATES), cases.c[name] == value
+    seller_id = select(cases.c.seller_id).where(*has_name).limit(1).scalar_subquery()
+    return select(select(cases.c.case_id).where(*has_name, cases.c.seller_id != seller_id).exists())
 
 
 def _forget_usual(connection: Connection, lone: Collection[tuple[str, str]]) -> None:
     """Remove names that no other seller has from the medians of stored rankings."""
     keys = {key for name, value in lone for key in usual_keys(Listing("", "", "", **{name: value}))}  # type: ignore[arg-type]
     for ranking_id, usual in connection.execute(select(rankings.c.ranking_id, rankings.c.usual)) if keys else ():
-        said = json.loads(usual)
-        left = {part: {name: value for name, value in of.items() if name not in keys} for part, of in said.items()}
-        if left != said:
+        medians = json.loads(usual)
+        left = {part: {name: value for name, value in of.items() if name not in keys} for part, of in medians.items()}
+        if left != medians:
             text = canonical_json(left)
             connection.execute(update(rankings).where(rankings.c.ranking_id == ranking_id).values(usual=text))

@@ -9,7 +9,7 @@ may be repeated. Traces of deleted rows are overwritten on SQLite and left to va
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Row,
     Table,
     and_,
     case,
@@ -32,7 +33,7 @@ from sqlalchemy import (
 
 from ipml.enforcement.policy import EnforcementPolicy, RetentionRules
 from ipml.enforcement.privacy.legal_holds import Hold, can_be_held, find_holds, is_held, require_known
-from ipml.enforcement.privacy.personal_data import TEXTS, Holds, encrypted_tables, replace_listings
+from ipml.enforcement.privacy.personal_data import TEXTS, Holds, Replacement, encrypted_tables, replace_listings
 from ipml.records import Verdict
 from ipml.review.cases import is_free
 from ipml.review.near_duplicates.clusters import hand_over, lock_clusters
@@ -81,7 +82,6 @@ class RecordClass:
     - `table`: has a primary key of one column.
     - `since`: time from which the days count; a row without it does not expire.
     - `blanks`: replacement by column; empty: the row is deleted.
-    - `condition`: rows of the table in this class; None: all.
     """
 
     name: str
@@ -160,6 +160,7 @@ CLASSES = (
     RecordClass("tries", tries, tries.c.at),
 )
 
+_ACTOR = "ipml"
 LISTING_CLASSES = ("undecided_listings", "genuine_listings", "counterfeit_listings")
 """Classes of cases; see `ipml.enforcement.privacy.retention`."""
 
@@ -182,40 +183,6 @@ def _find_class(state: str, waits_since: datetime, last: LastVerdict | None) -> 
         return "undecided_listings", waits_since
     verdict, at = last
     return ("counterfeit_listings" if verdict is Verdict.COUNTERFEIT else "genuine_listings"), at
-
-
-def _find_due_listings(
-    connection: Connection,
-    rules: RetentionRules,
-    now: datetime,
-    after: int,
-    at_once: int,
-    among: Sequence[int] | None = None,
-) -> tuple[list[tuple[str, int]], int | None]:
-    """Return class and case number of the due cases after a number, and the last number read (None at the end).
-
-    Cases under a hold and cases with a pending notice, appeal, review or claim are left out. `among` limits the search.
-    """
-    shortest = min(rules.undecided_listings, rules.genuine_listings, rules.counterfeit_listings)
-    query = select(cases.c.case_id, cases.c.state, cases.c.enqueued_at).where(
-        cases.c.case_id > after,
-        cases.c.erased_at.is_(None),
-        cases.c.enqueued_at <= now - timedelta(days=shortest),  # a decision is younger than its case
-        ~is_held(cases, now),
-        ~is_waited_for(now),
-    )
-    if among is not None:
-        query = query.where(cases.c.case_id.in_(among))
-    rows = connection.execute(query.order_by(cases.c.case_id).limit(at_once)).all()
-    numbers = [row.case_id for row in rows]
-    last, back = _find_last_verdicts(connection, numbers), _find_returns(connection, numbers)
-    due = []
-    for row in rows:
-        waits_since = max(row.enqueued_at, back.get(row.case_id, row.enqueued_at))
-        name, since = _find_class(row.state, waits_since, last.get(row.case_id))
-        if since <= now - timedelta(days=getattr(rules, name)):
-            due.append((name, row.case_id))
-    return due, rows[-1].case_id if len(rows) == at_once else None
 
 
 def is_waited_for(now: datetime) -> ColumnElement[bool]:
@@ -243,21 +210,20 @@ def _find_returns(connection: Connection, numbers: Sequence[int]) -> Mapping[int
 def _find_last_verdicts(connection: Connection, numbers: Sequence[int]) -> Mapping[int, LastVerdict]:
     """Return the last verdict in force on each of some cases, and its time."""
     query = select(decisions.c.case_id, decisions.c.verdict, decisions.c.decided_at)
-    found = connection.execute(query.where(decisions.c.case_id.in_(numbers), is_last_verdict()))
-    return {row.case_id: (Verdict(row.verdict), row.decided_at) for row in found}
+    rows = connection.execute(query.where(decisions.c.case_id.in_(numbers), is_last_verdict()))
+    return {row.case_id: (Verdict(row.verdict), row.decided_at) for row in rows}
 
 
-def expire_listings(connection: Connection, numbers: Sequence[int], by: str, now: datetime) -> int:
-    """Replace listings by placeholders; return how many. Hidden near-duplicates of an undecided one become visible."""
+def _expire_listings(connection: Connection, numbers: Sequence[int], now: datetime) -> None:
+    """Replace listings by placeholders. Hidden near-duplicates of an undecided one become visible."""
     locked = lock_clusters(connection, numbers)
     rows = [locked[number] for number in sorted(numbers)]
     pseudonyms = find_pseudonyms(connection, {row.seller_id for row in rows})
     sellers: dict[str, str] = {}
     for row in rows:
         sellers.setdefault(row.seller_id, f"erased:{pseudonyms.get(row.seller_id, f'case-{row.case_id}')}")
-    count = replace_listings(connection, rows, sellers, by, now)
+    replace_listings(connection, rows, Replacement(sellers, _ACTOR, now))
     hand_over(connection, [row.case_id for row in rows if row.state != "decided"])
-    return count
 
 
 _AT_ONCE = 500  # looked at in one query
@@ -290,12 +256,12 @@ def find_stored(
     now = now or datetime.now(UTC)
     require_known(connection, seller_id)
     pseudonym = find_pseudonym(connection, seller_id)
-    found = _find_listings(connection, seller_id, policy.retention)
-    found += _find_told(connection, seller_id, policy.retention)
+    classes = _find_listings(connection, seller_id, policy.retention)
+    classes += _find_submitted(connection, seller_id, policy.retention)
     if pseudonym is not None:
-        found += _find_encrypted(connection, pseudonym, policy.retention)
+        classes += _find_encrypted(connection, pseudonym, policy.retention)
     holds = find_holds(connection, pseudonym, now) if pseudonym else []
-    return StoredRecords(seller_id, pseudonym, tuple(found), tuple(holds))
+    return StoredRecords(seller_id, pseudonym, tuple(classes), tuple(holds))
 
 
 def _find_listings(connection: Connection, seller_id: str, rules: RetentionRules) -> list[StoredClass]:
@@ -303,46 +269,50 @@ def _find_listings(connection: Connection, seller_id: str, rules: RetentionRules
     rows = connection.execute(query.order_by(cases.c.case_id)).all()
     moments: dict[str, list[datetime]] = defaultdict(list)
     for start in range(0, len(rows), _AT_ONCE):
-        batch = rows[start : start + _AT_ONCE]
-        numbers = [row.case_id for row in batch]
-        last, back = _find_last_verdicts(connection, numbers), _find_returns(connection, numbers)
-        for row in batch:
-            waits_since = max(row.enqueued_at, back.get(row.case_id, row.enqueued_at))
-            name, since = _find_class(row.state, waits_since, last.get(row.case_id))
-            moments[name].append(since + timedelta(days=getattr(rules, name)))
+        for _, name, end in _classify(connection, rows[start : start + _AT_ONCE], rules):
+            moments[name].append(end)
     return [StoredClass(name, len(until), max(until)) for name, until in sorted(moments.items())]
 
 
-def _find_told(connection: Connection, seller_id: str, rules: RetentionRules) -> list[StoredClass]:
+def _classify(
+    connection: Connection, rows: Sequence[Row[Any, Any, Any]], rules: RetentionRules
+) -> Iterator[tuple[Row[Any, Any, Any], str, datetime]]:
+    """Yield each of some cases with its class and the time at which it expires."""
+    numbers = [row.case_id for row in rows]
+    last, back = _find_last_verdicts(connection, numbers), _find_returns(connection, numbers)
+    for row in rows:
+        waits_since = max(row.enqueued_at, back.get(row.case_id, row.enqueued_at))
+        name, since = _find_class(row.state, waits_since, last.get(row.case_id))
+        yield row, name, since + timedelta(days=getattr(rules, name))
+
+
+def _find_submitted(connection: Connection, seller_id: str, rules: RetentionRules) -> list[StoredClass]:
     """Count the records that the marketplace sent under the seller's id."""
-    found = []
+    classes = []
     for kind in CLASSES:
         if "seller_id" in kind.table.c and "pseudonym" not in kind.table.c:
             query = select(func.count(), func.max(kind.since)).where(kind.table.c.seller_id == seller_id)
             count, last = connection.execute(query).one()
             if count:
-                found.append(StoredClass(kind.name, count, last + timedelta(days=getattr(rules, kind.name))))
-    return found
+                classes.append(StoredClass(kind.name, count, last + timedelta(days=getattr(rules, kind.name))))
+    return classes
 
 
 def _find_encrypted(connection: Connection, pseudonym: str, rules: RetentionRules) -> list[StoredClass]:
     """Count the records under the pseudonym: by class if they expire, otherwise by table."""
-    found = []
+    classes = []
     for kind in CLASSES:
         if "pseudonym" in kind.table.c:
             query = select(func.count(), func.max(kind.since)).where(kind.table.c.pseudonym == pseudonym)
             count, last = connection.execute(query.where(kind.is_of_class)).one()
-            found.append(StoredClass(kind.name, count, last and last + timedelta(days=getattr(rules, kind.name))))
+            classes.append(StoredClass(kind.name, count, last and last + timedelta(days=getattr(rules, kind.name))))
     expiring = {kind.table.name for kind in CLASSES}
     for name in encrypted_tables():
         if name not in expiring:
             table = metadata.tables[name]
             count = connection.scalar(select(func.count()).where(table.c.pseudonym == pseudonym)) or 0
-            found.append(StoredClass(name, count, None))
-    return [kept for kept in found if kept.records]
-
-
-_ACTOR = "ipml"
+            classes.append(StoredClass(name, count, None))
+    return [kept for kept in classes if kept.records]
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,16 +332,15 @@ def run_retention(
     policy: EnforcementPolicy,
     *,
     dry_run: bool = False,
-    by: str = _ACTOR,
     now: datetime | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Expired:
     """Delete every record whose retention period is over, or empty its personal data.
 
-    `is_stopped` is called before each transaction; the next run does the rest. `by` is the actor in the audit trail.
+    `is_stopped` is called before each transaction; the next run does the rest.
     """
     now = now or datetime.now(UTC)
-    run = _RetentionRun(engine, policy.retention, by, now, is_stopped)
+    run = _RetentionRun(engine, policy.retention, now, is_stopped)
     counts: Counter[str] = Counter(dict.fromkeys((*LISTING_CLASSES, *(kind.name for kind in CLASSES)), 0))
     counts += run.expire_due(dry_run)
     for kind in CLASSES:
@@ -386,7 +355,7 @@ def run_retention(
     if not dry_run:
         with writing(engine) as connection:
             payload: dict[str, audit.Value] = {"policy": policy.digest, **expired.counts}
-            audit.append(connection, by, "ran", "retention", payload, at=now)
+            audit.append(connection, _ACTOR, "ran", "retention", payload, at=now)
     return expired
 
 
@@ -405,7 +374,6 @@ def _count(connection: Connection, kind: RecordClass, days: int, now: datetime) 
 class _RetentionRun:
     engine: Engine
     rules: RetentionRules
-    by: str
     now: datetime
     is_stopped: Callable[[], bool]
 
@@ -415,8 +383,8 @@ class _RetentionRun:
         change = update(kind.table).values(**kind.blanks) if kind.blanks else delete(kind.table)
 
         def expire(connection: Connection, keys: Sequence[Any]) -> Counter[str]:
-            wanted = change.where(kind.key.in_(keys), is_over)
-            return Counter({kind.name: audit.change_rows(connection, wanted, self.by, "expired", at=self.now)})
+            expired = change.where(kind.key.in_(keys), is_over)
+            return Counter({kind.name: audit.change_rows(connection, expired, _ACTOR, "expired", at=self.now)})
 
         query, counts = select(kind.key).where(is_over).order_by(kind.key).limit(_AT_ONCE), Counter[str]()
         due: Sequence[Any] = ()
@@ -428,19 +396,42 @@ class _RetentionRun:
             counts += self._change(due, expire)
         return counts
 
+    def find_due_listings(
+        self, connection: Connection, after: int, among: Sequence[int] | None = None
+    ) -> tuple[list[tuple[str, int]], int | None]:
+        """Return class and number of the due cases after a number, and the last number read (None at the end).
+
+        Cases under a hold and cases with a pending notice, appeal, review or claim are left out. `among` limits the
+        search.
+        """
+        rules, now = self.rules, self.now
+        shortest = min(rules.undecided_listings, rules.genuine_listings, rules.counterfeit_listings)
+        query = select(cases.c.case_id, cases.c.state, cases.c.enqueued_at).where(
+            cases.c.case_id > after,
+            cases.c.erased_at.is_(None),
+            cases.c.enqueued_at <= now - timedelta(days=shortest),  # a decision is younger than its case
+            ~is_held(cases, now),
+            ~is_waited_for(now),
+        )
+        if among is not None:
+            query = query.where(cases.c.case_id.in_(among))
+        rows = connection.execute(query.order_by(cases.c.case_id).limit(_AT_ONCE)).all()
+        due = [(name, row.case_id) for row, name, end in _classify(connection, rows, rules) if end <= now]
+        return due, rows[-1].case_id if len(rows) == _AT_ONCE else None
+
     def expire_due(self, dry_run: bool) -> Counter[str]:
         """Expire listings, or only count them; return how many by class."""
         counts = Counter[str]()
 
         def expire(connection: Connection, numbers: Sequence[int]) -> Counter[str]:
-            due, _ = _find_due_listings(connection, self.rules, self.now, 0, len(numbers), among=numbers)
-            expire_listings(connection, [number for _, number in due], self.by, self.now)
+            due, _ = self.find_due_listings(connection, 0, numbers)
+            _expire_listings(connection, [number for _, number in due], self.now)
             return Counter(name for name, _ in due)
 
         after: int | None = 0
         while after is not None and not self.is_stopped():
             with reading(self.engine) as connection:
-                due, after = _find_due_listings(connection, self.rules, self.now, after, _AT_ONCE)
+                due, after = self.find_due_listings(connection, after)
             if dry_run:
                 counts.update(name for name, _ in due)
             else:
@@ -452,14 +443,10 @@ class _RetentionRun:
             overwrite_deleted(connection)
             done = +change(connection, some)
             for name, count in done.items():
-                _note(connection, name, count, getattr(self.rules, name), self.by, self.now)
+                payload: dict[str, audit.Value] = {"class": name, "rows": count, "days": getattr(self.rules, name)}
+                audit.append(connection, _ACTOR, "expired", "retention", payload, at=self.now)
             return done
 
         # Intake locks many cases, too, and in another order.
         turns = change_in_turns(self.engine, keys, change_some, lock=Lock.ENQUEUE, is_stopped=self.is_stopped)
         return sum(turns, Counter[str]())
-
-
-def _note(connection: Connection, name: str, count: int, days: int, by: str, now: datetime) -> None:
-    payload: dict[str, audit.Value] = {"class": name, "rows": count, "days": days}
-    audit.append(connection, by, "expired", "retention", payload, at=now)

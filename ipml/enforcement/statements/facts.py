@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import lru_cache
 from importlib.resources import files
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Self, get_args
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
 from ipml.errors import Refused
-from ipml.records import Listing, Reason
+from ipml.records import Listing, Reason, ScoredListing
 from ipml.review.decisions import GROUNDS
 
 Basis = Literal["illegal", "terms"]
@@ -117,29 +117,22 @@ class StatementRules(BaseModel):
 
     def known_brand(self, written: str | None) -> str | None:
         """Return a brand as spelt in the policy's list, or None if it is not on the list."""
-        return _find(self._known_brands, written)
+        return _find_spelling(self.brands, written)
 
     def known_category(self, written: str | None) -> str | None:
         """Return a category as spelt in the policy's list, or None."""
-        return _find(self._known_categories, written)
-
-    @cached_property
-    def _known_brands(self) -> dict[str, str]:
-        return _by_folded(self.brands)
-
-    @cached_property
-    def _known_categories(self) -> dict[str, str]:
-        return _by_folded(self.categories)
+        return _find_spelling(self.categories, written)
 
 
-def _by_folded(names: tuple[str, ...]) -> dict[str, str]:
+def _find_spelling(names: tuple[str, ...], written: str | None) -> str | None:
+    folded = _fold(written or "")
+    return _map_folded(names).get(folded) if folded else None
+
+
+@lru_cache(maxsize=8)
+def _map_folded(names: tuple[str, ...]) -> dict[str, str]:
     """Map folded names to names; of equal ones the first counts."""
     return {_fold(name): name for name in reversed(names)}
-
-
-def _find(known: dict[str, str], written: str | None) -> str | None:
-    wanted = _fold(written or "")
-    return known.get(wanted) if wanted else None
 
 
 def _fold(text: str) -> str:
@@ -172,14 +165,11 @@ class Statement:
 
     - `puid`: random name in the transparency database.
     - `basis`: "illegal" if based on the law, "terms" if on the platform's terms.
-    - `clause`: clause of the terms, for "terms".
     - `signs`: some of `SIGNS` that led to the listing, weightiest first.
     - `content_on`: day the listing appeared; if unknown, the day of its observation or decision.
     - `content_on_is`: "listed", "observed" or "decided".
     - `applied_on`, `ends_on`: first and last day, in UTC; None: until further notice.
     - `source`: "own", "notice", "trusted flagger" or "other notification".
-    - `right`: infringed right, one of `RIGHTS`.
-    - `law`: law named in the letter, one of `LAWS`.
     - `automation`: "fully" if a policy decided, "partially" for a near-duplicate of a person's decision and for
       penalties by rule, "none" if a person decided on this listing.
     """
@@ -220,22 +210,32 @@ class Statement:
         return isinstance(self.kind, PenaltyKind)
 
 
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Origin of a decision (see `Origin` of decisions), reasons of the score, and the brand that the model read."""
+
+    origin: str = "review"
+    reasons: Sequence[Reason] = ()
+    brand_read: str | None = None
+
+    @classmethod
+    def of(cls, origin: str, scored: ScoredListing) -> Self:
+        """Return the background of a decision on a scored listing."""
+        return cls(origin, scored.reasons, scored.brand_read)
+
+
 def state(
     restriction: Restriction,
     rules: StatementRules,
+    background: Background = Background(),
     *,
     puid: str,
-    at: datetime,
-    reasons: Iterable[Reason] = (),
-    origin: str = "review",
-    brand_read: str | None = None,
     language: str | None = None,
 ) -> Statement:
     """Return the statement of a restriction, with number 0 until it is stored.
 
-    `reasons` are those of the score, and `brand_read` is the brand read by the model if the listing names none.
-    `language` is the seller's last known one; by default, the listing's. `origin` is one of
-    `ipml.review.decisions.Origin`. Raises Refused if the ground is unknown, so there are no words for it.
+    `language` is the seller's last known one; by default, the listing's. Raises Refused if the ground is unknown, so
+    there are no words for it.
     """
     if restriction.ground not in GROUNDS:
         found = f"ground {restriction.ground!r:.80}"
@@ -256,8 +256,8 @@ def state(
         basis=basis,
         clause=rules.clause if basis == "terms" else "",
         clause_url=rules.clause_url if basis == "terms" else "",
-        signs=find_signs(reasons) if restriction.is_detected else (),
-        brand=rules.known_brand(listing.brand if (listing.brand or "").strip() else brand_read),
+        signs=find_signs(background.reasons) if restriction.is_detected else (),
+        brand=rules.known_brand(listing.brand if (listing.brand or "").strip() else background.brand_read),
         category=rules.known_category(listing.category),
         price=price,
         currency=listing.currency if price is not None else None,
@@ -270,11 +270,11 @@ def state(
         if restriction.source in ("own", "notice", "trusted flagger")
         else "other notification",
         is_detected=restriction.is_detected,
-        automation=_automation(restriction, origin),
+        automation=_automation(restriction, background.origin),
         language=rules.language_of(listing.country, language or listing.seller_language),
         law=rules.law_of(listing.country),
         appeal_months=rules.appeal_months,
-        issued_at=at,
+        issued_at=restriction.since,
         right=rules.right_of(restriction.ground),
     )
 

@@ -119,30 +119,30 @@ class LetterWords(BaseModel):
 
     @model_validator(mode="after")
     def _say_everything(self) -> Self:
-        found = [
-            f"{table}: found {', '.join(sorted(getattr(self, table)))}; expected {', '.join(sorted(wanted))}"
-            for table, wanted in _CHOICES.items()
-            if set(getattr(self, table)) != set(wanted)
+        faults = [
+            f"{table}: found {', '.join(sorted(getattr(self, table)))}; expected {', '.join(sorted(expected))}"
+            for table, expected in _CHOICES.items()
+            if set(getattr(self, table)) != set(expected)
         ]
         if len(self.months) != 12:
-            found.append(f"months: found {len(self.months)}; expected 12")
+            faults.append(f"months: found {len(self.months)}; expected 12")
         wanted_fields = {"letter": LETTER_FIELDS, "lifted_letter": LIFTED_FIELDS}
         wanted_fields |= {"subject": frozenset({"puid"}), "lifted_subject": frozenset({"puid"})}
-        found += [
+        faults += [
             fault
-            for name, wanted in wanted_fields.items()
-            for fault in _wrong_blanks(name, getattr(self, name), wanted)
+            for name, expected in wanted_fields.items()
+            for fault in _wrong_blanks(name, getattr(self, name), expected)
         ]
         for table, blanks in (("facts", _SENTENCES), ("remedies", _REMEDIES)):
-            for name, wanted in blanks.items():
-                found += _wrong_blanks(f"{table}.{name}", getattr(self, table).get(name, ""), wanted)
-        found += [
+            for name, expected in blanks.items():
+                faults += _wrong_blanks(f"{table}.{name}", getattr(self, table).get(name, ""), expected)
+        faults += [
             f"other_laws.{name}: found {', '.join(laws)}; expected {', '.join(RIGHTS)}"
             for name, laws in self.other_laws.items()
             if set(laws) != set(RIGHTS)
         ]
-        if found:
-            raise ValueError("; ".join(found))
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
     def write_day(self, day: date) -> str:
@@ -184,10 +184,10 @@ def fill(template: str, blanks: Mapping[str, object] = MappingProxyType({}), /, 
 def _in_braces(template: str) -> str:
     """Convert a template to the format of `str.format`, which is filled much faster."""
     text, end = "", 0
-    for found in Template.pattern.finditer(template):
-        name = found["named"] or found["braced"]
-        text += _double_braces(template[end : found.start()]) + (f"{{{name}}}" if name else "$")
-        end = found.end()
+    for blank in Template.pattern.finditer(template):
+        name = blank["named"] or blank["braced"]
+        text += _double_braces(template[end : blank.start()]) + (f"{{{name}}}" if name else "$")
+        end = blank.end()
     return text + _double_braces(template[end:])
 
 
@@ -195,10 +195,10 @@ def _double_braces(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _wrong_blanks(name: str, text: str, wanted: Iterable[str]) -> list[str]:
+def _wrong_blanks(name: str, text: str, expected: Iterable[str]) -> list[str]:
     template = Template(text)
-    found = set(template.get_identifiers()) if template.is_valid() else {"a lone $"}
-    return [] if found == set(wanted) else [f"{name}: found {sorted(found)}; expected {sorted(wanted)}"]
+    blanks = set(template.get_identifiers()) if template.is_valid() else {"a lone $"}
+    return [] if blanks == set(expected) else [f"{name}: found {sorted(blanks)}; expected {sorted(expected)}"]
 
 
 def write_facts(statement: Statement, words: LetterWords) -> str:
@@ -260,8 +260,8 @@ def _name_source(statement: Statement, words: LetterWords) -> str:
 
 
 def _name_goods(statement: Statement, words: LetterWords) -> str:
-    known = {(True, True): "brand and category", (True, False): "brand", (False, True): "category"}
-    goods = words.goods[known.get((statement.brand is not None, statement.category is not None), "neither")]
+    kinds = {(True, True): "brand and category", (True, False): "brand", (False, True): "category"}
+    goods = words.goods[kinds.get((statement.brand is not None, statement.category is not None), "neither")]
     category = words.categories.get(statement.category or "", statement.category or "")
     return fill(goods, brand=statement.brand or "", category=category)
 
@@ -283,7 +283,7 @@ class Letter:
 def write_letter(statement: Statement, title: str, listing_id: str, rules: StatementRules) -> Letter:
     """Write the letter that states a restriction and its reasons, in the statement's language."""
     words = load_words(statement.language)
-    blanks = _of_both(statement, title, listing_id, rules, words, statement.issued_at) | {
+    blanks = _fill_common(statement, title, listing_id, rules, statement.issued_at) | {
         "content_on": words.write_day(statement.content_on),
         "applied_on": words.write_day(statement.applied_on),
         "ends_on": words.no_end if statement.ends_on is None else words.write_day(statement.ends_on),
@@ -300,24 +300,28 @@ def write_letter(statement: Statement, title: str, listing_id: str, rules: State
     return Letter(statement.language, subject, fill(words.letter, blanks))
 
 
-def write_lifted_letter(
-    statement: Statement,
-    title: str,
-    listing_id: str,
-    rules: StatementRules,
-    why: str,
-    at: datetime,
-    ended_at: datetime | None = None,
-) -> Letter:
-    """Write the letter about the end of a restriction.
+@dataclass(frozen=True, slots=True)
+class RestrictionEnd:
+    """End of a restriction, as its seller is notified.
 
-    `why` is "appeal", "restriction", "review", "counter-notice", "lifted", "replaced" or "ended"; other texts count as
-    "review", as they may be internal notes. `ended_at` is given if it ended before the letter.
+    `why` is "appeal" (complaint upheld), "restriction" (upheld, but the decision stays), "review" (decision reversed),
+    "counter-notice" (rights holder did not act), "lifted" (by a person; the decision stays), "replaced" or "ended"
+    (end date). Other texts count as "review", since internal notes are not sent.
     """
+
+    why: str
+    told_at: datetime
+    ended_at: datetime
+
+
+def write_lifted_letter(
+    statement: Statement, title: str, listing_id: str, rules: StatementRules, end: RestrictionEnd
+) -> Letter:
+    """Write the letter about the end of a restriction."""
     words = load_words(statement.language)
-    blanks = _of_both(statement, title, listing_id, rules, words, at) | {
-        "lifted_on": words.write_day((ended_at or at).astimezone(UTC).date()),
-        "why": words.lifted.get(why, words.lifted["review"]),
+    blanks = _fill_common(statement, title, listing_id, rules, end.told_at) | {
+        "lifted_on": words.write_day(end.ended_at.astimezone(UTC).date()),
+        "why": words.lifted.get(end.why, words.lifted["review"]),
     }
     subject = fill(words.lifted_subject, puid=statement.puid)
     return Letter(statement.language, subject, fill(words.lifted_letter, blanks))
@@ -340,9 +344,11 @@ def quote(text: str, longest: int = _LONGEST_TITLE) -> str:
     return f"{_ISOLATE}{shown}{_END_OF_ISOLATE}"
 
 
-def _of_both(
-    statement: Statement, title: str, listing_id: str, rules: StatementRules, words: LetterWords, at: datetime
+def _fill_common(
+    statement: Statement, title: str, listing_id: str, rules: StatementRules, at: datetime
 ) -> dict[str, str]:
+    """Return the blanks that both letters have."""
+    words = load_words(statement.language)
     return {
         "platform": rules.platform,
         "puid": statement.puid,

@@ -11,25 +11,32 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from ipml.enforcement.context import EnforcementContext, open_context
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import Restriction
-from ipml.enforcement.statements.facts import Statement, StatementRules, decode, encode, state
-from ipml.enforcement.statements.letter import Letter, why_not_stated, write_letter, write_lifted_letter, write_payload
+from ipml.enforcement.statements.facts import Background, Statement, StatementRules, decode, encode, state
+from ipml.enforcement.statements.letter import (
+    Letter,
+    RestrictionEnd,
+    why_not_stated,
+    write_letter,
+    write_lifted_letter,
+    write_payload,
+)
 from ipml.errors import NotFound, Refused
 from ipml.kit.canonical_json import digest
-from ipml.records import Listing, Reason, ScoredListing
+from ipml.records import Listing
 from ipml.review.arrivals.snapshot import decode as decode_scored
 from ipml.storage import outbox
 from ipml.storage.audit_trail import audit
@@ -98,8 +105,8 @@ def find_faults(statement: object) -> tuple[Fault, ...]:
     if not isinstance(statement, Mapping):
         return (Fault("", _show(statement), "an object with a field for each fact"),)
     given = {str(name): value for name, value in statement.items() if value is not None}
-    found = (*_unknown(given), *_missing(given), *_wrong_values(given), *_out_of_place(given))
-    return tuple(dict.fromkeys(found))
+    faults = (*_unknown(given), *_missing(given), *_wrong_values(given), *_out_of_place(given))
+    return tuple(dict.fromkeys(faults))
 
 
 @cache
@@ -133,37 +140,18 @@ def _wrong_values(given: Mapping[str, Any]) -> Iterator[Fault]:
     for name, value in given.items():
         if name == "content_id":
             yield from _wrong_identifiers(value)
-        elif name in _RULES["arrays"]:
-            yield from _wrong_items(name, value)
+        elif name in _RULES["arrays"] and not isinstance(value, list):
+            yield Fault(name, _show(value), "a list of texts")
         elif name in known_fields():
-            yield from _wrong_value(name, value)
-
-
-def _wrong_items(name: str, value: object) -> Iterator[Fault]:
-    if not isinstance(value, list):
-        yield Fault(name, _show(value), "a list of texts")
-    elif all(isinstance(item, str) and len(item) < _LONG for item in value):
-        yield from _wrong_list_again(name, tuple(value))
-    else:
-        for item in value:
-            yield from _wrong_value(name, item)
-
-
-def _wrong_value(name: str, value: object) -> Iterable[Fault]:
-    is_common = isinstance(value, str) and len(value) < _LONG
-    return _wrong_again(name, value) if is_common else _wrong_text(name, value)
+            for text in value if name in _RULES["arrays"] else [value]:
+                is_short = isinstance(text, str) and len(text) < _LONG
+                yield from _wrong_short_text(name, text) if is_short else _wrong_text(name, text)
 
 
 @lru_cache(maxsize=1024)
-def _wrong_again(name: str, value: object) -> tuple[Fault, ...]:
-    """Return the faults of a short text, cached: statements repeat a few days and kinds."""
+def _wrong_short_text(name: str, value: object) -> tuple[Fault, ...]:
+    """Return the faults of a short text, cached: statements repeat a few days, kinds and countries."""
     return tuple(_wrong_text(name, value))
-
-
-@lru_cache(maxsize=256)
-def _wrong_list_again(name: str, values: tuple[str, ...]) -> tuple[Fault, ...]:
-    """Return the faults of short texts, cached: lists such as the countries are mostly equal."""
-    return tuple(fault for value in values for fault in _wrong_text(name, value))
 
 
 def _wrong_text(name: str, value: object) -> Iterator[Fault]:
@@ -210,27 +198,21 @@ def _out_of_place(given: Mapping[str, Any]) -> Iterator[Fault]:
 def _conditions_of(name: str) -> tuple[str, ...]:
     """Return the conditions without which a field must be absent."""
     conditions: dict[str, str] = _RULES["excluded_unless"]
-    return tuple(
-        condition
-        for pattern, condition in conditions.items()
-        if fnmatchcase(name, pattern) and not _is_exempt(name, pattern)
-    )
-
-
-def _is_exempt(name: str, pattern: str) -> bool:
-    return name not in known_fields() and "*" in pattern  # reported as unknown already
+    if name not in known_fields():  # reported as unknown already
+        conditions = {pattern: condition for pattern, condition in conditions.items() if "*" not in pattern}
+    return tuple(condition for pattern, condition in conditions.items() if fnmatchcase(name, pattern))
 
 
 def _holds(condition: str, given: Mapping[str, Any]) -> bool:
     """Return whether a condition of the rules holds: "a = B", "a contains B" or "a is not B"."""
-    field, _, wanted = condition.partition(" ")
-    relation, _, value = wanted.rpartition(" ")
-    found = given.get(field)
-    return {"=": found == value, "contains": _contains(found, value), "is not": found != value}[relation]
+    field, _, rest = condition.partition(" ")
+    relation, _, value = rest.rpartition(" ")
+    content = given.get(field)
+    return {"=": content == value, "contains": _contains(content, value), "is not": content != value}[relation]
 
 
-def _contains(found: object, value: str) -> bool:
-    return found == value or (isinstance(found, list) and value in found)
+def _contains(content: object, value: str) -> bool:
+    return content == value or (isinstance(content, list) and value in content)
 
 
 def _is_empty(value: object) -> bool:
@@ -304,24 +286,10 @@ class _DraftStatement:
 
     def audit_event(self) -> audit.AuditEvent:
         """Return its audit event; the draft must be numbered."""
-        told: dict[str, audit.Value] = {"statement": self.statement.statement_id, "kind": self.statement.kind.value}
-        told |= {"language": self.statement.language, "letter": digest(self.letter.text)}
-        told["payload"] = digest(self.text) if self.text else None
-        return audit.AuditEvent(self.statement.issued_at, ACTOR, "stated", self.statement.subject, told)
-
-
-@dataclass(frozen=True, slots=True)
-class Background:
-    """Origin of a decision, reasons of its listing's score, and the brand that the model read."""
-
-    origin: str = "review"
-    reasons: Sequence[Reason] = ()
-    brand_read: str | None = None
-
-    @classmethod
-    def of(cls, origin: str, scored: ScoredListing) -> Self:
-        """Return the background of a decision on a scored listing."""
-        return cls(origin, scored.reasons, scored.brand_read)
+        payload: dict[str, audit.Value] = {"statement": self.statement.statement_id, "kind": self.statement.kind.value}
+        payload |= {"language": self.statement.language, "letter": digest(self.letter.text)}
+        payload["payload"] = digest(self.text) if self.text else None
+        return audit.AuditEvent(self.statement.issued_at, ACTOR, "stated", self.statement.subject, payload)
 
 
 def _draw_up(
@@ -331,16 +299,7 @@ def _draw_up(
 
     Raises Refused if the transparency database would refuse it.
     """
-    statement = state(
-        restriction,
-        rules,
-        puid=draw_puid(),
-        at=restriction.since,
-        reasons=background.reasons,
-        origin=background.origin,
-        brand_read=background.brand_read,
-        language=language,
-    )
+    statement = state(restriction, rules, background, puid=draw_puid(), language=language)
     payload = write_payload(statement)
     if payload is not None and (faults := find_faults(payload)):
         expected = "one that the transparency database takes"
@@ -388,8 +347,8 @@ def issue(connection: Connection, restriction: Restriction, policy: EnforcementP
     Raises Refused if the transparency database would refuse it (roll back the transaction), and SellerErased if the
     recipient of the letter was erased.
     """
-    if known := find_statement(connection, restriction.subject):
-        return known
+    if earlier := find_statement(connection, restriction.subject):
+        return earlier
     keys = read_keys(connection, [restriction.pseudonym])
     with audit.collect(connection) as batch, open_context(batch, policy, keys, restriction.since) as context:
         return issue_all(context, [restriction])[0]
@@ -401,34 +360,31 @@ def issue_all(
     backgrounds: Mapping[int, Background] = MappingProxyType({}),
 ) -> list[Statement]:
     """Issue statements of restrictions not yet stated; `backgrounds` holds known decisions by number."""
-    known = _find_backgrounds(context.connection, restrictions, backgrounds)
-    drawn = [
-        _draw_up(
-            one,
-            known.get(one.decision_id, Background()),
-            context.policy.statements,
-            context.keys.find_language(one.pseudonym),
-        )
-        for one in restrictions
-    ]
-    rows = [one.columns(context.keys, context.policy.digest) for one in drawn]
+    policy, keys = context.policy, context.keys
+    all_backgrounds = _find_backgrounds(context.connection, restrictions, backgrounds)
+    drafts: list[_DraftStatement] = []
+    for restriction in restrictions:
+        background = all_backgrounds.get(restriction.decision_id, Background())
+        language = keys.find_language(restriction.pseudonym)
+        drafts.append(_draw_up(restriction, background, policy.statements, language))
+    rows = [draft.columns(keys, policy.digest) for draft in drafts]
     numbers = append_rows(context.connection, statements, rows)
-    kept = [one.numbered(number) for one, number in zip(drawn, numbers, strict=True)]
-    context.drafts.extend(draft for one in kept for draft in one.drafts(context.keys))
-    audit.append_events(context.batch, [one.audit_event() for one in kept])
-    return [one.statement for one in kept]
+    stored = [draft.numbered(number) for draft, number in zip(drafts, numbers, strict=True)]
+    context.drafts.extend(message for draft in stored for message in draft.drafts(keys))
+    audit.append_events(context.batch, [draft.audit_event() for draft in stored])
+    return [draft.statement for draft in stored]
 
 
 def _find_backgrounds(
     connection: Connection, restrictions: Sequence[Restriction], known: Mapping[int, Background]
 ) -> dict[int, Background]:
-    found = dict(known)
-    if asked := {one.decision_id for one in restrictions} - found.keys():
+    all_backgrounds = dict(known)
+    if asked := {restriction.decision_id for restriction in restrictions} - all_backgrounds.keys():
         query = select(decisions.c.decision_id, decisions.c.origin, cases.c.snapshot)
         query = query.join(cases, cases.c.case_id == decisions.c.case_id).where(decisions.c.decision_id.in_(asked))
         rows = connection.execute(query)
-        found |= {row.decision_id: Background.of(row.origin, decode_scored(row.snapshot)) for row in rows}
-    return found
+        all_backgrounds |= {row.decision_id: Background.of(row.origin, decode_scored(row.snapshot)) for row in rows}
+    return all_backgrounds
 
 
 def tell_lifted(
@@ -436,54 +392,35 @@ def tell_lifted(
 ) -> bool:
     """Send the seller a letter about the end of a restriction, once per subject.
 
-    `why` is "appeal" (complaint upheld), "restriction" (upheld, but the decision stays), "review" (decision reversed),
-    "counter-notice" (rights holder did not act), "lifted" (by a person; the decision stays), "replaced" or "ended"
-    (end date). Other texts count as "review", since internal notes are not sent. Returns False without a letter: if
-    the seller was never notified of the restriction, was notified of its end already, or was erased, or if the
-    statement's letter was.
+    `why` is that of `RestrictionEnd`. Returns False without a letter: if the seller was never notified of the
+    restriction, was notified of its end already, or was erased, or if the statement's letter was.
     """
-    row = connection.execute(select(statements).where(statements.c.subject == restriction.subject)).first()
-    if row is None or _is_told_of_end(connection, restriction.subject):
+    subject = messages.c.subject == restriction.subject, messages.c.channel == "seller", messages.c.kind == "lifted"
+    if connection.scalar(select(messages.c.message_id).where(*subject)) is not None:
         return False
-    return _write_to_seller(connection, row, why, at, at, policy)
+    return tell_taken_back(connection, restriction, RestrictionEnd(why, at, at), policy)
 
 
 def tell_taken_back(
-    connection: Connection,
-    restriction: Restriction,
-    ended_at: datetime,
-    why: str,
-    at: datetime,
-    policy: EnforcementPolicy,
+    connection: Connection, restriction: Restriction, end: RestrictionEnd, policy: EnforcementPolicy
 ) -> bool:
     """Send the seller a letter about the reversal of a decision whose restriction had ended before; see `tell_lifted`.
 
-    A decision is reversed once, so there is one letter.
+    A decision is reversed once, so there is one letter. It names the listing as its statement did.
     """
     row = connection.execute(select(statements).where(statements.c.subject == restriction.subject)).first()
-    return row is not None and _write_to_seller(connection, row, why, ended_at, at, policy)
-
-
-def _write_to_seller(
-    connection: Connection, row: Row[Any], why: str, ended_at: datetime, at: datetime, policy: EnforcementPolicy
-) -> bool:
-    """Send a letter that names the listing as its statement did."""
+    if row is None:
+        return False
     statement, keys = decode(row.facts, row.statement_id), read_keys(connection, [row.pseudonym])
     if not row.letter or row.pseudonym not in keys:
         return False
     stated = json.loads(keys.decrypt(row.pseudonym, row.letter))
-    named = (stated["title"], stated["listing_id"])
-    letter = write_lifted_letter(statement, *named, policy.statements, why, at, ended_at)
-    draft = _draft_letter(statement, letter, "lifted", keys.find_seller(statement.pseudonym), at)
+    letter = write_lifted_letter(statement, stated["title"], stated["listing_id"], policy.statements, end)
+    draft = _draft_letter(statement, letter, "lifted", keys.find_seller(statement.pseudonym), end.told_at)
     outbox.put_all(connection, [draft], keys)
     noted: dict[str, audit.Value] = {"statement": statement.statement_id, "letter": digest(letter.text)}
-    audit.append(connection, ACTOR, "told of the end", statement.subject, noted, at=at)
+    audit.append(connection, ACTOR, "told of the end", statement.subject, noted, at=end.told_at)
     return True
-
-
-def notified_at(connection: Connection, statement: Statement) -> datetime | None:
-    """Return the delivery time of the letter, from which the deadline of complaints counts, or None."""
-    return find_notified(connection, [statement.subject]).get(statement.subject)
 
 
 def find_notified(connection: Connection, subjects: Collection[str]) -> dict[str, datetime]:
@@ -512,15 +449,15 @@ def get_statement(connection: Connection, subject: str) -> StoredStatement:
 
 def _read_stored(connection: Connection, rows: Sequence[Row[Any]]) -> list[StoredStatement]:
     keys = read_keys(connection, [row.pseudonym for row in rows if row.letter])
-    found = []
+    stored = []
     for row in rows:
         statement, letter = decode(row.facts, row.statement_id), None
         if row.letter and row.pseudonym in keys:
             content = json.loads(keys.decrypt(row.pseudonym, row.letter))
             letter = Letter(statement.language, content["subject"], content["text"])
         payload = json.loads(row.payload) if row.payload else None
-        found.append(StoredStatement(statement, payload, why_not_stated(statement), letter))
-    return found
+        stored.append(StoredStatement(statement, payload, why_not_stated(statement), letter))
+    return stored
 
 
 def read_letter(
@@ -547,8 +484,3 @@ def _get_row(connection: Connection, subject: str) -> Row[Any]:
     if row is None:
         raise NotFound("statement of reasons about", subject, "Expected a subject such as measure:12, or a case.")
     return row
-
-
-def _is_told_of_end(connection: Connection, subject: str) -> bool:
-    told = messages.c.subject == subject, messages.c.channel == "seller", messages.c.kind == "lifted"
-    return connection.scalar(select(messages.c.message_id).where(*told)) is not None

@@ -40,12 +40,9 @@ Payload = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAnswer:
-    """The database's answer to a batch.
+    """The database's answer to a batch; `status` is None without one.
 
-    - `status`: HTTP status; None without an answer.
-    - `refused`: faults by place in the batch, from 0.
-    - `known`: puids that the database already has.
-    - `words`: text of the answer, or the error.
+    `refused` holds faults by place in the batch, from 0; `known` the puids that the database already has.
     """
 
     status: int | None
@@ -123,16 +120,13 @@ def take_batch(engine: Engine, *, now: datetime, most: int = BATCH_LIMIT) -> Sta
 
 def settle_batch(engine: Engine, batch: StatementBatch, outcomes: Sequence[StatementOutcome], *, now: datetime) -> None:
     """Store the outcomes of a batch, except for statements whose claim has passed to another sender."""
-    delivered = [
-        number
-        for number, outcome in zip(batch.numbers, outcomes, strict=True)
-        if outcome == StatementOutcome("delivered")
-    ]
+    settled = list(zip(batch.numbers, outcomes, strict=True))
+    delivered = [number for number, outcome in settled if outcome.state == "delivered"]
     with writing(engine) as connection:
         _settle_delivered(connection, batch.holder, delivered, now)
-        for number, outcome in zip(batch.numbers, outcomes, strict=True):
-            if number not in delivered:
-                _settle(connection, batch.holder, number, outcome, now)
+        for number, outcome in settled:
+            if outcome.state != "delivered":
+                _settle_refused(connection, batch.holder, number, outcome, now)
 
 
 def deliver(payloads: Sequence[Payload], post: Post) -> list[StatementOutcome]:
@@ -150,7 +144,7 @@ def deliver(payloads: Sequence[Payload], post: Post) -> list[StatementOutcome]:
     if answer.status is not None and 200 <= answer.status < 300:
         return [StatementOutcome("delivered") for _ in payloads]
     if answer.status not in (_REFUSED, _TOO_LARGE):
-        return [StatementOutcome("waiting", _say(answer)) for _ in payloads]
+        return [StatementOutcome("waiting", _describe(answer)) for _ in payloads]
     settled = {place: outcome for place in range(len(payloads)) if (outcome := _judge(payloads[place], place, answer))}
     if not settled:
         return _halve(payloads, post, answer)
@@ -172,7 +166,7 @@ def _judge(payload: Payload, place: int, answer: DatabaseAnswer) -> StatementOut
 def _halve(payloads: Sequence[Payload], post: Post, answer: DatabaseAnswer) -> list[StatementOutcome]:
     """Find the faulty statements by halving the batch if the answer does not name them."""
     if len(payloads) == 1:
-        return [StatementOutcome("dead", _say(answer))]
+        return [StatementOutcome("dead", _describe(answer))]
     middle = len(payloads) // 2
     return [*deliver(payloads[:middle], post), *deliver(payloads[middle:], post)]
 
@@ -183,25 +177,20 @@ def _settle_delivered(connection: Connection, holder: str, numbers: Sequence[int
     audit.change_rows(connection, update(outbox).where(*mine).values(fields), _ACTOR, "delivered", at=now)
 
 
-def _settle(connection: Connection, holder: str, number: int, outcome: StatementOutcome, now: datetime) -> None:
+def _settle_refused(connection: Connection, holder: str, number: int, outcome: StatementOutcome, now: datetime) -> None:
+    """Give a statement up, or let it wait for longer after each attempt."""
     mine = outbox.c.message_id == number, outbox.c.holder == holder, outbox.c.state == "waiting"
     fields: dict[str, Any] = {"state": outcome.state, "holder": None, "lease_expires_at": None}
-    fields["last_error"] = outcome.why or None
+    change = update(outbox).where(*mine).values(fields | {"last_error": outcome.why or None})
     if outcome.state == "waiting":
         attempts = connection.scalar(select(outbox.c.attempts).where(*mine)) or 1
-        fields["next_try_at"] = now + timedelta(minutes=min(2 ** min(attempts - 1, 10), _LONGEST_PAUSE_MINUTES))
+        pause = timedelta(minutes=min(2 ** min(attempts - 1, 10), _LONGEST_PAUSE_MINUTES))
+        connection.execute(change.values(next_try_at=now + pause))
     else:
-        fields["settled_at"] = now
-    change = update(outbox).where(*mine).values(fields)
-    if outcome.state == "waiting":
-        connection.execute(change)
-    else:
-        audit.change_rows(
-            connection, change, _ACTOR, "delivered" if outcome.state == "delivered" else "given up", at=now
-        )
+        audit.change_rows(connection, change.values(settled_at=now), _ACTOR, "given up", at=now)
 
 
-def _say(answer: DatabaseAnswer) -> str:
+def _describe(answer: DatabaseAnswer) -> str:
     return f"{answer.status or 'no answer'}: {answer.words}"[:_LONGEST_ERROR].rstrip(": ")
 
 
@@ -271,24 +260,28 @@ def read_answer(status: int, body: bytes) -> DatabaseAnswer:
     content = content if isinstance(content, dict) else {}
     errors = content.get("errors")
     errors = errors if isinstance(errors, dict) else {}
-    known = errors.get("existing_puids")
-    puids = {puid for puid in known if isinstance(puid, str)} if isinstance(known, list) else set[str]()
+    existing_puids = errors.get("existing_puids")
+    puids = (
+        {puid for puid in existing_puids if isinstance(puid, str)} if isinstance(existing_puids, list) else set[str]()
+    )
     existing = content.get("existing")
     if isinstance(existing, dict) and isinstance(existing.get("puid"), str):
         puids.add(existing["puid"])
     refused: dict[int, list[str]] = {}
     for name, fault in errors.items():
-        if found := _PLACE.match(name):
-            refused.setdefault(int(found[1]), []).append(_word(name[found.end() :], fault))
+        if match := _PLACE.match(name):
+            refused.setdefault(int(match[1]), []).append(_word(name[match.end() :], fault))
     words = str(content.get("message", ""))[:_LONGEST_WORDS]
-    return DatabaseAnswer(status, {place: "; ".join(said) for place, said in refused.items()}, frozenset(puids), words)
+    return DatabaseAnswer(
+        status, {place: "; ".join(faults) for place, faults in refused.items()}, frozenset(puids), words
+    )
 
 
 def _word(field: str, fault: Any) -> str:
     if isinstance(fault, dict):
-        return "; ".join(_word(str(name), said) for name, said in fault.items())[:_LONGEST_WORDS]
-    said = " ".join(map(str, fault)) if isinstance(fault, list) else str(fault)
-    return (f"{field}: {said}" if field else said)[:_LONGEST_WORDS]
+        return "; ".join(_word(str(name), words) for name, words in fault.items())[:_LONGEST_WORDS]
+    words = " ".join(map(str, fault)) if isinstance(fault, list) else str(fault)
+    return (f"{field}: {words}" if field else words)[:_LONGEST_WORDS]
 
 
 def _read(response: httpx.Response) -> bytes:

@@ -35,7 +35,7 @@ from ipml.enforcement.penalties.standing import (
 from ipml.enforcement.penalties.strikes import preview_strike
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind, Restriction
-from ipml.enforcement.statements.facts import Statement, state
+from ipml.enforcement.statements.facts import Background, Statement, state
 from ipml.enforcement.statements.letter import Letter, write_letter
 from ipml.enforcement.statements.statements import StoredStatement, find_notified, list_statements
 from ipml.enforcement.takedown.measures import (
@@ -225,9 +225,7 @@ def preview_actions(
     before, after, imposed, proposed = _preview_penalties(connection, case, strikes, policy, at)
     first, choice = next(iter(choices.items()))
     restriction = _restrict(case, scored.listing, first, choice, at)
-    statement = state(
-        restriction, policy.statements, puid="…", at=at, reasons=scored.reasons, brand_read=scored.brand_read
-    )
+    statement = state(restriction, policy.statements, Background.of("review", scored), puid="…")
     return ActionPreview(
         measures=_group(choices),
         now=before,

@@ -26,6 +26,7 @@ void have_plain_letters(texts of, uint8s_out found) {
     }
 }
 
+/* Write the offsets of some of the texts, one after another; return 1, or 0 if there is no such row. */
 EXPORT outcome place_rows(int64s offsets, int64s rows, int64s_out places) {
     REQUIRE(offsets.n > 0 && places.n == rows.n + 1);
     int64_t n = places.at[0] = 0;
@@ -44,6 +45,7 @@ static int64_t write_bytes(uint8_t *into, int64_t at, const uint8_t *from, int64
     return at + end - start;
 }
 
+/* Write the bytes of some of the texts, which have room after `place_rows`. */
 EXPORT outcome take_rows(texts of, int64s rows, uint8s_out taken) {
     REQUIRE(are_texts(of) && are_below(rows, n_rows(of)));
     int64_t n = 0;
@@ -82,6 +84,8 @@ EXPORT outcome put_rows(texts of, int64s rows, int64s ends, uint8s written, int6
     return 0;
 }
 
+/* Return how many bytes the longest of some texts has, in which each stands behind its length in four bytes; where the
+   bytes end before, of so many as there are. */
 EXPORT outcome find_longest(uint8s data, int64_t n_texts) {
     int64_t longest = 0, at = 0;
     for (int64_t i = 0; i < n_texts && at + 4 <= data.n; i++) {

@@ -10,12 +10,6 @@ EXPORT outcome count_letters(texts of, int64s_out counts);
 /* Say which texts have a letter from a to z or a digit. */
 void have_plain_letters(texts of, uint8s_out found);
 
-/* Write the offsets of some of the texts, one after another; return 1, or 0 if there is no such row. */
-EXPORT outcome place_rows(int64s offsets, int64s rows, int64s_out places);
-
-/* Write the bytes of some of the texts, which have room after `place_rows`. */
-EXPORT outcome take_rows(texts of, int64s rows, uint8s_out taken);
-
 /* Return how many bytes texts have after `put_rows`. */
 EXPORT outcome count_bytes_with_rows(int64s offsets, int64s rows, int64s ends);
 
@@ -29,10 +23,6 @@ static inline int64_t longest_text(texts of) {
         longest = max_of(longest, of.offsets.at[row + 1] - of.offsets.at[row]);
     return longest;
 }
-
-/* Return how many bytes the longest of some texts has, in which each stands behind its length in four bytes; where the
-   bytes end before, of so many as there are. */
-EXPORT outcome find_longest(uint8s data, int64_t n_texts);
 
 /* Write the passages of all texts of more than `longest_whole` words, and which text each is from. A passage has
    `n_words` words, and begins `step` words after the one before; the last one ends where its text does. Words are what

@@ -319,6 +319,8 @@ static bool is_kept_text(const kept_text *kept, texts of, int64s_out rows, int64
     return size <= 8 || memcmp(of.data.at + start + 8, of.data.at + other + 8, (size_t)(size - 8)) == 0;
 }
 
+/* Write the number of each text among the different ones, and a row where each of those stands. Return how many there
+   are; some may be found several times, if there are more than a table holds. */
 EXPORT outcome find_distinct(texts of, int64s_out numbers, int64s_out rows) {
     REQUIRE(are_texts(of) && numbers.n == n_rows(of) && rows.n == n_rows(of));
     int64_t n_found = 0, of_empty = -1;

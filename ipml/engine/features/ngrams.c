@@ -173,6 +173,8 @@ static int64_t write_counts(const ngrams *found, int32_t *columns, double *count
     return used;
 }
 
+/* Count the n-grams of each text, as a CSR matrix: row pointers; columns (int32_t), in order in a row; and counts
+   (double). */
 EXPORT outcome count_ngrams(texts of, int64_t bits, int64_t letters_min, int64_t letters_max, int64_t words,
                             int64s_out pointers, buffer *columns, buffer *counts) {
     REQUIRE(are_texts(of) && pointers.n == of.offsets.n && bits > 0 && bits < 32);
@@ -197,6 +199,7 @@ EXPORT outcome count_ngrams(texts of, int64_t bits, int64_t letters_min, int64_t
     return is_done ? 0 : OUT_OF_MEMORY;
 }
 
+/* Count in how many texts the n-grams of each column occur; there are 2^bits. */
 EXPORT outcome count_texts(texts of, int64_t bits, int64_t letters_min, int64_t letters_max, int64_t words,
                            int64s_out n_texts) {
     REQUIRE(are_texts(of) && bits > 0 && bits < 32 && n_texts.n == INT64_C(1) << bits);
@@ -247,6 +250,8 @@ static int64_t write_codes(const ngrams *found, uint16_t *codes) {
     return used;
 }
 
+/* Write the n-grams that have a number, UINT32_MAX being none, as codes (uint16_t), where each text's begin, and how
+   many it has. */
 EXPORT outcome encode_ngrams(texts of, uint32s numbers, int64_t bits, int64_t letters_min, int64_t letters_max,
                              int64_t words, buffer *codes, int64s_out starts, int64s_out n_known) {
     REQUIRE(are_texts(of) && bits > 0 && bits < 32 && numbers.n == INT64_C(1) << bits);
@@ -271,6 +276,7 @@ EXPORT outcome encode_ngrams(texts of, uint32s numbers, int64_t bits, int64_t le
     return is_done ? 0 : OUT_OF_MEMORY;
 }
 
+/* Write the weights and a 0 after them; the last bit of each says whether its n-gram is known. */
 EXPORT outcome mark_known(doubles weights, uint8s known, doubles_out marked) {
     REQUIRE(known.n == weights.n && marked.n == weights.n + 1);
     for (int64_t column = 0; column < weights.n; column++) {
@@ -300,6 +306,7 @@ EXPORT outcome sum_ngrams(texts of, doubles marked, int64_t letters_min, int64_t
     return is_done ? 0 : OUT_OF_MEMORY;
 }
 
+/* Write the weight that each byte of one text carries; an n-gram shares its weight among its bytes. */
 EXPORT outcome spread(uint8s data, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words,
                       doubles_out carried) {
     REQUIRE(are_marked(marked) && carried.n == data.n);

@@ -10,13 +10,14 @@ static const int64_t NEVER = INT64_MIN; /* a moment that is unknown */
 static const double MICROSECONDS_A_DAY = 86400000000.0;
 enum { NUMBERS_AT_ONCE = 64, COLUMNS_AT_ONCE = 16 }; /* of vectors, and of directions */
 
-outcome natural_log(doubles values, doubles_out logs) {
+EXPORT outcome natural_log(doubles values, doubles_out logs) {
     REQUIRE(logs.n == values.n);
     for (int64_t i = 0; i < values.n; i++) logs.at[i] = log(values.at[i]);
     return 0;
 }
 
-outcome add_rows(doubles values, doubles weights, doubles_out total) {
+/* Add to each total its row's values, each times the weight of its column, from left to right. */
+EXPORT outcome add_rows(doubles values, doubles weights, doubles_out total) {
     REQUIRE(values.n == total.n * weights.n);
     const double *value = values.at;
     for (int64_t row = 0; row < total.n; row++) {
@@ -64,7 +65,9 @@ static void add_directions(const float *vector, double size, doubles mean, const
     }
 }
 
-outcome project_vectors(floats vectors, doubles mean, doubles directions, doubles_out values) {
+/* Write what each vector, brought to length 1, is in some directions from a middle; 0 for one of zeros. `directions`
+   has a row for each number of a vector. */
+EXPORT outcome project_vectors(floats vectors, doubles mean, doubles directions, doubles_out values) {
     REQUIRE(mean.n > 0 && vectors.n % mean.n == 0 && directions.n % mean.n == 0);
     REQUIRE(values.n == vectors.n / mean.n * (directions.n / mean.n));
     for (int64_t i = 0; i < values.n; i++) values.at[i] = 0.0;
@@ -77,7 +80,8 @@ outcome project_vectors(floats vectors, doubles mean, doubles directions, double
     return 0;
 }
 
-outcome count_days(int64s begins, int64s ends, doubles_out days) {
+/* Write the days from one moment in microseconds to another; NaN where either is unknown. */
+EXPORT outcome count_days(int64s begins, int64s ends, doubles_out days) {
     REQUIRE(ends.n == begins.n && days.n == begins.n);
     for (int64_t row = 0; row < begins.n; row++) {
         bool is_known = begins.at[row] != NEVER && ends.at[row] != NEVER;
@@ -87,7 +91,9 @@ outcome count_days(int64s begins, int64s ends, doubles_out days) {
     return 0;
 }
 
-outcome choose_moments(int64s wanted, int64s others, int64s_out moments) {
+/* Write moments in microseconds, or other ones where they are unknown, in nanoseconds; one after the least
+   where both are unknown. */
+EXPORT outcome choose_moments(int64s wanted, int64s others, int64s_out moments) {
     REQUIRE(others.n == wanted.n && moments.n == wanted.n);
     for (int64_t row = 0; row < wanted.n; row++) {
         int64_t moment = wanted.at[row] == NEVER ? others.at[row] : wanted.at[row];

@@ -17,22 +17,6 @@ typedef struct {
     doubles sales, returns, complaints, rating, strikes;
 } seller_figures;
 
-EXPORT outcome natural_log(doubles values, doubles_out logs);
-
-/* Add to each total its row's values, each times the weight of its column, from left to right. */
-EXPORT outcome add_rows(doubles values, doubles weights, doubles_out total);
-
-/* Write what each vector, brought to length 1, is in some directions from a middle; 0 for one of zeros. `directions`
-   has a row for each number of a vector. */
-EXPORT outcome project_vectors(floats vectors, doubles mean, doubles directions, doubles_out values);
-
-/* Write the days from one moment in microseconds to another; NaN where either is unknown. */
-EXPORT outcome count_days(int64s begins, int64s ends, doubles_out days);
-
-/* Write moments in microseconds, or other ones where they are unknown, in nanoseconds; one after the least
-   where both are unknown. */
-EXPORT outcome choose_moments(int64s wanted, int64s others, int64s_out moments);
-
 /* Say which texts know no more of their n-grams than chance would, where a share of all columns is in use: that share of
    them, since columns are shared, and three standard deviations. */
 void are_unfamiliar(int64s n_all, int64s n_known, double used, uint8s_out unfamiliar);

@@ -269,8 +269,10 @@ outcome count_trade_words(texts folded, places found, const trade_table *table, 
     return 0;
 }
 
-outcome choose_trade_words(texts folded, places found, const trade_table *table, int64s_out starts, int32s_out kinds,
-                           int32s_out begins, int32s_out ends) {
+/* Write which phrases count in each text, in their order: where they start by text, shape (n_texts + 1,); as which kind
+   each counts, and between which bytes it stands, with room for as many as were found. Returns how many there are. */
+EXPORT outcome choose_trade_words(texts folded, places found, const trade_table *table, int64s_out starts,
+                                  int32s_out kinds, int32s_out begins, int32s_out ends) {
     REQUIRE(are_texts(folded) && are_places(found) && found.starts.n == folded.offsets.n);
     REQUIRE(is_trade_table(table) && are_numbered(found, table->kinds.n));
     REQUIRE(starts.n == folded.offsets.n && kinds.n >= found.number.n);

@@ -26,9 +26,4 @@ static inline bool is_trade_table(const trade_table *of) {
 /* Write how often each kind counts in each text, shape (n_texts, n_counted); all is 0 before. */
 EXPORT outcome count_trade_words(texts folded, places found, const trade_table *table, doubles_out counts);
 
-/* Write which phrases count in each text, in their order: where they start by text, shape (n_texts + 1,); as which kind
-   each counts, and between which bytes it stands, with room for as many as were found. Returns how many there are. */
-EXPORT outcome choose_trade_words(texts folded, places found, const trade_table *table, int64s_out starts,
-                                  int32s_out kinds, int32s_out begins, int32s_out ends);
-
 #endif

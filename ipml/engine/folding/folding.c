@@ -210,6 +210,7 @@ EXPORT outcome fold_texts(texts raw, int64_t most, const characters *known, cons
     return 0;
 }
 
+/* Write also for each folded letter the number of the letter of its text that it comes from (int64_t). */
 EXPORT outcome fold_with_places(texts raw, int64_t most, const characters *known, const folding_tables *tables,
                                 int64s_out ends, buffer *folded, buffer *places) {
     REQUIRE(are_texts(raw) && ends.n == raw.offsets.n && are_characters(known) && are_folding_tables(tables));

@@ -28,8 +28,4 @@ static inline bool are_folding_tables(const folding_tables *of) {
 EXPORT outcome fold_texts(texts raw, int64_t most, const characters *known, const folding_tables *tables,
                           int64s_out ends, buffer *folded);
 
-/* Write also for each folded letter the number of the letter of its text that it comes from (int64_t). */
-EXPORT outcome fold_with_places(texts raw, int64_t most, const characters *known, const folding_tables *tables,
-                                int64s_out ends, buffer *folded, buffer *places);
-
 #endif

@@ -25,7 +25,8 @@ static double variance_of(const calibration_table *table, double z, int64_t c, i
     return variance < LEAST_VARIANCE ? LEAST_VARIANCE : variance;
 }
 
-outcome judge_rows(doubles log_odds, int64s category, int64s brand, const calibration_table *table,
+/* Write the probability of each listing, then the lower bound of each, then the upper bound of each. */
+EXPORT outcome judge_rows(doubles log_odds, int64s category, int64s brand, const calibration_table *table,
                    doubles_out judged) {
     REQUIRE(category.n == log_odds.n && brand.n == log_odds.n && judged.n == 3 * log_odds.n);
     REQUIRE(is_calibration_table(table));
@@ -44,7 +45,8 @@ outcome judge_rows(doubles log_odds, int64s category, int64s brand, const calibr
     return 0;
 }
 
-outcome judge_by_line(doubles log_odds, double slope, double intercept, doubles_out probability) {
+/* Write the probability of each listing, which follows from its log-odds by a line. */
+EXPORT outcome judge_by_line(doubles log_odds, double slope, double intercept, doubles_out probability) {
     REQUIRE(probability.n == log_odds.n);
     for (int64_t row = 0; row < log_odds.n; row++) probability.at[row] = expit(slope * log_odds.at[row] + intercept);
     return 0;

@@ -14,11 +14,4 @@ typedef struct {
     doubles of_pairs; /* of each brand with each category */
 } calibration_table;
 
-/* Write the probability of each listing, then the lower bound of each, then the upper bound of each. */
-EXPORT outcome judge_rows(doubles log_odds, int64s category, int64s brand, const calibration_table *table,
-                          doubles_out judged);
-
-/* Write the probability of each listing, which follows from its log-odds by a line. */
-EXPORT outcome judge_by_line(doubles log_odds, double slope, double intercept, doubles_out probability);
-
 #endif

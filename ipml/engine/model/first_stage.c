@@ -532,6 +532,8 @@ static outcome weigh_own(const listings *of, const characters *known, const stag
     return code;
 }
 
+/* Write the log-odds of each listing alone, of long texts those with the worst passage; which brand it is of, -1
+   for none that is known; and what else is found. */
 EXPORT outcome weigh_listings(const listings *of, const characters *known, const stage_tables *tables,
                               doubles_out log_odds, int64s_out brands, uint8s_out found) {
     REQUIRE(are_stage_tables(tables) && are_listings(of, tables) && are_characters(known));
@@ -550,6 +552,9 @@ EXPORT outcome weigh_listings(const listings *of, const characters *known, const
     return code;
 }
 
+/* Write also what each feature adds to the log-odds, a row for each listing: the n-grams of title and description, the
+   category, and the features of each other extractor; and what is read in titles and then in descriptions, as
+   `text_readings` has it. */
 EXPORT outcome explain_listings(const listings *of, const characters *known, const stage_tables *tables,
                                 doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts,
                                 buffer *data, buffer *numbers, buffer *places) {

@@ -141,16 +141,4 @@ outcome weigh_texts(const listings *of, const listing_texts *written, const char
 /* Some of many listings alone; the offsets of their texts need room for 2 * (n + 1) numbers. */
 listings cut_listings(const listings *of, int64_t first, int64_t n, int64_t *offsets);
 
-/* Write the log-odds of each listing alone, of long texts those with the worst passage; which brand it is of, -1
-   for none that is known; and what else is found. */
-EXPORT outcome weigh_listings(const listings *of, const characters *known, const stage_tables *tables,
-                              doubles_out log_odds, int64s_out brands, uint8s_out found);
-
-/* Write also what each feature adds to the log-odds, a row for each listing: the n-grams of title and description, the
-   category, and the features of each other extractor; and what is read in titles and then in descriptions, as
-   `text_readings` has it. */
-EXPORT outcome explain_listings(const listings *of, const characters *known, const stage_tables *tables,
-                                doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts,
-                                buffer *data, buffer *numbers, buffer *places);
-
 #endif

@@ -207,6 +207,8 @@ static int64_t count_weights(const naming *rules, lettered of, const named_words
     return n;
 }
 
+/* Ask for all phrases and words; of a text that has too many, for those whose letters weigh most. The weights are of the
+   letters of such texts, one text after another. */
 EXPORT outcome ask_words(const naming *rules, const found_words *found, doubles weights, named_words *into) {
     REQUIRE(is_naming(rules) && are_found_words(found) && weights.n == count_weights(rules, found->texts, into));
     lettered of = found->texts;
@@ -245,6 +247,9 @@ static void cut_all(const naming *rules, const found_words *found, named_words *
     free(whole.at);
 }
 
+/* Cut texts into words, without the signs around them: a phrase without spaces is one, and so is a letter of a script
+   without spaces. Return how many texts have more different words than are asked for; where none has, all phrases and
+   words are asked for at once. */
 EXPORT outcome cut_words(const naming *rules, const found_words *found, named_words *into) {
     REQUIRE(is_naming(rules) && are_found_words(found));
     int64_t *borders = malloc((size_t)(longest_of(found->texts) + 1) * sizeof *borders);

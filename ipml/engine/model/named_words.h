@@ -51,28 +51,4 @@ typedef struct {
     buffer mark_starts, marks, weights;         /* the places to mark in each text, and what they weigh */
 } named_words;
 
-/* Cut texts into words, without the signs around them: a phrase without spaces is one, and so is a letter of a script
-   without spaces. Return how many texts have more different words than are asked for; where none has, all phrases and
-   words are asked for at once. */
-EXPORT outcome cut_words(const naming *rules, const found_words *found, named_words *into);
-
-/* Ask for all phrases and words; of a text that has too many, for those whose letters weigh most. The weights are of the
-   letters of such texts, one text after another. */
-EXPORT outcome ask_words(const naming *rules, const found_words *found, doubles weights, named_words *into);
-
-/* Choose by what is lost without each change which words are named: of each group the heaviest of the weightier side,
-   and none twice; and ask for all of a group together. */
-EXPORT outcome choose_words(const naming *rules, const found_words *found, doubles losses, named_words *into);
-
-/* Write by listing and group what is lost without what it names, and how many that leaves named; and what is said and
-   marked. */
-EXPORT outcome mark_words(const naming *rules, const found_words *found, doubles losses, named_words *into,
-                          doubles_out lost, int64s_out n_named);
-
-/* Do what `choose_words` and `mark_words` do, from what the listings lose: their own log-odds less those without what
-   was asked for, times a slope. Where pages of characters are missing, the words are of no use any more. */
-EXPORT outcome name_words(const listings *of, const characters *known, const stage_tables *tables, double slope,
-                          doubles log_odds, const naming *rules, const found_words *found, named_words *into,
-                          doubles_out lost, int64s_out n_named);
-
 #endif

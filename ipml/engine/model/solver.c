@@ -77,6 +77,7 @@ static double *times_rarity(const stored_rows *stored, doubles of_column) {
     return worth;
 }
 
+/* Write the product of each row with the coefficients. */
 EXPORT outcome multiply_rows(const stored_rows *stored, int64s rows, doubles coefficients, doubles_out products) {
     REQUIRE(are_stored_rows(stored) && products.n == rows.n && coefficients.n >= stored->rarity.n);
     row_ngrams of;
@@ -112,6 +113,7 @@ static double measure_ngrams(const row_ngrams *row, const double *rarity, double
     return square;
 }
 
+/* Write the square of each row's length, and the sum of the rows, each times its part. */
 EXPORT outcome measure_rows(const stored_rows *stored, int64s rows, doubles parts, doubles_out squares,
                             doubles_out sums) {
     REQUIRE(are_stored_rows(stored) && parts.n == rows.n && squares.n == rows.n && sums.n >= stored->rarity.n);
@@ -356,6 +358,8 @@ static void write_back(const ascent *of, doubles_out shares, doubles_out sums) {
         sums.at[column] = of->columns[column].sum / sqrt(of->columns[column].square);
 }
 
+/* Visit rows until the gap is no larger than the tolerance; change shares, sums and the intercept, and write the gap.
+   Return the number of passes. */
 EXPORT outcome ascend(const stored_rows *stored, const fitted_rows *fitted, doubles_out shares, doubles_out sums,
                       double tolerance, int64_t most_passes, uint64_t seed, doubles_out intercept, doubles_out gap) {
     REQUIRE(are_stored_rows(stored) && shares.n == fitted->rows.n && sums.n >= stored->rarity.n);

@@ -23,16 +23,4 @@ typedef struct {
     doubles sign, cost, least, squares;
 } fitted_rows;
 
-/* Write the product of each row with the coefficients. */
-EXPORT outcome multiply_rows(const stored_rows *stored, int64s rows, doubles coefficients, doubles_out products);
-
-/* Write the square of each row's length, and the sum of the rows, each times its part. */
-EXPORT outcome measure_rows(const stored_rows *stored, int64s rows, doubles parts, doubles_out squares,
-                            doubles_out sums);
-
-/* Visit rows until the gap is no larger than the tolerance; change shares, sums and the intercept, and write the gap.
-   Return the number of passes. */
-EXPORT outcome ascend(const stored_rows *stored, const fitted_rows *fitted, doubles_out shares, doubles_out sums,
-                      double tolerance, int64_t most_passes, uint64_t seed, doubles_out intercept, doubles_out gap);
-
 #endif

@@ -124,6 +124,8 @@ static void name_of_text(int64_t number, const double *losses, marks all, int64_
     name_heaviest(free_ones, n, losses, into);
 }
 
+/* Choose by what is lost without each change which words are named: of each group the heaviest of the weightier side,
+   and none twice; and ask for all of a group together. */
 EXPORT outcome choose_words(const naming *rules, const found_words *found, doubles losses, named_words *into) {
     REQUIRE(is_naming(rules) && are_found_words(found) && losses.n == count_changes(into));
     lettered of = found->texts;
@@ -254,6 +256,8 @@ static void say_named(found_phrases phrases, int64_t row, int64_t n_groups, cons
     }
 }
 
+/* Write by listing and group what is lost without what it names, and how many that leaves named; and what is said and
+   marked. */
 EXPORT outcome mark_words(const naming *rules, const found_words *found, doubles losses, named_words *into,
                           doubles_out lost, int64s_out n_named) {
     REQUIRE(is_naming(rules) && are_found_words(found) && losses.n == count_changes(into));
@@ -305,6 +309,8 @@ static doubles doubles_of(const buffer *of) {
     return (doubles){(const double *)(const void *)of->at, of->n / (int64_t)sizeof(double)};
 }
 
+/* Do what `choose_words` and `mark_words` do, from what the listings lose: their own log-odds less those without what
+   was asked for, times a slope. Where pages of characters are missing, the words are of no use any more. */
 EXPORT outcome name_words(const listings *of, const characters *known, const stage_tables *tables, double slope,
                           doubles log_odds, const naming *rules, const found_words *found, named_words *into,
                           doubles_out lost, int64s_out n_named) {

@@ -68,6 +68,7 @@ EXPORT outcome reduce_texts(texts folded, const skeleton_tables *tables, int64s_
     return 0;
 }
 
+/* Write the same, and of each byte which one of the texts it comes from. */
 EXPORT outcome reduce_with_origins(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced,
                                    int64s_out origins) {
     REQUIRE(are_texts(folded) && are_skeleton_tables(tables));

@@ -34,8 +34,4 @@ static inline bool are_dropped(const uint8_t *data, int64_t after, int64_t end, 
 /* Write the skeletons of folded texts, which are never longer than the texts, and the offsets of all. */
 EXPORT outcome reduce_texts(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced);
 
-/* Write the same, and of each byte which one of the texts it comes from. */
-EXPORT outcome reduce_with_origins(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced,
-                                   int64s_out origins);
-
 #endif

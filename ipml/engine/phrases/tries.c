@@ -106,7 +106,9 @@ static int64_t add_nodes(builder *trie, texts words) {
     return most_passed;
 }
 
-outcome build_trie(texts words, buffer *cells, buffer *numbers) {
+/* Write the cells, int64, and the number of the word that ends at each, int32, -1 where none does. The words are in
+   order, each once and none empty. Returns the most words that end on one way from the root. */
+EXPORT outcome build_trie(texts words, buffer *cells, buffer *numbers) {
     REQUIRE(are_texts(words));
     int64_t most = words.data.n + 1; /* nodes */
     builder trie = {.queue = malloc((size_t)most * sizeof(node))};

@@ -120,6 +120,7 @@ static uint64_t *make_known_table(const int64_t *starts, int64_t n, int64_t firs
     return table;
 }
 
+/* Write the table of known words; others may mean those from the number of the first target on. */
 EXPORT outcome index_known(uint8s lines, int64_t first_target, uint8s is_of_trade, const word_letters *letters,
                            buffer *into) {
     REQUIRE(are_word_letters(letters) && first_target >= 0 && are_lines(lines));
@@ -419,6 +420,7 @@ int64_t room_for_sounds(const word_set *known, int64_t longest) {
     return 2 * min_of(longest, 4 * of_known) + 2 * of_known + 2;
 }
 
+/* Return one more than the known word that another most likely means, 0 if there is none. */
 EXPORT outcome find_known(const word_set *known, const word_letters *letters, uint8s word) {
     REQUIRE(are_word_letters(letters) && is_word_set(known));
     if (word.n == 0 || memchr(word.at, END_OF_WORD, (size_t)word.n) != NULL) return 0;

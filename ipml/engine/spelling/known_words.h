@@ -11,13 +11,6 @@
 
 enum { LEAST_LETTERS = 5 }; /* as in `ipml.features.compiled.spelling` */
 
-/* Write the table of known words; others may mean those from the number of the first target on. */
-EXPORT outcome index_known(uint8s lines, int64_t first_target, uint8s is_of_trade, const word_letters *letters,
-                           buffer *table);
-
-/* Return one more than the known word that another most likely means, 0 if there is none. */
-EXPORT outcome find_known(const word_set *known, const word_letters *letters, uint8s word);
-
 /* The same of one that is not empty and has no line break. There is room for its sound and, behind that, for the sound
    of a known one: `room_for_sounds`. */
 int64_t find_nearest(const word_set *known, const word_letters *letters, const uint8_t *word, int64_t n,

@@ -460,6 +460,7 @@ static void read_some(text_reader *reader, texts folded, const uint8_t *may_chan
     }
 }
 
+/* Write also from which byte of the folded texts each new one comes (int64), unless there is no buffer for it. */
 EXPORT outcome read_with_origins(texts folded, const spelling_tables *tables, buffer *rows, buffer *ends,
                                  buffer *written, buffer *origins) {
     REQUIRE(are_texts(folded) && are_spelling_tables(tables));
@@ -509,6 +510,7 @@ static bool knows_a_word(const spelling_tables *tables, const stretch *text) {
     return false;
 }
 
+/* Say of each text, folded and read, whether it holds a longer word that is known; ordinary words are not looked at. */
 EXPORT outcome know_a_word(texts read, const spelling_tables *tables, uint8s_out knows) {
     REQUIRE(are_texts(read) && are_spelling_tables(tables) && knows.n == n_rows(read));
     for (int64_t row = 0; row < min_of(knows.n, read.offsets.n - 1); row++) {

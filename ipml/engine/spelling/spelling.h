@@ -39,11 +39,4 @@ typedef struct {
 /* Write which texts change (int64), where each of them ends among their new bytes (int64), and these bytes. */
 EXPORT outcome read_texts(texts folded, const spelling_tables *tables, buffer *rows, buffer *ends, buffer *written);
 
-/* Write also from which byte of the folded texts each new one comes (int64), unless there is no buffer for it. */
-EXPORT outcome read_with_origins(texts folded, const spelling_tables *tables, buffer *rows, buffer *ends,
-                                 buffer *written, buffer *origins);
-
-/* Say of each text, folded and read, whether it holds a longer word that is known; ordinary words are not looked at. */
-EXPORT outcome know_a_word(texts read, const spelling_tables *tables, uint8s_out knows);
-
 #endif

@@ -69,6 +69,7 @@ EXPORT outcome hash_words(uint8s lines, uint8s codes, buffer *hashes) {
     return 0;
 }
 
+/* Return one more than NOT_ORDINARY, ORDINARY or EVERYDAY for a word, which is not empty. */
 EXPORT outcome look_up_ordinary(const ordinary_words *words, uint8s codes, uint8s word) {
     REQUIRE(codes.n == 256 && are_ordinary_words(words) && word.n > 0);
     return 1 + find_ordinary(words, key_of_word(codes.at, word.at, word.n));

@@ -15,9 +15,6 @@
 /* Write the hash (uint64) of each word of a text, one a line. Lines that are empty or hold anything else are left out. */
 EXPORT outcome hash_words(uint8s lines, uint8s codes, buffer *hashes);
 
-/* Return one more than NOT_ORDINARY, ORDINARY or EVERYDAY for a word, which is not empty. */
-EXPORT outcome look_up_ordinary(const ordinary_words *words, uint8s codes, uint8s word);
-
 enum { SHORT_WORD = 12 }; /* longer words are compared letter by letter */
 enum { CODE_BITS = 5, CODE_OF_LETTER = 31, CODE_OF_SIGN = 32, CODE_OF_STAR = 27, END_OF_WORD = '\n' };
 

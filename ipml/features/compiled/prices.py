@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import Struct, make_struct
-from ipml.features.names import Names, find_pairs
+from ipml.features.column import Names, find_pairs
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ listings, up to a number per seller.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -17,7 +17,7 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from ipml.engine.library import Struct, bind, make_struct
-from ipml.features import names as features
+from ipml.features import column as features
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration.group_effects import Fit, GroupedListings, LineResponse, fit_effects
 from ipml.model.calibration.seller_weights import (
@@ -114,6 +114,18 @@ Names: TypeAlias = (
 )
 MOST_LISTINGS = 60.0
 """A seller counts as at most so many listings: one with hundreds must not decide how common counterfeits are."""
+
+
+@dataclass(frozen=True)
+class ListingGroups:
+    """Brand, category and seller of each listing; None or "" for a brand or category that is not named."""
+
+    brands: Names
+    categories: Names
+    sellers: ArrayLike
+
+
+N_FOLDS = 5  # over sellers, on which effects of brands and categories have to serve
 ROUNDS = 2  # of learning from the errors what a seller's listings are worth, and fitting again
 
 
@@ -156,7 +168,7 @@ class HierarchicalCalibration(Estimator):
     >>> sellers, brands = np.arange(400), np.array(["Acme", "Bolt"] * 200)
     >>> y = np.where(brands == "Acme", sellers % 8 == 0, sellers % 5 > 1).astype(np.int8)
     >>> nothing, unnamed = np.zeros(400), [None] * 400
-    >>> calibration = HierarchicalCalibration().fit(nothing, y, brands=brands, categories=unnamed, sellers=sellers)
+    >>> calibration = HierarchicalCalibration().fit(nothing, y, ListingGroups(brands, unnamed, sellers))
     >>> asked = np.zeros(3), ["Acme", "Bolt", "Cogs"], [None] * 3
     >>> calibration.probability(*asked).round(2)
     array([0.26, 0.59, 0.42])
@@ -173,19 +185,16 @@ class HierarchicalCalibration(Estimator):
         self,
         log_odds: Floats,
         y: NDArray[np.int8],
+        groups: ListingGroups,
         sample_weight: Floats | None = None,
-        *,
-        brands: Names,
-        categories: Names,
-        sellers: ArrayLike,
     ) -> Self:
         """Fit slope, intercept and effects; the targets are smoothed as in Platt (1999)."""
         y = np.asarray(y)
         trust = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        named, seller = np.unique(np.asarray(sellers).astype(str), return_inverse=True)
+        named, seller = np.unique(np.asarray(groups.sellers).astype(str), return_inverse=True)
         self.n_sellers_ = len(named)
-        self.categories_, category = _number(_keep_most(_texts(categories), self.most_categories))
-        self.brands_, brand = _number(_texts(brands))
+        self.categories_, category = _number(_keep_most(_texts(groups.categories), self.most_categories))
+        self.brands_, brand = _number(_texts(groups.brands))
         listings = GroupedListings(
             log_odds=np.asarray(log_odds, dtype=np.float64),
             target=_smooth_targets(y, trust),
@@ -308,11 +317,7 @@ def fit_calibration(
     log_odds: Floats,
     y: NDArray[np.int8],
     sample_weight: Floats,
-    *,
-    brands: Names,
-    categories: Names,
-    sellers: ArrayLike,
-    n_folds: int = 5,
+    groups: ListingGroups,
     seed: int = 0,
 ) -> HierarchicalCalibration:
     """Return a calibration with effects of brands and categories if these serve sellers left out, else without.
@@ -323,27 +328,21 @@ def fit_calibration(
     """
     from sklearn.model_selection import GroupKFold  # scoring does without scikit-learn
 
-    sellers = np.asarray(sellers).astype(str)
+    sellers = np.asarray(groups.sellers).astype(str)
     sample_weight = sample_weight * limit_sellers(sellers, MOST_LISTINGS)
-    n_usable = min(n_folds, len(np.unique(sellers)))
+    n_usable = min(N_FOLDS, len(np.unique(sellers)))
     unnamed = [None] * len(y)
-    ways = {"grouped": (_texts(brands), _texts(categories)), "plain": (_texts(unnamed), _texts(unnamed))}
+    ways = {"grouped": (_texts(groups.brands), _texts(groups.categories)), "plain": (_texts(unnamed), _texts(unnamed))}
     losses = dict.fromkeys(ways, 0.0)
     folds = GroupKFold(n_usable, shuffle=True, random_state=seed).split(log_odds, y, sellers) if n_usable > 1 else ()
     for train, test in folds:
         for way, (brand, category) in ways.items():
-            fitted = HierarchicalCalibration().fit(
-                log_odds[train],
-                y[train],
-                sample_weight[train],
-                brands=brand[train],
-                categories=category[train],
-                sellers=sellers[train],
-            )
+            known = ListingGroups(brand[train], category[train], sellers[train])
+            fitted = HierarchicalCalibration().fit(log_odds[train], y[train], known, sample_weight[train])
             probability = fitted.probability(log_odds[test], brand[test], category[test])
             losses[way] -= float(sample_weight[test] @ np.log(np.where(y[test] == 1, probability, 1 - probability)))
     brand, category = ways["grouped" if losses["grouped"] < losses["plain"] else "plain"]
-    return HierarchicalCalibration().fit(log_odds, y, sample_weight, brands=brand, categories=category, sellers=sellers)
+    return HierarchicalCalibration().fit(log_odds, y, ListingGroups(brand, category, sellers), sample_weight)
 
 
 def is_too_wide(low: Floats, high: Floats, most_width: float) -> NDArray[np.bool_]:

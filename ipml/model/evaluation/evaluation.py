@@ -170,37 +170,17 @@ class Evaluation:
 _JSON = TypeAdapter(Evaluation)
 
 
-def evaluate_repeats(
-    y: ArrayLike,
-    scores: Sequence[ArrayLike],
-    listings: pd.DataFrame,
-    *,
-    baselines: Mapping[str, Sequence[ArrayLike]] | None = None,
-    label_probability: ArrayLike | None = None,
-    k: Sequence[int] = (100,),
-    n_resamples: int = 500,
-    seed: int = 0,
+def evaluate_test(
+    tested: TestedListings, *, k: Sequence[int] = (100,), n_resamples: int = 500, seed: int = 0
 ) -> Evaluation:
-    """Measure a model that scored the listings several times, as in cross-validation under several seeds.
-
-    Each element of `scores` holds a score for every listing, given by a model that had not learnt from its seller (the
-    folds of one seed put together). A figure is the mean over the elements, on the listings as they are and on each
-    resample of the sellers.
+    """Measure a model and its baselines by a test, as the mean over its repeats.
 
     Parameters
     ----------
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
-    scores : sequence of array of shape (n_listings,)
-        The model's probabilities, one array per seed.
-    listings : DataFrame of shape (n_listings, …)
-        With the column `seller_id`. Other columns make slices (`ipml.model.evaluation.slices`) and, with those of
-        `add_values`, the value of the counterfeits among the first k.
-    baselines : mapping of str to sequence of array, optional
-        The same for the baselines, by name.
-    label_probability : array of shape (n_listings,), optional
-        Probability with which a person came to see each listing, NaN where unknown. The figures are then those of all
-        incoming listings, not of the reviewed ones, and precision and recall at k read k of them.
+    tested : TestedListings
+        Its listings have `seller_id`. Other columns make slices (`ipml.model.evaluation.slices`) and, with those of
+        `add_values`, the value of the counterfeits among the first k. With `label_probability` the figures are those of
+        all incoming listings, not of the reviewed ones, and precision and recall at k read k of them.
     k : sequence of int, default=(100,)
         Numbers of listings that reviewers read, for precision, recall and value at k.
     n_resamples : int, default=500
@@ -215,19 +195,17 @@ def evaluate_repeats(
 
     Examples
     --------
-    >>> listings = pd.DataFrame({"seller_id": list("abcd")})
-    >>> scores = [[0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.8, 0.2]]
-    >>> figures = evaluate_repeats([1, 1, 0, 0], scores, listings).figures["model"]
-    >>> round(figures["average_precision"].value, 3)
+    >>> listings, y = pd.DataFrame({"seller_id": list("abcd")}), np.array([True, True, False, False])
+    >>> scores = [np.array([0.9, 0.8, 0.1, 0.2]), np.array([0.9, 0.1, 0.8, 0.2])]
+    >>> evaluation = evaluate_test(TestedListings(listings, y, {"model": scores}))
+    >>> round(evaluation.figures["model"]["average_precision"].value, 3)
     0.875
     """
-    sellers, truth = listings["seller_id"], np.asarray(y, dtype=float)
-    weight = None if label_probability is None else weigh_by_probability(label_probability)
-    resampling = Resampling(n_resamples, seed, weight)
-    draws = {
-        name: draw_figures(truth, repeats, listings, k, resampling)
-        for name, repeats in {MODEL: scores, **(baselines or {})}.items()
-    }
+    listings, scores = tested.listings, tested.scores[MODEL]
+    sellers, truth = listings["seller_id"], tested.y.astype(float)
+    label_probability = find_label_probability(listings)
+    resampling = Resampling(n_resamples, seed, tested.weight)
+    draws = {name: draw_figures(truth, repeats, listings, k, resampling) for name, repeats in tested.scores.items()}
     return Evaluation(
         counts=count_listings(truth, sellers),
         figures={
@@ -239,9 +217,7 @@ def evaluate_repeats(
         n_resamples=n_resamples,
         seed=seed,
         n_repeats=len(scores),
-        reviewed=None
-        if label_probability is None
-        else ReviewSample.of(truth, np.asarray(label_probability, dtype=float)),
+        reviewed=None if label_probability is None else ReviewSample.of(truth, label_probability),
         no_value=describe_unpriced(truth, listings),
     )
 

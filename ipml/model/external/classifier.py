@@ -10,16 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipml.errors import Failed, UnusableSetting, first_line
+from ipml.features.column import Names
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import PriceFeatures
 from ipml.features.goods import BrandTable, listing_brands
-from ipml.features.names import Names
 from ipml.features.own import find_own_texts, is_own_column, make_frame, read_own_column
 from ipml.features.portfolio import SellerPortfolios
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.listings.extra import EXTRA
 from ipml.listings.fields import FIELDS
-from ipml.model.calibration.calibration import fit_calibration
+from ipml.model.calibration.calibration import ListingGroups, fit_calibration
 from ipml.model.evaluation.label_weights import count_by_probability
 from ipml.model.external.source import EstimatorSource, OpenedEstimator, open_fitted
 from ipml.model.familiarity import Familiarity
@@ -146,15 +146,9 @@ class ExternalClassifier(Estimator):
         self.base_rate_ = float(np.average(log_odds, weights=weight))
         brands, categories = self._groups(listings)
         if self.is_calibrated:
-            self.calibration_ = fit_calibration(
-                log_odds,
-                y,
-                weight,
-                brands=np.array(brands.strings(), dtype=object),
-                categories=np.array(categories.strings(), dtype=object),
-                sellers=sellers,
-                seed=self.seed,
-            )
+            brand, category = (np.array(names.strings(), dtype=object) for names in (brands, categories))
+            groups = ListingGroups(brand, category, sellers)
+            self.calibration_ = fit_calibration(log_odds, y, weight, groups, self.seed)
         self.familiarity_ = Familiarity().fit(listings, brands, self.calibrate(listings, log_odds), weight)
         return self
 

@@ -6,7 +6,7 @@ Listing text in it is hostile: see `ipml.kit.hostile_text` and `ipml.kit.report_
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +58,35 @@ _GLOSSES = {
 }
 
 
+@dataclass(frozen=True)
+class ReportParts:
+    """Optional parts of a report.
+
+    Attributes
+    ----------
+    champion : sequence of array of shape (n_listings,), optional
+        The champion's scores of the tested listings, one array a repeat.
+    robustness : Robustness, optional
+        Cost of attacks on the model.
+    explain : Explain, optional
+        Asked for the misjudged listings only.
+    costs : Costs, optional
+        By default a wrongful removal costs as much as a missed counterfeit, and a review nothing.
+    learning : LearningCurve, optional
+    """
+
+    champion: Sequence[ArrayLike] | None = None
+    robustness: Robustness | None = None
+    explain: Explain | None = None
+    costs: Costs | None = None
+    learning: LearningCurve | None = None
+
+
+NO_PARTS = ReportParts()
+
+
 def model_report(
-    tested: TestedListings,
-    evaluation: Evaluation,
-    head: ReportHead,
-    *,
-    champion: Sequence[ArrayLike] | None = None,
-    robustness: Robustness | None = None,
-    explain: Explain | None = None,
-    costs: Costs | None = None,
-    learning: LearningCurve | None = None,
+    tested: TestedListings, evaluation: Evaluation, head: ReportHead, parts: ReportParts = NO_PARTS
 ) -> ReportFacts:
     """Measure the report on a model that was tested on listings it had not seen.
 
@@ -81,15 +100,7 @@ def model_report(
     evaluation : Evaluation
         Measured on the same.
     head : ReportHead
-    champion : sequence of array of shape (n_listings,), optional
-        The champion's scores of the same listings, one array a repeat.
-    robustness : Robustness, optional
-        Cost of attacks on the model.
-    explain : Explain, optional
-        Asked for the misjudged listings only.
-    costs : Costs, optional
-        By default a wrongful removal costs as much as a missed counterfeit, and a review nothing.
-    learning : LearningCurve, optional
+    parts : ReportParts, optional
 
     Raises
     ------
@@ -102,8 +113,9 @@ def model_report(
     counted = replace(weighted, weight=None if label_probability is None else count_by_probability(label_probability))
     few = replace(counted, n_resamples=min(evaluation.n_resamples, _CURVE_RESAMPLES))
     limit = break_even(y, score, weight)  # as many are flagged as there are counterfeits
-    priced = _answer(measure_costs, y, score, tested.listings, costs or Costs(missed=1.0, wrongful=1.0), resampling=few)
-    compared, champion_figures = _compare_with_champion(tested, evaluation, champion)
+    costs = parts.costs or Costs(missed=1.0, wrongful=1.0)
+    priced = _answer(measure_costs, y, score, tested.listings, costs, resampling=few)
+    compared, champion_figures = _compare_with_champion(tested, evaluation, parts.champion)
     baselines = {name: scores[0] for name, scores in tested.scores.items() if name != MODEL}
     return ReportFacts(
         head=head,
@@ -118,13 +130,13 @@ def model_report(
         histogram=score_histogram(y, score, weight=counted.weight),
         slices=evaluation.slices,
         fairness=seller_fairness(y, score, tested.listings, limit, counted),
-        misjudged=most_misjudged(y, score, tested.listings, explain=explain),
+        misjudged=most_misjudged(y, score, tested.listings, explain=parts.explain),
         influence=measure_seller_influence(y, score, tested.listings, few),
-        robustness=robustness,
+        robustness=parts.robustness,
         errors=_answer(find_error_slices, y, score, tested.listings, threshold=limit, resampling=few),
         costs=priced,
-        cost_unit=priced.currency if priced and costs else "missed counterfeits",
-        learning=learning,
+        cost_unit=priced.currency if priced and parts.costs else "missed counterfeits",
+        learning=parts.learning,
     )
 
 

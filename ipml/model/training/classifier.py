@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from ipml.features.columns import ListingColumns
 from ipml.features.goods import BrandTable, listing_brands
 from ipml.listings.schema import listings_to_frame
 from ipml.model.evaluation.baselines import KeywordList, Prevalence, PriceRule
-from ipml.model.evaluation.evaluation import MODEL, Evaluation, TestedListings, evaluate_repeats
+from ipml.model.evaluation.evaluation import MODEL, Evaluation, TestedListings, evaluate_test
 from ipml.model.evaluation.label_weights import Maturity, find_label_probability
 from ipml.model.evaluation.metrics import add_values
 from ipml.model.evaluation.splits import NEVER, Positions, later_unseen_sellers, leaking_random_split, seller_folds
@@ -212,14 +212,35 @@ Floats = NDArray[np.float64]
 Side = tuple[Positions, Positions]
 
 
+@dataclass(frozen=True)
+class TrainingTask:
+    """An experiment, with all that it learns from.
+
+    Attributes
+    ----------
+    listings : DataFrame of shape (n_listings, …)
+        From `read_training_listings`.
+    brands : dict
+        A table made by `brand_table`.
+    source_model : CounterfeitClassifier, optional
+    """
+
+    experiment: Experiment
+    listings: pd.DataFrame
+    brands: BrandTable
+    source_model: CounterfeitClassifier | None = None
+
+    def fit(
+        self, labelled: pd.DataFrame, unlabelled: pd.DataFrame | None
+    ) -> CounterfeitClassifier | ExternalClassifier:
+        """Fit the classifier on some of the listings."""
+        return fit_classifier(
+            self.experiment, labelled, self.brands, unlabelled=unlabelled, source_model=self.source_model
+        )
+
+
 def score_unseen(
-    experiment: Experiment,
-    listings: pd.DataFrame,
-    brands: BrandTable,
-    *,
-    attacks: Sequence[Attack] = (),
-    source_model: CounterfeitClassifier | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    task: TrainingTask, *, attacks: Sequence[Attack] = (), say: Callable[[str], None] = lambda _: None
 ) -> TestedListings:
     """Score the listings of the test side, or of every fold, by models that saw only the training side.
 
@@ -227,20 +248,16 @@ def score_unseen(
 
     Parameters
     ----------
-    experiment : Experiment
-    listings : DataFrame of shape (n_listings, …)
-        From `read_training_listings`.
-    brands : dict
-        A table made by `brand_table`.
+    task : TrainingTask
     attacks : sequence of Attack, optional
         Disguises tried on the counterfeits of the test, in the first repeat.
-    source_model : CounterfeitClassifier, optional
     say : function of str, optional
         Receives progress messages.
     """
+    experiment, listings, brands = task.experiment, task.listings, task.brands
     truth, unlabelled = read_truth(experiment, listings), read_unlabelled(experiment, listings)
     is_labelled = listings["is_counterfeit"].notna().to_numpy()
-    repeats = _plan(experiment, listings, truth, source_model)
+    repeats = _plan(task, truth)
     tested = np.sort(np.concatenate([test for _, test in repeats[0]]))
     known = truth.iloc[tested].to_numpy(dtype=bool)
     scores: dict[str, list[Floats]] = {}
@@ -250,8 +267,7 @@ def score_unseen(
         for fold, (train_rows, test_rows) in enumerate(folds):
             say(f"testing on unseen sellers ({repeat * len(folds) + fold + 1} of {len(repeats) * len(folds)})")
             learnt, unseen = listings.iloc[train_rows[is_labelled[train_rows]]], listings.iloc[test_rows]
-            others = _leave_out(unlabelled, unseen)
-            classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, source_model=source_model)
+            classifier = task.fit(learnt, _leave_out(unlabelled, unseen))
             scored = classifier.predict_proba(unseen)[:, 1]
             for name, column in {MODEL: scored, **_score_baselines(learnt, unseen, brands)}.items():
                 clean.setdefault(name, np.full(len(listings), np.nan))[test_rows] = column
@@ -267,40 +283,37 @@ def score_unseen(
     return TestedListings(kept, known, scores, {name: column[tested] for name, column in attacked.items()})
 
 
-def find_training_side(experiment: Experiment, listings: pd.DataFrame) -> Positions:
+def find_training_side(task: TrainingTask) -> Positions:
     """Return the labelled listings that the first split of `score_unseen` learns from, without a source model."""
-    train_rows = _plan(experiment, listings, read_truth(experiment, listings), None)[0][0][0]
-    return train_rows[listings["is_counterfeit"].notna().to_numpy()[train_rows]]
+    truth = read_truth(task.experiment, task.listings)
+    train_rows = _plan(replace(task, source_model=None), truth)[0][0][0]
+    return train_rows[task.listings["is_counterfeit"].notna().to_numpy()[train_rows]]
 
 
 def learn_from_subsets(
-    experiment: Experiment,
-    listings: pd.DataFrame,
-    brands: BrandTable,
+    task: TrainingTask,
     n_draws: int,
     *,
     times: tuple[float, ...] = (2.0,),
-    source_model: CounterfeitClassifier | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> LearningCurve:
     """Return the learning curve of an experiment; its split and its truth are not used.
 
-    `n_draws`, `times` and `say` are those of `measure_learning_curve`, the others those of `score_unseen`.
+    `n_draws`, `times` and `say` are those of `measure_learning_curve`.
 
     Raises
     ------
     Refused
         Too few sellers of counterfeits, or an estimator that is not fitted anew.
     """
+    experiment = task.experiment
     if experiment.external and not experiment.external.refit:
         raise Refused("Cannot draw a learning curve", "an estimator that is not fitted anew", "`refit = true`")
-    unlabelled = read_unlabelled(experiment, listings)
-    labelled = labelled_of(listings).reset_index(drop=True)
+    unlabelled = read_unlabelled(experiment, task.listings)
+    labelled = labelled_of(task.listings).reset_index(drop=True)
 
     def score_with(learnt: pd.DataFrame, asked: pd.DataFrame) -> Floats:
-        others = _leave_out(unlabelled, asked)
-        classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, source_model=source_model)
-        return classifier.predict_proba(asked)[:, 1]
+        return task.fit(learnt, _leave_out(unlabelled, asked)).predict_proba(asked)[:, 1]
 
     y, seed = labels_of(labelled), experiment.seed
     return measure_learning_curve(score_with, y, labelled, times=times, n_draws=n_draws, seed=seed, say=say)
@@ -327,28 +340,19 @@ def measure(experiment: Experiment, tested: TestedListings) -> Evaluation:
 
     Without the truth, labels are weighted by the probability with which people saw the listings.
     """
-    return evaluate_repeats(
-        tested.y,
-        tested.scores[MODEL],
-        tested.listings,
-        baselines={name: scores for name, scores in tested.scores.items() if name != MODEL},
-        label_probability=find_label_probability(tested.listings),
-        k=experiment.evaluation.k,
-        n_resamples=experiment.evaluation.n_resamples,
-        seed=experiment.seed,
-    )
+    asked = experiment.evaluation
+    return evaluate_test(tested, k=asked.k, n_resamples=asked.n_resamples, seed=experiment.seed)
 
 
-def _plan(
-    experiment: Experiment, listings: pd.DataFrame, truth: pd.Series[bool], source_model: CounterfeitClassifier | None
-) -> list[list[Side]]:
+def _plan(task: TrainingTask, truth: pd.Series[bool]) -> list[list[Side]]:
     """Return, for each repeat, the training and test positions of each fold.
 
     Test listings are drawn from all with a known truth, without a look at it. A source model taken as it is learns from
     no label, so all are tested.
     """
+    experiment, listings = task.experiment, task.listings
     split = experiment.split
-    if source_model is not None and _is_taken_as_it_is(experiment, listings):
+    if task.source_model is not None and _is_taken_as_it_is(experiment, listings):
         tested = np.flatnonzero(truth.notna())
         return [[(tested, tested)]]
     if split.kind == "seller folds":

@@ -12,7 +12,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ipml.errors import Refused, UnmeasurableScores, UnusableSetting
-from ipml.features.goods import BrandTable, brand_table
+from ipml.features.goods import brand_table
 from ipml.listings.brands import Brands
 from ipml.model.drift import DriftReference, reference_of
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, TestedListings
@@ -29,7 +29,7 @@ from ipml.model.report import ReportHead
 from ipml.model.robustness import Attack, find_attacks
 from ipml.model.robustness.robustness import AttackableClassifier, Robustness, robustness_of
 from ipml.model.training.classifier import (
-    fit_classifier,
+    TrainingTask,
     labels_of,
     learn_from_subsets,
     measure,
@@ -91,22 +91,11 @@ def measure_attacks(experiment: Experiment, tested: TestedListings) -> Robustnes
         return None
 
 
-def draw_learning_curve(
-    experiment: Experiment,
-    listings: pd.DataFrame,
-    brands: BrandTable,
-    *,
-    source_model: CounterfeitClassifier | None = None,
-    say: Say = lambda _: None,
-) -> LearningCurve | None:
+def draw_learning_curve(task: TrainingTask, *, say: Say = lambda _: None) -> LearningCurve | None:
     """Return the learning curve of an experiment; None if not asked for, or for too few sellers."""
-    n_draws = experiment.evaluation.learning_curve
+    n_draws = task.experiment.evaluation.learning_curve
     try:
-        return (
-            learn_from_subsets(experiment, listings, brands, n_draws, source_model=source_model, say=say)
-            if n_draws
-            else None
-        )
+        return learn_from_subsets(task, n_draws, say=say) if n_draws else None
     except Refused:
         return None
 
@@ -187,15 +176,7 @@ def prepare(experiment: Experiment) -> Brands:
     return brands
 
 
-def learn(
-    experiment: Experiment,
-    listings: pd.DataFrame,
-    brands: BrandTable,
-    *,
-    attacks: Sequence[Attack] = (),
-    source_model: CounterfeitClassifier | None = None,
-    say: Say = lambda _: None,
-) -> TrainingResult:
+def learn(task: TrainingTask, *, attacks: Sequence[Attack] = (), say: Say = lambda _: None) -> TrainingResult:
     """Test an experiment on sellers it has not seen, and then fit its classifier on all labelled listings.
 
     The parameters are those of `score_unseen`.
@@ -207,14 +188,15 @@ def learn(
     UnusableSetting
         There is a source model, but nothing to learn beside it.
     """
+    experiment, listings = task.experiment, task.listings
     labelled = labelled_of(listings)
-    if source_model is not None:
+    if task.source_model is not None:
         _expect_both(experiment, labels_of(labelled))
-    tested = score_unseen(experiment, listings, brands, attacks=attacks, source_model=source_model, say=say)
-    named = name_brands(tested, brands)
+    tested = score_unseen(task, attacks=attacks, say=say)
+    named = name_brands(tested, task.brands)
     say("fitting on all labelled listings")
     unlabelled = read_unlabelled(experiment, listings)
-    classifier = fit_classifier(experiment, labelled, brands, unlabelled=unlabelled, source_model=source_model)
+    classifier = task.fit(labelled, unlabelled)
     say("measuring")
     evaluation = replace(
         measure(experiment, named),

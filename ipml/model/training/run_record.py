@@ -33,7 +33,7 @@ from ipml.model.tracking import (
     select_shown,
     store_run,
 )
-from ipml.model.training.classifier import fetch_source_model, settable_parameters
+from ipml.model.training.classifier import TrainingTask, fetch_source_model, settable_parameters
 from ipml.model.training.experiment import (
     Experiment,
     digest_training,
@@ -274,9 +274,8 @@ def reproduce(
         causes += _differ_if(f"version of {name}", running.get(name), recorded.versions.get(name))
     if digest != recorded.data_digest:
         return Reproduction(found, recorded, tuple(causes), None)
-    card = save_learnt(
-        experiment, learn(experiment, listings, brand_table(brands), source_model=source_model, say=say), out
-    )
+    task = TrainingTask(experiment, listings, brand_table(brands), source_model)
+    card = save_learnt(experiment, learn(task, say=say), out)
     differences = [*causes, *compare_cards(card, recorded)]
     if not differences and manifest_sha256(out) != manifest_sha256(original):
         differences = ["manifest: another"]

@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from joblib.externals.loky import get_reusable_executor
 
 from ipml.errors import Failed, UnusableSetting
-from ipml.features.goods import BrandTable, brand_table
+from ipml.features.goods import brand_table
 from ipml.kit.canonical_json import digest
 from ipml.kit.charts import write_chart_file
 from ipml.model.evaluation.evaluation import (
@@ -44,7 +43,6 @@ from ipml.model.evaluation.metrics import Estimate, estimate_of
 from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import SliceCounts
 from ipml.model.model_file.model_file import running_versions
-from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.questions.plots import plot_search
 from ipml.model.tracking import (
     RunFacts,
@@ -55,7 +53,7 @@ from ipml.model.tracking import (
     record_trial,
     without_autolog,
 )
-from ipml.model.training.classifier import fetch_source_model, find_training_side, rehearse, score_unseen
+from ipml.model.training.classifier import TrainingTask, fetch_source_model, find_training_side, rehearse, score_unseen
 from ipml.model.training.experiment import (
     Experiment,
     SplitPart,
@@ -154,15 +152,6 @@ class Sweep:
         return "\n".join(["[model]", *lines, ""])
 
 
-@dataclass(frozen=True)
-class _Material:
-    """The data of every trial."""
-
-    listings: pd.DataFrame
-    brands: BrandTable
-    source_model: CounterfeitClassifier | None
-
-
 @dataclass
 class _Progress:
     """Finished trials, by key, in order, and where they are recorded."""
@@ -249,8 +238,8 @@ def sweep(
     facts = _facts_of(experiment, part, data_digest)
     parent = begin_sweep(facts, key, experiment.record.model, is_new=again, tracking_uri=tracking_uri)
     progress = _Progress(parent, data_digest, tracking_uri, again, say)
-    material = _Material(_keep_training_side(experiment, listings), table, source_model)
-    with _open_workers(jobs, material) as submit:
+    task = _keep_training_side(TrainingTask(experiment, listings, table, source_model))
+    with _open_workers(jobs, task) as submit:
         _try_all(search, lambda values: make_trial(experiment, values, files), progress, submit, jobs)
     say("measuring")
     swept = compare_trials(experiment, [(progress.trials[key].values, progress.tested[key]) for key in progress.trials])
@@ -272,14 +261,15 @@ def make_trial(experiment: Experiment, values: Values, files: Mapping[str, str])
     return SweepTrial(values, changed, _make_key(changed, files))
 
 
-def _keep_training_side(experiment: Experiment, listings: pd.DataFrame) -> pd.DataFrame:
-    """Return the labelled listings that a choice may use: those that the split does not test.
+def _keep_training_side(task: TrainingTask) -> TrainingTask:
+    """Return the task with the labelled listings that a choice may use: those that the split does not test.
 
     Folds over sellers test all in turn, so all are returned.
     """
-    if experiment.split.kind == FOLDS:
-        return labelled_of(listings)
-    return listings.iloc[np.sort(find_training_side(experiment, listings))].reset_index(drop=True)
+    if task.experiment.split.kind == FOLDS:
+        return replace(task, listings=labelled_of(task.listings))
+    kept = task.listings.iloc[np.sort(find_training_side(task))]
+    return replace(task, listings=kept.reset_index(drop=True))
 
 
 def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, Any], TestedListings]]) -> Sweep:
@@ -333,16 +323,16 @@ Submit = Callable[[SweepTrial], "Future[TestedListings]"]
 
 
 @contextmanager
-def _open_workers(jobs: int, material: _Material) -> Iterator[Submit]:
+def _open_workers(jobs: int, task: TrainingTask) -> Iterator[Submit]:
     """Yield what runs a trial: this process, or one of several that share its cores."""
     if jobs == 1:
-        yield lambda trial: _try_here(trial, material)
+        yield lambda trial: _try_here(trial, task)
         return
     cores = str(max(1, (os.cpu_count() or 1) // jobs))
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), cores)
     pool = get_reusable_executor(max_workers=jobs, timeout=60, env=threads)
     try:
-        yield lambda trial: pool.submit(_try_one, trial, material)
+        yield lambda trial: pool.submit(_try_one, trial, task)
     except BrokenProcessPool as error:
         remedy = "Finished trials are kept. Continue with fewer --jobs."
         raise Failed("sweep", "a process ended, perhaps for lack of memory", remedy) from error
@@ -350,16 +340,14 @@ def _open_workers(jobs: int, material: _Material) -> Iterator[Submit]:
         pool.shutdown(kill_workers=True)
 
 
-def _try_here(trial: SweepTrial, material: _Material) -> Future[TestedListings]:
+def _try_here(trial: SweepTrial, task: TrainingTask) -> Future[TestedListings]:
     done: Future[TestedListings] = Future()
-    done.set_result(_try_one(trial, material))
+    done.set_result(_try_one(trial, task))
     return done
 
 
-def _try_one(trial: SweepTrial, material: _Material) -> TestedListings:
-    return keep_scores(
-        score_unseen(trial.searched, material.listings, material.brands, source_model=material.source_model)
-    )
+def _try_one(trial: SweepTrial, task: TrainingTask) -> TestedListings:
+    return keep_scores(score_unseen(replace(task, experiment=trial.searched)))
 
 
 def _try_all(

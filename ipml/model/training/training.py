@@ -16,7 +16,7 @@ from ipml.model.model_file import ModelCard
 from ipml.model.model_file.folder import check_replaceable
 from ipml.model.promotion import examine, fetch_champion_scores, load_rules, promote
 from ipml.model.promotion.gate import GateReport, GateRules
-from ipml.model.report import Explain, model_report, write_report
+from ipml.model.report import Explain, ReportParts, model_report, write_report
 from ipml.model.tracking import (
     CHALLENGER,
     CHAMPION,
@@ -28,7 +28,7 @@ from ipml.model.tracking import (
     record_stored,
     without_autolog,
 )
-from ipml.model.training.classifier import describe_source_model, fetch_source_model
+from ipml.model.training.classifier import TrainingTask, describe_source_model, fetch_source_model
 from ipml.model.training.experiment import Experiment, read_training_listings
 from ipml.model.training.result import (
     Say,
@@ -135,9 +135,9 @@ def train(
     _check_destination(folder, tracking_uri)
     experiment, source_model = fetch_source_model(experiment, tracking_uri)
     say("reading listings")
-    listings = read_training_listings(experiment)
-    learnt = learn(experiment, listings, brand_table(brands), attacks=attacks, source_model=source_model, say=say)
-    curve = draw_learning_curve(experiment, listings, brand_table(brands), source_model=source_model, say=say)
+    task = TrainingTask(experiment, read_training_listings(experiment), brand_table(brands), source_model)
+    learnt = learn(task, attacks=attacks, say=say)
+    curve = draw_learning_curve(task, say=say)
     say("saving")
     card = save_learnt(experiment, learnt, folder)
     path_beside(folder).write_text(learnt.reference.to_json(), encoding="utf-8")
@@ -146,11 +146,13 @@ def train(
         learnt.tested,
         learnt.evaluation,
         head_of(experiment, card.full_version),
-        champion=_fetch_champion(experiment, learnt, tracking_uri),
-        robustness=measure_attacks(experiment, learnt.tested),
-        explain=explain and explain(folder),
-        costs=experiment.evaluation.costs,
-        learning=curve,
+        ReportParts(
+            champion=_fetch_champion(experiment, learnt, tracking_uri),
+            robustness=measure_attacks(experiment, learnt.tested),
+            explain=explain and explain(folder),
+            costs=experiment.evaluation.costs,
+            learning=curve,
+        ),
     )
     page = write_report(facts, folder.with_name(f"{folder.name}.report.html"))
     store_training(experiment, learnt, facts, folder, page)

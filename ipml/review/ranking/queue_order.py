@@ -10,7 +10,7 @@ import json
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from statistics import median
@@ -207,8 +207,8 @@ def rerank(
     only brought forward. `progress` gets the number of cases ranked so far.
     """
     with writing(engine) as connection:
-        usual = measure_usual(connection, policy)
-        ranking = choose_ranking(connection, order, policy, usual, now=now, actor=actor)
+        measured = QueueRanking(None, order, policy, measure_usual(connection, policy))
+        ranking = choose_ranking(connection, measured, now=now, actor=actor)
     ranked, last = 0, 0
     while batch := _rank_batch(engine, ranking, after=last):
         ranked, last = ranked + len(batch), batch[-1]
@@ -218,14 +218,13 @@ def rerank(
     return ranked
 
 
-def choose_ranking(
-    connection: Connection, order: QueueOrder, policy: Policy, usual: Usual, *, now: datetime, actor: str
-) -> QueueRanking:
-    """Append a row that puts an order and a policy in force for incoming cases."""
-    row = {"at": now, "actor": actor, "order": order.value, "policy_digest": policy.digest, "policy": policy.text}
-    query = insert(rankings).values(**row, usual=usual.text).returning(rankings.c.ranking_id)
-    ranking = QueueRanking(connection.scalars(query).one(), order, policy, usual)
-    payload: dict[str, audit.Value] = {"order": order.value, "policy": policy.digest}
+def choose_ranking(connection: Connection, ranking: QueueRanking, *, now: datetime, actor: str) -> QueueRanking:
+    """Append a row that puts a ranking in force for incoming cases; return it with its number."""
+    order, policy = ranking.order.value, ranking.policy
+    row = {"at": now, "actor": actor, "order": order, "policy_digest": policy.digest, "policy": policy.text}
+    query = insert(rankings).values(**row, usual=ranking.usual.text).returning(rankings.c.ranking_id)
+    ranking = replace(ranking, ranking_id=connection.scalars(query).one())
+    payload: dict[str, audit.Value] = {"order": order, "policy": policy.digest}
     audit.append(connection, actor, "ranking chosen", _subject(ranking), payload, at=now)
     return ranking
 
@@ -320,7 +319,7 @@ def explain_place(
     >>> from datetime import UTC
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.cases import find_case_with_waiting
-    >>> from ipml.review.queue import enqueue
+    >>> from ipml.review.arrivals.intake import enqueue
     >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)

@@ -265,31 +265,32 @@ def draw_sample(
     >>> sorted(row for row, place in sample.places.items() if place.lane == "ranked")
     [45, 46, 47, 48, 49]
     """
-    hashes, scores, is_warned, version = _read(scored, seed)
-    return draw_sample_from_arrays(
-        hashes, scores, rule, top=top, min_score=min_score, model_version=version, is_warned=is_warned
-    )
+    return draw_sample_from_file(_read(scored, seed), rule, top=top, min_score=min_score)
 
 
-def draw_sample_from_arrays(
-    hashes: NDArray[np.uint64],
-    scores: NDArray[np.float64],
-    rule: SamplingRule,
-    *,
-    top: int | None = None,
-    min_score: float | None = None,
-    model_version: str = "",
-    is_warned: NDArray[np.bool_] | None = None,
+@dataclass(frozen=True, slots=True)
+class ScoredFile:
+    """A scored file, reduced to a hash, a score (NaN: abstained) and a warning per listing."""
+
+    hashes: NDArray[np.uint64]
+    scores: NDArray[np.float64]
+    is_warned: NDArray[np.bool_]
+    model_version: str
+
+
+def draw_sample_from_file(
+    file: ScoredFile, rule: SamplingRule, *, top: int | None = None, min_score: float | None = None
 ) -> Sample:
-    """Choose the listings shown from hash, score (NaN: abstained) and warning; otherwise like `draw_sample`."""
+    """Choose the listings shown from a reduced file; otherwise like `draw_sample`."""
     import numpy as np
 
+    hashes, scores = file.hashes, file.scores
     # The lower half of the hash orders equal scores, since the upper half decides the draw.
     order = np.lexsort((hashes << np.uint64(32) | hashes >> np.uint64(32), -scores))
     order = order[np.sort(np.unique(hashes[order], return_index=True)[1])]  # the highest score of each listing
     sure = len(order) if min_score is None else int((scores[order] >= min_score).sum())
     sure = sure if top is None else min(sure, top)
-    order, n_warned = _put_warned_last(order, scores, sure, is_warned)
+    order, n_warned = _put_warned_last(order, scores, sure, file.is_warned)
     hashes, scores = hashes[order], scores[order]
     strata = stratify(scores, sure, rule, n_warned)
     number = np.repeat(np.arange(len(strata)), [stratum.listings for stratum in strata])
@@ -298,36 +299,32 @@ def draw_sample_from_arrays(
     uniforms = to_uniform(hashes[at])
     places = {
         int(order[index]): SamplePlace(
-            int(one),
-            strata[one].sampling_probability,
-            None if strata[one].is_sure else float(random_order / sampling_probability[one]),
+            int(stratum),
+            strata[stratum].sampling_probability,
+            None if strata[stratum].is_sure else float(random_order / sampling_probability[stratum]),
         )
-        for index, one, random_order in zip(at, number[at], uniforms, strict=True)
+        for index, stratum, random_order in zip(at, number[at], uniforms, strict=True)
     }
     shown = np.bincount(number[at], minlength=len(strata))
     file_digest = _digest(hashes, scores)
     drawn_by = digest(f"{file_digest} {sorted(rule.to_record(n_warned > 0).items())} {sure}")
     counts = tuple(int(count) for count in shown)
-    return Sample(file_digest, drawn_by, model_version, len(order), sure, tuple(strata), counts, places)
+    return Sample(file_digest, drawn_by, file.model_version, len(order), sure, tuple(strata), counts, places)
 
 
 def _put_warned_last(
-    order: NDArray[np.intp], scores: NDArray[np.float64], sure: int, is_warned: NDArray[np.bool_] | None
+    order: NDArray[np.intp], scores: NDArray[np.float64], sure: int, is_warned: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], int]:
     """Return the order with warned listings after other scored ones, and their number; the sure ones do not move."""
     import numpy as np
 
-    if is_warned is None:
-        return order, 0
     rest = order[sure:]
     is_last = is_warned[rest] & ~np.isnan(scores[rest])
     kinds = np.where(np.isnan(scores[rest]), 2, is_last)
     return np.concatenate([order[:sure], rest[np.argsort(kinds, kind="stable")]]), int(is_last.sum())
 
 
-def _read(
-    scored: Iterable[ScoredListing], seed: str
-) -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.bool_], str]:
+def _read(scored: Iterable[ScoredListing], seed: str) -> ScoredFile:
     import numpy as np
 
     draw, hashes, scores, model_version = make_sampling_hash(seed), array("Q"), array("d"), ""
@@ -340,7 +337,9 @@ def _read(
     values = np.frombuffer(scores, dtype=np.float64)
     if (wrong := values[(values < 0) | (values > 1)]).size:
         raise UnstorableValue("score", str(wrong[0]), "a probability in 0-1 or none")
-    return np.frombuffer(hashes, dtype=np.uint64), values, np.frombuffer(is_warned, dtype=np.bool_), model_version
+    return ScoredFile(
+        np.frombuffer(hashes, dtype=np.uint64), values, np.frombuffer(is_warned, dtype=np.bool_), model_version
+    )
 
 
 def choose_shown(
@@ -371,6 +370,11 @@ def _digest(hashes: NDArray[np.uint64], scores: NDArray[np.float64]) -> str:
 _SYSTEM = "ipml"  # the actor of automatic events
 
 
+def make_seed() -> str:
+    """Return a new seed that nobody can guess."""
+    return secrets.token_hex(32)
+
+
 def get_seed(connection: Connection, *, now: datetime) -> str:
     """Return the hexadecimal seed of this database's draws, created on first use.
 
@@ -379,7 +383,7 @@ def get_seed(connection: Connection, *, now: datetime) -> str:
     serialise(connection, Lock.ENQUEUE)
     seed: str | None = connection.scalar(select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1))
     if seed is None:
-        seed = secrets.token_hex(32)
+        seed = make_seed()
         added = insert(seeds).values(seed=seed, drawn_at=now).returning(seeds.c.seed_id)
         seed_id = connection.scalars(added).one()
         audit.append(connection, _SYSTEM, "drew", f"seed:{seed_id}", {"digest": digest(seed)}, at=now)

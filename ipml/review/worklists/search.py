@@ -153,34 +153,37 @@ class Filter:
     hidden_from: str | None = None
 
 
+_OPEN = Filter()
+
+
 def browse_cases(
     connection: Connection,
-    wanted: Filter,
+    selection: Filter = _OPEN,
     order: str = "rank",
     *,
     limit: int = 50,
     after: int | None = None,
-    now: datetime | None = None,
     parts: QueueParts | None = None,
 ) -> list[Case]:
     """Return a page of the cases that match a filter.
 
-    `order` is a key of `ORDERS`. `after` is the last case of the previous page. `parts` may be passed if already read.
+    `order` is a key of `ORDERS`. `after` is the last case of the previous page. `parts`, read here by default, set the
+    moment that decides which claims are live.
 
     Raises Refused if there is no such order; NotFound if there is no case `after`.
     """
     if order not in ORDERS:
         raise Refused("order of the list", repr(order), f"one of {', '.join(ORDERS)}")
-    now = now or datetime.now(UTC)
+    now = datetime.now(UTC) if parts is None else parts.now
     last = None if after is None else find_case(connection, after)
-    if order != "rank" or wanted.state not in PENDING:
+    if order != "rank" or selection.state not in PENDING:
         parts = QueueParts((), (), now)
     parts = parts or find_current_parts(connection, now)
     page = _Page(ORDERS[order], min(limit, LARGEST_NUMBER), last, now, parts)
     found: list[StoredCase] = []
     first = 0 if last is None else find_part(connection, last.case_id, page.parts.conditions())
     for number in range(first, len(page.parts.conditions())):
-        numbers = _select_page(connection, wanted, page.for_part(number, len(found), goes_on=number == first))
+        numbers = _select_page(connection, selection, page.for_part(number, len(found), goes_on=number == first))
         if numbers is None or len(found) >= page.limit:
             break
         rows = read_cases(connection, SELECT_CASES.where(cases.c.case_id.in_(numbers)))
@@ -203,11 +206,11 @@ class _Page:
         """Return the rest of the page for a part of the queue, after the cases found in earlier parts."""
         return replace(self, number=number, limit=self.limit - found, last=self.last if goes_on else None)
 
-    def select_numbers(self, table: FromClause, wanted: Filter) -> Select[tuple[int]]:
+    def select_numbers(self, table: FromClause, selection: Filter) -> Select[tuple[int]]:
         """Return the query for case numbers from a table with the columns of `cases`."""
         is_by_score = self.order in ("rank", "score_rank")
         conditions = [
-            *make_conditions(table, wanted, self.now, is_by_score=is_by_score),
+            *make_conditions(table, selection, self.now, is_by_score=is_by_score),
             self.parts.conditions(table)[self.number],
         ]
         if self.last is not None:
@@ -217,41 +220,40 @@ class _Page:
         return select(table.c.case_id).where(*conditions).order_by(*order).limit(self.limit)
 
 
-def _select_page(connection: Connection, wanted: Filter, page: _Page) -> Select[tuple[int]] | None:
+def _select_page(connection: Connection, selection: Filter, page: _Page) -> Select[tuple[int]] | None:
     """Return the query for the case numbers of a page; None if there can be none.
 
     If few cases contain the words, they are sorted; if many do, the list is read from its top until the page is full,
     which is soon. A planner cannot estimate words, so both plans are fixed here.
     """
-    if not all(
-        is_storable(text) for text in (wanted.brand, wanted.seller_id, wanted.category, wanted.reviewer) if text
-    ):
+    names = (selection.brand, selection.seller_id, selection.category, selection.reviewer)
+    if not all(is_storable(name) for name in names if name):
         return None  # no case has such a text
-    words = split_words(wanted.search)
-    few = find_few_matches(connection, words) if words else _find_few_narrowed(connection, wanted, page)
+    words = split_words(selection.search)
+    few = find_few_matches(connection, words) if words else _find_few_narrowed(connection, selection, page)
     if few is None and not words:
-        return page.select_numbers(cases, wanted)
+        return page.select_numbers(cases, selection)
     if few is None:
         text = select(case_texts.c.text).where(case_texts.c.case_id == cases.c.case_id).scalar_subquery()
-        return page.select_numbers(cases, wanted).where(contains_words(words, text))
+        return page.select_numbers(cases, selection).where(contains_words(words, text))
     columns = [column for column in cases.c if column.name != "snapshot"]
     picked = select(*columns).where(cases.c.case_id.in_(few)).cte("few").prefix_with("MATERIALIZED")
-    return page.select_numbers(picked, wanted) if few else None
+    return page.select_numbers(picked, selection) if few else None
 
 
-def _find_few_narrowed(connection: Connection, wanted: Filter, page: _Page) -> list[int] | None:
+def _find_few_narrowed(connection: Connection, selection: Filter, page: _Page) -> list[int] | None:
     """Return the cases within score bounds or with the names of a filter; None if they are many.
 
     Orders by score or name have an index; in another order the whole list would be read for a few cases.
     """
     is_ranked = page.order == "rank"
-    names = [cases.c[name] == value for name in _NAMED if (value := getattr(wanted, name)) is not None]
+    names = [cases.c[name] == value for name in _NAMED if (value := getattr(selection, name)) is not None]
     ways = []
-    if (bounds := list(_bound_scores(cases.c.score_rank, wanted))) and (names or not is_ranked):
+    if (bounds := list(_bound_scores(cases.c.score_rank, selection))) and (names or not is_ranked):
         ways.append(bounds)
     if names and not is_ranked:
-        ways.append([*names, *_bound_scores(_hide_from_planner(cases.c.score_rank), wanted)])
-    state = [] if wanted.state is None else [cases.c.state == wanted.state]
+        ways.append([*names, *_bound_scores(_hide_from_planner(cases.c.score_rank), selection)])
+    state = [] if selection.state is None else [cases.c.state == selection.state]
     for conditions in ways:
         # Each named case needs a look-up of its score, so reading the list until the page is full is soon quicker.
         few = _FEW_NARROWED if bounds and conditions is not bounds else _FEW
@@ -266,15 +268,15 @@ def _hide_from_planner(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.coalesce(column, column)
 
 
-def _bound_scores(score_rank: ColumnElement[Any], wanted: Filter) -> Iterator[ColumnElement[bool]]:
-    if wanted.least_score is not None:  # the score rank is the negative score
-        yield score_rank <= -wanted.least_score
-    if wanted.most_score is not None:
-        yield score_rank.between(-wanted.most_score, 0.0)
+def _bound_scores(score_rank: ColumnElement[Any], selection: Filter) -> Iterator[ColumnElement[bool]]:
+    if selection.least_score is not None:  # the score rank is the negative score
+        yield score_rank <= -selection.least_score
+    if selection.most_score is not None:
+        yield score_rank.between(-selection.most_score, 0.0)
 
 
 def make_conditions(
-    table: FromClause, wanted: Filter, now: datetime, *, is_by_score: bool = True
+    table: FromClause, selection: Filter, now: datetime, *, is_by_score: bool = True
 ) -> Iterator[ColumnElement[bool]]:
     """Yield a filter's conditions, except words, on a table with the columns of `cases`.
 
@@ -282,56 +284,36 @@ def make_conditions(
     """
     column = table.c
     for name in ("state", "brand", "seller_id", "category"):
-        if (value := getattr(wanted, name)) is not None:
+        if (value := getattr(selection, name)) is not None:
             yield column[name] == value
-    if wanted.state == "open" and wanted.seller_id is None and not wanted.search:
+    if selection.state == "open" and selection.seller_id is None and not selection.search:
         yield column.exemplar.is_(None)  # the others are reviewed with their exemplar
-        if not wanted.snoozed:
+        if not selection.snoozed:
             yield is_awake(table, now)
-    if wanted.snoozed:
+    if selection.snoozed:
         yield column.snoozed_until > now
         yield ~is_awake(table, now)
-    if wanted.queue_id is not None:
-        yield column.queue_id == wanted.queue_id
-    if wanted.assigned_to is not None:
-        yield column.assigned_to == wanted.assigned_to
+    if selection.queue_id is not None:
+        yield column.queue_id == selection.queue_id
+    if selection.assigned_to is not None:
+        yield column.assigned_to == selection.assigned_to
     # Name indexes are more selective than those of scores and waiting time; SQLite does not know that.
-    is_named = any(getattr(wanted, name) is not None for name in _NAMED)
+    is_named = any(getattr(selection, name) is not None for name in _NAMED)
     score_rank = _hide_from_planner(column.score_rank) if is_named or not is_by_score else column.score_rank
     enqueued_at = _hide_from_planner(column.enqueued_at) if is_named else column.enqueued_at
-    yield from _bound_scores(score_rank, wanted)
-    if wanted.waiting_days is not None:
-        yield enqueued_at <= now - timedelta(days=wanted.waiting_days)
-    if wanted.due_hours is not None:
-        yield column.due_at <= now + timedelta(hours=wanted.due_hours)
-    if wanted.verdict is not None or wanted.reviewer is not None:
-        said = {"verdict": wanted.verdict, "reviewer": wanted.reviewer}
+    yield from _bound_scores(score_rank, selection)
+    if selection.waiting_days is not None:
+        yield enqueued_at <= now - timedelta(days=selection.waiting_days)
+    if selection.due_hours is not None:
+        yield column.due_at <= now + timedelta(hours=selection.due_hours)
+    if selection.verdict is not None or selection.reviewer is not None:
+        said = {"verdict": selection.verdict, "reviewer": selection.reviewer}
         are_theirs = [decisions.c[name] == value for name, value in said.items() if value is not None]
         yield column.case_id.in_(select(decisions.c.case_id).where(*are_theirs, is_last_verdict()))
-    if wanted.hidden_from is not None:
-        yield column.case_id.not_in(select_hidden(wanted.hidden_from))
-    if wanted.free_for is not None:
-        yield or_(column.holder.is_(None), column.holder == wanted.free_for, column.lease_expires_at <= now)
-
-
-def list_cases(
-    connection: Connection,
-    *,
-    state: str | None = "open",
-    brand: str | None = None,
-    seller_id: str | None = None,
-    limit: int = 50,
-    after: int | None = None,
-    now: datetime | None = None,
-) -> list[Case]:
-    """Return cases, the most suspicious first; those that the model abstained on come last.
-
-    `state` None means any. `after` is the last case of the previous page; `now` decides which claims are live.
-
-    Raises NotFound if there is no case `after`.
-    """
-    wanted = Filter(state=state, brand=brand, seller_id=seller_id)
-    return browse_cases(connection, wanted, limit=limit, after=after, now=now)
+    if selection.hidden_from is not None:
+        yield column.case_id.not_in(select_hidden(selection.hidden_from))
+    if selection.free_for is not None:
+        yield or_(column.holder.is_(None), column.holder == selection.free_for, column.lease_expires_at <= now)
 
 
 _LATEST = 300

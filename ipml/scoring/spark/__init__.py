@@ -5,6 +5,7 @@ again, loads it once, and judges batches of rows (`rows`), with sellers' histori
 rows that come again are refused (`repeats`). Spark is loaded on first use only.
 """
 
+from ipml.scoring.spark.history import SellerHistory
 from ipml.scoring.spark.job import score_dataframe, score_on_spark
 
-__all__ = ["score_dataframe", "score_on_spark"]
+__all__ = ["SellerHistory", "score_dataframe", "score_on_spark"]

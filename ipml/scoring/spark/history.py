@@ -7,6 +7,9 @@ Sellers are dealt out into groups by a hash of their id. A group's listings and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -25,12 +28,13 @@ from ipml.scoring.spark.rows import (
     read_batch,
     read_checked,
     read_json_lines,
+    read_source,
     refuse_rows,
 )
 from ipml.scoring.spark.shipped_model import ShippedModel, load_shipped
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 ROWS_AT_ONCE = 20_000
 """How many rows of a group are scored together."""
@@ -47,7 +51,44 @@ _EVENTS = pa.schema(
 _EVENTS_DDL = "seller_id string, kind string, occurred_at timestamp_ltz, known_at timestamp_ltz, amount double"
 
 
-def count_groups(listings: DataFrame, events: Sequence[DataFrame]) -> int:
+@dataclass(frozen=True)
+class SellerHistory:
+    """Facts about sellers that scores depend on besides the listings.
+
+    Attributes
+    ----------
+    portfolios : Path, optional
+        Portfolios as `ipml data portfolios` writes them; the file is only read.
+    events : sequence of str, Path or DataFrame, default=()
+        Seller events (`ipml.listings.seller_events.EVENT_FIELDS`): files or folders, of the same kinds as listings, or
+        frames. With them the seller columns of each listing are what was known when it was observed, whatever the
+        listings say themselves.
+    groups : int, optional
+        With events: into how many groups sellers are dealt out. A worker holds one group in memory at a time, which
+        should have at most about a million events and 100,000 listings. Where none is given, the listings and events
+        are counted at once.
+    """
+
+    portfolios: Path | None = None
+    events: Sequence[str | Path | DataFrame] = ()
+    groups: int | None = None
+
+    def join_events(self, session: SparkSession, listings: DataFrame) -> tuple[DataFrame | None, int]:
+        """Return all events in canonical form, None without any, and into how many groups to deal out sellers."""
+        if not self.events:
+            return None, self.groups or 1
+        names = [str(source) if isinstance(source, str | Path) else "events" for source in self.events]
+        raw = [
+            read_source(session, source) if isinstance(source, str | Path) else (source, Form.TABLE)
+            for source in self.events
+        ]
+        # Moments of events may be texts in one file and moments in another: they are joined in canonical form.
+        checked = [_read_events(*file, name) for file, name in zip(raw, names, strict=True)]
+        groups = self.groups or _count_groups(listings, [rows for rows, _ in raw])
+        return reduce(lambda some, more: some.unionByName(more), checked), groups
+
+
+def _count_groups(listings: DataFrame, events: Sequence[DataFrame]) -> int:
     """Return into how many groups to deal out sellers: few enough that none is idle, so many that each is small."""
     cores = listings.sparkSession.sparkContext.defaultParallelism
     n_listings = listings.count()
@@ -92,7 +133,7 @@ def judge_with_history(
     )
 
 
-def read_events(events: DataFrame, form: Form, source: str) -> DataFrame:
+def _read_events(events: DataFrame, form: Form, source: str) -> DataFrame:
     """Return the events of a file in canonical form, as a frame of which a bad event is an error once it is reached.
 
     Raises

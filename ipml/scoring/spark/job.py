@@ -14,9 +14,9 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import reduce
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -29,7 +29,7 @@ from ipml.listings.maps.column_maps import ColumnMap
 from ipml.listings.schema import validate_rows
 from ipml.records import Problem
 from ipml.scoring.batch.file_scoring import BatchCounts
-from ipml.scoring.spark.history import count_groups, judge_with_history, read_events
+from ipml.scoring.spark.history import SellerHistory, judge_with_history
 from ipml.scoring.spark.repeats import reject_repeats
 from ipml.scoring.spark.rows import (
     BROKEN,
@@ -52,6 +52,7 @@ from ipml.scoring.spark.rows import (
     refuse_rows,
 )
 from ipml.scoring.spark.shipped_model import ShippedModel, load_shipped, ship_model
+from ipml.settings import get_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -122,6 +123,7 @@ def _in_plain_words() -> Iterator[None]:
         raise Failed("Spark gave up", (ours[-1] if ours else first_line(error)).removesuffix("."), remedy) from error
 
 
+_NO_HISTORY = SellerHistory()
 _DISTINCT = ("listing_id", "observed_at", "score", "score_low", "score_high", "log_odds")
 """Columns in which few cells are alike: to look for those that are takes a quarter of the time of writing."""
 _RUN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
@@ -178,10 +180,8 @@ def score_dataframe(
     listings: DataFrame,
     model: str | Path | None = None,
     *,
-    portfolios: Path | None = None,
-    events: DataFrame | None = None,
     columns: ColumnMap | None = None,
-    seller_groups: int | None = None,
+    sellers: SellerHistory = _NO_HISTORY,
 ) -> DataFrame:
     """Return the ids of listings with their scores, as a frame that is worked out when it is needed.
 
@@ -195,17 +195,10 @@ def score_dataframe(
     model : str or Path, optional
         A model folder or a name in the registry, as for `ipml.scoring.scorer.load_model`. The driver verifies it and
         sends it; every worker process verifies it again and loads it once.
-    portfolios : Path, optional
-        Portfolios as `ipml data portfolios` writes them; the file is only read.
-    events : DataFrame, optional
-        Seller events (`ipml.listings.seller_events.EVENT_FIELDS`). With them the seller columns of each listing are
-        what was known when it was observed, whatever the listings say themselves.
     columns : ColumnMap, optional
         How the frame's columns map to the canonical ones.
-    seller_groups : int, optional
-        With events: into how many groups sellers are dealt out. A worker holds one group in memory at a time, which
-        should have at most about a million events and 100,000 listings. Where none is given, the listings and events
-        are counted at once.
+    sellers : SellerHistory, optional
+        By default portfolios are those that the model remembers, and the history of a seller what the listings say.
 
     Returns
     -------
@@ -221,11 +214,10 @@ def score_dataframe(
 
     reading = RowReading("listings", columns=columns)
     _check_columns(listings, reading)
-    shipped = ship_model(listings.sparkSession, model, portfolios)
-    if events is not None:
-        seller_groups = seller_groups or count_groups(listings, [events])
+    shipped = _ship(listings.sparkSession, model, sellers)
+    events, groups = sellers.join_events(listings.sparkSession, listings)
     return (
-        _score(listings, shipped, reading, events, seller_groups or 1)
+        _score(listings, shipped, reading, events, groups)
         .select(*ID_COLUMNS, *JUDGED_COLUMNS)
         .withColumn("model_version", lit(shipped.version))
     )
@@ -239,10 +231,8 @@ def score_on_spark(
     session: SparkSession | None = None,
     run: str | None = None,
     columns: ColumnMap | None = None,
-    portfolios: Path | None = None,
-    events: str | Path | Sequence[str | Path] = (),
+    sellers: SellerHistory = _NO_HISTORY,
     rejects: str | Path | None = None,
-    seller_groups: int | None = None,
 ) -> BatchCounts:
     """Score every good listing of a source into a table of scores.
 
@@ -263,10 +253,8 @@ def score_on_spark(
         One is opened with the settings of the environment, and stopped at the end, where none is given or active.
     run : str, optional
         Name of this run in the table; the name of the source where none is given.
-    columns, portfolios, seller_groups
+    columns, sellers
         As for `score_dataframe`.
-    events : str, Path or sequence of them, default=()
-        Files or folders of seller events, of the same kinds as the source.
     rejects : str or Path, optional
         Folder of a table of bad rows, parted by run; without it a bad row is an error, and nothing is written.
 
@@ -278,22 +266,22 @@ def score_on_spark(
         Before anything is scored.
     """
     run = name_run(run, source)
-    of_sellers = [events] if isinstance(events, str | Path) else list(events)
     with open_session(session) as active, _in_plain_words(), _silence_pandas_warning():
         rows, form = read_source(active, source, *([columns.text_format] if columns else []))
         reading = RowReading(str(source), form, columns, keeps_bad=True, places=PLACE_COLUMNS)
         _check_columns(rows, reading)
-        shipped = ship_model(active, model, portfolios)
-        raw = [read_source(active, path) for path in of_sellers]
-        # Moments of events may be texts in one file and moments in another: they are joined in canonical form.
-        checked = [read_events(*file, str(path)) for file, path in zip(raw, of_sellers, strict=True)]
-        known = reduce(lambda some, more: some.unionByName(more), checked) if checked else None
-        groups = seller_groups or (count_groups(rows, [some for some, _ in raw]) if raw else 1)
-        judged = _score(add_places(rows), shipped, reading, known, groups)
-        part = {"model_version": shipped.version, "run": run}
+        shipped = _ship(active, model, sellers)
+        events, groups = sellers.join_events(active, rows)
+        judged = _score(add_places(rows), shipped, reading, events, groups)
+        tables = _Tables(target, rejects, {"model_version": shipped.version, "run": run})
         with _keep_on_disk(judged) as kept:
             n_parts = max(groups, rows.rdd.getNumPartitions())
-            return _write(kept, name_files(rows), n_parts, reading.source, target, rejects, part)
+            return _write(kept, name_files(rows), n_parts, reading.source, tables)
+
+
+def _ship(session: SparkSession, model: str | Path | None, sellers: SellerHistory) -> ShippedModel:
+    settings = get_settings()
+    return ship_model(session, model or settings.model, sellers.portfolios, settings.trusted_models)
 
 
 def _score(
@@ -326,27 +314,28 @@ def _check_columns(rows: DataFrame, reading: RowReading) -> None:
     validate_rows(empty if reading.columns is None else reading.columns.apply(empty)[0], reading.source)
 
 
-def _write(
-    judged: DataFrame,
-    files: DataFrame,
-    n_parts: int,
-    source: str,
-    target: str | Path,
-    rejects: str | Path | None,
-    part: dict[str, str],
-) -> BatchCounts:
+@dataclass(frozen=True)
+class _Tables:
+    """The folders of the table of scores and of that of bad rows, and the part of the former that a run replaces."""
+
+    scores: str | Path
+    rejects: str | Path | None
+    part: Mapping[str, str]
+
+
+def _write(judged: DataFrame, files: DataFrame, n_parts: int, source: str, tables: _Tables) -> BatchCounts:
     """Write what was judged once into the two tables, rejects first: where there are scores, all is there."""
     from pyspark.sql.functions import inline, lit
 
     judged, counts = reject_repeats(judged, files, n_parts)
     good, bad = judged.where("problems is null"), judged.where("problems is not null")
-    if rejects is None and counts.rejected:
+    if tables.rejects is None and counts.rejected:
         raise _name_first(add_names(bad, files), source, counts.rejected)
-    if rejects is not None:
+    if tables.rejects is not None:
         named = add_names(bad, files) if counts.rejected else bad.withColumn("file", lit(""))
         faults = named.select("file", "listing_id", inline("problems"), "raw")
-        _replace_part(faults, rejects, {"run": part["run"]}, counts.rejected)
-    _replace_part(good.select(*ID_COLUMNS, *JUDGED_COLUMNS), target, part, counts.scored)
+        _replace_part(faults, tables.rejects, {"run": tables.part["run"]}, counts.rejected)
+    _replace_part(good.select(*ID_COLUMNS, *JUDGED_COLUMNS), tables.scores, tables.part, counts.scored)
     return counts
 
 

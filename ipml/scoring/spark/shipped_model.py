@@ -21,7 +21,6 @@ from ipml.model.model_file import manifest_sha256, read_card
 from ipml.model.model_file.folder import MANIFEST, find_folder, read_folder
 from ipml.scoring.portfolio_store import read_store
 from ipml.scoring.scorer import Scorer, load_model, make_scorer
-from ipml.settings import get_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -43,8 +42,6 @@ class ShippedModel:
         As every score carries it.
     most_width : float or None
         The widest interval with which a score is given; the driver's setting, not that of the worker's machine.
-    allow_version_mismatch : bool
-        Whether the workers may run other versions of the libraries than those that made the model.
     trusted : str
         Types that a model that ipml did not train may need; the driver's setting.
     store, store_sha256 : str or None
@@ -57,7 +54,6 @@ class ShippedModel:
     manifest: str
     version: str
     most_width: float | None
-    allow_version_mismatch: bool = False
     trusted: str = ""
     store: str | None = None
     store_sha256: str | None = None
@@ -65,23 +61,19 @@ class ShippedModel:
 
 
 def ship_model(
-    session: SparkSession,
-    model: str | Path | None = None,
-    portfolios: Path | None = None,
-    *,
-    allow_version_mismatch: bool = False,
+    session: SparkSession, model: str | Path, portfolios: Path | None = None, trusted: str = ""
 ) -> ShippedModel:
     """Verify a model, and have Spark bring it to every machine of the session.
 
     Parameters
     ----------
     session : SparkSession
-    model : str or Path, optional
+    model : str or Path
         As for `ipml.scoring.scorer.load_model`.
     portfolios : Path, optional
         A file that `ipml data portfolios` wrote with the same model.
-    allow_version_mismatch : bool, default=False
-        As for `load_model`; holds for the workers, too.
+    trusted : str, default=""
+        The setting `trusted_models` of the driver.
 
     Raises
     ------
@@ -89,7 +81,7 @@ def ship_model(
         Nothing has been sent then.
     """
     folder = _find_model(model)
-    scorer = load_model(folder, allow_version_mismatch=allow_version_mismatch)
+    scorer = load_model(folder)
     extractors = tuple(read_card(folder).extractors)
     contents = read_folder(folder)
     manifest = digest(contents[MANIFEST])
@@ -99,8 +91,7 @@ def ship_model(
         manifest=manifest,
         version=scorer.version,
         most_width=scorer.most_width,
-        allow_version_mismatch=allow_version_mismatch,
-        trusted=get_settings().trusted_models,
+        trusted=trusted,
         extractors=extractors,
         store=store,
         store_sha256=store_sha256,
@@ -124,19 +115,18 @@ def load_shipped(model: ShippedModel) -> tuple[Scorer, SellerPortfolios | None]:
         raise UntrustedModel(folder, f"a {MANIFEST} that has changed", _SENT)
     for name in model.extractors:
         register_extractor(name)
-    loaded = load_artifact(folder, allow_version_mismatch=model.allow_version_mismatch, trusted=model.trusted)
+    loaded = load_artifact(folder, trusted=model.trusted)
     if loaded.card.full_version != model.version:
         raise UntrustedModel(folder, f"a {MANIFEST} that has changed", _SENT)
     scorer = make_scorer(loaded.classifier, model.version, model.most_width, loaded.digest)
     return scorer, None if model.store is None else _load_store(Path(SparkFiles.get(model.store)), model)
 
 
-def _find_model(source: str | Path | None) -> Path:
-    source = str(source or get_settings().model)
-    if source.startswith("models:"):
+def _find_model(source: str | Path) -> Path:
+    if str(source).startswith("models:"):
         from ipml.model.tracking import resolve_model  # MLflow is loaded only for its registry
 
-        return find_folder(resolve_model(source))
+        return find_folder(resolve_model(str(source)))
     return find_folder(source)
 
 

@@ -21,9 +21,10 @@ from ipml.cooperation.networks.sales import read_sales
 from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.cooperation.referrals.dossier import join_network
-from ipml.cooperation.referrals.package import PackageOutput, ReferralRequest, build_referral
+from ipml.cooperation.referrals.package import ReferralRequest, build_referral
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.transparency import write_transparency_report
+from ipml.enforcement.evidence.package import PackageOutput
 from ipml.errors import Conflict
 from ipml.money import Money
 from ipml.review.ranking.queue_order import current_ranking

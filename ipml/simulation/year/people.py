@@ -25,8 +25,9 @@ from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.notifiers.misuse import StepOrder, find_misuse, suspend, warn
 from ipml.cooperation.policy import CooperationPolicy
-from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import decide_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
+from ipml.enforcement.appeals.remedies import AppealContext
+from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal
 from ipml.enforcement.penalties import ladder
 from ipml.enforcement.penalties.penalties import select_penalties
 from ipml.enforcement.policy import EnforcementPolicy
@@ -34,10 +35,13 @@ from ipml.enforcement.statements.statements import issue
 from ipml.errors import Conflict, Forbidden, NotFound
 from ipml.records import Case, Claim, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case
 from ipml.review.claims import claim, claim_ahead
-from ipml.review.group_decisions import MOST_CASES, decide_bulk, preview_bulk
-from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext, decide, get_case, list_cases
-from ipml.review.reversals import DecisionActions
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.group_decisions import MOST_CASES, BulkRequest, decide_bulk, preview_bulk
+from ipml.review.ranking.queue_order import find_current_parts
+from ipml.review.reversals import DecisionActions, ReviewContext
+from ipml.review.worklists.search import browse_cases
 from ipml.settings import Settings, get_settings
 from ipml.simulation.year.weeks import DrawnNotice
 from ipml.storage.database import reading, writing
@@ -195,7 +199,7 @@ class SimulatedStaff:
             return 0
         said: dict[tuple[Verdict, str], list[int]] = {}
         with reading(self.engine) as connection:
-            for case in list_cases(connection, limit=n_cases, now=now):
+            for case in browse_cases(connection, limit=n_cases, parts=find_current_parts(connection, now)):
                 verdict = self._judge(case, rng)
                 said.setdefault((verdict, _name_ground(case, verdict)), []).append(case.case_id)
         return sum(self._decide(numbers, reviewer, *what, now) for what, numbers in said.items())
@@ -267,23 +271,18 @@ class Appeals:
             outcome = "rejected" if self.people.lead_finds_fake(listing_id, rng) else "granted"
             try:
                 with writing(self.people.engine) as connection:
-                    appeal = file_appeal(connection, case_id, seller_id, _TEXT, rules=rules, now=now)
+                    appeal = file_appeal(connection, AppealRequest(case_id, seller_id, _TEXT), rules, now=now)
             except (Conflict, NotFound):  # appealed before, or no restriction in force any more
                 continue
             self._decide(appeal.appeal_id, self.people.staff.lead, outcome, now + timedelta(hours=4))
 
     def _decide(self, appeal_id: int, lead: str, outcome: str, now: datetime) -> None:
         """Decide an appeal; another lead takes over where the first had decided in the matter."""
-        people = self.people
-        rules = people.policy.appeals
+        decision = AppealDecision(outcome, lead, _WHY[outcome])
+        context = AppealContext(self.people.policy, self.people.actions)
         try:
-            with writing(people.engine) as connection:
-                decide_appeal(
-                    *(connection, appeal_id, lead, outcome, _WHY[outcome]),
-                    rules=rules,
-                    now=now,
-                    actions=people.actions,
-                )
+            with writing(self.people.engine) as connection:
+                decide_appeal(connection, appeal_id, decision, context, now=now)
         except Forbidden:
             if lead == _OTHER_LEAD:
                 raise

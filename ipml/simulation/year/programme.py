@@ -24,6 +24,7 @@ from sqlalchemy import Engine
 from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.actions import end_due
+from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import EnforcementPolicy
@@ -33,6 +34,7 @@ from ipml.enforcement.takedown.sinks import FileSink
 from ipml.features.goods import brand_table
 from ipml.listings.brands import load_brands, write_brands
 from ipml.model.evaluation.evaluation import MODEL
+from ipml.model.training.classifier import TrainingTask
 from ipml.model.training.experiment import DataPart, EvaluationPart, Experiment, read_training_listings
 from ipml.model.training.result import learn, save_learnt
 from ipml.records import ScoredListing
@@ -93,7 +95,8 @@ def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings:
         evaluation=EvaluationPart(attacks="none", n_resamples=10),
         folder=market,
     )
-    learnt = learn(experiment, read_training_listings(experiment), brand_table(load_brands(market / _NAMES["brands"])))
+    brands = brand_table(load_brands(market / _NAMES["brands"]))
+    learnt = learn(TrainingTask(experiment, read_training_listings(experiment), brands))
     save_learnt(experiment, learnt, folder / "model")
     threshold, recall = choose_threshold(learnt.tested.y, learnt.tested.scores[MODEL][0], precision)
     return TrainedModel(folder / "model", threshold, precision, recall)
@@ -311,8 +314,8 @@ class Year:
             with self._at("notices"):
                 look_after_notices(self.engine, self.cooperation, STAFF.lead, now)
             with self._at("deadlines"):
-                actions = self._programme.people.actions
-                run_appeal_deadlines(self.engine, rules=self.policy.appeals, now=now, actions=actions)
+                context = AppealContext(self.policy, self._programme.people.actions)
+                run_appeal_deadlines(self.engine, context, now=now)
 
     def _day_of(self, scored: ScoredListing) -> int:
         """Return the day of observation, from 0; rounding may cross midnight by a second."""

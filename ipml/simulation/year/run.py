@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.errors import UnwritableFile
+from ipml.settings import get_settings
 from ipml.simulation.year.account import (
     NoticeCounts,
     TakedownCounts,
@@ -200,7 +201,7 @@ def run_year(
     say("learning")
     with result.timings.at("learning"):
         learnt = learn_model(plan, folder, n_listings=learn_from)
-    policy, cooperation = load_enforcement_policy(), load_cooperation_policy()
+    policy, cooperation = load_enforcement_policy(), load_cooperation_policy(get_settings().policy_cooperation)
     with seldom_collecting():
         Year(plan, engine, policy, cooperation, learnt, folder, say, result).run()
         figures = _close_year(plan, engine, folder, result, cooperation, say)

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from ipml.errors import Overtaken
 from ipml.records import Verdict
-from ipml.review import queue
-from ipml.review.group_decisions import MOST_CASES
+from ipml.review.group_decisions import MOST_CASES, BulkRequest, preview_bulk
+from ipml.review.group_decisions import decide_bulk as decide_together
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.review.reversals import ReviewContext
 from ipml.storage.database import writing
@@ -63,8 +63,8 @@ def decide_bulk(request: Request, form: Annotated[BulkForm, Form()]) -> Response
     context = ReviewContext(settings_of(request), get_actions(request))
     try:
         with authorised(request, writing) as (connection, user):
-            asked = queue.BulkRequest(form.case, user.name, verdict, ground, form.note, form.key)
-            queue.decide_bulk(connection, asked, token=form.token[VERDICTS.index(verdict)], context=context)
+            asked = BulkRequest(form.case, user.name, verdict, ground, form.note, form.key)
+            decide_together(connection, asked, token=form.token[VERDICTS.index(verdict)], context=context)
     except Overtaken as error:
         return _show_bulk(request, form.case, form, str(error))
     return redirect(form.list_address)
@@ -76,7 +76,7 @@ def _show_bulk(
     settings = settings_of(request)
     with authorised(request) as (connection, user):
         previews = [
-            queue.preview_bulk(connection, queue.BulkRequest(numbers, user.name, verdict), settings=settings)
+            preview_bulk(connection, BulkRequest(numbers, user.name, verdict), settings=settings)
             for verdict in VERDICTS
         ]
         listings = {case.case_id: case.scored.listing for case in previews[0].cases}

@@ -17,12 +17,11 @@ from ipml.enforcement.views.case_file import ActionPreview, CaseActions, preview
 from ipml.errors import Forbidden, Overtaken
 from ipml.money import Rates
 from ipml.records import Case, Claim, Decision, Reversal, Verdict
-from ipml.review import queue
 from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.arrivals.versions import Past, read_pasts, tell_past
 from ipml.review.cases import find_cases
-from ipml.review.claims import ShownCase, find_hidden
-from ipml.review.decisions import Undoable, find_undoable, list_reversals
+from ipml.review.claims import ShownCase, claim, find_hidden, shown_history
+from ipml.review.decisions import Undoable, find_undoable, list_decisions, list_reversals
 from ipml.review.group_decisions import preview_spread
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.near_duplicates.relistings import explain_match
@@ -183,7 +182,7 @@ class CaseReader:
     def _finish(self, page: CasePage, claim: Claim | None, barred: str = "") -> CasePage:
         stored, strikes = self._shown.stored, self._strikes
         preview = preview_actions(self._connection, stored, strikes, self._policy) if claim else None
-        audit_events = queue.shown_history(self._connection, self._user.name, self._shown)
+        audit_events = shown_history(self._connection, self._user.name, self._shown)
         return replace(page, claim=claim, barred=barred, preview=preview, audit_events=audit_events)
 
     def _read(self) -> CasePage:
@@ -231,7 +230,7 @@ class CaseReader:
         if self._shown.hides_history:
             return CaseHistory([], {}, None)
         case_id = self._case.case_id
-        decisions = queue.list_decisions(self._connection, case_id, with_reversed=True)
+        decisions = list_decisions(self._connection, case_id, with_reversed=True)
         undone = list_reversals(self._connection, case_id) if decisions else {}
         in_force = [decision for decision in decisions if decision.decision_id not in undone]
         return CaseHistory(decisions, undone, in_force[-1] if in_force else None)
@@ -296,7 +295,7 @@ def _claim(connection: Connection, user: User, case: Case, settings: Settings) -
     if not may_judge(user, case.state):
         return None, ""
     try:
-        return queue.claim(connection, user.name, case.case_id, settings=settings), ""
+        return claim(connection, user.name, case.case_id, settings=settings), ""
     except Overtaken:
         return None, ""
     except Forbidden as error:

@@ -23,10 +23,10 @@ from ipml.enforcement.takedown.measures import Measure, find_measures
 from ipml.errors import Forbidden, Overtaken
 from ipml.money import Rates
 from ipml.records import Case, Claim, Decision
-from ipml.review import queue
 from ipml.review.arrivals.versions import read_pasts, tell_past
-from ipml.review.cases import PENDING, StoredCase, select_counts
-from ipml.review.claims import OutOfReach
+from ipml.review.cases import PENDING, StoredCase, get_case, select_counts
+from ipml.review.claims import OutOfReach, claim_ahead, find_out_of_reach, release, resume, show_case
+from ipml.review.claims import claim as claim_case
 from ipml.review.decisions import Undoable, find_undoable
 from ipml.review.group_decisions import MOST_CASES
 from ipml.review.near_duplicates.relistings import StoredMatch, find_stored_matches
@@ -211,14 +211,14 @@ def find_following(
     """
     state, within = last.state if may_judge(user, last.state) else "open", path.within
     if state == "open" and _is_queue(connection, user, within):
-        take = queue.claim if within == QUEUE else queue.claim_ahead
+        take = claim_case if within == QUEUE else claim_ahead
         claim = take(connection, user.name, settings=settings)
         if claim is not None and claim.case_id not in (*read_trail(path.trail), last.case_id):
             return claim.case_id
         if claim is None and within == QUEUE:
             return None
         if claim is not None:
-            give_back(connection, user, queue.get_case(connection, claim.case_id), claim.token)
+            give_back(connection, user, get_case(connection, claim.case_id), claim.token)
     return _find_in_list(connection, user, last.case_id, state, "" if within == QUEUE else within)
 
 
@@ -257,22 +257,22 @@ def find_first(connection: Connection, user: User, within: str, most: int) -> li
 
 def _claim_first(connection: Connection, user: User, within: str, settings: Settings) -> Claim | None:
     """Claim a case that precedes the ranked ones, or else the first free case of a list."""
-    if claim := queue.claim_ahead(connection, user.name, settings=settings):
+    if claim := claim_ahead(connection, user.name, settings=settings):
         return claim
     for case_id in find_first(connection, user, within, _MOST_TRIED):
         with suppress(Forbidden, Overtaken):
-            if claim := queue.claim(connection, user.name, case_id, settings=settings):
+            if claim := claim_case(connection, user.name, case_id, settings=settings):
                 return claim
     return None
 
 
 def give_back(connection: Connection, user: User, case: Case, token: int) -> None:
     """Release a case that a reviewer leaves undecided, if this token holds it."""
-    claim = queue.show_case(connection, user.name, case.case_id).claim
+    claim = show_case(connection, user.name, case.case_id).claim
     if claim is None:
         return
     try:
-        queue.release(connection, replace(claim, token=token))
+        release(connection, replace(claim, token=token))
     except Overtaken:
         return  # opened again elsewhere, or decided: nothing to release
 
@@ -401,7 +401,7 @@ def _read_page(
         can_export=user.role.may(Action.EXPORT_TABLES),
         progress=make_progress(counts["given"], settings) if can_decide else None,
         undoable=find_undoable(connection, user.name, undo_minutes=settings.undo_minutes) if can_decide else None,
-        out_of_reach=queue.find_out_of_reach(connection, user.name) if asked.nothing and can_decide else None,
+        out_of_reach=find_out_of_reach(connection, user.name) if asked.nothing and can_decide else None,
         previous_link=_link(asked, passed[:-1]) if passed else None,
         next_link=_link(asked, [*passed, numbers[-1]]) if is_more else None,
     )
@@ -465,9 +465,9 @@ def open_next(
         start = None if within else find_start(connection, user.user_id)
         works_view = start is not None and ListQuery.read(start.query).state == "open"
         within = start.query if start is not None and works_view else QUEUE
-        claim = queue.resume(connection, user.name, settings=settings)
+        claim = resume(connection, user.name, settings=settings)
         if claim is None and within == QUEUE:
-            claim = queue.claim(connection, user.name, settings=settings)
+            claim = claim_case(connection, user.name, settings=settings)
         elif claim is None:
             claim = _claim_first(connection, user, within, settings)
     return redirect(f"/cases/{claim.case_id}?{urlencode({'within': within})}" if claim else "/?nothing=1")

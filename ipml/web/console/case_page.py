@@ -20,22 +20,25 @@ from fastapi import Form, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from ipml.enforcement.actions import change_measure, lift_measure
-from ipml.enforcement.evidence.package import export_package
+from ipml.enforcement.actions import ActingLead, change_measure, lift_measure
+from ipml.enforcement.evidence.package import PackageOutput, PackageParts, export_package
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import Conflict, Failed, Forbidden, IpmlError, NotFound, Overtaken, SellerErased
 from ipml.records import Claim, Verdict
-from ipml.review import queue
-from ipml.review.cases import find_case
+from ipml.review.cases import find_case, get_case
 from ipml.review.claims import find_hidden
+from ipml.review.claims import show_case as find_shown_case
 from ipml.review.decisions import DecisionRequest, take_back
+from ipml.review.decisions import decide as decide_case
 from ipml.review.group_decisions import MOST_MEMBERS, decide_and_spread
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.review.reversals import ReviewContext
 from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.review.translations import Translator, find_translation, store_translation
+from ipml.review.undo import UndoRequest, undo_group
+from ipml.review.undo import undo as undo_decision
 from ipml.settings import Settings
 from ipml.storage.database import writing
 from ipml.web.accounts.login import authorised, get_actions, get_engine, get_policy, settings_of
@@ -142,7 +145,7 @@ def decide(request: Request, case_id: PathNumber, form: Annotated[VerdictForm, F
             if spread and verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE):
                 decide_and_spread(connection, decision, spread, context=_make_context(request))
             else:
-                queue.decide(connection, decision, context=_make_context(request))
+                decide_case(connection, decision, context=_make_context(request))
     except Overtaken:
         return _show_visit(request, case_id, Visit(form, note, lost=verdict.value))
     except Forbidden as error:
@@ -156,7 +159,7 @@ def leave(request: Request, case_id: PathNumber, form: Annotated[LeaveForm, Form
     """Release a case undecided; go to the list, the following case, or the last one skipped."""
     skipped, path = read_trail(form.trail), form.skip(case_id)
     with authorised(request, writing) as (connection, user):
-        case = queue.get_case(connection, case_id)
+        case = get_case(connection, case_id)
         give_back(connection, user, case, form.token)
         if form.to == "next":
             following = find_following(connection, user, settings_of(request), case, path)
@@ -185,7 +188,7 @@ def _show_visit(request: Request, case_id: int, visit: Visit) -> Response:
     """Show a case to a visitor; `message` explains why a request was not carried out."""
     page = None
     with authorised(request) as (connection, user):
-        shown = queue.show_case(connection, user.name, case_id)
+        shown = find_shown_case(connection, user.name, case_id)
         # A link on another site must not claim cases in a reviewer's name. A reviewer sent here by their last
         # verdict already holds the claim, so a read transaction is enough.
         is_visible_only = is_from_elsewhere(request) or not may_judge(user, shown.case.state)
@@ -193,7 +196,7 @@ def _show_visit(request: Request, case_id: int, visit: Visit) -> Response:
             page = CaseReader(connection, request, user, shown).read(None if is_visible_only else shown.claim)
     if page is None:
         with authorised(request, writing) as (connection, user):
-            shown = queue.show_case(connection, user.name, case_id)
+            shown = find_shown_case(connection, user.name, case_id)
             page = CaseReader(connection, request, user, shown).claim_and_read()
     status = HTTPStatus.CONFLICT if visit.message or visit.lost else HTTPStatus.OK
     return render(request, "case.html", {"page": page, "visit": visit, "progress": page.progress}, status)
@@ -202,7 +205,7 @@ def _show_visit(request: Request, case_id: int, visit: Visit) -> Response:
 def show_listings(request: Request, case_id: PathNumber, page: Annotated[int, Query(ge=1, le=100_000)] = 1) -> Response:
     """Show all known listings of a case's seller, fifty a page."""
     with authorised(request) as (connection, user):
-        seller_id = queue.show_case(connection, user.name, case_id).case.scored.listing.seller_id
+        seller_id = find_shown_case(connection, user.name, case_id).case.scored.listing.seller_id
         first = _LISTINGS_A_PAGE * (page - 1)
         hidden = find_hidden(connection, user.name)
         found = list_seller_listings(connection, seller_id, first=first, limit=_LISTINGS_A_PAGE, hidden=hidden)
@@ -222,7 +225,7 @@ def translate_title(request: Request, case_id: PathNumber, form: Annotated[Trans
     """Translate the title of a case, if enabled; without a script it returns to the case."""
     translator: Translator | None = request.app.state.translator
     with authorised(request) as (connection, user):
-        title = queue.show_case(connection, user.name, case_id).case.scored.listing.title
+        title = find_shown_case(connection, user.name, case_id).case.scored.listing.title
         made = None if translator is None else find_translation(connection, title, translator.target)
     message = ""
     if translator is not None and made is None:
@@ -254,14 +257,14 @@ def undo(request: Request, form: Annotated[UndoForm, Form()]) -> Response:
     """Take a verdict back and open its case, or take a group of decisions back and go to the list."""
     case, decision, context = form.case, form.decision, _make_context(request)
     with authorised(request, writing) as (connection, user):
-        is_lead = user.role.may(Action.UNDO_OTHERS)
+        asked = UndoRequest(user.name, may_undo_others=user.role.may(Action.UNDO_OTHERS))
         if form.leaving:
-            give_back(connection, user, queue.get_case(connection, form.leaving), form.token)
+            give_back(connection, user, get_case(connection, form.leaving), form.token)
         if form.group:
-            made = queue.undo_group(connection, form.group, user.name, may_undo_others=is_lead, context=context)
+            made = undo_group(connection, form.group, asked, context=context)
             return redirect(f"/?undone={len(made)}")
         if decision:
-            case = queue.undo(connection, decision, user.name, may_undo_others=is_lead, context=context).case_id
+            case = undo_decision(connection, decision, asked, context=context).case_id
         else:
             take_back(connection, user.name, case, form.claim, context=context)
     return form.lead_to(case, undone=1)
@@ -290,12 +293,12 @@ def lift_or_change_measure(request: Request, case_id: PathNumber, form: Annotate
             if get_measure(connection, measure).case_id != case_id:
                 raise NotFound("measure", measure, "`ipml enforce measure list` names them.")
             if to == LIFT:
-                lift_measure(connection, measure, user.name, why, policy)
+                lift_measure(connection, measure, why, ActingLead(user.name, policy))
             else:
                 kind = MeasureKind(to)
                 codes = re.findall(r"[^\s,;]+", form.countries.upper()) if kind is MeasureKind.REMOVE_IN else ()
                 order = MeasureOrder(kind, why, tuple(sorted(set(codes))))
-                change_measure(connection, measure, order, user.name, policy)
+                change_measure(connection, measure, order, ActingLead(user.name, policy))
     except (Conflict, Forbidden, SellerErased) as error:
         return _show_visit(request, case_id, Visit(ReviewPath(), message=str(error)))
     return redirect(f"/cases/{case_id}#followed")
@@ -309,15 +312,8 @@ def download_evidence(request: Request, case_id: PathNumber) -> Response:
     name, settings = f"evidence-case-{case_id}.zip", settings_of(request)
     with TemporaryDirectory(prefix="ipml-evidence-") as folder:
         place = FilePath(folder) / name
-        export_package(
-            get_engine(request),
-            case_id,
-            place,
-            by=user.name,
-            key_file=settings.anchor_key,
-            pictures=settings.pictures,
-            is_zipped=True,
-        )
+        output = PackageOutput(place, user.name, settings.anchor_key, is_zipped=True)
+        export_package(get_engine(request), case_id, output, PackageParts(pictures=settings.pictures))
         return send_file(place, name)
 
 

@@ -12,8 +12,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from ipml.records import Case
-from ipml.review.cases import PENDING
-from ipml.review.queue import get_case
+from ipml.review.cases import PENDING, get_case
 from ipml.review.worklists.assignment import assign, list_assignees, snooze
 from ipml.review.worklists.comments import LONGEST_COMMENT, Comment, add_comment, find_comments
 from ipml.review.worklists.own_verdicts import count_progress, list_own_verdicts

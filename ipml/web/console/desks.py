@@ -23,18 +23,19 @@ from ipml.cooperation.notices.status import (
     list_notices,
 )
 from ipml.cooperation.notifiers.misuse import MisuseStep, StepOrder, lift, suspend, warn
-from ipml.cooperation.notifiers.notifier import appoint, check_document, end_of_day, revoke
+from ipml.cooperation.notifiers.notifier import AppointmentOrder, appoint, check_document, end_of_day, revoke
 from ipml.cooperation.notifiers.registrations import read_registration
 from ipml.cooperation.notifiers.tiers import NotifierRow, list_rows, read_notifier
-from ipml.enforcement.actions import confirm_penalty, lift_penalty
+from ipml.enforcement.actions import ActingLead, confirm_penalty, lift_penalty
 from ipml.enforcement.appeals.appeal import AppealState, count_pending
-from ipml.enforcement.appeals.resolution import LONGEST_WHY, claim_appeal, decide_appeal
+from ipml.enforcement.appeals.remedies import AppealContext
+from ipml.enforcement.appeals.resolution import LONGEST_WHY, AppealDecision, claim_appeal, decide_appeal
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.views.appeal_file import EXPORT_COLUMNS, export_appeals, list_desk, read_desk
 from ipml.enforcement.views.seller_file import MOST, read_seller_file
 from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound, SellerErased, UnstorableValue
-from ipml.review import queue
+from ipml.review.cases import get_case
 from ipml.review.claims import find_hidden
 from ipml.review.corrections import NearDuplicates
 from ipml.storage.database import reading, writing
@@ -72,7 +73,7 @@ def change_penalty(
             found = read_seller_file(connection, case_id, policy, user.name)
             if penalty not in [one.given.penalty.penalty_id for one in found.penalties]:
                 raise NotFound("penalty", penalty, "`ipml enforce penalty list` shows them.")
-            act(connection, penalty, user.name, why, policy)
+            act(connection, penalty, why, ActingLead(user.name, policy))
     except (Conflict, Forbidden, SellerErased) as error:
         return _render_seller(request, case_id, str(error))
     return redirect(f"/cases/{case_id}/seller#penalty-{penalty}")
@@ -82,7 +83,7 @@ def _render_seller(request: Request, case_id: int, message: str = "") -> Respons
     with authorised(request) as (connection, user):
         hidden = find_hidden(connection, user.name)
         file = read_seller_file(connection, case_id, get_policy(request), user.name, hidden=hidden)
-        case = queue.get_case(connection, case_id)
+        case = get_case(connection, case_id)
         strikes = list_strikes(connection, case.scored.listing.seller_id)
         sees_networks = user.role.may(Action.HAND_ON_NETWORKS)
         context = {
@@ -137,7 +138,7 @@ def take_appeal(request: Request, appeal_id: PathNumber) -> Response:
     """Assign an appeal to the user, so that nobody else decides it."""
     try:
         with authorised(request, writing) as (connection, user):
-            claim_appeal(connection, appeal_id, user.name, rules=get_policy(request).appeals)
+            claim_appeal(connection, appeal_id, user.name, get_policy(request).appeals)
     except (Conflict, Forbidden) as error:
         return _render_appeal(request, appeal_id, str(error))
     return redirect(f"/appeals/{appeal_id}")
@@ -154,13 +155,12 @@ class AppealForm(BaseModel):
 
 def record_appeal_decision(request: Request, appeal_id: PathNumber, form: Annotated[AppealForm, Form()]) -> Response:
     """Decide an appeal."""
-    outcome, why, near_duplicates = form.outcome, form.why, form.near_duplicates
+    outcome, why, context = form.outcome, form.why, AppealContext(get_policy(request), get_actions(request))
     kind = MeasureKind(form.measure) if form.measure and outcome == AppealState.PARTLY_GRANTED else None
-    given: dict[str, Any] = {"measure": kind, "near_duplicates": near_duplicates}
-    given |= {"rules": get_policy(request).appeals, "actions": get_actions(request)}
     try:
         with authorised(request, writing) as (connection, user):
-            decide_appeal(connection, appeal_id, user.name, outcome, why, **given)
+            decision = AppealDecision(outcome, user.name, why, kind, form.near_duplicates)
+            decide_appeal(connection, appeal_id, decision, context)
     except (Conflict, IllegalStep, Forbidden) as error:
         with authorised(request) as (connection, user):
             made = read_desk(connection, appeal_id, user.name).file.outcome
@@ -296,7 +296,7 @@ def change_appointment(request: Request, notifier_id: PathNumber, form: Annotate
             if form.revoke:
                 revoke(connection, notifier_id, user.name, ground, now)
             else:
-                appoint(connection, notifier_id, form.kind, user.name, ground, now, until=end)
+                appoint(connection, notifier_id, AppointmentOrder(form.kind, user.name, ground, now, end))
     except (Conflict, UnstorableValue) as error:
         return _render_notifier(request, notifier_id, str(error), ground=ground)
     except ValueError:

@@ -19,8 +19,9 @@ from ipml.cooperation.networks.roles import Hypothesis, NetworkRole
 from ipml.cooperation.networks.store import RECENT_DAYS, NetworkFigures
 from ipml.cooperation.networks.view import MemberRecord, NetworkView, read_members
 from ipml.cooperation.referrals.handover import OutcomeReport, note_outcome, sign_receipt
-from ipml.cooperation.referrals.package import Built, PackageOutput, ReferralRequest, build_referral
+from ipml.cooperation.referrals.package import Built, ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import Candidate, HandedOut, count_confirmed, judge_candidates, list_handed_out
+from ipml.enforcement.evidence.package import PackageOutput
 from ipml.enforcement.privacy.erased_list import read_erased
 from ipml.errors import Conflict, NotFound, UnstorableValue, UnusableSetting
 from ipml.kit.moments import from_microseconds

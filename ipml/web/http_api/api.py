@@ -43,6 +43,7 @@ from ipml.kit.moments import write_moment
 from ipml.records import EarlierListings, Listing, Problem, ScoredListing
 from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.sellers.portfolios import find_earlier
+from ipml.settings import get_settings
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import PURPOSES, Action
 from ipml.web.http_api.appeal_routes import (
@@ -355,7 +356,7 @@ def make_api(
         redirect_slashes=False,
     )
     app.state.models, app.state.metrics, app.state.access, app.state.engine = models, metrics, access, engine
-    app.state.cooperation = None if engine is None else load_cooperation_policy()
+    app.state.cooperation = None if engine is None else load_cooperation_policy(get_settings().policy_cooperation)
     app.state.intake = None if engine is None else ListingIntake(engine, models, metrics)
     app.state.route_actions = {(method, path): action for method, path, action, _, _ in API_ROUTES}
     app.state.request_limit = RequestLimit(MOST_AT_ONCE)

@@ -12,8 +12,9 @@ from fastapi import Path, Request, Response
 from pydantic import AwareDatetime, Field
 
 from ipml.enforcement.appeals.appeal import Appeal, AppealOutcome, AppealState, find_appeal, find_outcome
-from ipml.enforcement.appeals.filings import LONGEST_TEXT, file_appeal
+from ipml.enforcement.appeals.filings import LONGEST_TEXT, AppealRequest, file_appeal
 from ipml.enforcement.deadlines.terms import Kind
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.views.case_file import find_due
 from ipml.errors import NotFound
 from ipml.kit.moments import write_moment
@@ -145,10 +146,10 @@ async def submit_appeal(request: Request) -> Response:
 
         def file() -> bytes:
             filed = read_as(FiledAppeal, parse_body(body))
+            sent = AppealRequest(filed.about, filed.seller_id, filed.text, filed.kind, key=filed.key, by=by)
+            rules = load_enforcement_policy().appeals
             with writing(intake.engine) as connection:
-                appeal = file_appeal(
-                    connection, filed.about, filed.seller_id, filed.text, kind=filed.kind, key=filed.key, by=by
-                )
+                appeal = file_appeal(connection, sent, rules)
                 return write_json(
                     _describe(appeal, find_due(connection, appeal.name), find_outcome(connection, appeal))
                 )

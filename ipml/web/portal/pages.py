@@ -25,12 +25,13 @@ from ipml.cooperation.brands.sellers import list_proposals
 from ipml.cooperation.notices.counter_notices import answer_counter_notice
 from ipml.cooperation.notifiers.registrations import list_registrations
 from ipml.cooperation.reports.document import write_report
+from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.evidence.archives import write_zip
 from ipml.errors import Conflict, NotFound, Refused
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.pictures.stored import Size, read_pictures
 from ipml.storage.database import writing
-from ipml.web.accounts.login import get_actions, get_engine, settings_of
+from ipml.web.accounts.login import get_actions, get_engine, get_policy, settings_of
 from ipml.web.console.case_page import send_file
 from ipml.web.console.dashboard import YEAR_DAYS, DateRange, FirstDay, LastDay, report_brand
 from ipml.web.console.pictures import Digest, ShownPictures, find_copies, send_copy
@@ -179,7 +180,7 @@ def answer(
                 by=visitor.name,
                 acted=acted if choice == "acted" else None,
                 has_withdrawn=choice == "withdraw",
-                actions=get_actions(request),
+                context=AppealContext(get_policy(request), get_actions(request)),
             )
     except (Conflict, Refused) as error:
         return _render_notice(request, reference, str(error).partition(" `ipml")[0], acted)

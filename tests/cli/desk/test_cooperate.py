@@ -19,7 +19,7 @@ from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.notices.status import get_notice_file
 from ipml.cooperation.notifiers.notifier import list_notifiers
 from ipml.records import Listing, Verdict
-from ipml.review.queue import enqueue
+from ipml.review.arrivals.intake import enqueue
 from ipml.storage.database import open_database, reading
 
 HEAD = "notice,name,email,good_faith,brand,rights,explanation,listing_id\n"

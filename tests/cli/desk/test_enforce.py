@@ -15,7 +15,7 @@ from support.staff import add_staff
 from support.transactions import act, execute
 
 from ipml.enforcement import policy as policy_module
-from ipml.enforcement.actions import confirm_penalty
+from ipml.enforcement.actions import ActingLead, confirm_penalty
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, Restriction
 from ipml.enforcement.statements.statements import issue
@@ -25,7 +25,10 @@ from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.training.experiment import Experiment, read_training_listings
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
 from ipml.scoring.scorer import load_model
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import migrate, open_database, writing
@@ -122,7 +125,13 @@ def test_another_policy_is_simulated(ipml, database, tmp_path):
 def test_links_are_looked_at_and_decided(ipml, database, tmp_path):
     """From a file or from found networks, of which only links of penalised sellers count, to a lead."""
     (tmp_path / "links.csv").write_text("seller,other,kind,weight,evidence\n\x1b[2Jann,eve,payout,0.9,=one account\n")
-    act(open_database(f"sqlite:///{tmp_path}/ipml.db"), confirm_penalty, 2, "cleo", "", load_enforcement_policy())
+    act(
+        open_database(f"sqlite:///{tmp_path}/ipml.db"),
+        confirm_penalty,
+        2,
+        "",
+        ActingLead("cleo", load_enforcement_policy()),
+    )
     told = ipml("enforce penalty links links.csv")
     assert "1 links, 1 accounts newly recommended." in told.out
     assert "=one account" in told.out

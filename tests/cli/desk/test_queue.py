@@ -13,12 +13,14 @@ from support.staff import OPERATOR
 from support.transactions import act, ask
 
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
+from ipml.review.arrivals.intake import IntakeSelection, enqueue, enqueue_batch
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.quality.second_person import list_own_sellers
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, list_cases
 from ipml.review.ranking.policy import MatchKind
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
+from ipml.review.worklists.search import browse_cases
 from ipml.storage.database import open_database, writing
 
 NONE = "0 changed, 0 returned because their score rose, 0 rescored,"
@@ -44,7 +46,7 @@ def run(ipml, tmp_path):
         url = databases[-1]
         answer = ipml(f"enqueue scored.jsonl {options}", "--database", url)
         assert answer.exit_code == 0, answer
-        return answer.out, [case.scored.score for case in ask(open_database(url), list_cases)]
+        return answer.out, [case.scored.score for case in ask(open_database(url), browse_cases)]
 
     return invoke
 
@@ -111,9 +113,9 @@ def test_rerank_puts_an_order_in_force(ipml, accepted, engine, tmp_path):
     assert ask(engine, current_ranking).ranking_id is None
     answer = ipml("queue rerank --order value")
     assert (answer.exit_code, answer.out[:28]) == (0, "2 cases ranked by value unde")
-    assert ask(engine, list_cases)[0].case_id == 2
+    assert ask(engine, browse_cases)[0].case_id == 2
     ipml("queue rerank --order score")
-    assert ask(engine, list_cases)[0].case_id == 1
+    assert ask(engine, browse_cases)[0].case_id == 1
 
 
 def test_a_policy_is_simulated_and_changes_nothing(ipml, engine, tmp_path):

@@ -10,6 +10,7 @@ from functools import partial
 from sqlalchemy import event, insert, update
 from support import brand_world
 from support.acting_market import Market, make_policy
+from support.actions import COOPERATING_APPEALS
 from support.given_notices import say
 from support.picture_host import draw_goods, serve_pictures, write_picture
 from support.shown_goods import show_goods
@@ -25,7 +26,7 @@ from ipml.cooperation.notifiers.misuse import find_misuse
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.period import Period, ReportScope
-from ipml.enforcement.actions import change_measure, end_due
+from ipml.enforcement.actions import ActingLead, change_measure, end_due
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import load_enforcement_policy
@@ -117,7 +118,7 @@ def run_deadlines(engine):
     """Let terms begin, and be over by two readings of the clock."""
     answered = run_notice_deadlines(engine, now=LATER)
     moments = (NOON + timedelta(days=1), LATER, LATER + timedelta(days=1), LATER + timedelta(days=2))
-    passed = [run_appeal_deadlines(engine, now=moment, actions=Cooperation()) for moment in moments]
+    passed = [run_appeal_deadlines(engine, COOPERATING_APPEALS, now=moment) for moment in moments]
     return answered.not_found and passed[-1].expired
 
 
@@ -182,7 +183,7 @@ def test_jobs_find_rows_by_an_index(engine, tmp_path):
     change(engine, receive, say("M1", "unknown"), policy=COOPERATING, now=NOON)
     take_in(engine, [Submission((Listing("M1", "ann", "Bag"),))], make_model("m1"), NOON)
     order = MeasureOrder(MeasureKind.PAUSE, "for a week", until=NOON + timedelta(days=7))
-    change(engine, change_measure, 2, order, "lea", POLICY, now=NOON)
+    change(engine, change_measure, 2, order, ActingLead("lea", POLICY, NOON))
     with watch_plans(engine) as found:
         for name, do in JOBS.items():
             assert do is None or do(engine, tmp_path), name

@@ -20,9 +20,10 @@ from ipml.cooperation.networks.view import read_members
 from ipml.errors import NotFound
 from ipml.kit.moments import from_microseconds
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review import queue
-from ipml.review.queue import DecisionRequest
-from ipml.review.undo import undo
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide, list_decisions
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
 
@@ -187,13 +188,11 @@ def worked(engine):
     goods = {"Tote bag": "Vellmar", "Leather belt": "Vellmar", "Headphones, encrypted": "Aurivo", "Old chair": None}
     listings = [Listing(title, "ann", title, brand=brand) for title, brand in goods.items()]
     listings.append(Listing("B1", "ben", "Watch", brand="Nordhale"))
-    queue.enqueue(engine, [ScoredListing(one, 0.9, 2.2, (), (), None, "1") for one in listings])
+    enqueue(engine, [ScoredListing(one, 0.9, 2.2, (), (), None, "1") for one in listings])
     for case_id, verdict in ((1, Verdict.COUNTERFEIT), (2, Verdict.COUNTERFEIT), (3, Verdict.GENUINE)):
         ground = "known_goods" if verdict is Verdict.COUNTERFEIT else ""
         with writing(engine) as connection:
-            queue.decide(
-                connection, DecisionRequest(queue.claim(connection, "ana", case_id), verdict, ground), context=ENFORCING
-            )
+            decide(connection, DecisionRequest(claim(connection, "ana", case_id), verdict, ground), context=ENFORCING)
     return engine
 
 
@@ -211,8 +210,8 @@ def test_cases_decisions_and_strikes_are_counted(worked):
 def test_what_is_taken_back_or_hidden_does_not_count(worked):
     """A decision that was undone, and a case that must not show."""
     with writing(worked) as connection:
-        decision = queue.list_decisions(connection, 1)[0]
-        undo(connection, decision.decision_id, "ana", context=ENFORCING)
+        decision = list_decisions(connection, 1)[0]
+        undo(connection, decision.decision_id, UndoRequest("ana"), context=ENFORCING)
         ann = read_members(connection, ["ann"])["ann"]
     assert (ann.open, ann.confirmed, ann.strikes) == (2, 1, 1)
     with reading(worked) as connection:

@@ -22,8 +22,11 @@ from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.errors import InvalidNotice, KeyReused, NotFound
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.arrivals.marketplace import Submission, take_in
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, get_case
+from ipml.review.cases import get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.sellers.seller_record import list_record
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import find_keys, find_message

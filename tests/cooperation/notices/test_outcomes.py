@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
-from support.actions import COOPERATING, COOPERATION
+from support.actions import APPEAL_RULES, COOPERATING, COOPERATING_APPEALS
 from support.databases import on_both
 from support.mortal_reviewer import review_until_killed
 from support.notice_desk import NOON, Desk
@@ -29,7 +29,7 @@ from ipml.cooperation.reports.figures import count_notices
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.verdicts import count_by, count_decided, count_sellers, measure_precision
 from ipml.enforcement.appeals.appeal import find_appeal
-from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.sample import count, read_drawn
 from ipml.enforcement.deadlines.deadlines import find_deadlines
@@ -42,13 +42,13 @@ from ipml.enforcement.takedown.changes import restriction_of
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import Conflict, UnusableSetting
 from ipml.records import Decision, Verdict
-from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
+from ipml.review.arrivals.intake import IntakeSelection, enqueue, enqueue_batch
 from ipml.review.group_decisions import measure_spread
 from ipml.review.quality.precision import WeightedReviews
-from ipml.review.queue import enqueue, undo
 from ipml.review.queue_history import count_judged
 from ipml.review.queue_metrics import measure_hits
 from ipml.review.sampling.estimates import read_stretches
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage import tables
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
@@ -255,7 +255,7 @@ def test_what_was_found_wrong_since_is_wrong_for_every_reader(desk: Desk):
     weight = 10 * len(WRONG) + 100 * right  # a rarer draw speaks for more
     assert people.rate.share == pytest.approx(100 * right / weight)
     assert people.rate.n == pytest.approx(weight**2 / (10**2 * len(WRONG) + 100**2 * right))
-    act(desk.engine, undo, first.decision_id, "lea", may_undo_others=True, now=desk.pass_time())
+    act(desk.engine, undo, first.decision_id, UndoRequest("lea", may_undo_others=True), now=desk.pass_time())
     with reading(desk.engine) as connection:
         scope = ReportScope(connection, YEAR, desk.now)
         assert measure_spread(connection).n_drawn == measure_precision(scope, count_decided(scope))[1].drawn == 0
@@ -293,8 +293,8 @@ def test_what_comes_of_a_decision_later_makes_it_neither_slower_nor_a_second_lis
         enqueue(desk.engine, [edited], now=desk.pass_time(days=1))
     states = [one.state for one in ask(desk.engine, find_listings, ["Acme"])]
     assert states == ["Waits for a person", "Found counterfeit"]
-    lead = {"may_undo_others": True, "now": desk.pass_time(days=20), "context": COOPERATING}
-    act(desk.engine, undo, made.decision_id, "lea", **lead)
+    request, later = UndoRequest("lea", may_undo_others=True), desk.pass_time(days=20)
+    act(desk.engine, undo, made.decision_id, request, now=later, context=COOPERATING)
     desk.decide(3, Verdict.GENUINE)
     assert desk.states(given) == ["rejected"]
     with reading(desk.engine) as connection:
@@ -338,7 +338,7 @@ def answer(desk: Desk, reference: str, by: str = "lea", **said: object) -> list[
     """Let the notifier of a notice answer the counter-notice, and return the appeals it moved."""
     with writing(desk.engine) as connection:
         now = desk.pass_time()
-        return answer_counter_notice(connection, reference, by=by, now=now, actions=COOPERATION, **said)
+        return answer_counter_notice(connection, reference, by=by, now=now, context=COOPERATING_APPEALS, **said)
 
 
 def counter(desk: Desk, *by: str, profile: str = "china") -> list[str]:
@@ -347,7 +347,8 @@ def counter(desk: Desk, *by: str, profile: str = "china") -> list[str]:
     given = [desk.give_notice([case_id], name) for name in by]
     desk.decide(case_id, Verdict.COUNTERFEIT)
     text = "I bought it from the brand."
-    act(desk.engine, file_appeal, "case:1", "ann", text, kind="counter-notice", profile=profile, now=desk.pass_time())
+    request = AppealRequest("case:1", "ann", text, "counter-notice", profile)
+    act(desk.engine, file_appeal, request, APPEAL_RULES, now=desk.pass_time())
     with reading(desk.engine) as connection:
         query = select(notices.c.reference).where(notices.c.notice_id.in_(given)).order_by(notices.c.notice_id)
         return list(connection.scalars(query))
@@ -380,7 +381,7 @@ def test_the_term_begins_when_all_were_reached(desk: Desk):
     pass_on_counter_notices(desk.engine, now=desk.pass_time())
 
     def begun() -> datetime | None:
-        run_appeal_deadlines(desk.engine, now=desk.pass_time(), actions=COOPERATION)
+        run_appeal_deadlines(desk.engine, COOPERATING_APPEALS, now=desk.pass_time())
         return ask(desk.engine, find_deadlines, "appeal:1")["holder"].since
 
     first = deliver(desk, "counter-notice:1")

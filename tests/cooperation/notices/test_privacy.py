@@ -18,8 +18,11 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.records import Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, undo
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.sellers.seller_record import list_record
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.pseudonyms import decrypt, encrypt, keyed_digest, pseudonym_of
@@ -136,7 +139,7 @@ def test_an_insider_who_edits_what_a_notice_led_to_is_found(engine: Engine, give
         for case_id, verdict, ground in ((1, Verdict.COUNTERFEIT, "declared_replica"), (2, Verdict.GENUINE, "")):
             held = claim(connection, "ana", case_id, now=LATER)
             made = decide(connection, DecisionRequest(held, verdict, ground), now=LATER, context=context)
-        undo(connection, made.decision_id, "ana", why="a mistake", now=LATER, context=context)
+        undo(connection, made.decision_id, UndoRequest("ana", why="a mistake"), now=LATER, context=context)
     edits = [
         update(notices).where(notices.c.notice_id == 1).values(tier="trusted"),
         update(notice_items).where(notice_items.c.item_id == 1).values(state="rejected"),

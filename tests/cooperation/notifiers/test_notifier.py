@@ -31,6 +31,7 @@ from ipml.cooperation.notifiers.misuse import (
     suspend,
     warn,
 )
+from ipml.cooperation.notifiers.notifier import AppointmentOrder
 from ipml.cooperation.notifiers.tiers import erase_notifier, lane_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import count_notices
@@ -85,7 +86,7 @@ def test_what_somebody_was_at_any_moment_stays_known(desk: Desk, steps):
                         notifier.revoke(connection, number, "lea", GROUND, now)
             elif step != "wait":
                 until = None if days is None else now + timedelta(days=days)
-                notifier.appoint(connection, number, step, "lea", GROUND, now, until=until)
+                notifier.appoint(connection, number, AppointmentOrder(step, "lea", GROUND, now, until))
                 appointed = (step, until)
         is_in_force = appointed is not None and (appointed[1] is None or appointed[1] > now)
         known.append((now, appointed[0] if is_in_force else "rights holder"))
@@ -100,7 +101,7 @@ def test_the_next_notice_comes_in_the_lane_of_the_kind(desk: Desk):
     with writing(desk.engine) as connection:
         before = lane_of(connection, number, POLICY, desk.now)
         now = desk.pass_time()
-        notifier.appoint(connection, number, kind, "lea", GROUND, now, until=now + timedelta(days=1))
+        notifier.appoint(connection, number, AppointmentOrder(kind, "lea", GROUND, now, now + timedelta(days=1)))
         lane = lane_of(connection, number, POLICY, now)
     desk.give_notice([cases[1]])
     desk.pass_time(days=2)
@@ -120,8 +121,8 @@ def test_an_appointment_is_a_row_that_says_by_whom_and_on_what_ground(desk: Desk
     """Appended, never edited; encrypted, and in the trail as a digest."""
     number = desk.add_notifier()
     with writing(desk.engine) as connection:
-        notifier.appoint(connection, number, "authority", "lea", GROUND, desk.now)
-        notifier.appoint(connection, number, "trusted flagger", "max", GROUND, desk.pass_time())
+        notifier.appoint(connection, number, AppointmentOrder("authority", "lea", GROUND, desk.now))
+        notifier.appoint(connection, number, AppointmentOrder("trusted flagger", "max", GROUND, desk.pass_time()))
         notifier.revoke(connection, number, "lea", "A mistake.", desk.pass_time())
     with reading(desk.engine) as connection:
         made = notifier.list_appointments(connection, number)
@@ -141,12 +142,13 @@ def test_an_appointment_that_says_too_little_is_refused(desk: Desk, subtests: py
     number = desk.add_notifier()
     examples = (("friend", "x", 1), ("authority", " ", 1), ("authority", "x" * 2_001, 1), ("authority", "x", 0))
     for kind, ground, days in examples:
+        order = AppointmentOrder(kind, "lea", ground, desk.now, desk.now + timedelta(days=days))
         with (
             subtests.test(kind=kind, ground=ground[:9]),
             pytest.raises(UnstorableValue),
             writing(desk.engine) as connection,
         ):
-            notifier.appoint(connection, number, kind, "lea", ground, desk.now, until=desk.now + timedelta(days=days))
+            notifier.appoint(connection, number, order)
 
 
 # Documents of rights, and forgetting a notifier

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import beta
 from sqlalchemy import insert, update
-from support.actions import COOPERATING, COOPERATION
+from support.actions import APPEAL_RULES, COOPERATING, COOPERATING_APPEALS
 from support.databases import on_both
 from support.notice_desk import Desk
 from support.transactions import act, ask, execute
@@ -32,12 +32,13 @@ from ipml.cooperation.notifiers.record import (
 )
 from ipml.cooperation.notifiers.tiers import Lane, asks_record, choose_tier, lane_of
 from ipml.cooperation.policy import NotifierRules, load_cooperation_policy
-from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import decide_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
+from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal
 from ipml.errors import NotFound
 from ipml.records import Verdict
-from ipml.review.queue import claim, undo
+from ipml.review.claims import claim
 from ipml.review.ranking.plans import plan_shift
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions, notice_items
 
@@ -105,12 +106,13 @@ def test_a_seller_whose_appeal_is_granted_overturns_the_notice(desk: Desk):
     """It is rejected then, and was put back; a lead's slip that is taken back is not held against the notifier."""
     give_and_decide(desk, "L1", Verdict.COUNTERFEIT)
     with writing(desk.engine) as connection:
-        appeal = file_appeal(connection, "case:1", "s1", "I bought it from the brand.", now=desk.pass_time())
-        said = ("granted", "The invoice is good.")
-        decide_appeal(connection, appeal.appeal_id, "eva", *said, now=desk.pass_time(), actions=COOPERATION)
+        request = AppealRequest("case:1", "s1", "I bought it from the brand.")
+        appeal = file_appeal(connection, request, APPEAL_RULES, now=desk.pass_time())
+        decision = AppealDecision("granted", "eva", "The invoice is good.")
+        decide_appeal(connection, appeal.appeal_id, decision, COOPERATING_APPEALS, now=desk.pass_time())
     assert counts_of(desk) == NotifierCounts(rejected=1, overturned=1)
     slip = give_and_decide(desk, "L2", Verdict.COUNTERFEIT)
-    act(desk.engine, undo, slip, "ana", now=desk.pass_time(), context=COOPERATING)
+    act(desk.engine, undo, slip, UndoRequest("ana"), now=desk.pass_time(), context=COOPERATING)
     desk.decide(2, Verdict.GENUINE)
     assert counts_of(desk) == NotifierCounts(rejected=2, overturned=1)
 

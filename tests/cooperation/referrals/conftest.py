@@ -11,7 +11,8 @@ from support.databases import copy_sqlite
 
 from experiments.cooperation.referral_market import NOON, ReferralMarket, fill_market
 from ipml.cooperation.policy import ReferralRules, load_cooperation_policy
-from ipml.cooperation.referrals.package import Built, PackageOutput, ReferralRequest, build_referral
+from ipml.cooperation.referrals.package import Built, ReferralRequest, build_referral
+from ipml.enforcement.evidence.package import PackageOutput
 from ipml.storage.database import open_database
 
 

@@ -36,7 +36,7 @@ from ipml.errors import NotFound
 from ipml.money import Money, Rates
 from ipml.records import Verdict
 from ipml.review.ranking.policy import load_policy
-from ipml.review.undo import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import cases, decisions, notice_items
@@ -65,7 +65,8 @@ def test_what_is_taken_back_counts_no_more(market):
     one = before.confirmed[0]
     with reading(market.engine) as connection:
         number = connection.scalar(select(decisions.c.decision_id).where(decisions.c.case_id == one.case_id))
-    act(market.engine, undo, number, "lea", may_undo_others=True, why="mistaken", now=NOON, context=COOPERATING)
+    request = UndoRequest("lea", "mistaken", may_undo_others=True)
+    act(market.engine, undo, number, request, now=NOON, context=COOPERATING)
     after = join(market)
     (now,) = [each for each in after.listings if each.case_id == one.case_id]
     assert (now.verdict, now.is_restricted, now.evidence_digest) == (None, False, "")

@@ -125,7 +125,7 @@ def test_a_seller_can_be_told_to_whom_they_were_named_until_it_expires(engine, h
     assert ("disclosures", 1) in [
         (kept.name, kept.records) for kept in ask(engine, find_stored, "ann", policy, now=NOON).classes
     ]
-    run_retention(engine, policy, by="ipml", now=NOON + timedelta(days=policy.retention.disclosures + 1))
+    run_retention(engine, policy, now=NOON + timedelta(days=policy.retention.disclosures + 1))
     assert ask(engine, find_disclosures, pseudonym) == []
 
 

@@ -23,16 +23,18 @@ from experiments.cooperation.referral_market import NOON, decide_all, fill_marke
 from ipml.cooperation.policy import ReferralRules
 from ipml.cooperation.referrals import package
 from ipml.cooperation.referrals.handover import OutcomeReport, find_disclosures, get_referral, note_outcome
-from ipml.cooperation.referrals.package import PackageOutput, ReferralRequest, build_referral
+from ipml.cooperation.referrals.package import ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import judge_candidates
 from ipml.cooperation.referrals.reported_findings import REPORTED
+from ipml.enforcement.evidence.package import PackageOutput
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.privacy.erased_list import note_erased, read_erased
 from ipml.enforcement.privacy.erasure import erase_sellers
-from ipml.enforcement.privacy.legal_holds import find_holds, list_holds, place_hold, release_holds
+from ipml.enforcement.privacy.legal_holds import HoldOrder, find_holds, list_holds, place_hold, release_holds
 from ipml.errors import Conflict, SellerErased, UnusableSetting
 from ipml.records import Listing, ScoredListing
-from ipml.review.queue import enqueue, undo
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage import tables
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import reading, writing
@@ -194,7 +196,7 @@ def test_a_finding_that_is_taken_back_is_news_and_names_the_referral(build, mark
     first, later = build(), NOON + timedelta(hours=1)
     with writing(market.engine) as connection:
         for number in connection.scalars(select(tables.decisions.c.decision_id)).all():
-            undo(connection, number, "lea", may_undo_others=True, now=later, context=COOPERATING)
+            undo(connection, number, UndoRequest("lea", may_undo_others=True), now=later, context=COOPERATING)
         rows = select(tables.audit.c.payload).where(tables.audit.c.action == REPORTED)
         named = [json.loads(payload)["referral"] for payload in connection.scalars(rows)]
     reported = first.referral.n_confirmed
@@ -246,7 +248,7 @@ def test_the_police_referral_holds_what_is_kept(build, market, rules):
         known = [one for one in market.people if find_pseudonym(connection, one)]
     with writing(market.engine) as connection:
         for one in known:
-            place_hold(connection, one, why="claim 4", until=NOON + timedelta(days=900), by="lea", now=NOON)
+            place_hold(connection, one, HoldOrder("claim 4", NOON + timedelta(days=900), "lea"), now=NOON)
     first, second = build(), build(name="second", is_again=True)
     days = rules.profile("police-criminal").hold_days
     with writing(market.engine) as connection:

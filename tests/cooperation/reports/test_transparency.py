@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Executable, Text, insert, select, update
-from support.actions import COOPERATING, COOPERATION
+from support.actions import APPEAL_RULES, COOPERATING, COOPERATING_APPEALS
 from support.browser import OVERHANGING, start_browser
 from support.databases import copy_postgres, on_both
 from support.given_notices import say
@@ -21,7 +21,7 @@ from support.transactions import act, ask, execute, read_scalars
 from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notifiers.misuse import StepOrder, lift, suspend, warn
-from ipml.cooperation.notifiers.notifier import appoint
+from ipml.cooperation.notifiers.notifier import AppointmentOrder, appoint
 from ipml.cooperation.policy import ReportRules, load_cooperation_policy
 from ipml.cooperation.reports.brand import measure_brand, write_brand_report
 from ipml.cooperation.reports.document import ReportDocument
@@ -29,13 +29,14 @@ from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.transparency import EU_FOLDER, write_transparency_report
 from ipml.cooperation.reports.verdicts import WAYS
-from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import decide_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
+from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import IpmlError, UnwritableFile
 from ipml.records import Verdict
 from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
-from ipml.review.queue import get_case, undo
+from ipml.review.cases import get_case
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeals, cases, decisions, measures, notifiers, outbox, penalties, referrals
 
@@ -304,9 +305,8 @@ class Life:
         numbers = read_scalars(self.desk.engine, select(decisions.c.decision_id))
         if numbers:
             with writing(self.desk.engine) as connection:
-                said = {"may_undo_others": True, "now": self.desk.now}
-                number, context = self.draw.choice(numbers), COOPERATING
-                undo(connection, number, "lea", **said, context=context)
+                request = UndoRequest("lea", may_undo_others=True)
+                undo(connection, self.draw.choice(numbers), request, now=self.desk.now, context=COOPERATING)
 
     def give_notice(self) -> None:
         """Somebody gives notice of some listings, one of them unknown perhaps."""
@@ -316,7 +316,8 @@ class Life:
     def appeal(self) -> None:
         """A seller complains of a case."""
         number = self.draw.randint(1, self.n_cases)
-        act(self.desk.engine, file_appeal, f"case:{number}", f"s{number % 3}", "It is genuine.", now=self.desk.now)
+        request = AppealRequest(f"case:{number}", f"s{number % 3}", "It is genuine.")
+        act(self.desk.engine, file_appeal, request, APPEAL_RULES, now=self.desk.now)
 
     def answer_appeal(self) -> None:
         """Another person decides on a complaint."""
@@ -324,8 +325,8 @@ class Life:
         outcome = self.draw.choice(["granted", "rejected"])
         if numbers:
             with writing(self.desk.engine) as connection:
-                said = (self.draw.choice(numbers), "max", outcome, "because")
-                decide_appeal(connection, *said, now=self.desk.now, actions=COOPERATION)
+                decision = AppealDecision(outcome, "max", "because")
+                decide_appeal(connection, self.draw.choice(numbers), decision, COOPERATING_APPEALS, now=self.desk.now)
 
     def change(self, *statements: Executable) -> None:
         """Change rows as whatever is told by others does."""
@@ -363,7 +364,7 @@ class Life:
         kind = self.draw.choice(["warn", "suspend", "lift", "appoint"])
         with writing(self.desk.engine) as connection:
             if kind == "appoint":
-                appoint(connection, number, "trusted flagger", "lea", "no. 12", self.desk.now)
+                appoint(connection, number, AppointmentOrder("trusted flagger", "lea", "no. 12", self.desk.now))
             else:
                 take = {"warn": warn, "suspend": suspend, "lift": lift}[kind]
                 take(

@@ -1,22 +1,25 @@
 """A marketplace in which a listing was decided counterfeit, its measure was imposed, and the seller may be told."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, update
-from support.actions import ENFORCEMENT, ENFORCING
+from support.actions import ENFORCED_APPEALS, ENFORCEMENT, ENFORCING
 from support.transactions import act, ask, read_rows
 
 from ipml.enforcement.appeals.appeal import get_appeal
+from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
-from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.records import Verdict
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.exports import export_labels
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue
-from ipml.review.undo import undo
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.audit_trail.audit import change_rows
 from ipml.storage.database import reading, writing
@@ -35,7 +38,7 @@ class Market:
     engine: Engine
     make_scored: Callable[..., Any]
     now: datetime = NOON
-    rules: AppealRules = field(default_factory=lambda: load_enforcement_policy().appeals)
+    context: AppealContext = ENFORCED_APPEALS
 
     def take_down(self, listing_id="L1", reviewer="ana", **fields):
         """Enqueue a listing, decide it counterfeit, and return the number of its measure."""
@@ -52,7 +55,7 @@ class Market:
 
     def undo(self, decision_id, by="lea"):
         """Take a decision back."""
-        act(self.engine, undo, decision_id, by, may_undo_others=True, now=self.now, context=ENFORCING)
+        act(self.engine, undo, decision_id, UndoRequest(by, may_undo_others=True), now=self.now, context=ENFORCING)
 
     def appeal(self, appeal_id=1):
         """Return all that is known of an appeal."""
@@ -71,7 +74,7 @@ class Market:
 
     def tick(self, now=None):
         """Tick once."""
-        return run_appeal_deadlines(self.engine, rules=self.rules, now=now or self.now, actions=ENFORCEMENT)
+        return run_appeal_deadlines(self.engine, self.context, now=now or self.now)
 
     def pass_time(self, until):
         """Let the clock go to a moment, and tick as often as an expiry needs."""

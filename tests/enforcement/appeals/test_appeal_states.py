@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
-from support.actions import ENFORCEMENT, ENFORCING
+from support.actions import APPEAL_RULES, ENFORCED_APPEALS, ENFORCING
 from support.databases import on_both
 from support.transactions import act, ask, check_sound
 
@@ -25,11 +25,13 @@ from ipml.enforcement.appeals.appeal import (
     list_appeals,
     next_state,
 )
-from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, run_appeal_deadlines
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
+from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal, holder_acted, run_appeal_deadlines
 from ipml.errors import Conflict, IllegalStep, IpmlError
 from ipml.records import Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeals, deadline_events, decisions, reversals
 
@@ -53,12 +55,15 @@ TICKS_OFTEN = """
 import sys
 from datetime import datetime, timedelta
 from ipml.enforcement.actions import Enforcement
+from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.storage.database import open_database
-engine, due_at, consequences = open_database(sys.argv[1]), datetime.fromisoformat(sys.argv[2]), Enforcement()
+engine, due_at = open_database(sys.argv[1]), datetime.fromisoformat(sys.argv[2])
+context = AppealContext(load_enforcement_policy(), Enforcement())
 print("ready", flush=True)
 for hours in range(0, 72, 10):
-    run_appeal_deadlines(engine, now=due_at + timedelta(hours=hours), consequences=consequences)
+    run_appeal_deadlines(engine, context, now=due_at + timedelta(hours=hours))
 """
 
 
@@ -76,10 +81,11 @@ def file_many(engine, make_scored, count):
     """Decide as many listings counterfeit, file a counter-notice against each, and return when their terms end."""
     decide_all(engine, *(make_scored(f"L{n}", title=f"{chr(97 + n) * 6} bag", seller_id=f"s{n}") for n in range(count)))
     query = select(decisions.c.case_id, decisions.c.listing_id).order_by(decisions.c.case_id)
-    options = {"kind": "counter-notice", "profile": "us", "now": NOON}
     with writing(engine) as connection:
         for row in connection.execute(query).all():
-            file_appeal(connection, row.case_id, row.listing_id.replace("L", "s"), "It is genuine.", **options)
+            seller_id = row.listing_id.replace("L", "s")
+            request = AppealRequest(row.case_id, seller_id, "It is genuine.", "counter-notice", "us")
+            file_appeal(connection, request, APPEAL_RULES, now=NOON)
         return get_appeal(connection, 1).deadlines[0].due_at
 
 
@@ -107,7 +113,7 @@ def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_sc
             time.sleep(lots.uniform(0.0, 0.5))
             process.kill()
     for hours in (100, 150):
-        assert run_appeal_deadlines(engine, now=due_at + timedelta(hours=hours), actions=ENFORCEMENT).failed == ()
+        assert run_appeal_deadlines(engine, ENFORCED_APPEALS, now=due_at + timedelta(hours=hours)).failed == ()
     check_whole(engine, 12)
 
 
@@ -116,19 +122,19 @@ def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_sc
 def test_ticks_deciders_and_holders_at_once(engine, make_scored):
     """Whoever comes first has it; the others hear so, and nothing is done twice."""
     due_at = file_many(engine, make_scored, 12)
-    run_appeal_deadlines(engine, now=due_at, actions=ENFORCEMENT)
+    run_appeal_deadlines(engine, ENFORCED_APPEALS, now=due_at)
     later = due_at + timedelta(hours=26)
 
     def work(number):
-        because = ("ben", "granted", "Because.")
+        granted = AppealDecision("granted", "ben", "Because.")
         for appeal_id in random.Random(number).sample(range(1, 13), 12):
             with suppress(IllegalStep):
                 if number == 0:
                     act(engine, holder_acted, appeal_id, "docket", "lea", now=later)
                 elif number == 1:
-                    act(engine, decide_appeal, appeal_id, *because, now=later, actions=ENFORCEMENT)
+                    act(engine, decide_appeal, appeal_id, granted, ENFORCED_APPEALS, now=later)
                 else:
-                    assert run_appeal_deadlines(engine, now=later, actions=ENFORCEMENT).failed == ()
+                    assert run_appeal_deadlines(engine, ENFORCED_APPEALS, now=later).failed == ()
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, range(4)))
@@ -146,7 +152,8 @@ def test_one_appeal_sent_by_eight_at_once_is_filed_once(engine, make_scored):
 
     def send(case_id, key):
         try:
-            return act(engine, file_appeal, case_id, "s1", "It is genuine.", key=key, now=NOON).appeal_id
+            request = AppealRequest(case_id, "s1", "It is genuine.", key=key)
+            return act(engine, file_appeal, request, APPEAL_RULES, now=NOON).appeal_id
         except IpmlError as error:
             return type(error)
 

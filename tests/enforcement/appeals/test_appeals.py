@@ -7,30 +7,40 @@ from typing import get_args
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
-from support.actions import ENFORCEMENT, ENFORCING
+from support.actions import APPEAL_RULES, ENFORCEMENT, ENFORCING, POLICY
 from support.databases import on_both
 from support.transactions import act, ask, check_sound, execute, read_rows
 
-from ipml.enforcement.actions import change_measure, end_due
+from ipml.enforcement.actions import ActingLead, change_measure, end_due
 from ipml.enforcement.appeals.appeal import Appeal, AppealState, count_overdue, list_appeals, may_decide
-from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
-from ipml.enforcement.appeals.letters import compose
-from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal, withdraw_appeal
+from ipml.enforcement.appeals.letters import AppealLetter, compose
+from ipml.enforcement.appeals.remedies import AppealContext
+from ipml.enforcement.appeals.resolution import (
+    AppealDecision,
+    claim_appeal,
+    decide_appeal,
+    extend_term,
+    holder_acted,
+    holder_withdrew,
+)
 from ipml.enforcement.evidence.package import subjects_of_cases
 from ipml.enforcement.penalties.strikes import list_strikes
-from ipml.enforcement.policy import Language, load_enforcement_policy
+from ipml.enforcement.policy import Language
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.views.case_file import read_listing_file
 from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound, UnstorableValue
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.arrivals.stream_intake import IntakeModel
+from ipml.review.claims import claim
 from ipml.review.corrections import NearDuplicates
+from ipml.review.decisions import DecisionRequest
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import decide_and_spread, preview_spread
-from ipml.review.queue import DecisionRequest, claim, enqueue
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt
@@ -42,13 +52,14 @@ DAY, NOON = timedelta(days=1), datetime(2025, 3, 3, 12, tzinfo=UTC)
 
 def file_one(market, about="measure:1", text="It is genuine, see the invoice.", **options):
     """File an appeal of seller s1."""
-    return act(market.engine, file_appeal, about, "s1", text, rules=market.rules, now=market.now, **options)
+    request = AppealRequest(about, "s1", text, **options)
+    return act(market.engine, file_appeal, request, market.context.rules, now=market.now)
 
 
 def decide_one(market, appeal, by="ben", outcome="granted", why="The invoice is good.", **options):
     """Decide an appeal."""
-    options |= {"rules": market.rules, "now": market.now, "actions": ENFORCEMENT}
-    return act(market.engine, decide_appeal, appeal.appeal_id, by, outcome, why, **options)
+    decision = AppealDecision(outcome, by, why, **options)
+    return act(market.engine, decide_appeal, appeal.appeal_id, decision, market.context, now=market.now)
 
 
 def read_decisions(market):
@@ -201,7 +212,7 @@ def test_only_what_restricts_this_seller_can_be_appealed(market):
         with pytest.raises(NotFound, match="No appeal"):
             market.appeal(number)
     with pytest.raises(NotFound, match="No appeal"):
-        act(market.engine, withdraw_appeal, appeal.appeal_id, "s2", now=market.now)
+        act(market.engine, withdraw_appeal, appeal.appeal_id, "s2", APPEAL_RULES, now=market.now)
 
 
 def test_texts_that_cannot_be_kept_are_refused_and_hostile_ones_passed_on_inert(market):
@@ -235,19 +246,24 @@ def test_a_measure_outlives_the_erasure_of_who_sold_the_listing_before(market, h
     """Whoever sells it now can appeal, and the platform is told of the end; the id goes with it."""
     market.take_down("L1")
     now, later = market.now + DAY, market.now + 30 * DAY
-    said = {"by": "lea", "policy": load_enforcement_policy(), "now": now}
-    act(market.engine, change_measure, 1, MeasureOrder(MeasureKind.PAUSE, "shorter", until=later), **said)
+    act(
+        market.engine,
+        change_measure,
+        1,
+        MeasureOrder(MeasureKind.PAUSE, "shorter", until=later),
+        ActingLead("lea", POLICY, now),
+    )
     enqueue(market.engine, [market.make_scored("L1", seller_id="s2", title="Shoe", observed_at=now)])
     erased = {"why": "request", "by": "lea", "now": later}
     market.deliver("seller", "platform", "holder")
     erase_sellers(market.engine, ["s1"], **erased)
     assert [one.kind for one in ask(market.engine, read_listing_file, "L1").measures] == [MeasureKind.PAUSE]
     if how == "appeal":
-        appeal = act(market.engine, file_appeal, "measure:2", "s2", "Mine.", rules=market.rules, now=now)
+        appeal = act(market.engine, file_appeal, AppealRequest("measure:2", "s2", "Mine."), APPEAL_RULES, now=now)
         assert "(L1)" in json.loads(market.letter("appeal-1-receipt"))["text"]
         decide_one(market, appeal, outcome="granted")
     elif how == "time":
-        end_due(market.engine, load_enforcement_policy(), now=later)
+        end_due(market.engine, POLICY, now=later)
     else:
         erase_sellers(market.engine, ["s2"], **erased)
     assert not ask(market.engine, read_listing_file, "L1").measures
@@ -304,7 +320,7 @@ def test_a_rights_holder_who_acts_in_time_keeps_the_measure(market):
     market.pass_time(market.now + 60 * DAY)
     assert market.appeal().reference == "SDNY 25-cv-1"
     assert market.measures()[0].lifted_at is None
-    withdrawn = act(market.engine, holder_withdrew, 1, "lea", now=market.now, actions=ENFORCEMENT)
+    withdrawn = act(market.engine, holder_withdrew, 1, "lea", market.context, now=market.now)
     assert withdrawn.state == "restored"
     assert market.measures()[0].lifted_at is not None
 
@@ -330,15 +346,16 @@ def test_the_longer_term_is_given_once(market):
     file_one(market, kind="counter-notice")
     market.deliver("holder")
     market.tick()
-    deadline = act(market.engine, change_term, 1, "extend", "lea", now=market.now)
+    deadline = act(market.engine, extend_term, 1, "lea", APPEAL_RULES, now=market.now)
     assert deadline.due_at == datetime(2025, 3, 31, 16, 0, tzinfo=UTC)
     with pytest.raises(IllegalStep), writing(market.engine) as connection:
-        change_term(connection, 1, "extend", "lea", now=market.now)
+        extend_term(connection, 1, "lea", APPEAL_RULES, now=market.now)
 
 
 def test_who_misses_the_platforms_four_days_may_still_complain(market):
     """The short way closes; the complaint stays open for six months."""
-    market.rules = market.rules.model_copy(update={"profile": "platform"})
+    rules = APPEAL_RULES.model_copy(update={"profile": "platform"})
+    market.context = AppealContext(POLICY.model_copy(update={"appeals": rules}), ENFORCEMENT)
     market.take_down()
     market.deliver()
     market.tick()
@@ -357,7 +374,7 @@ def test_an_outcome_must_make_sense_and_an_appeal_in_hand_is_left_alone(market):
     for outcome, why, measure in (*wrong, (part, "x", MeasureKind.REMOVE)):
         with pytest.raises(Conflict, match="found outcome"):
             decide_one(market, appeal, outcome=outcome, why=why, measure=measure)
-    act(market.engine, claim_appeal, appeal.appeal_id, "ben", now=market.now)
+    act(market.engine, claim_appeal, appeal.appeal_id, "ben", APPEAL_RULES, now=market.now)
     with pytest.raises(Conflict, match="in the hands of"):
         decide_one(market, appeal, by="cyd")
     market.now += timedelta(hours=2)
@@ -372,15 +389,15 @@ def test_an_undecided_complaint_is_shown_as_overdue(market):
     market.take_down("L2", country="CN", title="Silk scarf")
     file_one(market, about="measure:2", kind="counter-notice")
     with reading(market.engine) as connection:
-        assert count_overdue(connection, market.rules, market.now + 2 * DAY) == 0
-        assert count_overdue(connection, market.rules, market.now + 4 * DAY) == 1
+        assert count_overdue(connection, APPEAL_RULES, market.now + 2 * DAY) == 0
+        assert count_overdue(connection, APPEAL_RULES, market.now + 4 * DAY) == 1
     file_one(market)
     market.pass_time(market.now + 20 * DAY)
     with reading(market.engine) as connection:
         (row,) = [row for row in list_appeals(connection) if row.appeal.subject == "measure:1"]
-        assert row.is_overdue(market.now)
+        assert row.due_at <= market.now
         assert row.appeal.state == "open"
-        assert count_overdue(connection, market.rules, market.now) == 2
+        assert count_overdue(connection, APPEAL_RULES, market.now) == 2
 
 
 def test_what_an_erased_seller_said_is_gone_and_their_appeal_still_decided(market):
@@ -424,7 +441,7 @@ def test_terms_begin_for_all_who_were_told_however_long_ago(market, monkeypatch)
         market.now += 90 * DAY
         query = update(outbox).where(outbox.c.subject == f"measure:{number}")
         execute(market.engine, query.values(state="delivered", settled_at=market.now))
-    resolution._open_windows(market.engine, market.rules, market.now)
+    resolution._open_windows(market.engine, APPEAL_RULES, market.now)
     market.tick()
     assert ask(market.engine, Connection.scalar, select(func.count()).select_from(deadlines)) == 5
 
@@ -439,13 +456,15 @@ APPEAL = Appeal(
 def test_every_letter_is_there_in_every_language():
     """With every fact and no place left unfilled; what others wrote carries no escapes and cannot turn the text."""
     for language, what in product(get_args(Language), WHAT):
-        subject, text = compose(APPEAL, what, Listing("L77", "s1", "Bag"), language, "Reasons $here.")
+        subject, text = compose(
+            APPEAL, AppealLetter(what, Listing("L77", "s1", "Bag"), NOON, "Reasons $here."), language
+        )
         assert "31" in subject, (language, what)
         assert "31" in text, (language, what)
         assert "measure:12 (L77)" in text, (language, what)
         assert ("Reasons $here." in text) == (what in REASONED), (language, what)
         assert "$" not in subject + text.replace("Reasons $here.", ""), (language, what)
     hostile = "L\x1b[2J\r\u202e\u2066$number\x00" + "x" * 500
-    text = "".join(compose(APPEAL, "rejected", Listing(hostile, "s1", "Bag"), "en", hostile))
+    text = "".join(compose(APPEAL, AppealLetter("rejected", Listing(hostile, "s1", "Bag"), NOON, hostile), "en"))
     assert not set("\x1b\r\u202e\u2066\x00") & set(text)
     assert len(text) < 2000

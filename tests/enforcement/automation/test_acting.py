@@ -11,12 +11,14 @@ from support.transactions import act, ask, read_rows
 from ipml.enforcement.automation.automatic_decisions import act as act_automatically
 from ipml.enforcement.policy import ListEnforcement
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.claims import count_recent
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case, history
+from ipml.review.claims import claim, count_recent
 from ipml.review.exports import export_labels
 from ipml.review.quality.assessment import list_judgements
-from ipml.review.queue import claim, enqueue, get_case, history, undo
 from ipml.review.queue_metrics import measure_hits, measure_paces
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
+from ipml.review.undo import UndoRequest, undo
 from ipml.review.worklists.search import find_precedents
 from ipml.settings import get_settings
 from ipml.storage.audit_trail.audit import verify
@@ -187,7 +189,7 @@ def test_a_decision_given_back_is_not_made_again(market):
     market.bring(10)
     decided = market.act().decided
     undone = market.read_decisions()[0]
-    act(market.engine, undo, undone.decision_id, "lead", may_undo_others=True, now=market.now)
+    act(market.engine, undo, undone.decision_id, UndoRequest("lead", may_undo_others=True), now=market.now)
     assert (market.act().decided, len(market.read_decisions())) == (0, decided)
     assert ask(market.engine, get_case, undone.case_id).state == "open"
 

@@ -20,7 +20,7 @@ from ipml.enforcement.automation.sample import Count, SampledCase, count, lastin
 from ipml.enforcement.policy import AutomaticRules
 from ipml.errors import Conflict, Refused
 from ipml.records import Verdict
-from ipml.review.queue import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading
 from ipml.storage.tables import audit, automatic_draws
 
@@ -111,7 +111,7 @@ def test_decisions_given_back_withdraw_it(market):
     market.bring(10)
     market.act()
     for decision in market.read_decisions()[:2]:
-        act(market.engine, undo, decision.decision_id, "lead", may_undo_others=True, now=market.now)
+        act(market.engine, undo, decision.decision_id, UndoRequest("lead", may_undo_others=True), now=market.now)
     market.bring(10)
     assert market.act().decided == 0
     assert events(market)[-1] == ("withdrawn", "reversals")
@@ -164,7 +164,7 @@ def test_the_odds_are_kept_with_each_draw(market):
     odds = read_scalars(market.engine, query)
     assert (odds[:20], set(odds[20:])) == ([1.0] * 20, {0.3})
     n = market.standing().count.n
-    act(market.engine, undo, 1, "lead", may_undo_others=True, now=market.now)
+    act(market.engine, undo, 1, UndoRequest("lead", may_undo_others=True), now=market.now)
     assert market.standing().count.n < n
 
 

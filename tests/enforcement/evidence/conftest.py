@@ -6,8 +6,10 @@ from support.actions import KEEPING_EVIDENCE
 from support.transactions import act, execute
 
 from ipml.records import Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.arrivals.snapshot import make_key
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.storage.database import writing
 from ipml.storage.tables import cases, seller_keys
 

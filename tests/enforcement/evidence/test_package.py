@@ -27,18 +27,26 @@ from support.picture_host import serve_pictures
 from support.transactions import act, ask, execute
 
 from ipml.enforcement.evidence.archives import ArchiveLimits, lay_out, unpack, write_zip
-from ipml.enforcement.evidence.package import compare_with_trail, export_package, subjects_of_cases
+from ipml.enforcement.evidence.package import (
+    PackageOutput,
+    PackageParts,
+    compare_with_trail,
+    export_package,
+    subjects_of_cases,
+)
 from ipml.enforcement.evidence.pieces import evidence_of_decision, find_evidence, read_scored_listing
 from ipml.enforcement.evidence.verify import check_package
 from ipml.errors import EvidenceChanged, NotFound, UnreadableFile, UnwritableFile
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import PriceRange, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.arrivals.snapshot import encode
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.stored import path_of
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
-from ipml.review.undo import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
@@ -71,8 +79,8 @@ def test_all_that_concerns_a_case_is_in_its_package(engine, decide_on, make_scor
             held = claim(connection, "lea", case_id)
             decision = decide(connection, DecisionRequest(held, verdict), context=KEEPING_EVIDENCE)
         if verdict is Verdict.GENUINE:
-            act(engine, undo, decision.decision_id, "lea", why="a slip", context=KEEPING_EVIDENCE)
-    exported = export_package(engine, case_id, tmp_path / "package", by="lea")
+            act(engine, undo, decision.decision_id, UndoRequest("lea", why="a slip"), context=KEEPING_EVIDENCE)
+    exported = export_package(engine, case_id, PackageOutput(tmp_path / "package", "lea"))
     rows = [json.loads(line) for line in (exported.path / "data/audit.jsonl").read_text().splitlines()]
     actions = [row["action"] for row in rows]
     expected = ["enqueued", "claimed", "escalated", "claimed", "decided", "evidence kept", "reversed"]
@@ -94,7 +102,7 @@ def test_pictures_go_along_as_they_were_sent(engine, decide_on, make_scored, tmp
         enqueue(engine, [scored])
         fetch_due(engine, folder, sources)
     decide_on(scored)
-    exported = export_package(engine, 1, tmp_path / "one", by="lea", pictures=folder)
+    exported = export_package(engine, 1, PackageOutput(tmp_path / "one", "lea"), PackageParts(pictures=folder))
     (piece,) = [json.loads(path.read_text()) for path in (exported.path / "data").glob("evidence-*.json")]
     moved, svg, png = piece["pictures"]
     assert (moved["address"], moved["found_at"]) == (addresses[0], host.address("/good.jpg"))
@@ -102,7 +110,7 @@ def test_pictures_go_along_as_they_were_sent(engine, decide_on, make_scored, tmp
     assert (exported.path / "data" / moved["file"]).read_bytes() == host.jpeg
     assert check_package(exported.path).findings == []
     path_of(folder, png["digest"]).write_bytes(b"another")
-    again = export_package(engine, 1, tmp_path / "two", by="lea", pictures=folder)
+    again = export_package(engine, 1, PackageOutput(tmp_path / "two", "lea"), PackageParts(pictures=folder))
     assert [path.name for path in (again.path / "data").glob("picture-*")] == [moved["file"]]
     assert check_package(again.path).findings == []
     assert "data/picture-" in (again.path / "README.txt").read_text()
@@ -111,19 +119,19 @@ def test_pictures_go_along_as_they_were_sent(engine, decide_on, make_scored, tmp
 def test_evidence_says_like_what_a_listing_was(decide_on, make_scored, engine, tmp_path):
     """In the package and in its text, as the case said it when it was decided."""
     again = [decide_on(make_scored(name, title="Leather wallet, brown")) for name in ("L1", "L2")][1]
-    exported = export_package(engine, again.case_id, tmp_path / "package", by="lea")
+    exported = export_package(engine, again.case_id, PackageOutput(tmp_path / "package", "lea"))
     assert "listed again: like case 1, by seller" in (exported.path / "README.txt").read_text()
 
 
 def test_the_trail_says_who_exported_what(engine, decide_on, make_scored, tmp_path):
     """The row of the export ends the trail up to the anchor, and the next package tells of it."""
     decide_on(make_scored())
-    first = export_package(engine, 1, tmp_path / "one", by="lea")
+    first = export_package(engine, 1, PackageOutput(tmp_path / "one", "lea"))
     assert ask(engine, audit.anchor) == audit.Anchor(first.anchor.count, first.anchor.head)
     *_, who, what = ask(engine, audit.list_rows, "case:1")
     assert (who.actor, who.action) == ("lea", "exported evidence")
     assert who.payload["content"] == what.payload["content"]
-    second = export_package(engine, 1, tmp_path / "two", by="lea", with_names=True)
+    second = export_package(engine, 1, PackageOutput(tmp_path / "two", "lea"), PackageParts(with_names=True))
     assert second.n_rows == first.n_rows + 2
     rows = [json.loads(line) for line in (second.path / "data/audit.jsonl").read_text().splitlines()]
     assert not any(row.get("withheld") for row in rows)
@@ -135,7 +143,7 @@ def test_an_erased_seller_is_a_plain_line(engine, decide_on, make_scored, forget
     """The package has the digests, and says why it has no more."""
     decide_on(make_scored(title="Mirror quality"))
     forget("s1")
-    exported = export_package(engine, 1, tmp_path / "package", by="lea")
+    exported = export_package(engine, 1, PackageOutput(tmp_path / "package", "lea"))
     assert exported.n_erased == 1
     assert not list((exported.path / "data").glob("evidence-*"))
     assert "the seller was erased" in (exported.path / "README.txt").read_text()
@@ -147,7 +155,7 @@ def test_an_erased_seller_is_a_plain_line(engine, decide_on, make_scored, forget
 def test_an_edited_trail_disowns_the_package(engine, decide_on, make_scored, tmp_path):
     """Rows that the trail lost, and rows that it has and the package lacks, are both told."""
     decide_on(make_scored())
-    folder = export_package(engine, 1, tmp_path / "package", by="lea").path
+    folder = export_package(engine, 1, PackageOutput(tmp_path / "package", "lea")).path
     with writing(engine) as connection:
         audit.append(connection, "eve", "claimed", "case:1", {})
         connection.execute(update(audit_table).where(audit_table.c.sequence == 2).values(hash="0" * 64))
@@ -155,7 +163,7 @@ def test_an_edited_trail_disowns_the_package(engine, decide_on, make_scored, tmp
     problems = ask(engine, compare_with_trail, folder)
     expected = ["data/audit.jsonl, line 2", "data/audit.jsonl, line 3"]
     assert [problem.partition(":")[0] for problem in problems] == expected
-    whole = export_package(engine, 1, tmp_path / "whole", by="lea").path
+    whole = export_package(engine, 1, PackageOutput(tmp_path / "whole", "lea")).path
     lines = (whole / "data/audit.jsonl").read_text().splitlines(keepends=True)
     (whole / "data/audit.jsonl").write_text("".join([lines[0], *lines[2:]]))
     assert "row 2 of the trail is missing (claimed)" in ask(engine, compare_with_trail, whole)[0]
@@ -166,7 +174,9 @@ def test_a_capture_is_part_of_the_package(engine, decide_on, make_scored, tmp_pa
     decide_on(make_scored())
     for suffix in (".warc", ".warc.gz"):
         capture = write_capture(tmp_path / f"\u202egpj{suffix}")
-        exported = export_package(engine, 1, tmp_path / f"package{suffix}", by="lea", capture=capture)
+        exported = export_package(
+            engine, 1, PackageOutput(tmp_path / f"package{suffix}", "lea"), PackageParts(capture=capture)
+        )
         assert (exported.path / f"data/capture{suffix}").read_bytes() == capture.read_bytes()
         assert check_package(exported.path).findings == []
         bagit.Bag(str(exported.path)).validate()
@@ -175,29 +185,31 @@ def test_a_capture_is_part_of_the_package(engine, decide_on, make_scored, tmp_pa
     for content in (whole[:0], whole[:40], whole[:-30], b"<html>no capture</html>"):
         capture.write_bytes(content)
         with pytest.raises(UnreadableFile, match="WARC"):
-            export_package(engine, 1, tmp_path / "package", by="lea", capture=capture)
+            export_package(engine, 1, PackageOutput(tmp_path / "package", "lea"), PackageParts(capture=capture))
     assert not (tmp_path / "package").exists()
 
 
 def test_what_cannot_be_exported_is_told(engine, make_scored, decide_on, tmp_path):
     """No such case, one that nobody decided, a place that is taken or not there."""
     with pytest.raises(NotFound, match="No case"):
-        export_package(engine, 7, tmp_path / "package", by="lea")
+        export_package(engine, 7, PackageOutput(tmp_path / "package", "lea"))
     enqueue(engine, [make_scored("open")])
     with pytest.raises(NotFound, match="case 1"):
-        export_package(engine, 1, tmp_path / "package", by="lea")
+        export_package(engine, 1, PackageOutput(tmp_path / "package", "lea"))
     decide_on(make_scored("L2", title="Silk scarf"))
     (tmp_path / "taken").mkdir()
     with pytest.raises(UnwritableFile, match="something of that name"):
-        export_package(engine, 2, tmp_path / "taken", by="lea")
+        export_package(engine, 2, PackageOutput(tmp_path / "taken", "lea"))
     with pytest.raises(UnwritableFile):
-        export_package(engine, 2, tmp_path / "no" / "such", by="lea")
+        export_package(engine, 2, PackageOutput(tmp_path / "no" / "such", "lea"))
 
 
 def test_only_its_owner_can_read_a_package(engine, decide_on, make_scored, tmp_path):
     """It tells of a seller; moments in it are those given: nothing asks the clock."""
     decide_on(make_scored())
-    exported = export_package(engine, 1, tmp_path / "package", by="lea", now=datetime(2031, 5, 1, tzinfo=UTC))
+    exported = export_package(
+        engine, 1, PackageOutput(tmp_path / "package", "lea"), now=datetime(2031, 5, 1, tzinfo=UTC)
+    )
     assert exported.path.stat().st_mode & 0o077 == 0
     assert exported.anchor.at.startswith("2031-05-01T00:00:00")
     assert "Bagging-Date: 2031-05-01" in (exported.path / "bag-info.txt").read_text()
@@ -218,7 +230,7 @@ def strike(frame, event, argument):
             os.kill(os.getpid(), signal.SIGKILL)
 engine = open_database(sys.argv[1])
 sys.setprofile(strike)
-package.export_package(engine, 1, Path(sys.argv[2]), by="lea")
+package.export_package(engine, 1, package.PackageOutput(Path(sys.argv[2]), "lea"))
 """
 
 
@@ -233,7 +245,7 @@ def test_a_killed_export_leaves_no_half_package(database_url, engine, decide_on,
         n_killed += done.returncode == -signal.SIGKILL
         assert not out.exists() or check_package(out).findings == []
         if not out.exists():
-            assert check_package(export_package(engine, 1, out, by="lea").path).findings == []
+            assert check_package(export_package(engine, 1, PackageOutput(out, "lea")).path).findings == []
     assert n_killed >= 2
     assert not list(tmp_path.glob(".*.partial-*"))
     assert ask(engine, audit.verify).is_intact

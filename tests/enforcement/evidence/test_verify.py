@@ -22,12 +22,14 @@ from support.transactions import act
 
 from ipml.enforcement.evidence import bag
 from ipml.enforcement.evidence.bag import close_bag
-from ipml.enforcement.evidence.package import export_package
+from ipml.enforcement.evidence.package import PackageOutput, PackageParts, export_package
 from ipml.enforcement.evidence.verify import STAMP, STAMPED, check_package, is_signed, main
 from ipml.errors import Refused, UnreadableFile
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
-from ipml.review.undo import undo
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import open_database, writing
 
@@ -47,7 +49,7 @@ def market(tmp_path_factory):
                 context=KEEPING_EVIDENCE,
             )
         if note == "mirror quality":
-            act(engine, undo, decision.decision_id, "ana", context=KEEPING_EVIDENCE)
+            act(engine, undo, decision.decision_id, UndoRequest("ana"), context=KEEPING_EVIDENCE)
     return engine
 
 
@@ -56,7 +58,7 @@ def made(market, tmp_path_factory):
     """Return a signed package of that case."""
     folder = tmp_path_factory.mktemp("made")
     make_key(folder / "anchor.pem")
-    return export_package(market, 1, folder / "package", by="lea", key_file=folder / "anchor.pem")
+    return export_package(market, 1, PackageOutput(folder / "package", "lea", folder / "anchor.pem"))
 
 
 @pytest.fixture
@@ -185,7 +187,7 @@ def test_what_a_forger_changes_is_found_although_the_manifests_fit(copy):
 def test_one_who_writes_everything_anew_is_found_out_by_the_key_or_an_anchor_outside(package, market, tmp_path):
     """A package that agrees with itself in all is unmasked by what it did not come with, and by that alone."""
     make_key(tmp_path / "forger.pem")
-    forged = export_package(market, 1, tmp_path / "forged", by="eve", key_file=tmp_path / "forger.pem")
+    forged = export_package(market, 1, PackageOutput(tmp_path / "forged", "eve", tmp_path / "forger.pem"))
     true = f"{package.anchor.count}:{package.anchor.head}"
     other = f"{forged.anchor.count}:{'0' * 64}"
     assert check_package(forged.path).findings == []  # by itself nothing can be wrong with it
@@ -244,7 +246,7 @@ def authority(tmp_path_factory):
 def folder(engine, decide_on, make_scored, tmp_path):
     """Return a package without a stamp."""
     decide_on(make_scored())
-    return export_package(engine, 1, tmp_path / "package", by="lea").path
+    return export_package(engine, 1, PackageOutput(tmp_path / "package", "lea")).path
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl, which plays the authority")
@@ -254,9 +256,8 @@ def test_a_package_is_stamped_as_it_is_exported(authority, engine, folder, tmp_p
         exported = export_package(
             engine,
             1,
-            tmp_path / "b",
-            by="lea",
-            stamper=lambda content: bag.ask_for_stamp(url, content, authority.roots),
+            PackageOutput(tmp_path / "b", "lea"),
+            PackageParts(stamper=lambda content: bag.ask_for_stamp(url, content, authority.roots)),
         )
     assert exported.stamped_at is not None
     report = check_package(exported.path)
@@ -271,7 +272,7 @@ def test_a_package_is_stamped_as_it_is_exported(authority, engine, folder, tmp_p
 def test_every_changed_byte_around_a_stamp_is_named(authority, folder):
     """Also in the stamp itself and in the manifests that name it."""
     content = bag.read_stamped(folder)
-    bag.stamp_package(folder, bag.check_stamp(authority.answer(bag.make_request(content)), content, "answer"))
+    bag.add_stamp(folder, bag.check_stamp(authority.answer(bag.make_request(content)), content, "answer").response)
     for name in (STAMP, "tagmanifest-sha256.txt", "tagmanifest-sha384.txt", "tagmanifest-sha512.txt"):
         whole = (folder / name).read_bytes()
         for place in range(0, len(whole), 61):
@@ -339,7 +340,7 @@ def test_an_export_whose_stamp_fails_leaves_nothing(authority, engine, folder):
 
     before = sorted(folder.parent.iterdir())
     with pytest.raises(Refused, match="found nothing; expected a stamp"):
-        export_package(engine, 1, folder.parent / "b", by="lea", stamper=refuse)
+        export_package(engine, 1, PackageOutput(folder.parent / "b", "lea"), PackageParts(stamper=refuse))
     assert sorted(folder.parent.iterdir()) == before
 
 

@@ -15,7 +15,11 @@ from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, ReviewContext, claim, decide, enqueue, undo
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.reversals import ReviewContext
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import cases
@@ -56,8 +60,9 @@ class Market:
 
     def undo(self, decision, *, day, why="a mistake"):
         """Take a decision back."""
-        options = {"may_undo_others": True, "why": why, "context": ReviewContext(actions=self.follow(self.policy))}
-        act(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
+        request = UndoRequest("cleo", why, may_undo_others=True)
+        context = ReviewContext(actions=self.follow(self.policy))
+        act(self.engine, undo, decision.decision_id, request, now=START + timedelta(days=day), context=context)
 
     def strikes(self, seller="ann"):
         """Return a seller's strikes."""

@@ -16,8 +16,10 @@ from ipml.enforcement.penalties.simulation import read_history, replay, simulate
 from ipml.enforcement.penalties.standing import apply_rules
 from ipml.enforcement.penalties.strikes import list_strikes, read_seller_standing, take_back
 from ipml.records import Verdict
-from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_bulk, preview_spread
-from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext, claim
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest
+from ipml.review.group_decisions import BulkRequest, decide_and_spread, decide_bulk, preview_bulk, preview_spread
+from ipml.review.reversals import ReviewContext
 from ipml.review.sellers.seller_record import list_record
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_pseudonym

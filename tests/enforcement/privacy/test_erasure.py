@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, insert, select, text, update
+from support.actions import APPEAL_RULES
 from support.databases import copy_memory, copy_sqlite, on_both, read_tables
 from support.planted_seller import (
     MARKERS,
@@ -29,18 +30,21 @@ from support.planted_seller import (
 from support.postgres import FORGETFUL, own_server
 from support.transactions import act, ask, execute, read_rows, read_scalars
 
-from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy import erased_list, erasure
-from ipml.enforcement.privacy.legal_holds import place_hold, release_holds
+from ipml.enforcement.privacy.legal_holds import HoldOrder, place_hold, release_holds
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.errors import Conflict, DatabaseBusy, NotFound, SellerErased, UnreadableFile, UnusableSetting
-from ipml.review import queue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case, history
+from ipml.review.claims import claim
+from ipml.review.decisions import list_decisions
 from ipml.review.exports import ExportFilter, export_cases, export_decisions, export_labels
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.quality.assessment import assess_reviewers
 from ipml.review.sampling.estimates import estimate
-from ipml.review.undo import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.review.worklists.search import Filter, browse_cases, find_precedents, read_seller_record
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -69,7 +73,7 @@ def test_nothing_of_an_erased_seller_is_left_in_any_column(engine):
     assert list(find_clear(engine, markers)) == []
     with reading(engine) as connection, pytest.raises(SellerErased):
         decrypt(connection, pseudonym, str(connection.scalar(select(evidence.c.encrypted))))
-    assert queue.enqueue(engine, [bag(0, SELLER, 0.9)], now=LATER).added == 1
+    assert enqueue(engine, [bag(0, SELLER, 0.9)], now=LATER).added == 1
     assert act(engine, pseudonym_of, SELLER) != pseudonym
 
 
@@ -142,7 +146,7 @@ def test_trail_and_counts_hold_and_the_others_are_as_they_were(engine):
 def test_every_way_to_look_at_cases_copes(engine):
     """Lists, searches, pages, precedents, exports, estimates and labels go on, and tell nothing of the erased."""
     pseudonym = plant(engine)
-    queue.enqueue(engine, [bag(90, "third", 0.99, title=f"{NAME} sells bags", brand="Acme")], now=NOON)
+    enqueue(engine, [bag(90, "third", 0.99, title=f"{NAME} sells bags", brand="Acme")], now=NOON)
     forget(engine)
     with reading(engine) as connection:
         decided, named = (
@@ -156,8 +160,8 @@ def test_every_way_to_look_at_cases_copes(engine):
         for case in browse_cases(connection, Filter(state=None), limit=100):
             find_precedents(connection, case)
             explain_relisting(connection, case.case_id)
-            queue.history(connection, case.case_id)
-            queue.list_decisions(connection, case.case_id, with_reversed=True)
+            history(connection, case.case_id)
+            list_decisions(connection, case.case_id, with_reversed=True)
     assert [row["seller_id"] for row in export_cases(engine, ExportFilter())].count(f"erased:{pseudonym}") == 5
     assert {row["note"] for row in export_decisions(engine, ExportFilter())} == {""}
     with reading(engine) as connection:
@@ -170,21 +174,21 @@ def test_no_reviewer_is_offered_an_erased_listing(engine):
     """Neither as a case nor for a second review; what was held is held no more."""
     plant(engine)
     with writing(engine) as connection:
-        taken = iter(lambda: queue.claim(connection, "cy", now=NOON), None)
-        held = next(one for one in taken if queue.get_case(connection, one.case_id).scored.listing.seller_id == SELLER)
+        taken = iter(lambda: claim(connection, "cy", now=NOON), None)
+        held = next(one for one in taken if get_case(connection, one.case_id).scored.listing.seller_id == SELLER)
     forget(engine)
     with writing(engine) as connection:
-        offered = list(iter(lambda: queue.claim(connection, "dora", now=LATER), None))
-        sellers = {queue.get_case(connection, one.case_id).scored.listing.seller_id for one in offered}
+        offered = list(iter(lambda: claim(connection, "dora", now=LATER), None))
+        sellers = {get_case(connection, one.case_id).scored.listing.seller_id for one in offered}
     assert sellers == {"other"}
-    assert ask(engine, queue.get_case, held.case_id).state == "decided"
+    assert ask(engine, get_case, held.case_id).state == "decided"
 
 
 def test_brand_and_category_stay_where_others_have_them(engine):
     """What many sellers write tells of none of them; verdicts by brand still count."""
-    queue.enqueue(engine, [bag(1, SELLER, 0.9), bag(2, "other", 0.8), bag(3, SELLER, 0.7, brand="Own")], now=NOON)
+    enqueue(engine, [bag(1, SELLER, 0.9), bag(2, "other", 0.8), bag(3, SELLER, 0.7, brand="Own")], now=NOON)
     forget(engine)
-    found = [ask(engine, queue.get_case, number).scored.listing for number in (1, 3)]
+    found = [ask(engine, get_case, number).scored.listing for number in (1, 3)]
     expected = [("Acme", "Bags", 41.0), (None, "Bags", 43.0)]
     assert [(listing.brand, listing.category, listing.price) for listing in found] == expected
 
@@ -197,7 +201,7 @@ FIELDS = ("title", "description", "brand", "category", "condition", "country", "
 @given(st.lists(WORDS, min_size=len(FIELDS), max_size=len(FIELDS), unique=True))
 def test_whatever_a_seller_writes_wherever_is_gone(words):
     """No field of a listing keeps what only this seller wrote there."""
-    queue.enqueue(MEMORY, [bag(1, SELLER, 0.9, **dict(zip(FIELDS, words, strict=True)))], now=NOON)
+    enqueue(MEMORY, [bag(1, SELLER, 0.9, **dict(zip(FIELDS, words, strict=True)))], now=NOON)
     forget(MEMORY)
     assert list(find_clear(MEMORY, [*words, SELLER])) == []
 
@@ -236,14 +240,14 @@ def test_a_legal_hold_keeps_a_seller_until_it_ends(engine):
     number = read_tables(engine)["cases"][0][0]
     until = LATER + timedelta(days=9)
     with writing(engine) as connection:
-        place_hold(connection, SELLER, why="claim 12", until=until, by="lea", case_id=number, now=NOON)
-        place_hold(connection, SELLER, why="over", until=LATER - timedelta(hours=1), by="lea", now=NOON)
+        place_hold(connection, SELLER, HoldOrder("claim 12", until, "lea", number), now=NOON)
+        place_hold(connection, SELLER, HoldOrder("over", LATER - timedelta(hours=1), "lea"), now=NOON)
     before = read_tables(engine)
     with pytest.raises(Conflict, match=r"hold 1 until 2026-03-12 \(claim 12\); nothing was erased"):
         forget(engine)
     assert read_tables(engine) == before
     with pytest.raises(NotFound, match="No seller"), writing(engine) as connection:
-        place_hold(connection, "other", why="x", until=LATER, by="lea", case_id=number, now=NOON)
+        place_hold(connection, "other", HoldOrder("x", LATER, "lea", number), now=NOON)
     act(engine, release_holds, SELLER, by="lea", hold_id=1, now=LATER)
     assert forget(engine).sellers[0].cases == 5
 
@@ -252,7 +256,7 @@ def test_where_one_of_several_is_held_those_before_are_gone_for_good(tmp_path):
     """The line says which one; of the others no trace is left in the files."""
     engine = open_database(copy_sqlite(tmp_path))
     plant(engine)
-    act(engine, place_hold, "other", why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
+    act(engine, place_hold, "other", HoldOrder("claim 12", LATER + timedelta(days=9), "lea"), now=NOON)
     with pytest.raises(Conflict, match="found hold"):
         erasure.erase_sellers(engine, [SELLER, "other"], why="requests 7, 8", by="lea", now=LATER)
     assert list(find_markers(tmp_path.iterdir(), MARKERS)) == []
@@ -263,9 +267,10 @@ def test_what_is_typed_about_an_expired_listing_is_erased_with_the_seller(engine
     """A note that came after the listing had gone does not stay."""
     plant(engine)
     run_retention(engine, load_enforcement_policy(), now=NOON + timedelta(days=3000))
-    act(engine, undo, 1, "lea", may_undo_others=True, why=f"{NAME} wrote again", now=NOON + timedelta(days=3001))
+    request = UndoRequest("lea", f"{NAME} wrote again", may_undo_others=True)
+    act(engine, undo, 1, request, now=NOON + timedelta(days=3001))
     assert set(find_clear(engine, [NAME])) == {"reversals.why"}
-    assert ask(engine, queue.get_case, 1).state == "decided"  # taken back, but nobody can look at it again
+    assert ask(engine, get_case, 1).state == "decided"  # taken back, but nobody can look at it again
     forget(engine)
     assert list(find_clear(engine, [*MARKERS])) == []
 
@@ -316,7 +321,7 @@ def test_killed_at_any_statements_an_erasure_comes_to_the_same_end(tmp_path, see
         (tmp_path / name).mkdir()
         engine = open_database(copy_sqlite(tmp_path / name))
         plant(engine)
-        queue.enqueue(engine, [bag(n, SELLER, n / 99, brand=f"zqown{n % 3}") for n in range(20, 80)], now=NOON)
+        enqueue(engine, [bag(n, SELLER, n / 99, brand=f"zqown{n % 3}") for n in range(20, 80)], now=NOON)
         markers = [*MARKERS, key_of(engine, SELLER), "zqown"]
         before = read_tables(engine)
         engine.dispose()
@@ -344,14 +349,14 @@ def test_an_erasure_that_has_begun_lets_nothing_stand_in_its_way(engine):
     """No hold and no appeal comes meanwhile, and the key stays; a message of a decision goes out before it ends."""
     pseudonym = plant(engine)
     execute(engine, update(measures).values(lifted_at=None))
-    act(engine, erasure.begin, SELLER, why="request 7", by="lea", now=LATER)
+    act(engine, erasure.begin, SELLER, erasure.ErasureOrder("request 7", "lea", LATER))
     with pytest.raises(Conflict, match="erasure that has begun"):
-        act(engine, place_hold, SELLER, why="claim 12", until=LATER + timedelta(days=9), by="lea", now=LATER)
+        act(engine, place_hold, SELLER, HoldOrder("claim 12", LATER + timedelta(days=9), "lea"), now=LATER)
     with pytest.raises(Conflict, match="erasure that has begun"):
-        act(engine, file_appeal, "measure:1", SELLER, "It is mine.", now=LATER)
+        act(engine, file_appeal, AppealRequest("measure:1", SELLER, "It is mine."), APPEAL_RULES, now=LATER)
     run_retention(engine, load_enforcement_policy(), now=NOON + timedelta(days=3000))
     execute(engine, update(outbox).values(state="waiting", settled_at=None, pseudonym=pseudonym))
-    queue.enqueue(engine, [bag(30, SELLER, 0.9)], now=LATER)
+    enqueue(engine, [bag(30, SELLER, 0.9)], now=LATER)
     with pytest.raises(Conflict, match="1 messages about the seller wait to be delivered; all but the key was erased"):
         erasure.finish_begun(engine, now=LATER)
     assert erasure.sweep_erased(engine, now=LATER) == ()
@@ -382,7 +387,7 @@ def test_an_older_backup_does_not_bring_an_erased_seller_back(tmp_path):
     engine = open_database(copy_sqlite(tmp_path))
     listed = tmp_path / "erased.jsonl"
     plant(engine)
-    queue.enqueue(engine, [bag(7, "unnamed", 0.4)], now=NOON)
+    enqueue(engine, [bag(7, "unnamed", 0.4)], now=NOON)
     back_up(engine, tmp_path / "backup.zip", now=NOON)
     erasure.erase_sellers(engine, [SELLER, "unnamed"], why="requests 7, 8", by="lea", listed_in=listed, now=LATER)
     assert listed.stat().st_mode & 0o077 == 0
@@ -401,13 +406,13 @@ def test_even_what_was_held_or_waiting_then_is_erased_again(engine, tmp_path):
     """A hold that is in an older backup has ended since, or the seller could not have been erased."""
     pseudonym = plant(engine)
     with writing(engine) as connection:
-        place_hold(connection, SELLER, why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
+        place_hold(connection, SELLER, HoldOrder("claim 12", LATER + timedelta(days=9), "lea"), now=NOON)
         connection.execute(update(outbox).values(state="waiting", settled_at=None))
     erased_list.note_erased(tmp_path / "erased.jsonl", SELLER, pseudonym, LATER)
     erasure.erase_again(engine, tmp_path / "erased.jsonl", by="restore", now=LATER)
     assert list(find_clear(engine, MARKERS)) == []
     assert read_scalars(engine, select(outbox.c.state)) == ["dead"]
-    queue.enqueue(engine, [bag(1, SELLER, 0.9)], now=LATER + timedelta(days=1))  # came back by themselves
+    enqueue(engine, [bag(1, SELLER, 0.9)], now=LATER + timedelta(days=1))  # came back by themselves
     assert erasure.erase_again(engine, tmp_path / "erased.jsonl", by="restore").sellers == ()
 
 

@@ -14,14 +14,17 @@ from ipml.cooperation.notices.intake import receive
 from ipml.enforcement.appeals import appeal
 from ipml.enforcement.policy import RetentionRules, load_enforcement_policy
 from ipml.enforcement.privacy import retention
-from ipml.enforcement.privacy.legal_holds import list_holds, place_hold, release_holds
+from ipml.enforcement.privacy.legal_holds import HoldOrder, list_holds, place_hold, release_holds
 from ipml.enforcement.privacy.personal_data import BLANKED, REMOVED, REPLACED, TEXTS, Holds, touched_tables
 from ipml.enforcement.privacy.retention import CLASSES, find_stored, run_retention
 from ipml.errors import NotFound
 from ipml.records import Verdict
-from ipml.review import queue
-from ipml.review.queue import DecisionRequest
-from ipml.review.undo import undo
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.group_decisions import preview_spread
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
@@ -43,15 +46,15 @@ def after(days):
 def decide_all(engine, verdicts, at=NOON):
     """Decide cases; those of no verdict stay open."""
     for case_id, verdict in verdicts.items():
-        taken = act(engine, queue.claim, "ana", case_id=case_id, now=at)
+        taken = act(engine, claim, "ana", case_id=case_id, now=at)
         assert taken is not None
-        act(engine, queue.decide, DecisionRequest(taken, verdict, GROUNDS.get(verdict, "")), now=at)
+        act(engine, decide, DecisionRequest(taken, verdict, GROUNDS.get(verdict, "")), now=at)
 
 
 @pytest.fixture
 def listed(engine):
     """Return a queue of six listings of six sellers, five of them decided ten days later."""
-    queue.enqueue(engine, [bag(n, f"seller{n}", 0.9 - n / 50) for n in range(1, 7)], now=NOON)
+    enqueue(engine, [bag(n, f"seller{n}", 0.9 - n / 50) for n in range(1, 7)], now=NOON)
     verdicts = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.GENUINE, Verdict.ESCALATE)
     decide_all(engine, dict(enumerate(verdicts, 1)), after(10))
     return engine
@@ -102,13 +105,13 @@ def test_a_dry_run_and_a_second_run_change_nothing(listed):
 def test_a_case_is_kept_while_anything_waits_for_it(listed):
     """Its days count from when it came back to people; a notice, an appeal or a person keeps it whatever they are."""
     assert appeal.PENDING == PENDING_APPEALS
-    act(listed, undo, 1, "ana", may_undo_others=True, now=after(4900))
+    act(listed, undo, 1, UndoRequest("ana", may_undo_others=True), now=after(4900))
     filed = {"subject": "case:3", "case_id": 3, "decision_id": 3, "pseudonym": "p", "kind": "complaint"}
     filed |= {"profile": "x", "state": "open", "text": "", "filed_at": after(11)}
     second = {"case_id": 4, "kind": "second", "wanted_at": after(11)}
     act(listed, receive, say("seller2-L2"), now=after(11))
     execute(listed, insert(appeals).values(filed), insert(second_reviews).values(second))
-    act(listed, queue.claim, "ana", case_id=6, now=after(5000))
+    act(listed, claim, "ana", case_id=6, now=after(5000))
     run(listed, after(5000))
     assert erased(listed) == [5]
     run(listed, after(4900 + RULES.undecided_listings))
@@ -119,10 +122,10 @@ def test_a_case_is_kept_while_anything_waits_for_it(listed):
 def test_a_hold_goes_before_and_its_end_lets_go(listed):
     """Of a seller, or of one case: what is held stays as it is, everything else goes."""
     at, until = after(5000), after(6000)
-    queue.enqueue(listed, [bag(7, "seller5", 0.9, title="C thing", brand="C")], now=NOON)
+    enqueue(listed, [bag(7, "seller5", 0.9, title="C thing", brand="C")], now=NOON)
     with writing(listed) as connection:
-        place_hold(connection, "seller2", why="claim 1", until=until, by="lea", now=at)
-        place_hold(connection, "seller5", why="claim 2", until=until, by="lea", case_id=5, now=at)
+        place_hold(connection, "seller2", HoldOrder("claim 1", until, "lea"), now=at)
+        place_hold(connection, "seller5", HoldOrder("claim 2", until, "lea", 5), now=at)
     held = [row for row in read_tables(listed)["cases"] if row[0] in (2, 5)]
     run(listed, at)
     assert erased(listed) == [1, 3, 4, 6, 7]
@@ -137,8 +140,8 @@ def test_a_hold_goes_before_and_its_end_lets_go(listed):
 def test_holds_are_listed_released_and_asked_for_by_their_seller(listed):
     """One hold can end alone; what is not there is told."""
     with writing(listed) as connection:
-        place_hold(connection, "seller2", why="claim 1", until=after(20), by="lea", now=NOON)
-        place_hold(connection, "seller2", why="claim 2", until=after(30), by="lea", now=NOON)
+        place_hold(connection, "seller2", HoldOrder("claim 1", after(20), "lea"), now=NOON)
+        place_hold(connection, "seller2", HoldOrder("claim 2", after(30), "lea"), now=NOON)
         assert [hold.why for hold in list_holds(connection, now=NOON)] == ["claim 1", "claim 2"]
         assert release_holds(connection, "seller2", by="lea", hold_id=1, now=NOON) == 1
         assert [hold.hold_id for hold in list_holds(connection, now=after(29))] == [2]
@@ -146,7 +149,7 @@ def test_holds_are_listed_released_and_asked_for_by_their_seller(listed):
     with pytest.raises(NotFound, match="hold 1"), writing(listed) as connection:
         release_holds(connection, "seller2", by="lea", hold_id=1, now=NOON)
     with pytest.raises(NotFound, match="No seller"), writing(listed) as connection:
-        place_hold(connection, "nobody", why="claim", until=after(20), by="lea", now=NOON)
+        place_hold(connection, "nobody", HoldOrder("claim", after(20), "lea"), now=NOON)
 
 
 def test_each_run_is_noted_with_its_counts(listed):
@@ -165,12 +168,12 @@ def test_each_run_is_noted_with_its_counts(listed):
 
 def test_whoever_waits_for_an_expired_case_is_shown(engine):
     """A near-duplicate that came later does not wait for ever."""
-    queue.enqueue(engine, [bag(1, SELLER, 0.9, title="Leather bag, brown, large")], now=NOON)
+    enqueue(engine, [bag(1, SELLER, 0.9, title="Leather bag, brown, large")], now=NOON)
     later = [bag(n, SELLER, 0.9, title="Leather bag, brown, large", price=41.0) for n in (2, 3)]
-    queue.enqueue(engine, later, now=after(100))
-    assert len(ask(engine, queue.preview_spread, 1).cases) == 2
+    enqueue(engine, later, now=after(100))
+    assert len(ask(engine, preview_spread, 1).cases) == 2
     run(engine, after(RULES.undecided_listings))
-    assert [ask(engine, queue.get_case, number).exemplar for number in (2, 3)] == [None, 2]
+    assert [ask(engine, get_case, number).exemplar for number in (2, 3)] == [None, 2]
 
 
 def test_records_of_each_class_go_when_they_are_due(engine):
@@ -185,7 +188,7 @@ def test_records_of_each_class_go_when_they_are_due(engine):
     gone = {"tries": 1, "delivered_messages": 1, "screened_pictures": 1}
     assert run(engine, after(RULES.delivered_messages)) == gone
     assert read_rows(engine, select(outbox.c.key, outbox.c.body)) == [("measure-1-imposed", "")]
-    act(engine, place_hold, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    act(engine, place_hold, SELLER, HoldOrder("claim", after(9000), "lea"), now=NOON)
     kept = run(engine, after(8999)).keys() & {"evidence", "notices", "noted_listings", "notifier_steps"}
     assert kept == set()  # nor the notice on which the case rests, nor what its notifier was warned of
     act(engine, release_holds, SELLER, by="lea", now=after(RULES.evidence))
@@ -214,7 +217,7 @@ def test_who_is_behind_a_pseudonym_is_forgotten_when_nothing_is_left_of_them(eng
     pseudonym = plant(engine)
     run(engine, after(RULES.counterfeit_listings))
     assert ask(engine, find_seller, pseudonym) == SELLER  # the evidence is still there
-    act(engine, place_hold, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    act(engine, place_hold, SELLER, HoldOrder("claim", after(9000), "lea"), now=NOON)
     run(engine, after(8999))
     assert ask(engine, find_seller, pseudonym) == SELLER
     run(engine, after(9000))  # the evidence goes
@@ -225,7 +228,7 @@ def test_who_is_behind_a_pseudonym_is_forgotten_when_nothing_is_left_of_them(eng
 def test_a_run_that_was_killed_goes_on(listed, monkeypatch):
     """Each transaction is whole: what was done is done, what was not is still due."""
     monkeypatch.setattr(retention, "_AT_ONCE", 2)
-    expire, calls = retention.expire_listings, []
+    expire, calls = retention._expire_listings, []
 
     def fail_at_the_second(*given):
         calls.append(given)
@@ -234,7 +237,7 @@ def test_a_run_that_was_killed_goes_on(listed, monkeypatch):
         return expire(*given)
 
     with monkeypatch.context() as patched:
-        patched.setattr(retention, "expire_listings", fail_at_the_second)
+        patched.setattr(retention, "_expire_listings", fail_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             run(listed, after(5000))
     assert erased(listed) == [1, 2]
@@ -246,7 +249,7 @@ def test_what_is_kept_of_a_seller_is_told_with_its_end(engine):
     """By class, with the day on which the last record goes, and what holds it."""
     pseudonym = plant(engine)
     with writing(engine) as connection:
-        place_hold(connection, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+        place_hold(connection, SELLER, HoldOrder("claim", after(9000), "lea"), now=NOON)
         kept = find_stored(connection, SELLER, POLICY, now=NOON)
     assert kept.pseudonym == pseudonym
     once = ("counterfeit_listings", "genuine_listings", "evidence", "delivered_messages", "noted_listings", "notes")

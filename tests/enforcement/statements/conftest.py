@@ -7,7 +7,9 @@ from sqlalchemy import select
 
 from ipml.enforcement.restrictions import MeasureKind, Restriction
 from ipml.records import Listing, Reason, ScoredListing, Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.storage.database import writing
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import cases

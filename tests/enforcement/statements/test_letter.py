@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from ipml.enforcement.policy import BUNDLED, load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
-from ipml.enforcement.statements.facts import RIGHTS, StatementRules, decode, encode, languages, state
+from ipml.enforcement.statements.facts import RIGHTS, Background, StatementRules, decode, encode, languages, state
 from ipml.enforcement.statements.letter import (
     COUNTRIES,
+    RestrictionEnd,
     load_words,
     quote,
     read_words,
@@ -80,7 +81,7 @@ restrictions = st.builds(
 def make(restriction, **fields):
     """State a restriction, with other facts where they are given."""
     reasons = (Reason("price.brand", "Price is low", 1.0), Reason("title", "AAA", 2.0))
-    return replace(state(restriction, RULES, puid="ref", at=restriction.since, reasons=reasons), **fields)
+    return replace(state(restriction, RULES, Background(reasons=reasons), puid="ref"), **fields)
 
 
 def read_back(text, template):
@@ -187,7 +188,7 @@ def test_every_language_says_every_kind_and_ground(make_restriction):
             assert words.grounds[ground] in letter.text
             assert "$" not in letter.text + letter.subject
         statement = make(make_restriction(), language=language)
-        text = write_lifted_letter(statement, "Bag", "A7", RULES, "appeal", NOON).text
+        text = write_lifted_letter(statement, "Bag", "A7", RULES, RestrictionEnd("appeal", NOON, NOON)).text
         told = ("ref", words.kinds["remove"], words.write_day(NOON.date()), words.lifted["appeal"])
         assert all(part in text for part in told)
 
@@ -239,7 +240,7 @@ def test_how_it_was_decided_is_said(make_restriction):
     assert make(make_restriction(is_automatic=True)).automation == "fully"
     assert make(make_restriction()).automation == "none"
     assert make(make_restriction(PenaltyKind.LIMIT)).automation == "partially"
-    assert state(make_restriction(), RULES, puid="ref", at=NOON, origin="spread").automation == "partially"
+    assert state(make_restriction(), RULES, Background("spread"), puid="ref").automation == "partially"
 
 
 def test_a_date_that_cannot_be_is_not_bent_but_replaced_and_told(make_restriction):
@@ -269,7 +270,7 @@ def test_what_the_database_cannot_take_is_for_the_seller_only(make_restriction):
 def test_a_clause_of_the_terms_is_named_with_its_address(make_restriction):
     """Where the platform's terms are the ground, both letter and payload say where in them."""
     rules = RULES.model_copy(update={"clause": "section 7.2", "clause_url": "https://m.example/terms#7.2"})
-    statement = state(make_restriction(PenaltyKind.CLOSE), rules, puid="ref", at=NOON)
+    statement = state(make_restriction(PenaltyKind.CLOSE), rules, puid="ref")
     payload = write_payload(statement)
     assert payload["incompatible_content_ground"].endswith("section 7.2")
     assert payload["decision_ground_reference_url"] == "https://m.example/terms#7.2"
@@ -304,7 +305,7 @@ def test_the_ground_says_which_right_is_infringed(make_restriction):
     """Letter and payload name it with its law, and fit the database; on another ground it is the usual one."""
     for right in RIGHTS:
         rules = RULES.model_copy(update={"right_by_ground": {"wrong_features": right}})
-        stated = state(make_restriction(), rules, puid="p", at=NOON)
+        stated = state(make_restriction(), rules, puid="p")
         for language in languages():
             words = load_words(language)
             assert write_law(stated, words) == words.laws[right]
@@ -312,7 +313,7 @@ def test_the_ground_says_which_right_is_infringed(make_restriction):
         payload = write_payload(stated)
         assert find_faults(payload) == ()
         assert right.replace(" ", "").upper() in payload["category_specification"][0]
-        assert state(make_restriction(ground="test_purchase"), rules, puid="p", at=NOON).right == "trade mark"
+        assert state(make_restriction(ground="test_purchase"), rules, puid="p").right == "trade mark"
 
 
 def test_a_letter_names_the_law_of_the_country_and_speaks_the_sellers_language(make_restriction):
@@ -321,7 +322,7 @@ def test_a_letter_names_the_law_of_the_country_and_speaks_the_sellers_language(m
     for (country, law), right, kind in product(places.items(), RIGHTS, (MeasureKind.REMOVE, PenaltyKind.CLOSE)):
         rules = RULES.model_copy(update={"right": right, "basis_by_kind": {}})
         restriction = make_restriction(kind, source="notice", country=country, seller_language="zh")
-        stated = state(restriction, rules, puid="p", at=NOON)
+        stated = state(restriction, rules, puid="p")
         text, others = write_letter(stated, "Bag", "A7", rules).text, words.other_laws | {"eu": words.laws}
         assert (stated.language, stated.law) == ("zh", law)
         assert others.pop(law)[right] in text
@@ -331,7 +332,7 @@ def test_a_letter_names_the_law_of_the_country_and_speaks_the_sellers_language(m
             assert (words.remedies[counter] in text) == (law == counter and not stated.is_of_account)
         assert write_payload(stated)["illegal_content_legal_ground"] == load_words("en").laws[right]  # it is the EU's
         assert decode(encode(stated), 0) == stated
-    assert state(make_restriction(country="FR", seller_language="ja"), RULES, puid="p", at=NOON).language == "fr"
+    assert state(make_restriction(country="FR", seller_language="ja"), RULES, puid="p").language == "fr"
 
 
 @pytest.mark.parametrize("law", ["eu", "china", "us", "none"])
@@ -363,7 +364,7 @@ def test_a_brand_is_never_named_as_a_seller_wrote_it(make_restriction):
     assert RULES.known_brand("N\u0456ke") is None
     assert RULES.known_brand("ＮＩＫＥ") == "Nike"
     assert RULES.known_brand("x" * 10_000_000) is None
-    stated = state(make_restriction(brand=None), RULES, puid="p", at=NOON, brand_read="nike")
+    stated = state(make_restriction(brand=None), RULES, Background(brand_read="nike"), puid="p")
     assert stated.brand == "Nike"
-    assert state(make_restriction(brand="Dior"), RULES, puid="p", at=NOON, brand_read="nike").brand == "Dior"
-    assert state(make_restriction(brand=None), RULES, puid="p", at=NOON, brand_read="call 0171").brand is None
+    assert state(make_restriction(brand="Dior"), RULES, Background(brand_read="nike"), puid="p").brand == "Dior"
+    assert state(make_restriction(brand=None), RULES, Background(brand_read="call 0171"), puid="p").brand is None

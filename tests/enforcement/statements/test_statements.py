@@ -23,12 +23,12 @@ from ipml.enforcement.statements.letter import write_payload
 from ipml.enforcement.statements.statements import (
     BATCH_LIMIT,
     find_faults,
+    find_notified,
     find_statement,
     get_statement,
     issue,
     known_fields,
     list_statements,
-    notified_at,
     read_letter,
     tell_lifted,
 )
@@ -84,13 +84,13 @@ def test_a_seller_is_notified_when_the_letter_was_delivered(decided, make_restri
     with writing(decided) as connection:
         restriction = make_restriction(pseudonym=pseudonym(connection))
         statement = issue(connection, restriction, POLICY)
-        assert notified_at(connection, statement) is None
+        assert find_notified(connection, [statement.subject]) == {}
         later = restriction.since + timedelta(hours=3)
         letter = update(outbox).where(outbox.c.channel == "seller")
         connection.execute(letter.values(state="dead", settled_at=later))
-        assert notified_at(connection, statement) is None
+        assert find_notified(connection, [statement.subject]) == {}
         connection.execute(letter.values(state="delivered", settled_at=later))
-        assert notified_at(connection, statement) == later
+        assert find_notified(connection, [statement.subject]) == {statement.subject: later}
 
 
 def test_the_end_is_told_once_and_only_to_who_was_told_of_the_beginning(decided, make_restriction, pseudonym):
@@ -135,7 +135,7 @@ def test_what_cannot_be_stated_or_found_says_so(engine, make_restriction):
     """A restriction on no ground, for which there are no words; a subject without a statement."""
     restriction = make_restriction(ground="")
     with pytest.raises(Refused, match="ground"):
-        state(restriction, POLICY.statements, puid="-", at=restriction.since)
+        state(restriction, POLICY.statements, puid="-")
     with reading(engine) as connection, pytest.raises(NotFound, match="measure:9"):
         get_statement(connection, "measure:9")
 
@@ -159,7 +159,7 @@ def wait(engine, make_restriction):
     def fill(count):
         with writing(engine) as connection:
             for number in range(count):
-                statement = state(make_restriction(), RULES, puid=f"p{number}", at=NOON)
+                statement = state(make_restriction(), RULES, puid=f"p{number}")
                 body = write_payload(statement)
                 assert body is not None
                 where = {"channel": "transparency", "kind": "statement", "subject": f"transparency:{number}"}

@@ -8,7 +8,10 @@ from support.actions import TAKING_DOWN
 from support.transactions import act
 
 from ipml.records import Verdict
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, undo
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import make_message
 from ipml.storage.tables import cases, outbox
@@ -48,7 +51,7 @@ def told(engine):
 def take_back(engine):
     """Return a function that takes a decision back."""
 
-    def undo_one(decision, now=NOON, by="ana", **options):
-        act(engine, undo, decision.decision_id, by, now=now, context=TAKING_DOWN, **options)
+    def undo_one(decision, now=NOON, by="ana", why="", **options):
+        act(engine, undo, decision.decision_id, UndoRequest(by, why), now=now, context=TAKING_DOWN, **options)
 
     return undo_one

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold
 
 from ipml.model.calibration import SigmoidCalibration, is_too_wide
-from ipml.model.calibration.calibration import MOST_LISTINGS, HierarchicalCalibration, fit_calibration
+from ipml.model.calibration.calibration import MOST_LISTINGS, HierarchicalCalibration, ListingGroups, fit_calibration
 from ipml.model.calibration.group_effects import FLAT, GroupedListings, fit_effects
 from ipml.model.evaluation.metrics import measure
 from ipml.model.model_file.state import pack, unpack
@@ -72,8 +72,12 @@ class Judged:
 
     def fit(self, level=0.9):
         """Return the calibration learnt from these labels, with intervals of a level."""
-        names = {"brands": _names(self.brand), "categories": _names(self.category)}
-        return HierarchicalCalibration(level=level).fit(self.scores, self.y, **names, sellers=self.seller)
+        return HierarchicalCalibration(level=level).fit(self.scores, self.y, self.groups)
+
+    @property
+    def groups(self):
+        """Brand, category and seller of each listing."""
+        return ListingGroups(_names(self.brand), _names(self.category), self.seller)
 
     @property
     def asked(self):
@@ -101,7 +105,7 @@ def calibration(judged):
 def _fit_one_brand(y, sellers, scores=None):
     nothing = [None] * len(y)
     scores = np.zeros(len(y)) if scores is None else scores
-    return HierarchicalCalibration().fit(scores, y, brands=nothing, categories=nothing, sellers=sellers)
+    return HierarchicalCalibration().fit(scores, y, ListingGroups(nothing, nothing, sellers))
 
 
 # The sigmoid
@@ -111,8 +115,7 @@ def test_sigmoid_finds_the_line_and_never_turns_the_order_around(judged):
     """Scores that point the wrong way get one probability and, with brands, one interval."""
     scores, y = np.linspace(-3, 3, 100), np.repeat([1, 0], 50).astype(np.int8)
     assert np.ptp(SigmoidCalibration().fit(scores, y).probability(scores)) < 1e-6
-    names = {"brands": _names(judged.brand), "categories": _names(judged.category)}
-    turned = HierarchicalCalibration().fit(-judged.scores, judged.y, **names, sellers=judged.seller)
+    turned = HierarchicalCalibration().fit(-judged.scores, judged.y, judged.groups)
     asked = np.array([-50.0, 50.0]), ["n1"] * 2, ["n1"] * 2
     assert turned.slope_ == 0
     assert np.ptp(turned.interval(*asked)[1]) == 0
@@ -157,7 +160,7 @@ def test_batches_names_clones_and_files_change_nothing(calibration, judged):
         assert [value[0] for value in alone] == [values[row] for values in together]
     column = pd.Series(brands, dtype="str", index=range(7, 7 + len(brands)))
     expected = calibration.probability(*judged.asked)
-    again = clone(calibration).fit(scores, judged.y, brands=brands, categories=categories, sellers=judged.seller)
+    again = clone(calibration).fit(scores, judged.y, ListingGroups(brands, categories, judged.seller))
     for found in (
         calibration.probability(scores, list(brands), list(categories)),
         calibration.probability(scores, column, categories),
@@ -173,9 +176,7 @@ def test_few_sellers_do_not_decide_about_a_brand():
     brand = np.repeat(["common", "rare", "other"], [60, 2, 200])
     y = np.concatenate([np.ones(62), np.arange(200) % 10 == 0]).astype(np.int8)
     nothing = [None] * len(y)
-    fitted = HierarchicalCalibration().fit(
-        np.zeros(len(y)), y, brands=brand, categories=nothing, sellers=np.arange(len(y))
-    )
+    fitted = HierarchicalCalibration().fit(np.zeros(len(y)), y, ListingGroups(brand, nothing, np.arange(len(y))))
     common, rare, unknown = fitted.probability(np.zeros(3), ["common", "rare", "unheard of"], [None] * 3)
     assert unknown < rare < common
     rng = np.random.default_rng(0)
@@ -186,9 +187,7 @@ def test_few_sellers_do_not_decide_about_a_brand():
         fitted = HierarchicalCalibration().fit(
             np.zeros(540),
             np.concatenate([y_of_others, np.ones(40, dtype=np.int8)]),
-            brands=np.repeat(["Acme", "Bolt"], [500, 40]),
-            categories=[None] * 540,
-            sellers=np.concatenate([others, sellers]),
+            ListingGroups(np.repeat(["Acme", "Bolt"], [500, 40]), [None] * 540, np.concatenate([others, sellers])),
         )
         effects.append(fitted.brand_effects_[1] - fitted.brand_effects_[0])
     assert effects[0] < 0.7 * effects[1]
@@ -200,8 +199,7 @@ def test_without_names_it_is_the_sigmoid_and_only_the_commonest_categories_have_
     flat = _fit_one_brand(judged.y, judged.seller, judged.scores)
     sigmoid = SigmoidCalibration().fit(judged.scores, judged.y).probability(judged.scores)
     np.testing.assert_allclose(flat.probability(judged.scores, nothing, nothing), sigmoid, atol=1e-3)
-    names = {"brands": _names(judged.brand), "categories": _names(judged.category)}
-    fitted = HierarchicalCalibration(most_categories=2).fit(judged.scores, judged.y, **names, sellers=judged.seller)
+    fitted = HierarchicalCalibration(most_categories=2).fit(judged.scores, judged.y, judged.groups)
     assert len(fitted.categories_) == 3
 
 
@@ -287,7 +285,7 @@ def calibrate(n_of_giant: int) -> HierarchicalCalibration:
     y = np.concatenate([generator.random(200) < 0.3, np.ones(n_of_giant)]).astype(np.int8)
     sellers = [*(f"s{number}" for number in range(200)), *["giant"] * n_of_giant]
     nothing = [None] * len(y)
-    return fit_calibration(log_odds, y, np.ones(len(y)), brands=nothing, categories=nothing, sellers=sellers)
+    return fit_calibration(log_odds, y, np.ones(len(y)), ListingGroups(nothing, nothing, sellers))
 
 
 def test_a_seller_is_heard_up_to_the_limit():

@@ -11,12 +11,12 @@ from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
-from support.evaluation import estimate_all, evaluate, paired_difference
+from support.evaluation import estimate_all, evaluate, evaluate_repeats, paired_difference
 
 from ipml.errors import UnmeasurableScores, UnreadableFile
 from ipml.model.evaluation import evaluation as kept
 from ipml.model.evaluation.baselines import KeywordList, Prevalence, PriceRule
-from ipml.model.evaluation.evaluation import MODEL, Evaluation, evaluate_repeats, read_tested, write_tested
+from ipml.model.evaluation.evaluation import MODEL, Evaluation, read_tested, write_tested
 from ipml.model.evaluation.label_weights import weigh_by_probability
 from ipml.model.evaluation.metrics import measure_names
 from ipml.model.evaluation.splits import seller_folds
@@ -116,7 +116,8 @@ def test_what_was_not_compared_or_not_drawn_is_said(y, scores, listings):
         evaluate(y, scores[0] * 10 - 5, listings)
     odds = np.where(np.arange(len(y)) % 2, 1.0, 0.5)
     drawn, shown = (
-        evaluate_repeats(y, scores, listings, label_probability=of, n_resamples=20) for of in (odds, odds > 0)
+        evaluate_repeats(y, scores, listings.assign(label_probability=of), n_resamples=20)
+        for of in (odds, np.ones(len(y)))
     )
     assert f"stand for {(1 / odds).sum():,.0f} listings" in drawn.table()
     assert "cannot be known from them" in shown.table()
@@ -130,7 +131,7 @@ def test_a_label_with_odds_counts_as_the_listings_it_stands_for(stands_for):
     times = np.array([*stands_for, 1, 1])
     y, score = np.arange(14) % 3 == 0, np.linspace(0.95, 0.05, 14) ** 2
     listings = pd.DataFrame({"seller_id": list("abcdefghijklmn")})
-    drawn = evaluate_repeats(y, [score], listings, label_probability=1 / times, k=[5], n_resamples=20)
+    drawn = evaluate_repeats(y, [score], listings.assign(label_probability=1 / times), k=[5], n_resamples=20)
     rows = np.repeat(np.arange(14), times)
     all_of_them = evaluate_repeats(y[rows], [score[rows]], listings.iloc[rows], k=[5], n_resamples=20)
     for name, estimate in all_of_them.figures["model"].items():

@@ -11,19 +11,18 @@ from hypothesis import strategies as st
 
 from ipml.errors import UnusableSetting
 from ipml.model.evaluation import evaluation as kept
-from ipml.model.evaluation.evaluation import MODEL, evaluate_repeats
+from ipml.model.evaluation.evaluation import MODEL, evaluate_test
 from ipml.model.evaluation.label_weights import (
     Maturity,
     count_by_probability,
     effective_number,
-    find_label_probability,
     weigh_by_probability,
 )
 from ipml.model.evaluation.metrics import average_precision
 from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import measure_slices
 from ipml.model.promotion.comparison import compare_tests
-from ipml.model.report import ReportFacts, ReportHead, model_report
+from ipml.model.report import ReportFacts, ReportHead, ReportParts, model_report
 from ipml.model.report.report import render_report
 from ipml.model.robustness.robustness import robustness_of
 from ipml.model.training import Experiment
@@ -232,13 +231,12 @@ def suspicious_first(population: kept.TestedListings) -> np.ndarray:
 
 def report(tested: kept.TestedListings) -> ReportFacts:
     """Measure and report, with few resamples."""
-    odds = find_label_probability(tested.listings)
     y, scores, listings = tested.y, tested.scores[MODEL], tested.listings
-    evaluation = evaluate_repeats(y, scores, listings, label_probability=odds, n_resamples=20)
+    evaluation = evaluate_test(tested, n_resamples=20)
     resampling = Resampling(20, weight=tested.weight)
     hidden = {"leet digits": scores[0] ** 2}
     attacked = robustness_of(y, scores[0], hidden, listings["seller_id"], precision=0.5, resampling=resampling)
-    return model_report(tested, evaluation, ReportHead("m/1", "d", "s"), champion=scores, robustness=attacked)
+    return model_report(tested, evaluation, ReportHead("m/1", "d", "s"), ReportParts(scores, attacked))
 
 
 def test_equal_odds_change_nothing():

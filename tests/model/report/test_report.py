@@ -13,14 +13,14 @@ import pytest
 from ipml.errors import UnmeasurableScores, UnwritableFile
 from ipml.listings.brands import load_brands
 from ipml.model.evaluation import evaluation as kept
-from ipml.model.evaluation.evaluation import BaselineComparison, Evaluation, evaluate_repeats
+from ipml.model.evaluation.evaluation import BaselineComparison, Evaluation
 from ipml.model.evaluation.fairness import NEW, SELLER_AGE, Fairness, FairnessRow
 from ipml.model.evaluation.metrics import Estimate, add_values
 from ipml.model.evaluation.ranking import Resampling
 from ipml.model.evaluation.slices import Slice, SliceCounts
 from ipml.model.questions.costs import Costs
 from ipml.model.questions.learning_curve import measure_learning_curve
-from ipml.model.report import ReportFacts, ReportHead, model_report, write_report
+from ipml.model.report import ReportFacts, ReportHead, ReportParts, model_report, write_report
 from ipml.model.report.facts import percent, say_against_what, say_where_weak
 from ipml.model.report.report import render_pictures, render_report
 from ipml.model.robustness.robustness import robustness_of
@@ -45,11 +45,8 @@ def make_tested(n_listings: int = 400, seed: int = 0, **columns: object) -> kept
 
 def make_report(tested: kept.TestedListings, head: ReportHead = HEAD, **given: object) -> ReportFacts:
     """Measure and report, with few resamples."""
-    baselines = {"prevalence": tested.scores["prevalence"]}
-    evaluation = evaluate_repeats(
-        tested.y, tested.scores["model"], tested.listings, baselines=baselines, k=(50,), n_resamples=50
-    )
-    return model_report(tested, evaluation, head, **given)
+    evaluation = kept.evaluate_test(tested, k=(50,), n_resamples=50)
+    return model_report(tested, evaluation, head, ReportParts(**given))
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +186,7 @@ def test_twenty_thousand_listings_take_seconds():
     """The report on twenty thousand measured listings takes less than ten seconds of one core."""
     tested = make_tested(20_000, brand=["Acme", "Bolt"] * 10_000, price=20.0, currency="USD")
     tested = replace(tested, scores={name: scores[:1] for name, scores in tested.scores.items()})
-    evaluation = evaluate_repeats(tested.y, tested.scores["model"], tested.listings, n_resamples=500)
+    evaluation = kept.evaluate_test(tested)
     started = time.process_time()
     render_report(model_report(tested, evaluation, HEAD))
     assert time.process_time() - started < 10

@@ -12,7 +12,7 @@ from ipml.listings.writers import write_listings
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import ModelCard, read_card
 from ipml.model.training import Experiment, Trained, run_record, start_from, train
-from ipml.model.training.classifier import fetch_source_model
+from ipml.model.training.classifier import TrainingTask, fetch_source_model
 from ipml.model.training.experiment import read_training_listings
 from ipml.model.training.result import learn
 from ipml.model.training.run_record import compare_cards, reproduce
@@ -143,4 +143,4 @@ def test_without_labels_of_both_kinds_the_donor_itself_is_named(trained, store, 
     with pytest.raises(
         UnusableSetting, match=r"^labels of bags: found 0 counterfeit and 0 .+ --model models:/ipml/1\)\.$"
     ):
-        learn(experiment, listings.assign(is_counterfeit=pd.NA), brand_table(), source_model=donor)
+        learn(TrainingTask(experiment, listings.assign(is_counterfeit=pd.NA), brand_table(), donor))

@@ -32,7 +32,7 @@ from ipml.model.report.facts import choose_k
 from ipml.model.tracking import fetch_run_artifact, move_champion, read_champions, resolve_model
 from ipml.model.tracking.runs import FOLDERS
 from ipml.model.training import Experiment, Trained, record_trained, train
-from ipml.model.training.classifier import fit_classifier, make_classifier, rehearse
+from ipml.model.training.classifier import TrainingTask, fit_classifier, make_classifier, rehearse
 from ipml.model.training.experiment import digest_listings, read_recorded, read_training_listings
 from ipml.model.training.result import learn, prepare, save_learnt
 from ipml.model.training.run_record import chosen_of
@@ -48,11 +48,12 @@ TRAIN = """
 import sys
 from pathlib import Path
 from ipml.features.goods import brand_table
+from ipml.model.training.classifier import TrainingTask
 from ipml.model.training.experiment import read_recorded, read_training_listings
 from ipml.model.training.result import learn, prepare, save_learnt
 home, out = map(Path, sys.argv[1:])
 plan = read_recorded((home / "plan.json").read_text(), home, "here")
-save_learnt(plan, learn(plan, read_training_listings(plan), brand_table(prepare(plan))), out)
+save_learnt(plan, learn(TrainingTask(plan, read_training_listings(plan), brand_table(prepare(plan)))), out)
 """
 
 
@@ -341,7 +342,7 @@ def test_what_unlabelled_listings_did_is_said_recorded_and_saved(home, tmp_path)
     evaluation = {"n_resamples": 10, "attacks": "none"}
     experiment = plan(home, data={"unlabelled": "listings.parquet"}, evaluation=evaluation)
     listings = read_training_listings(experiment)
-    learnt = learn(experiment, listings, brand_table(prepare(experiment)))
+    learnt = learn(TrainingTask(experiment, listings, brand_table(prepare(experiment))))
     unlabelled = listings[listings["is_counterfeit"].isna()]
     assert learnt.evaluation.unlabelled.startswith(f"{len(unlabelled):,} unlabelled listings: ")
     assert learnt.evaluation.unlabelled in learnt.evaluation.table()

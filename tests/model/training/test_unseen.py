@@ -14,7 +14,7 @@ from ipml.listings.writers import write_listings
 from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.training import Experiment, load_experiment
-from ipml.model.training.classifier import measure, score_unseen
+from ipml.model.training.classifier import TrainingTask, measure, score_unseen
 from ipml.model.training.experiment import EvaluationPart, read_training_listings
 
 pytestmark = pytest.mark.slow
@@ -50,13 +50,13 @@ def plan(home, data=None, **parts) -> Experiment:
 @pytest.fixture(scope="module")
 def later(home, listings):
     """What is tested where the plan says nothing of it."""
-    return score_unseen(plan(home), listings, BRANDS)
+    return score_unseen(TrainingTask(plan(home), listings, BRANDS))
 
 
 @pytest.fixture(scope="module")
 def in_folds(home, listings):
     """What is tested in folds, once for each of two seeds."""
-    return score_unseen(plan(home, split=SPLITS["folds"] | {"seeds": [0, 1]}), listings, BRANDS)
+    return score_unseen(TrainingTask(plan(home, split=SPLITS["folds"] | {"seeds": [0, 1]}), listings, BRANDS))
 
 
 def test_folds_test_every_labelled_listing_once_for_every_seed(in_folds, listings):
@@ -73,7 +73,7 @@ def test_labels_that_came_later_are_not_learnt_from(home, later, listings):
     """Turning each that came after the cut, in the last quarter, changes no score, but the figures."""
     is_later = listings["labelled_at"] >= later.listings["observed_at"].min()
     turned = listings.assign(is_counterfeit=listings["is_counterfeit"] ^ is_later)
-    again = score_unseen(plan(home), turned, BRANDS)
+    again = score_unseen(TrainingTask(plan(home), turned, BRANDS))
     np.testing.assert_array_equal(again.scores[MODEL], later.scores[MODEL])
     np.testing.assert_array_equal(again.y, ~later.y)
     assert later.listings["observed_at"].min() > listings["observed_at"].quantile(0.74)
@@ -94,7 +94,7 @@ def test_only_a_random_split_rewards_knowing_sellers():
     )
     for split, least, most in (("random", 0.9, 1.0), ("folds", 0.0, 0.7)):
         experiment = Experiment(name="e", data={"listings": "a.csv"}, split=SPLITS[split], model=QUICK)
-        figures = measure(experiment, score_unseen(experiment, listings, BRANDS)).figures[MODEL]
+        figures = measure(experiment, score_unseen(TrainingTask(experiment, listings, BRANDS))).figures[MODEL]
         assert least <= figures["average_precision"].value <= most
 
 
@@ -107,7 +107,7 @@ def test_the_truth_is_measured_by_but_never_learnt_from(home, market, tmp_path, 
     tested = []
     for shown in (truth, truth.assign(is_counterfeit=~truth["is_counterfeit"])):
         write_listings(shown, tmp_path / "truth.parquet")
-        tested.append(score_unseen(experiment, listings, BRANDS))
+        tested.append(score_unseen(TrainingTask(experiment, listings, BRANDS)))
     straight, turned = tested
     expected = truth.set_index("listing_id")["is_counterfeit"].loc[straight.listings["listing_id"]]
     np.testing.assert_array_equal(straight.y, expected)
@@ -117,7 +117,7 @@ def test_the_truth_is_measured_by_but_never_learnt_from(home, market, tmp_path, 
 
 def test_unlabelled_listings_are_tested_where_the_truth_is_known(home, later, listings):
     """With the truth the test holds listings that nobody has looked at; without it, it cannot."""
-    with_truth = score_unseen(plan(home, data={"truth": "truth.parquet"}), listings, BRANDS)
+    with_truth = score_unseen(TrainingTask(plan(home, data={"truth": "truth.parquet"}), listings, BRANDS))
     assert with_truth.listings["is_counterfeit"].isna().any()
     assert not later.listings["is_counterfeit"].isna().any()
 
@@ -141,4 +141,6 @@ def measure_shortened(name: str) -> dict[str, dict[str, Estimate]]:
     experiment = load_experiment(Path(__file__).parents[3] / "experiments" / f"{name}.toml")
     split = experiment.split.model_copy(update={"seeds": (0,)})
     experiment = experiment.model_copy(update={"split": split, "evaluation": EvaluationPart(n_resamples=10)})
-    return measure(experiment, score_unseen(experiment, read_training_listings(experiment), BRANDS)).figures
+    return measure(
+        experiment, score_unseen(TrainingTask(experiment, read_training_listings(experiment), BRANDS))
+    ).figures

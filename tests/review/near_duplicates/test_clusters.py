@@ -16,12 +16,11 @@ from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import find_case, get_case, history
 from ipml.review.claims import claim
-from ipml.review.group_decisions import decide_bulk, preview_bulk, preview_spread
+from ipml.review.group_decisions import BulkRequest, decide_bulk, preview_bulk, preview_spread
 from ipml.review.near_duplicates.clusters import fold_title, has_like_price, make_bands, make_shingles, sign_shingles
 from ipml.review.near_duplicates.clusters import is_same_offer as is_same_scored
-from ipml.review.queue import BulkRequest
-from ipml.review.undo import undo
-from ipml.review.worklists.search import list_cases
+from ipml.review.undo import UndoRequest, undo
+from ipml.review.worklists.search import Filter, browse_cases
 from ipml.storage.tables import bands
 
 OFFER: dict[str, Any] = {"title": "Leather wallet, brown, AAA", "price": 50.0, "currency": "EUR", "brand": "Acme"}
@@ -39,7 +38,7 @@ def make_copy(make_scored: Make) -> Make:
 
 def _exemplars(engine: Engine) -> dict[str, str | None]:
     """Return the listing that each listing waits for."""
-    listings = {case.case_id: case for case in ask(engine, list_cases, state=None, limit=1000)}
+    listings = {case.case_id: case for case in ask(engine, browse_cases, Filter(state=None), limit=1000)}
     name = {number: case.scored.listing.listing_id for number, case in listings.items()}
     return {name[number]: name.get(case.exemplar) for number, case in sorted(listings.items())}
 
@@ -47,13 +46,13 @@ def _exemplars(engine: Engine) -> dict[str, str | None]:
 def test_a_copy_waits_for_the_case_that_is_reviewed_for_both(engine: Engine, make_copy: Make):
     """One is shown and says how many wait; the other is no case to take, but is found where all are."""
     enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8, title="Leather Wallet brown - AAA!", price=52.0)])
-    (shown,) = ask(engine, list_cases)
+    (shown,) = ask(engine, browse_cases)
     assert (shown.scored.listing.listing_id, shown.n_alike) == ("L1", 1)
     assert act(engine, claim, "ana").case_id == 1
     assert act(engine, claim, "ben") is None
     (waiting,) = ask(engine, preview_spread, 1).cases
     assert (waiting.case_id, waiting.exemplar) == (2, 1)
-    assert {case.case_id for case in ask(engine, list_cases, state=None, seller_id="s1")} == {1, 2}
+    assert {case.case_id for case in ask(engine, browse_cases, Filter(state=None, seller_id="s1"))} == {1, 2}
     assert ask(engine, history, 2)[0].payload["exemplar"] == 1
     alone = [make_copy(name, title="Silk scarf") for name in ("L3", "L4")]
     enqueue(engine, alone, joins_alike=False)  # an operator can have each listing reviewed by itself
@@ -91,7 +90,7 @@ def test_clusters_do_not_depend_on_the_order_of_a_file(engine: Engine, make_copy
         seller = f"s{number}"
         copies = [make_copy(f"{name}{number}", score, seller_id=seller, price=price) for name, score, price in order]
         enqueue(engine, copies)
-        some = {case.case_id: case for case in ask(engine, list_cases, state=None, seller_id=seller)}
+        some = {case.case_id: case for case in ask(engine, browse_cases, Filter(state=None, seller_id=seller))}
         names = {case_id: case.scored.listing.listing_id[0] for case_id, case in some.items()}
         exemplars = {names[case.case_id]: names.get(case.exemplar) for case in some.values()}
         assert exemplars == {"a": None, "b": "a", "c": "a", "d": None}, order
@@ -153,11 +152,11 @@ def test_a_waiting_case_that_overtakes_its_exemplar_is_shown(engine: Engine, mak
 def test_a_case_that_waits_can_be_taken_by_number_and_its_decision_undone(engine: Engine, make_copy: Make):
     """Undone, it waits again; once its exemplar is decided it is shown instead."""
     enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8)])
-    act(engine, undo, judge(engine, 2).decision_id, "ana")
+    act(engine, undo, judge(engine, 2).decision_id, UndoRequest("ana"))
     assert _exemplars(engine) == {"L1": None, "L2": "L1"}
     own = judge(engine, 2)
     judge(engine, 1, by="ben")
-    act(engine, undo, own.decision_id, "ana")
+    act(engine, undo, own.decision_id, UndoRequest("ana"))
     assert _exemplars(engine) == {"L1": None, "L2": None}
     assert ask(engine, get_case, 2).state == "open"
 
@@ -167,19 +166,19 @@ def test_a_flood_of_half_alike_listings_fills_no_band(engine: Engine, make_copy:
     enqueue(engine, [make_copy(f"L{number}", price=10.0 * 1.2**number) for number in range(40)])
     per_band = select(func.count().label("n")).select_from(bands).group_by(bands.c.band).subquery()
     assert ask(engine, Connection.scalar, select(func.max(per_band.c.n))) == 30
-    assert len(ask(engine, list_cases, limit=100)) == 40
+    assert len(ask(engine, browse_cases, limit=100)) == 40
 
 
 def test_a_case_that_others_wait_for_comes_earlier(engine: Engine, make_copy: Make):
     """Three listings of 0.4 outweigh one of 0.9, in one file or one by one, scored anew, and after a decision."""
     single = make_copy("L9", 0.9, seller_id="s9")
     enqueue(engine, [single, *(make_copy(f"L{number}", 0.4) for number in range(2)), make_copy("L2", 0.3)])
-    assert [case.n_alike for case in ask(engine, list_cases)] == [2, 0]
+    assert [case.n_alike for case in ask(engine, browse_cases)] == [2, 0]
     enqueue(engine, [make_copy("L3", 0.2), make_copy("L0", 0.39), make_copy("L1", 0.39)])
-    first, last = ask(engine, list_cases)
+    first, last = ask(engine, browse_cases)
     assert (first.n_alike, last.scored) == (3, single)
     judge(engine)
-    assert [case.n_alike for case in ask(engine, list_cases)] == [2, 0]
+    assert [case.n_alike for case in ask(engine, browse_cases)] == [2, 0]
 
 
 listings = st.builds(

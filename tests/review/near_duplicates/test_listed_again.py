@@ -25,8 +25,8 @@ from ipml.review.near_duplicates.relistings import (
 )
 from ipml.review.near_duplicates.title_bands import make_title_bands
 from ipml.review.ranking.policy import IntakeRule, MatchKind, Usual, load_policy
-from ipml.review.ranking.queue_order import QueueOrder, choose_ranking
-from ipml.review.undo import undo
+from ipml.review.ranking.queue_order import QueueOrder, QueueRanking, choose_ranking
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.tables import bands, cases
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -48,7 +48,7 @@ DISGUISES = (
 @pytest.fixture
 def desk(engine: Engine) -> Engine:
     """Return an empty queue into which nothing comes by chance."""
-    act(engine, choose_ranking, QueueOrder.SCORE, POLICY, Usual(), now=NOON, actor="lea")
+    act(engine, choose_ranking, QueueRanking(None, QueueOrder.SCORE, POLICY, Usual()), now=NOON, actor="lea")
     return engine
 
 
@@ -76,7 +76,7 @@ def confirm(desk: Engine, listing: Listing) -> int:
 
 def take_back(desk: Engine, decision: int) -> None:
     """Have a lead take a decision back."""
-    act(desk, undo, decision, "lea", may_undo_others=True, now=NOON)
+    act(desk, undo, decision, UndoRequest("lea", may_undo_others=True), now=NOON)
 
 
 def suspect_nobody(some, _explain: bool) -> list[ScoredListing]:

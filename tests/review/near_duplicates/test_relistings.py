@@ -14,11 +14,13 @@ from support.shown_goods import show_goods
 from support.transactions import act, ask
 
 from ipml.records import Listing, PriceRange, ScoredListing, Verdict
-from ipml.review.cases import StoredCase, find_case
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import StoredCase, find_case, get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.near_duplicates.relistings import find_relistings
 from ipml.review.near_duplicates.same_pictures import mark_same_pictures
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, get_case
 from ipml.review.ranking.policy import MatchKind, load_policy
 from ipml.storage.database import writing
 from ipml.storage.tables import cases

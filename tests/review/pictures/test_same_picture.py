@@ -17,6 +17,9 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import NotFound, Refused, UnstorableValue
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, rescore_changed, take_in
+from ipml.review.cases import get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.pictures.copies import make_copies
 from ipml.review.pictures.hashes import HashIndex, group_pictures
 from ipml.review.pictures.reference import (
@@ -29,8 +32,7 @@ from ipml.review.pictures.reference import (
 )
 from ipml.review.pictures.same_picture import SamePicture, add_picture_matches, find_same_pictures, measure_reference
 from ipml.review.pictures.stored import path_of, store_files, sweep_files
-from ipml.review.queue import DecisionRequest, claim, decide, get_case
-from ipml.review.undo import undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import pictures
 
@@ -79,7 +81,7 @@ def test_other_cases_that_wait_are_told(engine: Engine, show):
     (found,) = find(engine, first)
     assert (found.open_cases, found.decided, found.precision) == ((second,), (), None)
     assert find(engine, first, hidden={second}) == []
-    act(engine, undo, judge(engine, first, Verdict.COUNTERFEIT), "ana", now=NOON)
+    act(engine, undo, judge(engine, first, Verdict.COUNTERFEIT), UndoRequest("ana"), now=NOON)
     assert find(engine, second)[0].decided == ()
     judge(engine, first, Verdict.COUNTERFEIT, hours=1)
     assert len(find(engine, second)[0].decided) == 1

@@ -16,6 +16,7 @@ from support.transactions import ask, count, read_rows
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, rescore_changed, take_in
+from ipml.review.cases import get_case
 from ipml.review.pictures.addresses import FetchLimits, PictureSources, parse_picture_networks
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.hashes import HashIndex, group_pictures
@@ -23,7 +24,6 @@ from ipml.review.pictures.reference import KnownGoods, add_references
 from ipml.review.pictures.screened import read_screening
 from ipml.review.pictures.screening import ScreeningTally, screen_due
 from ipml.review.pictures.stored import path_of, read_pictures, sweep_files
-from ipml.review.queue import get_case
 from ipml.review.ranking.policy import Policy, ScreeningRules, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, rerank
 from ipml.storage.tables import cases, picture_groups, screened_pictures

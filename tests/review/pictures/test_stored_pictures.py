@@ -16,6 +16,7 @@ from support.transactions import act, ask, execute
 
 from experiments.review.drawn_goods import CHANGES
 from ipml.enforcement.privacy.erasure import erase_sellers
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.copies import THUMBNAIL_EDGE
@@ -29,7 +30,7 @@ from ipml.review.pictures.picture_hash import (
     read_hash,
 )
 from ipml.review.pictures.stored import NO_GROUP, StoredPicture, has_picture, path_of, read_pictures, sweep_files
-from ipml.review.queue import enqueue, undo
+from ipml.review.undo import UndoRequest, undo
 from ipml.storage.tables import picture_groups, pictures
 
 HERE = PictureSources(networks=parse_picture_networks("127.0.0.1"))
@@ -247,7 +248,7 @@ def test_nobody_asks_for_pictures_of_decided_cases(engine: Engine, put, host, tm
     made = judge(engine, now=NOON)
     fetch(engine, tmp_path)
     assert (read(engine)[0].state, host.hits["/png"]) == ("left", 0)
-    act(engine, undo, made.decision_id, "ana", now=NOON)
+    act(engine, undo, made.decision_id, UndoRequest("ana"), now=NOON)
     fetch(engine, tmp_path)
     assert read(engine)[0].state == "stored"
 

@@ -14,10 +14,12 @@ from support.reviewing import NOON, Make, say_again
 from support.transactions import act, ask
 
 from ipml.records import Verdict
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.group_decisions import BulkRequest, decide_bulk, preview_bulk
 from ipml.review.quality import assessment
 from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.rates import cohen_kappa, fleiss_kappa, krippendorff_alpha
-from ipml.review.queue import BulkRequest, ReviewContext, decide_bulk, enqueue, preview_bulk
+from ipml.review.reversals import ReviewContext
 from ipml.settings import Settings
 
 FAKE, REAL, UNSURE = Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL

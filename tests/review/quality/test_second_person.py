@@ -14,10 +14,14 @@ from support.transactions import act, ask
 from ipml.errors import Forbidden, NotFound, Overtaken, OwnListing, Refused
 from ipml.records import Decision, Listing, Verdict
 from ipml.review import claims, decisions, group_decisions
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case, history
 from ipml.review.claims import show_case
+from ipml.review.decisions import DecisionRequest, list_decisions
 from ipml.review.exports import export_labels
+from ipml.review.group_decisions import BulkRequest
 from ipml.review.quality import second_person
-from ipml.review.queue import BulkRequest, DecisionRequest, ReviewContext, enqueue, get_case, history, list_decisions
+from ipml.review.reversals import ReviewContext
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.tables import users

@@ -19,9 +19,12 @@ from ipml.errors import Conflict, KeyReused, NotFound, Overtaken, UnstorableValu
 from ipml.records import Claim, Verdict
 from ipml.review import claims
 from ipml.review import decisions as verdicts
-from ipml.review.claims import show_case, shown_history
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case, history
+from ipml.review.claims import release, show_case, shown_history
+from ipml.review.decisions import DecisionRequest, list_decisions
 from ipml.review.quality import blind_reviews
-from ipml.review.queue import DecisionRequest, ReviewContext, enqueue, get_case, history, list_decisions, release
+from ipml.review.reversals import ReviewContext
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading

@@ -11,10 +11,12 @@ from sqlalchemy import Engine
 from support.reviewing import Make
 from support.transactions import act, ask
 
-from ipml.review.queue import claim, enqueue, history, release
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import history
+from ipml.review.claims import claim, release
 from ipml.review.ranking.deadlines import DueWork, are_tight, keep_most
 from ipml.review.ranking.policy import Policy, Usual, WorkingHours, load_policy
-from ipml.review.ranking.queue_order import QueueOrder, choose_ranking
+from ipml.review.ranking.queue_order import QueueOrder, QueueRanking, choose_ranking
 
 Job = tuple[int, int]  # minutes, and minutes from the start by which it must be done
 MONDAY = datetime(2024, 5, 6, 9, tzinfo=UTC)
@@ -100,7 +102,7 @@ def test_what_is_not_tight_when_it_comes_in_is_never_missed(due: list[Job], revi
 
 def choose(engine: Engine, policy: Policy) -> None:
     """Put a policy in force."""
-    act(engine, choose_ranking, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+    act(engine, choose_ranking, QueueRanking(None, QueueOrder.SCORE, policy, Usual()), now=MONDAY, actor="ana")
 
 
 @pytest.fixture

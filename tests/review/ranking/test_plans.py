@@ -13,19 +13,11 @@ from support.reviewing import Make
 from support.transactions import act, ask
 
 from ipml.records import Decision, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import find_case
-from ipml.review.decisions import Origin, record_all
-from ipml.review.queue import (
-    BulkRequest,
-    DecisionRequest,
-    claim,
-    decide,
-    decide_bulk,
-    enqueue,
-    list_cases,
-    preview_bulk,
-    release,
-)
+from ipml.review.claims import claim, release
+from ipml.review.decisions import DecisionRequest, Origin, decide, record_all
+from ipml.review.group_decisions import BulkRequest, decide_bulk, preview_bulk
 from ipml.review.ranking.plans import (
     Measured,
     PlannedReview,
@@ -38,8 +30,9 @@ from ipml.review.ranking.plans import (
     simulate_policy,
 )
 from ipml.review.ranking.policy import Usual, load_policy
-from ipml.review.ranking.queue_order import QueueOrder, choose_ranking, rerank
+from ipml.review.ranking.queue_order import QueueOrder, QueueRanking, choose_ranking, rerank
 from ipml.review.worklists.assignment import assign, snooze
+from ipml.review.worklists.search import browse_cases
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 
@@ -165,9 +158,9 @@ def test_what_enters_and_leaves_is_what_ranking_would_move(queue: Engine):
     tables = read_tables(queue)
     preview = ask(queue, simulate_policy, POLICY, now=NOON, first=4)
     assert read_tables(queue) == tables
-    before = [case.case_id for case in ask(queue, list_cases, limit=4)]
+    before = [case.case_id for case in ask(queue, browse_cases, limit=4)]
     rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="ana")
-    after = [case.case_id for case in ask(queue, list_cases, limit=4)]
+    after = [case.case_id for case in ask(queue, browse_cases, limit=4)]
     assert [case_id for case_id, _ in preview.entering] == [case_id for case_id in after if case_id not in before]
     assert [case_id for case_id, _ in preview.leaving] == [case_id for case_id in before if case_id not in after]
     assert {listing_id for _, listing_id in preview.entering} == {"W0", "W1", "W2", "W3"}
@@ -197,7 +190,7 @@ MONDAY = datetime(2024, 5, 6, 9, tzinfo=UTC)
 def test_the_minutes_are_filled_with_what_is_worth_most(engine: Engine, make_scored: Make):
     """A case that is due within them comes first, what is worth less than it costs is left out, and what is held."""
     policy = load_policy().model_copy(update={"minutes": {"watches": 10.0, "bags": 4.0}})
-    act(engine, choose_ranking, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+    act(engine, choose_ranking, QueueRanking(None, QueueOrder.SCORE, policy, Usual()), now=MONDAY, actor="ana")
     watches = [make_scored(f"W{n}", 0.5, category="watches", price=500.0 + n, currency="EUR") for n in range(3)]
     bags = [make_scored(f"B{n}", 0.5, category="bags", price=150.0 + n, currency="EUR") for n in range(3)]
     enqueue(engine, [*watches, *bags], joins_alike=False, now=MONDAY)
@@ -211,7 +204,7 @@ def test_the_minutes_are_filled_with_what_is_worth_most(engine: Engine, make_sco
 
 def test_a_plan_holds_what_its_reviewer_is_given(engine: Engine, make_scored: Make):
     """No near-duplicate that waits for another, no snoozed case, none for somebody else; nor has a simulation."""
-    act(engine, choose_ranking, QueueOrder.VALUE, load_policy(), Usual(), now=MONDAY, actor="ana")
+    act(engine, choose_ranking, QueueRanking(None, QueueOrder.VALUE, load_policy(), Usual()), now=MONDAY, actor="ana")
     assert {one.harm for one in ask(engine, simulate_policy, load_policy(), now=MONDAY).outcomes} == {0}
     offer = {"title": "Leather wallet, brown, AAA", "price": 500.0, "currency": "EUR", "brand": "Acme"}
     others = [make_scored(f"W{n}", seller_id=f"w{n}", **offer | {"title": f"Watch {n} {n}"}) for n in range(4)]

@@ -9,11 +9,14 @@ from support.reviewing import Make, judge, tell_place
 from support.transactions import act, ask
 
 from ipml.records import Verdict
-from ipml.review.cases import find_case
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, history, list_cases, release
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import find_case, history
+from ipml.review.claims import claim, release
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.ranking import queue_order
 from ipml.review.ranking.policy import load_policy
 from ipml.review.ranking.queue_order import QueueOrder, current_ranking, explain_value, rank_again, rerank
+from ipml.review.worklists.search import browse_cases
 from ipml.storage.audit_trail.audit import list_rows, verify
 from ipml.storage.database import writing
 from ipml.storage.tables import cases, rankings
@@ -35,7 +38,7 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 def names(engine: Engine) -> list[str]:
     """Return the listings of the queue in its order."""
-    return [case.scored.listing.listing_id for case in ask(engine, list_cases)]
+    return [case.scored.listing.listing_id for case in ask(engine, browse_cases)]
 
 
 @on_both
@@ -124,7 +127,7 @@ def test_the_place_said_is_the_place_in_the_list(engine: Engine, make_scored: Ma
         enqueue(engine, [make_scored(f"L{number}", score, title="abcde"[number] * 9, **offer)], now=NOON)
     for order, by in (("score", "score"), ("value", "value per minute"), ("fifo", "time of arrival")):
         rerank(engine, QueueOrder(order), load_policy(), now=NOON, actor="ana")
-        said = [ask(engine, tell_place, case.case_id, NOON)[0] for case in ask(engine, list_cases)]
+        said = [ask(engine, tell_place, case.case_id, NOON)[0] for case in ask(engine, browse_cases)]
         assert said == [f"{place} of 5 by {by}" for place in ("1st", "2nd", "3rd", "4th", "5th")]
 
 

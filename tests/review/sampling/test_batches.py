@@ -12,22 +12,14 @@ from support.reviewing import NOON, Make
 from support.transactions import act, ask
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.arrivals.intake import IntakeResult, IntakeSelection, enqueue_batch, enqueue_placed
+from ipml.review.arrivals.intake import Enqueued, IntakeResult, IntakeSelection, enqueue, enqueue_batch, enqueue_placed
 from ipml.review.arrivals.snapshot import make_key
-from ipml.review.claims import is_turn
+from ipml.review.cases import count_cases, history
+from ipml.review.claims import claim, is_turn, release
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.exports import export_labels
-from ipml.review.queue import (
-    DecisionRequest,
-    Enqueued,
-    claim,
-    count_cases,
-    decide,
-    enqueue,
-    history,
-    list_cases,
-    release,
-)
 from ipml.review.sampling.exploration import make_sampling_hash
+from ipml.review.worklists.search import browse_cases
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
@@ -107,7 +99,7 @@ def test_the_draws_follow_from_the_seed(engine: Engine, file: list[ScoredListing
         odds = next(row.sampling_probability for row in strata if row.first <= place <= row.last)
         if draw("m1", make_key(item.listing)) / 2**64 < odds:
             drawn.add(item.listing.listing_id)
-    assert {case.scored.listing.listing_id for case in ask(engine, list_cases, limit=500)} == drawn
+    assert {case.scored.listing.listing_id for case in ask(engine, browse_cases, limit=500)} == drawn
     assert ask(engine, verify).is_intact
     assert len(set(bytes.fromhex(seed))) > 8
     assert seed not in str(read_tables(engine)["audit"])
@@ -127,7 +119,7 @@ def test_another_top_of_the_same_file_is_another_sift(engine: Engine, file: list
 def test_a_case_from_elsewhere_has_no_odds(engine: Engine, file: list[ScoredListing]):
     """What was enqueued one by one, or without a place, was not drawn from anything."""
     enqueue(engine, file[:1])
-    assert [(case.sampling_probability, case.lane) for case in ask(engine, list_cases)] == [(None, "ranked")]
+    assert [(case.sampling_probability, case.lane) for case in ask(engine, browse_cases)] == [(None, "ranked")]
     assert not {"sampling_probability", "lane"} & ask(engine, history, 1)[0].payload.keys()
     assert enqueue_placed(engine, [(file[1], None)], now=NOON) == Enqueued(added=1)
 

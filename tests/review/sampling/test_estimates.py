@@ -13,8 +13,10 @@ from support.reviewing import NOON, Make
 from support.transactions import ask
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
-from ipml.review.queue import DecisionRequest, claim, decide, enqueue, get_case, list_cases
+from ipml.review.arrivals.intake import IntakeSelection, enqueue, enqueue_batch
+from ipml.review.cases import get_case
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.sampling.estimates import (
     LEAST_DRAWS,
     Cell,
@@ -24,6 +26,7 @@ from ipml.review.sampling.estimates import (
     count_sure,
     estimate,
 )
+from ipml.review.worklists.search import browse_cases
 from ipml.storage.database import writing
 
 TOP, EXPLORE = 100, 0.4
@@ -89,7 +92,7 @@ def test_a_queue_worked_down_tells_of_all_listings(seeded: Engine, make_scored: 
 def test_what_is_not_reviewed_yet_widens_the_interval(seeded: Engine, make_scored: Make):
     """Of the first hundred forty are reviewed: the other sixty may be anything; an escalated one is not reviewed."""
     send(seeded, make_file(make_scored))
-    for case in ask(seeded, list_cases, limit=40):
+    for case in ask(seeded, browse_cases, limit=40):
         judge(seeded, case.case_id)
     estimates = ask(seeded, estimate)
     first, prevalence = figure(estimates, "precision at 100"), figure(estimates, "prevalence")
@@ -97,7 +100,7 @@ def test_what_is_not_reviewed_yet_widens_the_interval(seeded: Engine, make_score
     assert first.low < first.value < first.high
     # No drawn case is reviewed, so that of the file as a whole nothing is said.
     assert (prevalence.value, prevalence.reviews, estimates.uncovered) == (None, 40, 1_000)
-    waiting = ask(seeded, list_cases, limit=500)
+    waiting = ask(seeded, browse_cases, limit=500)
     best = next(case.case_id for case in waiting if case.lane == "ranked")
     drawn = [case.case_id for case in waiting if case.lane == "explored"]
     for number in drawn[:9]:
@@ -120,7 +123,7 @@ def test_picking_cases_out_of_turn_does_not_bend_the_estimate(seeded: Engine, ma
     send(seeded, make_file(make_scored))
     fakes = [
         case.case_id
-        for case in ask(seeded, list_cases, limit=500)
+        for case in ask(seeded, browse_cases, limit=500)
         if case.lane == "explored" and is_counterfeit(case.scored)
     ]
     for number in fakes:

@@ -15,19 +15,15 @@ from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import (
-    BulkRequest,
-    DecisionRequest,
-    ReviewContext,
-    claim,
-    count_cases,
-    decide,
-    decide_bulk,
-    enqueue,
-    list_cases,
-    preview_bulk,
-)
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import count_cases
+from ipml.review.claims import claim
+from ipml.review.decisions import DecisionRequest, decide
+from ipml.review.group_decisions import BulkRequest, decide_bulk, preview_bulk
 from ipml.review.queue_metrics import time_reviews
+from ipml.review.ranking.queue_order import find_current_parts
+from ipml.review.reversals import ReviewContext
+from ipml.review.worklists.search import browse_cases
 from ipml.simulation.year.people import (
     Appeals,
     ComplaintRates,
@@ -170,7 +166,9 @@ def send_in_vain(engine, first: int, now: datetime) -> None:
     post.deliver(now)
     later = now + timedelta(hours=2)
     with writing(engine) as connection:
-        numbers = [case.case_id for case in list_cases(connection, limit=200, now=later)]
+        numbers = [
+            case.case_id for case in browse_cases(connection, limit=200, parts=find_current_parts(connection, later))
+        ]
         token = preview_bulk(connection, BulkRequest(numbers, "ana", Verdict.GENUINE), now=later).digest
         decide_bulk(
             connection, BulkRequest(numbers, "ana", Verdict.GENUINE), token=token, now=later, context=COOPERATING

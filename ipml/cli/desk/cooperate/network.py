@@ -243,7 +243,8 @@ def build(
 
     Example: ipml cooperate referral build 12 --recipient rights-holder --brand Nordvik --zip
     """
-    from ipml.cooperation.referrals.package import PackageOutput, ReferralRequest, build_referral
+    from ipml.cooperation.referrals.package import ReferralRequest, build_referral
+    from ipml.enforcement.evidence.package import PackageOutput
     from ipml.enforcement.privacy.erased_list import read_erased
     from ipml.settings import get_settings
     from ipml.storage.audit_trail.anchors import store_anchor
@@ -323,5 +324,6 @@ def rank(
 
 def _load_rules() -> ReferralRules:
     from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.settings import get_settings
 
-    return load_cooperation_policy().referrals
+    return load_cooperation_policy(get_settings().policy_cooperation).referrals

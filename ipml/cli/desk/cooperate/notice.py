@@ -28,6 +28,7 @@ from ipml.records import Problem
 
 if TYPE_CHECKING:
     from ipml.cooperation.notices.notice import Notice
+    from ipml.cooperation.policy import NoticeRules
 
 
 _MOST_BYTES = 4 << 20  # per line, as per request
@@ -152,10 +153,11 @@ def import_(
     from ipml.cooperation.notices.intake import receive
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.records import Problem
+    from ipml.settings import get_settings
     from ipml.storage.database import writing
 
-    engine, policy = open_for_command(database), load_cooperation_policy()
-    problems = [found for _, one in _check_all(file) if not isinstance(one, tuple) for found in one]
+    engine, policy = open_for_command(database), load_cooperation_policy(get_settings().policy_cooperation)
+    problems = [found for _, one in _check_all(file, policy.notices) if not isinstance(one, tuple) for found in one]
     if problems:
         _complain(problems)
         if not partial:
@@ -164,7 +166,7 @@ def import_(
     counts: Counter[str] = Counter()
     refused: list[Problem] = []
     with show_rows("notices") as show:
-        for done, (row, one) in enumerate(_check_all(file), start=1):
+        for done, (row, one) in enumerate(_check_all(file, policy.notices), start=1):
             if not isinstance(one, tuple):
                 continue
             try:
@@ -182,12 +184,10 @@ def import_(
         raise typer.Exit(1)
 
 
-def _check_all(file: Path) -> Iterator[tuple[int, tuple[Notice] | list[Problem]]]:
+def _check_all(file: Path, rules: NoticeRules) -> Iterator[tuple[int, tuple[Notice] | list[Problem]]]:
     """Yield each notice of a file with its row: the notice, or all its problems."""
     from ipml.cooperation.notices.notice import check_notice
-    from ipml.cooperation.policy import load_cooperation_policy
 
-    rules = load_cooperation_policy().notices
     for entry in read_entries(file):
         if entry.problem is not None:
             yield entry.row, [entry.problem]

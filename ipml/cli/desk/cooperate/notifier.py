@@ -47,6 +47,7 @@ def appoint(
     from ipml.cooperation.notifiers.notifier import find_notifier
     from ipml.cooperation.notifiers.tiers import lane_of
     from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.settings import get_settings
     from ipml.storage.pseudonyms import note_notifier_added, notifier_of
 
     now, end = datetime.now(UTC), appointments.end_of_day(until.date()) if until else None
@@ -59,8 +60,8 @@ def appoint(
             added = notifier_of(connection, notifier, "rights holder", now)
             note_notifier_added(connection, added, name, now)
             number = added.notifier_id
-        made = appointments.appoint(connection, number, kind, name, ground, now, until=end)
-        lane = lane_of(connection, number, load_cooperation_policy(), now)
+        made = appointments.appoint(connection, number, appointments.AppointmentOrder(kind, name, ground, now, end))
+        lane = lane_of(connection, number, load_cooperation_policy(get_settings().policy_cooperation), now)
     ends = f" until {until:%Y-%m-%d}" if until else ""
     typer.echo(f"Notifier {made.notifier_id} is {made.kind}{ends}: tier {printable(lane.tier)}, {lane.hours:g} hours.")
 

@@ -40,8 +40,9 @@ def file_(
 
     Example: ipml enforce appeal file measure:12 --seller s-1881 --text letter.txt
     """
-    from ipml.enforcement.appeals.filings import file_appeal
+    from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
     from ipml.enforcement.deadlines.terms import Kind
+    from ipml.enforcement.policy import load_enforcement_policy
 
     if kind not in get_args(Kind):
         raise UnusableSetting("kind", repr(kind), " or ".join(get_args(Kind)))
@@ -50,8 +51,9 @@ def file_(
     except UnicodeDecodeError as error:
         raise UnreadableFile(text, f"a byte that is no UTF-8 ({error.reason})", "text in UTF-8") from error
     chosen: Kind = "complaint" if kind == "complaint" else "counter-notice"
+    request = AppealRequest(about, seller, words, chosen, profile, key)
     with writing_to(database) as connection:
-        filed = file_appeal(connection, about, seller, words, kind=chosen, profile=profile, key=key)
+        filed = file_appeal(connection, request, load_enforcement_policy().appeals)
     typer.echo(f"Appeal {filed.appeal_id} against {filed.subject} is {filed.state}, by the rules of {filed.profile}.")
 
 
@@ -68,9 +70,11 @@ def withdraw(
     Example: ipml enforce appeal withdraw 3 --seller s-1881
     """
     from ipml.enforcement.appeals.filings import withdraw_appeal
+    from ipml.enforcement.policy import load_enforcement_policy
 
     with user.acting(Action.DECIDE_APPEALS) as (connection, _):
-        typer.echo(f"Appeal {appeal} is {withdraw_appeal(connection, appeal, seller).state}; the seller is notified.")
+        withdrawn = withdraw_appeal(connection, appeal, seller, load_enforcement_policy().appeals)
+        typer.echo(f"Appeal {appeal} is {withdrawn.state}; the seller is notified.")
 
 
 @app.command("holder-acted")
@@ -92,16 +96,23 @@ def holder_acted(
     Example: ipml enforce appeal holder-acted 3 --reference "LG Hamburg 312 O 5/26"
     """
     from ipml.cooperation.actions import Cooperation
+    from ipml.cooperation.policy import load_cooperation_policy
     from ipml.enforcement.appeals import resolution
+    from ipml.enforcement.appeals.remedies import AppealContext
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
 
     if [bool(reference), withdrew, extend].count(True) != 1:
         raise UnusableSetting("options", "none or several", "one of --reference, --withdrew and --extend")
+    settings = get_settings()
+    policy = load_enforcement_policy(settings.policy_enforcement)
     with user.acting(Action.DECIDE_APPEALS) as (connection, name):
         if extend:
-            deadline = resolution.change_term(connection, appeal, "extend", name)
+            deadline = resolution.extend_term(connection, appeal, name, policy.appeals)
             said = f"Appeal {appeal}: the rights holder has until {show_minute(deadline.due_at)}."
         elif withdrew:
-            ended = resolution.holder_withdrew(connection, appeal, name, actions=Cooperation())
+            actions = Cooperation(policy, load_cooperation_policy(settings.policy_cooperation))
+            ended = resolution.holder_withdrew(connection, appeal, name, AppealContext(policy, actions))
             said = f"Appeal {appeal} is {ended.state}."
         else:
             acted = resolution.holder_acted(connection, appeal, reference or "", name)

@@ -83,12 +83,12 @@ def impose(
 
     Example: ipml enforce measure impose 12 --kind price-hold --why "payout frozen by court order"
     """
-    from ipml.enforcement.actions import impose_measure
+    from ipml.enforcement.actions import ActingLead, impose_measure
     from ipml.enforcement.policy import load_enforcement_policy
 
     order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
     with user.acting(Action.CHANGE_MEASURES) as (connection, name):
-        measure = impose_measure(connection, case, order, name, policy)
+        measure = impose_measure(connection, case, order, ActingLead(name, policy))
     typer.echo(f"Measure {measure.measure_id}: {_describe(measure)}.")
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from ipml.cooperation.notifiers.notifier import end_of_day
 from ipml.errors import Conflict, Forbidden, UnstorableValue
-from ipml.review.queue import get_case
+from ipml.review.cases import get_case
 from ipml.review.sellers.seller_lists import (
     LONGEST_NAME,
     LONGEST_SOURCE,
