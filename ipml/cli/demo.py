@@ -134,7 +134,7 @@ def demo(
     scale: Annotated[float, typer.Option(help="With --year: the part of the historical figures.")] = 0.001,
     days: Annotated[int, typer.Option(help="With --year: how many days of it, in whole weeks.")] = 365,
 ) -> None:
-    """Make a marketplace, train and register a model, score its newest listings and fill the review queue.
+    """Make a marketplace, train a model, score its newest listings, fill the review queue and work a shift.
 
     With `--year` the whole programme runs through a simulated year at a scale of the historical one (94 million
     infringing listings handled, 950,000 members penalised): scoring, review, takedowns, penalties, appeals, notices,
@@ -267,12 +267,17 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> tuple[str, dateti
 def _work_shift(out: Path, market: Marketplace, began_at: datetime, seed: int) -> str:
     """Let people work the queue until now, and return their work in a line."""
     from ipml.cooperation.actions import Cooperation
+    from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.enforcement.policy import load_enforcement_policy
     from ipml.settings import get_settings
     from ipml.simulation.shift import BEGAN, Shift
 
     truth = dict(zip(market.truth["listing_id"], market.truth["is_counterfeit"], strict=True))
-    engine = open_up_to_date(_database(out))
-    shift = Shift(engine, truth, get_settings(), Cooperation(), out / "messages.jsonl", now=began_at + BEGAN, seed=seed)
+    settings = get_settings()
+    enforcement = load_enforcement_policy(settings.policy_enforcement)
+    actions = Cooperation(enforcement, load_cooperation_policy(settings.policy_cooperation))
+    engine, outgoing = open_up_to_date(_database(out)), out / "messages.jsonl"
+    shift = Shift(engine, truth, settings, actions, outgoing, now=began_at + BEGAN, seed=seed)
     done = shift.run()
     return (
         f"Shift: {done.decided} cases decided, {done.open} open, {done.escalated} escalated; {done.appeals} appeals, "

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, select
 from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
-from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.takedown.delivery import CHANNELS, DeliveryOutcome, deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.errors import IpmlError
@@ -31,7 +31,7 @@ from ipml.review.reversals import ReviewContext
 from ipml.review.worklists.assignment import assign, snooze
 from ipml.review.worklists.comments import add_comment
 from ipml.review.worklists.review_queues import QueueRule, define_queue
-from ipml.review.worklists.search import list_cases
+from ipml.review.worklists.search import browse_cases
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import Message
@@ -98,7 +98,7 @@ class Shift:
         """Work the shift, and count it."""
         rng = np.random.default_rng(self.seed)
         with reading(self.engine) as connection:
-            waiting = list_cases(connection, limit=_MOST_CASES, now=self.now)
+            waiting = browse_cases(connection, limit=_MOST_CASES)
         left = _choose_left(waiting, rng)
         decided = self._decide([case for case in waiting if case.case_id not in left], rng)
         pending = [case for case in waiting if case.case_id in left]
@@ -191,7 +191,7 @@ class Shift:
                 break
             at = self.now - timedelta(minutes=25 * (filed + 1))
             with suppress(IpmlError), writing(self.engine) as connection:
-                file_appeal(connection, row.case_id, row.seller_id, _APPEAL[filed % 3], rules=rules, now=at)
+                file_appeal(connection, AppealRequest(row.case_id, row.seller_id, _APPEAL[filed % 3]), rules, now=at)
                 filed += 1
         return filed
 
