@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -115,7 +116,9 @@ QUEUED = 500
 PICTURED = 150
 SHOWN = 10
 KNOWN = 20
-USER = "demo"
+PEOPLE = {"demo": Role.LEAD, "lena": Role.LEAD, "rita": Role.REVIEWER, "ben": Role.REVIEWER}
+PEOPLE |= {"ada": Role.ADMIN, "vic": Role.VIEWER, "brand": Role.BRAND}
+USER = next(iter(PEOPLE))
 
 Say = Callable[[str], None]
 
@@ -131,7 +134,7 @@ def demo(
     scale: Annotated[float, typer.Option(help="With --year: the part of the historical figures.")] = 0.001,
     days: Annotated[int, typer.Option(help="With --year: how many days of it, in whole weeks.")] = 365,
 ) -> None:
-    """Make a marketplace, train and register a model, score its newest listings and fill the review queue.
+    """Make a marketplace, train a model, score its newest listings, fill the review queue and work a shift.
 
     With `--year` the whole programme runs through a simulated year at a scale of the historical one (94 million
     infringing listings handled, 950,000 members penalised): scoring, review, takedowns, penalties, appeals, notices,
@@ -161,15 +164,19 @@ def demo(
         say("scoring the newest listings")
         scored = _score_newest(out, market, trained)
         say("filling the queue")
-        password = _fill_queue(out, scored)
+        password, began_at = _fill_queue(out, scored)
         say("drawing pictures")
         _draw_pictures(out)
+        if began_at is not None:
+            say("working a shift")
+            console.print(_work_shift(out, market, began_at, seed))
     typer.echo("\nTested on later listings of sellers the model had not seen:\n")
     typer.echo(trained.evaluation.table())
     typer.echo(f"\nThe {SHOWN} most suspicious of the {min(NEWEST, listings):,} newest listings:\n")
     for rank, one in enumerate(scored[:SHOWN], start=1):
         typer.echo(_describe(rank, one))
-    login = f", and log in as {USER} with the password {password or 'that the first demonstration here printed'}"
+    names = ", ".join(f"{name} ({role})" for name, role in PEOPLE.items())
+    login = f", and log in with the password {password or 'that the first demonstration here printed'} as {names}"
     serve = f"{_type('ipml')} serve --database {_database(out)} --pictures {_pictures(out)}"
     typer.echo(f"Open the reviewer's page{login}:\n\n    {serve}\n")
     where = trained.run.say_where(_tracking(out), _type("mlflow"))
@@ -231,23 +238,51 @@ def _score_newest(out: Path, market: Marketplace, trained: Trained) -> list[Scor
     return sorted(read_scored(out / "scored.parquet"), key=lambda one: -(one.score or 0.0))
 
 
-def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
-    """Enqueue the most suspicious listings; return the password of the demonstration's reviewer, if new."""
+def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> tuple[str, datetime | None]:
+    """Enqueue the most suspicious listings, as of the day before; return the password of new users, and that moment."""
     from ipml.review.arrivals.intake import enqueue
     from ipml.settings import get_settings
+    from ipml.simulation.shift import BEGAN, make_address
     from ipml.storage.database import reading, writing
+    from ipml.web.accounts.brand_accounts import bind_brand
     from ipml.web.accounts.users import add_user, list_users
 
-    engine = open_up_to_date(_database(out))
-    shown = (_take_picture(one) if rank >= PICTURED else one for rank, one in enumerate(islice(scored, QUEUED)))
-    enqueue(engine, shown, joins_alike=get_settings().near_duplicates)
+    engine, began_at = open_up_to_date(_database(out)), datetime.now(UTC) - BEGAN
+    listed = list(islice(scored, QUEUED))
+    shown = (_take_picture(one) if rank >= PICTURED else one for rank, one in enumerate(listed))
+    enqueue(engine, shown, joins_alike=get_settings().near_duplicates, now=began_at)
     with reading(engine) as connection:
         if any(user.name == USER for user in list_users(connection)):
-            return ""
+            return "", None
     password = secrets.token_urlsafe(12)
+    brands = Counter(one.listing.brand for one in listed if one.listing.brand).most_common(2)
     with writing(engine) as connection:
-        add_user(connection, USER, password, Role.LEAD)
-    return password
+        for name, role in PEOPLE.items():
+            add_user(connection, name, password, role)
+        for brand, _ in brands:
+            bind_brand(connection, "brand", brand, make_address(brand), by="ada")
+    return password, began_at
+
+
+def _work_shift(out: Path, market: Marketplace, began_at: datetime, seed: int) -> str:
+    """Let people work the queue until now, and return their work in a line."""
+    from ipml.cooperation.actions import Cooperation
+    from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
+    from ipml.simulation.shift import BEGAN, Shift
+
+    truth = dict(zip(market.truth["listing_id"], market.truth["is_counterfeit"], strict=True))
+    settings = get_settings()
+    enforcement = load_enforcement_policy(settings.policy_enforcement)
+    actions = Cooperation(enforcement, load_cooperation_policy(settings.policy_cooperation))
+    engine, outgoing = open_up_to_date(_database(out)), out / "messages.jsonl"
+    shift = Shift(engine, truth, settings, actions, outgoing, now=began_at + BEGAN, seed=seed)
+    done = shift.run()
+    return (
+        f"Shift: {done.decided} cases decided, {done.open} open, {done.escalated} escalated; {done.appeals} appeals, "
+        f"{done.notices} notices, {done.delivered} messages delivered"
+    )
 
 
 def _take_picture(scored: ScoredListing) -> ScoredListing:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from ipml.cli.demo import USER, _describe, describe_year
+from ipml.cli.demo import PEOPLE, USER, _describe, describe_year
 from ipml.records import Listing, Reason, ScoredListing
 from ipml.review.cases import count_cases
 from ipml.review.pictures.reference import list_references
@@ -23,8 +23,10 @@ from ipml.simulation.year.population import Plan
 from ipml.simulation.year.programme import TrainedModel, YearResult
 from ipml.simulation.year.run import Account, YearFigure
 from ipml.simulation.year.weekly_scores import Timings
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import open_database, reading
-from ipml.storage.tables import pictures
+from ipml.storage.tables import appeals, case_comments, notices, outbox, pictures, review_queues
+from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import list_users
 
 
@@ -89,7 +91,7 @@ def test_figures_and_the_most_suspicious_are_shown_and_nothing_strange(first):
         rf"({step})+Marketplace: 2,000 listings in ipml-demo/market\n({step})+"
         r"Model: ipml/\w{12}\. Registered as models:/ipml/1, "
         r"alias (champion|challenger: (refused by the gate|passed, but) .+)\n"
-        rf"({step})+",
+        rf"({step})+Shift: \d+ cases decided, \d+ open, 3 escalated; 5 appeals, 8 notices, \d+ messages\s+delivered\n",
         first.stderr,
     )
     assert re.search(r"^average precision +0\.\d{3}", first.stdout, re.MULTILINE)
@@ -110,14 +112,11 @@ def test_everything_lies_in_one_folder(home, first):
     scores = sorted((one.score or 0.0 for one in read_scored(out / "scored.parquet")), reverse=True)
     engine = open_database(f"sqlite:///{out / 'ipml.db'}")
     with reading(engine) as connection:
-        assert count_cases(connection)["open"] == 500
-        kept = [case.scored.score for case in browse_cases(connection, Filter(state=None), limit=600)]
-        shown = browse_cases(connection, limit=500)
+        shown = browse_cases(connection, Filter(state=None), limit=600)
         drawn = connection.scalars(select(pictures.c.digest).where(pictures.c.state == "stored")).all()
         kinds = Counter(one.kind for one in list_references(connection))
     engine.dispose()
-    assert sorted(kept, reverse=True) == scores[:500]
-    assert sum(1 + case.n_alike for case in shown) == 500
+    assert sorted((case.scored.score for case in shown), reverse=True) == scores[:500]
     assert len(drawn) == 150
     assert all(path_of(out / "pictures", digest).exists() for digest in drawn)
     assert min(kinds.values()) > 0
@@ -127,15 +126,35 @@ def test_everything_lies_in_one_folder(home, first):
 
 
 @pytest.mark.slow
+def test_the_desk_is_in_the_middle_of_a_shift(home, first):
+    """Cases wait with pictures, appeals and notices are pending, a delivery failed, and every role has a user."""
+    assert first.returncode == 0
+    with reading(open_database(f"sqlite:///{home / 'ipml-demo' / 'ipml.db'}")) as connection:
+        counts, waiting = count_cases(connection), browse_cases(connection, limit=500)
+        rows = {
+            table.name: connection.scalar(select(func.count()).select_from(table))
+            for table in (appeals, notices, case_comments, review_queues)
+        }
+        failed = connection.scalar(select(func.count()).where(outbox.c.last_error.is_not(None)))
+        roles = Counter(user.role for user in list_users(connection))
+        assert verify(connection).is_intact
+    assert (counts["escalated"], 40 <= counts["open"] <= 60) == (3, True)
+    assert all(case.scored.listing.image_urls for case in waiting)
+    assert rows == {"appeals": 5, "notices": 8, "case_comments": 4, "review_queues": 2}
+    assert failed == 1
+    assert roles.keys() == set(Role)
+
+
+@pytest.mark.slow
 def test_a_second_demonstration_adds_a_challenger_and_no_user(home, first):
     """The same marketplace and figures; the password given out the first time still holds."""
     second = run(home)
     assert second.returncode == 0
     assert "Registered as models:/ipml/2" in second.stderr
     assert first.stdout.split("Open the")[0] == second.stdout.split("Open the")[0]
-    assert f"log in as {USER} with the password" in first.stdout
+    assert f"as {USER} (lead)" in first.stdout
     with reading(open_database(f"sqlite:///{home / 'ipml-demo' / 'ipml.db'}")) as connection:
-        assert [user.name for user in list_users(connection)] == [USER]
+        assert {user.name for user in list_users(connection)} == PEOPLE.keys()
 
 
 # `ipml demo --year` shows the account of a year, and refuses one that cannot be run
