@@ -25,7 +25,7 @@ from ipml.simulation.year.account import (
     count_work,
     list_struck_sellers,
 )
-from ipml.simulation.year.handover import Gangs, count_brands, find_gangs, hand_over, tell_public
+from ipml.simulation.year.handover import Gangs, Handover, count_brands, find_gangs, tell_public
 from ipml.simulation.year.population import HISTORY, N_DAYS, Plan
 from ipml.simulation.year.programme import LISTINGS, STAFF, Say, TrainedModel, Year, YearResult, learn_model
 from ipml.simulation.year.weekly_scores import Timings, peak_bytes, seldom_collecting
@@ -173,6 +173,7 @@ def run_year(
     say: Say = lambda _: None,
     *,
     learn_from: int = LISTINGS,
+    leaves: int = 0,
 ) -> Account:
     """Run a year in a folder of its own, and return its account.
 
@@ -185,6 +186,8 @@ def run_year(
         Called with a description of each step.
     learn_from : int
         Number of listings in the earlier marketplace that the model is trained on.
+    leaves : int
+        Number of the last arrivals that are left out, in `Account.result.left`, for a shift after the year.
 
     Raises
     ------
@@ -206,7 +209,7 @@ def run_year(
         load_cooperation_policy(get_settings().policy_cooperation),
     )
     with seldom_collecting():
-        Year(plan, engine, policy, cooperation, learnt, folder, say, result).run()
+        Year(plan, engine, policy, cooperation, learnt, folder, say, result, leaves).run()
         figures = _close_year(plan, engine, folder, result, cooperation, say)
     result.peak_alone, result.seconds = peak_bytes(), time.perf_counter() - began
     return Account(plan, learnt, result, figures)
@@ -222,7 +225,7 @@ def _close_year(
         networks, gangs = find_gangs(connection, folder, list_struck_sellers(connection))
     say("building referrals")
     with result.timings.at("referrals"):
-        n_referrals = hand_over(engine, folder, networks, gangs, policy, STAFF.lead, now)
+        n_referrals = Handover(engine, folder, policy, STAFF.lead).refer(networks, gangs.numbers, now)
         with reading(engine) as connection:
             n_brands = count_brands(connection, networks, gangs)
     say("writing the transparency report")
