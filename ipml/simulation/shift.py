@@ -26,6 +26,7 @@ from ipml.enforcement.takedown.delivery import CHANNELS, DeliveryOutcome, delive
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.errors import IpmlError
 from ipml.records import Case, Verdict
+from ipml.review.cases import count_cases
 from ipml.review.claims import claim
 from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.reversals import ReviewContext
@@ -118,7 +119,9 @@ class Shift:
         notices = self._give_notice(pending, rng)
         appeals = self._appeal(rng)
         self._deliver(self.now, fails=True)
-        still_open, found = len(pending) - escalated, self._refer()
+        found = self._refer()
+        with reading(self.engine) as connection:
+            still_open = count_cases(connection, as_listed=True)["open"]
         return ShiftCounts(decided, escalated, still_open, appeals, notices, delivered, *found)
 
     def _decide(self, some: Sequence[Case], rng: np.random.Generator) -> int:
