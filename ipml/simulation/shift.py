@@ -108,10 +108,14 @@ class Shift:
     def run(self) -> ShiftCounts:
         """Work the shift, and count it."""
         rng = np.random.default_rng(self.seed)
-        with reading(self.engine) as connection:
-            waiting = browse_cases(connection, limit=_MOST_CASES)
+        waiting = self._browse()
         left = _choose_left(waiting, rng)
-        decided = self._decide([case for case in waiting if case.case_id not in left], rng)
+        decided = self._decide([case for case in waiting if case.case_id not in left], self.began_at, rng)
+        while released := [case for case in self._browse() if case.case_id not in left]:
+            done = self._decide(released, self.now - timedelta(hours=4), rng)  # they waited for a near-duplicate
+            decided += done
+            if not done:
+                break
         pending = [case for case in waiting if case.case_id in left]
         escalated = self._escalate(pending[:: max(len(pending) // _ESCALATED, 1)][:_ESCALATED])
         delivered = self._deliver(self.now - timedelta(hours=2))
@@ -124,12 +128,16 @@ class Shift:
             still_open = count_cases(connection, as_listed=True)["open"]
         return ShiftCounts(decided, escalated, still_open, appeals, notices, delivered, *found)
 
-    def _decide(self, some: Sequence[Case], rng: np.random.Generator) -> int:
+    def _browse(self) -> list[Case]:
+        with reading(self.engine) as connection:
+            return browse_cases(connection, limit=_MOST_CASES)
+
+    def _decide(self, some: Sequence[Case], since: datetime, rng: np.random.Generator) -> int:
         context = ReviewContext(self.settings, self.actions)
         step = min(_A_CASE, (BEGAN - timedelta(hours=4)) / max(len(some), 1))
         decided = 0
         for place, case in enumerate(some):
-            at, reviewer = self.began_at + (place + 1) * step, REVIEWERS[place % len(REVIEWERS)]
+            at, reviewer = since + (place + 1) * step, REVIEWERS[place % len(REVIEWERS)]
             is_fake = self.truth[case.scored.listing.listing_id] != (rng.random() < _ERROR)
             verdict = Verdict.COUNTERFEIT if is_fake else Verdict.GENUINE
             with suppress(IpmlError), writing(self.engine) as connection:  # decided with a near-duplicate before
