@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.options import Force, out_option
-from ipml.cli.terminal import check_outputs, open_up_to_date, printable, show_steps
+from ipml.cli.terminal import check_outputs, open_for_cases, open_up_to_date, printable, show_steps
 from ipml.web.accounts.permissions import Role
 
 if TYPE_CHECKING:
@@ -75,13 +75,14 @@ def _show_year(out: Path, scale: float, seed: int, difficulty: float, days: int)
     """Simulate a year that ended yesterday, and print its figures beside the historical ones."""
     from rich.console import Console
 
+    from ipml.settings import get_settings
     from ipml.simulation.year.population import Plan
     from ipml.simulation.year.run import DATABASE, run_year
 
     plan = Plan(scale, seed, difficulty, days).ending_before(datetime.now(UTC).date())
     console = Console(stderr=True)
     with console.status("Starting") as status:
-        account = run_year(plan, out, _make_step_printer(console, status))
+        account = run_year(plan, out, get_settings(), _make_step_printer(console, status))
     typer.echo(describe_year(account))
     typer.echo(f"Look at what was done, in the database sqlite:///{out / DATABASE}")
 
@@ -247,7 +248,7 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> tuple[str, dateti
     from ipml.web.accounts.brand_accounts import bind_brand
     from ipml.web.accounts.users import add_user, list_users
 
-    engine, began_at = open_up_to_date(_database(out)), datetime.now(UTC) - BEGAN
+    engine, began_at = open_for_cases(_database(out)), datetime.now(UTC) - BEGAN
     listed = list(islice(scored, QUEUED))
     shown = (_take_picture(one) if rank >= PICTURED else one for rank, one in enumerate(listed))
     enqueue(engine, shown, joins_alike=get_settings().near_duplicates, now=began_at)

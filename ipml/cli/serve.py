@@ -105,7 +105,7 @@ def serve(
     _check_configuration(settings, api, with_worker=with_worker)
     host = host or settings.host
     access = _make_access(settings, host, api.open_api) if api.is_served else None
-    engine = None if api.api_only else _open_database(database or settings.database)
+    engine = None if api.api_only else _open_database(database or settings.database, settings)
     listener = listen(host, settings.port if port is None else port)
     _warn_of_listeners(settings, host)
     with ExitStack() as until_end:
@@ -144,8 +144,7 @@ def _make_access(settings: Settings, host: str, open_api: bool) -> Access:
     return access
 
 
-def _open_database(url: str) -> Engine:
-    from ipml.settings import get_settings
+def _open_database(url: str, settings: Settings) -> Engine:
     from ipml.storage.database import reading
     from ipml.web.accounts.users import list_users
 
@@ -156,7 +155,7 @@ def _open_database(url: str) -> Engine:
     with reading(engine) as connection:
         if not list_users(connection):
             typer.echo("Nobody can log in yet: ipml admin user add NAME --role admin")
-    _check_trail(engine, get_settings())
+    _check_trail(engine, settings)
     return engine
 
 
@@ -215,21 +214,20 @@ def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
 
 def _make_api(served: ServedModel, access: Access, engine: Engine | None, settings: Settings) -> ASGIApp:
     """Make the API, with the page if there is a database."""
-    from ipml.enforcement.policy import load_enforcement_policy
     from ipml.listings.fields import make_json_schema
-    from ipml.settings import get_settings
     from ipml.web.http_api.api import make_api, put_beside
     from ipml.web.http_api.monitoring import JobFacts, Metrics, OutboxFacts
+    from ipml.web.http_api.requests import make_desk
 
     sys.setswitchinterval(_SWITCH_SECONDS)
     metrics = Metrics(served)
-    if engine is not None:
-        metrics.add(
-            OutboxFacts(engine, load_enforcement_policy(get_settings().policy_enforcement).measures.overdue_hours)
-        )
-        metrics.add(JobFacts(engine, settings))
-    api = make_api(served, metrics, access, make_json_schema(), engine)
-    return metrics.measure(api if engine is None else put_beside(_make_page(engine, settings), api))
+    if engine is None:
+        return metrics.measure(make_api(served, metrics, access, make_json_schema()))
+    desk = make_desk(engine, settings)
+    metrics.add(OutboxFacts(engine, desk.enforcement.measures.overdue_hours))
+    metrics.add(JobFacts(engine, settings))
+    api = make_api(served, metrics, access, make_json_schema(), desk)
+    return metrics.measure(put_beside(_make_page(engine, settings), api))
 
 
 def _run(app: ASGIApp, listener: socket.socket, proxies: Sequence[Network], shutdown_seconds: float) -> None:

@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal
 from anyio import to_thread
 from fastapi import Header, Path, Request, Response
 from pydantic import AwareDatetime, Field
-from sqlalchemy import Connection, Engine
-from starlette.exceptions import HTTPException
+from sqlalchemy import Connection
 
 from ipml.cooperation.notices.intake import PreviewedListing, preview, receive, score_unknown
 from ipml.cooperation.notices.notice import Notice, check_notice
@@ -35,7 +34,7 @@ from ipml.web.http_api.openapi import (
     make_json_answer,
     write_json,
 )
-from ipml.web.http_api.requests import parse_body, read_body
+from ipml.web.http_api.requests import parse_body, read_body, require_desk
 
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
 _State = Literal["unknown", "waiting", "upheld", "rejected", "undecided", "not found"]
@@ -208,16 +207,16 @@ async def give_notice(
     state = request.app.state
     with state.request_limit.acquire():
         body = await read_body(request)
-        engine, policy = _require_database(request)
+        desk = require_desk(request)
 
         def take_in() -> Receipt:
-            notice = _check(request, _add_key(parse_body(body), idempotency_key), policy)
+            notice = _check(request, _add_key(parse_body(body), idempotency_key), desk.cooperation)
             scored: Mapping[str, ScoredListing] = {}
             if model := state.models.current():
-                with reading(engine) as connection:
+                with reading(desk.engine) as connection:
                     scored = score_unknown(connection, notice, partial(_score, connection, model))
-            with writing(engine) as connection:
-                return receive(connection, notice, policy=policy, scored=scored)
+            with writing(desk.engine) as connection:
+                return receive(connection, notice, desk.cooperation, scored=scored)
 
         receipt = await to_thread.run_sync(take_in, limiter=state.writers)
     return _answer(receipt, HTTPStatus.CREATED if receipt.is_new else HTTPStatus.OK)
@@ -231,11 +230,11 @@ async def preview_notice(request: Request) -> Response:
     state = request.app.state
     with state.request_limit.acquire():
         body = await read_body(request)
-        engine, policy = _require_database(request)
+        desk = require_desk(request)
 
         def find() -> list[PreviewedListing]:
-            notice = _check(request, parse_body(body), policy)
-            with reading(engine) as connection:
+            notice = _check(request, parse_body(body), desk.cooperation)
+            with reading(desk.engine) as connection:
                 return preview(connection, notice)
 
         found = await to_thread.run_sync(find, limiter=state.writers)
@@ -250,23 +249,15 @@ async def show_notice(
     """Show the state of a notice: the decisions on its listings so far."""
     state = request.app.state
     with state.request_limit.acquire():
-        engine, _ = _require_database(request)
+        desk = require_desk(request)
         if not _REFERENCE.fullmatch(reference):
             raise NotFound("notice", reference, "Expected the reference that its receipt names.")
 
         def find() -> Receipt:
-            with reading(engine) as connection:
+            with reading(desk.engine) as connection:
                 return find_receipt(connection, reference, request.state.grant.notifier)
 
         return _answer(await to_thread.run_sync(find, limiter=state.writers), HTTPStatus.OK)
-
-
-def _require_database(request: Request) -> tuple[Engine, CooperationPolicy]:
-    """Return the review database and the cooperation policy; a service that only scores has neither (404)."""
-    state = request.app.state
-    if state.engine is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND)
-    return state.engine, state.cooperation
 
 
 def _check(request: Request, content: Any, policy: CooperationPolicy) -> Notice:
