@@ -214,12 +214,14 @@ def _simulate(out: Path, listings: int, seed: int, difficulty: float) -> Marketp
 def _train(out: Path, seed: int, say: Say) -> Trained:
     from ipml.cli.model.experiments import explain_by_folder
     from ipml.model.training import Experiment, train
+    from ipml.settings import get_settings
 
     experiment = Experiment(
         name="demo",
         seed=seed,
         data={"listings": "listings.parquet", "brands": "brands.toml", "truth": "truth.parquet"},
         folder=out / "market",
+        settings=get_settings(),
     )
     return train(experiment, models=out / "models", tracking_uri=_tracking(out), explain=explain_by_folder, say=say)
 

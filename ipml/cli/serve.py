@@ -183,7 +183,7 @@ def _start_model(source: str | None, portfolios: Path | None, settings: Settings
     from ipml.scoring.online_scoring import ServedModel, watching
 
     logging.getLogger("ipml").setLevel(logging.INFO)  # the log must show the model in use
-    served = ServedModel(source or settings.model, portfolios)
+    served = ServedModel(source or settings.model, settings, portfolios)
     served.refresh()
     _reload_on_hangup(until_end.enter_context(watching(served, settings.model_reload_seconds)), until_end)
     return served

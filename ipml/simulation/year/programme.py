@@ -37,6 +37,7 @@ from ipml.model.training.result import learn, save_learnt
 from ipml.records import ScoredListing
 from ipml.review.arrivals.intake import enqueue
 from ipml.scoring.batch.scored_files import read_scored
+from ipml.settings import Settings
 from ipml.simulation.marketplace import MISSED_SHARE, WRONGED_SHARE
 from ipml.simulation.sellers import YEAR_DAYS
 from ipml.simulation.year.people import (
@@ -76,7 +77,9 @@ class TrainedModel:
     recall: float
 
 
-def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings: int = LISTINGS) -> TrainedModel:
+def learn_model(
+    plan: Plan, folder: Path, settings: Settings, *, precision: float = 0.7, n_listings: int = LISTINGS
+) -> TrainedModel:
     """Train on a marketplace of a year before, save the model in `folder`, and choose the threshold.
 
     The plan gives difficulty and seed; `precision` is the wanted share of counterfeits among reviewed listings;
@@ -91,6 +94,7 @@ def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings:
         data=DataPart(listings=(_NAMES["listings"],), brands=_NAMES["brands"], truth=_NAMES["truth"]),
         evaluation=EvaluationPart(attacks="none", n_resamples=10),
         folder=market,
+        settings=settings,
     )
     brands = brand_table(load_brands(market / _NAMES["brands"]))
     learnt = learn(TrainingTask(experiment, read_training_listings(experiment), brands))
@@ -262,7 +266,8 @@ class Year:
 
     def run(self) -> YearResult:
         """Run the days of the plan, and return the results that are not in the database."""
-        with watching(self.plan, self.folder, self.learnt.folder, self.learnt.threshold) as weeks:
+        settings = self.people.settings.model_copy(update={"model": str(self.learnt.folder)})
+        with watching(self.plan, self.folder, settings, self.learnt.threshold) as weeks:
             while True:
                 with self._at("waiting for listings"):
                     week = next(weeks, None)

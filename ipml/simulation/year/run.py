@@ -207,7 +207,7 @@ def run_year(
     result = YearResult()
     say("learning")
     with result.timings.at("learning"):
-        learnt = learn_model(plan, folder, n_listings=learn_from)
+        learnt = learn_model(plan, folder, settings, n_listings=learn_from)
     policy = load_enforcement_policy(settings.policy_enforcement)
     cooperation = load_cooperation_policy(settings.policy_cooperation)
     start_ranking(engine, load_policy(settings.policy_review), plan.first_morning.to_pydatetime())

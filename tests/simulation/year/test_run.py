@@ -111,7 +111,8 @@ def test_a_second_year_in_the_same_folder_is_refused(folder, account):
 @pytest.mark.slow
 def test_what_goes_wrong_in_the_other_process_is_told(tmp_path):
     """A model that is none ends the year with a word on why."""
-    with pytest.raises(Failed, match="no-model"), watching(PLAN, tmp_path, tmp_path / "no-model", 0.5) as weeks:
+    settings = DEFAULT_SETTINGS.model_copy(update={"model": str(tmp_path / "no-model")})
+    with pytest.raises(Failed, match="no-model"), watching(PLAN, tmp_path, settings, 0.5) as weeks:
         next(weeks)
 
 
