@@ -23,6 +23,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ipml.cooperation.notices.notice import SubmittedNotice
 from ipml.enforcement.takedown.delivery import PlatformAnswer, ReceivedAnswer, note_answer
 from ipml.errors import (
     Conflict,
@@ -79,7 +80,6 @@ from ipml.web.http_api.notice_routes import (
     GIVE_DOCUMENT,
     PREVIEW_DOCUMENT,
     STATUS_DOCUMENT,
-    SubmittedNotice,
     give_notice,
     preview_notice,
     show_notice,

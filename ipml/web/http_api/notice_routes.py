@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection
 
 from ipml.cooperation.notices.intake import PreviewedListing, preview, receive, score_unknown
-from ipml.cooperation.notices.notice import Notice, check_notice
+from ipml.cooperation.notices.notice import Notice, SubmittedNotice, check_notice
 from ipml.cooperation.notices.status import Receipt, describe_receipt, find_receipt
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.errors import Forbidden, InvalidNotice, NotFound
@@ -24,7 +24,7 @@ from ipml.kit.moments import write_moment
 from ipml.records import Listing, Problem, ScoredListing
 from ipml.review.sellers.portfolios import find_earlier
 from ipml.storage.database import reading, writing
-from ipml.web.http_api.bodies import AnswerBody, RequestBody
+from ipml.web.http_api.bodies import AnswerBody
 from ipml.web.http_api.monitoring import ScoringModel
 from ipml.web.http_api.openapi import (
     BODY_ERRORS,
@@ -36,57 +36,7 @@ from ipml.web.http_api.openapi import (
 )
 from ipml.web.http_api.requests import parse_body, read_body, require_desk
 
-_Text = Annotated[str, Field(min_length=1, max_length=200)]
 _State = Literal["unknown", "waiting", "upheld", "rejected", "undecided", "not found"]
-
-
-class NoticeListing(RequestBody):
-    """A listing, located by its address, its id, or both."""
-
-    url: str | None = Field(
-        None,
-        max_length=2048,
-        description="https:// or http://; leads to a listing by the `url` with which it was submitted, or as "
-        "`listing_urls` in the cooperation policy says",
-    )
-    listing_id: _Text | None = None
-    listing: dict[str, Any] | None = Field(
-        None,
-        description="details from a platform's own front end, in the fields of a listing; then it can be judged",
-    )
-
-
-class ComplaintOrder(RequestBody):
-    """A consumer's order."""
-
-    order_id: _Text
-    bought_at: AwareDatetime | None = None
-
-
-class SubmittedNotice(RequestBody):
-    """A notice of counterfeits or a consumer's complaint, as Article 16(2) of Regulation (EU) 2022/2065 requires."""
-
-    kind: Literal["counterfeit", "complaint"] = "counterfeit"
-    explanation: str = Field(
-        max_length=10_000, description="why the listings are counterfeit, in 20 letters or more, as the policy asks"
-    )
-    listings: list[NoticeListing] = Field(min_length=1, max_length=300, description="each once")
-    name: _Text = Field(description="name of the notifier")
-    email: str = Field(
-        max_length=254,
-        description="address for receipt and decisions; filled in from a notifier's own key",
-    )
-    good_faith: Literal[True] = Field(
-        description="that you believe in good faith that all of it is accurate and complete"
-    )
-    brand: _Text | None = Field(None, description="the copied brand; required except in a complaint")
-    rights: _Text | None = Field(
-        None,
-        description="document of the right, such as the number of a trade mark; needed in the first notice on a brand",
-    )
-    language: str | None = Field(None, max_length=35, examples=["en"])
-    key: str | None = Field(None, min_length=1, max_length=255, description="as the header Idempotency-Key")
-    order: ComplaintOrder | None = Field(None, description="only in a complaint")
 
 
 class NoticeListingStatus(AnswerBody):
