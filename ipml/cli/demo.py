@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.options import Force, out_option
-from ipml.cli.terminal import check_outputs, open_up_to_date, printable, show_steps
+from ipml.cli.terminal import check_outputs, open_for_cases, open_up_to_date, printable, show_steps
 from ipml.web.accounts.permissions import Role
 
 if TYPE_CHECKING:
@@ -76,13 +76,14 @@ def _show_year(out: Path, plan: Plan) -> None:
     """Simulate a year that ended yesterday and a shift after it, and print its figures beside the historical ones."""
     from rich.console import Console
 
+    from ipml.settings import get_settings
     from ipml.simulation.pictures import give_picture
     from ipml.simulation.year.run import run_year
 
     console = Console(stderr=True)
     with console.status("Starting") as status:
         say = _make_step_printer(console, status)
-        account = run_year(plan.ending_before(datetime.now(UTC).date()), out, say, leaves=LEFT)
+        account = run_year(plan.ending_before(datetime.now(UTC).date()), out, get_settings(), say, leaves=LEFT)
         left = [replace(one, listing=give_picture(one.listing)) for one in account.result.left]
         truth = {one.listing.listing_id: account.result.truth.is_fake(one.listing.listing_id) for one in left}
         password, began_at = _fill_queue(out, left)
@@ -253,12 +254,14 @@ def _simulate(out: Path, listings: int, seed: int, difficulty: float) -> Marketp
 def _train(out: Path, seed: int, say: Say) -> Trained:
     from ipml.cli.model.experiments import explain_by_folder
     from ipml.model.training import Experiment, train
+    from ipml.settings import get_settings
 
     experiment = Experiment(
         name="demo",
         seed=seed,
         data={"listings": "listings.parquet", "brands": "brands.toml", "truth": "truth.parquet"},
         folder=out / "market",
+        settings=get_settings(),
     )
     return train(experiment, models=out / "models", tracking_uri=_tracking(out), explain=explain_by_folder, say=say)
 
@@ -287,7 +290,7 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> tuple[str, dateti
     from ipml.web.accounts.brand_accounts import bind_brand
     from ipml.web.accounts.users import add_user, list_users
 
-    engine, began_at = open_up_to_date(_database(out)), datetime.now(UTC) - BEGAN
+    engine, began_at = open_for_cases(_database(out)), datetime.now(UTC) - BEGAN
     listed = list(islice(scored, QUEUED))
     shown = (_take_picture(one) if rank >= PICTURED else one for rank, one in enumerate(listed))
     enqueue(engine, shown, joins_alike=get_settings().near_duplicates, now=began_at)

@@ -188,7 +188,7 @@ def _start_model(source: str | None, portfolios: Path | None, settings: Settings
     from ipml.scoring.online_scoring import ServedModel, watching
 
     logging.getLogger("ipml").setLevel(logging.INFO)  # the log must show the model in use
-    served = ServedModel(source or settings.model, portfolios)
+    served = ServedModel(source or settings.model, settings, portfolios)
     served.refresh()
     _reload_on_hangup(until_end.enter_context(watching(served, settings.model_reload_seconds)), until_end)
     return served
@@ -219,18 +219,20 @@ def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
 
 def _make_api(served: ServedModel, access: Access, engine: Engine | None, settings: Settings) -> ASGIApp:
     """Make the API, with the page if there is a database."""
-    from ipml.enforcement.policy import load_enforcement_policy
     from ipml.listings.fields import make_json_schema
     from ipml.web.http_api.api import make_api, put_beside
     from ipml.web.http_api.monitoring import JobFacts, Metrics, OutboxFacts
+    from ipml.web.http_api.requests import make_desk
 
     sys.setswitchinterval(_SWITCH_SECONDS)
     metrics = Metrics(served)
-    if engine is not None:
-        metrics.add(OutboxFacts(engine, load_enforcement_policy(settings.policy_enforcement).measures.overdue_hours))
-        metrics.add(JobFacts(engine, settings))
-    api = make_api(served, metrics, access, make_json_schema(), engine)
-    return metrics.measure(api if engine is None else put_beside(_make_page(engine, settings), api))
+    if engine is None:
+        return metrics.measure(make_api(served, metrics, access, make_json_schema()))
+    desk = make_desk(engine, settings)
+    metrics.add(OutboxFacts(engine, desk.enforcement.measures.overdue_hours))
+    metrics.add(JobFacts(engine, settings))
+    api = make_api(served, metrics, access, make_json_schema(), desk)
+    return metrics.measure(put_beside(_make_page(engine, settings), api))
 
 
 def _run(app: ASGIApp, listener: socket.socket, proxies: Sequence[Network], shutdown_seconds: float) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from ipml.model.tracking import RunFacts, read_champions, record_run
 from ipml.model.training import Experiment, train
+from ipml.settings import DEFAULT_SETTINGS
 
 # What three thousand listings cannot show: ratios of a handful of false alarms, and the recall of a few dozen finds.
 # The poor model scores nearly at random, and so hits all sellers alike: no yardstick for the good one's ratios.
@@ -128,7 +129,7 @@ def test_a_first_champion_has_none_before(ipml, tmp_path, saved_model):
     """Without an earlier champion there is no way back, and a run without figures does not pass the gate."""
     store = f"sqlite:///{tmp_path}/mlflow.db"
     for _ in range(2):
-        record_run(RunFacts("goods", {}, {}, "listings.csv", "0"), saved_model, tracking_uri=store)
+        record_run(RunFacts("goods", {}, {}, "listings.csv", "0"), saved_model, DEFAULT_SETTINGS.with_tracking(store))
     assert ipml("model rollback").is_refusal("none before the champion")
     answer = ipml("model promote")
     assert (answer.exit_code, answer.out.count("must be measured")) == (1, 6)

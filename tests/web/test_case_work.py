@@ -10,11 +10,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, update
+from support.actions import COOPERATION
 from support.casework import count_cases, judge, read_case, read_decisions
 from support.reviewing import list_second_verdicts
 from support.transactions import act, ask
 
-from ipml.cooperation.actions import Cooperation
 from ipml.enforcement.evidence.pieces import read_evidence
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
@@ -78,7 +78,7 @@ def test_a_snoozed_case_is_out_of_the_way(ana: TestClient) -> None:
 def test_comments_are_in_the_evidence_and_go_with_the_seller(engine: Engine, ana: TestClient) -> None:
     """Kept with what was decided, the author under a pseudonym; erased, that there was one stays, and none is added."""
     ana.post("/cases/1/comments", data={"text": ASKED})
-    judge(engine, 1, Verdict.COUNTERFEIT, actions=Cooperation())
+    judge(engine, 1, Verdict.COUNTERFEIT, actions=COOPERATION)
     with writing(engine) as connection:
         number = connection.scalars(select(tables.evidence.c.evidence_id)).one()
         (said,) = read_evidence(connection, number).content["comments"]

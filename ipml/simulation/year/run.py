@@ -12,10 +12,13 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.errors import UnwritableFile
-from ipml.settings import get_settings
+from ipml.review.ranking.policy import load_policy
+from ipml.review.ranking.queue_order import start_ranking
+from ipml.settings import Settings
 from ipml.simulation.year.account import (
     NoticeCounts,
     TakedownCounts,
@@ -26,6 +29,7 @@ from ipml.simulation.year.account import (
     list_struck_sellers,
 )
 from ipml.simulation.year.handover import Gangs, Handover, count_brands, find_gangs, tell_public
+from ipml.simulation.year.people import SimulatedStaff
 from ipml.simulation.year.population import HISTORY, N_DAYS, Plan
 from ipml.simulation.year.programme import LISTINGS, STAFF, Say, TrainedModel, Year, YearResult, learn_model
 from ipml.simulation.year.weekly_scores import Timings, peak_bytes, seldom_collecting
@@ -170,6 +174,7 @@ class Account:
 def run_year(
     plan: Plan,
     folder: Path,
+    settings: Settings,
     say: Say = lambda _: None,
     *,
     learn_from: int = LISTINGS,
@@ -182,6 +187,8 @@ def run_year(
     plan : Plan
     folder : Path
         Receives the model, the database and all messages.
+    settings : Settings
+        Name the policies and the rules of review.
     say : callable
         Called with a description of each step.
     learn_from : int
@@ -203,13 +210,13 @@ def run_year(
     result = YearResult()
     say("learning")
     with result.timings.at("learning"):
-        learnt = learn_model(plan, folder, n_listings=learn_from)
-    policy, cooperation = (
-        load_enforcement_policy(get_settings().policy_enforcement),
-        load_cooperation_policy(get_settings().policy_cooperation),
-    )
+        learnt = learn_model(plan, folder, settings, n_listings=learn_from)
+    policy = load_enforcement_policy(settings.policy_enforcement)
+    cooperation = load_cooperation_policy(settings.policy_cooperation)
+    start_ranking(engine, load_policy(settings.policy_review), plan.first_morning.to_pydatetime())
+    people = SimulatedStaff(engine, policy, result.truth, STAFF, Cooperation(policy, cooperation), settings)
     with seldom_collecting():
-        Year(plan, engine, policy, cooperation, learnt, folder, say, result, leaves).run()
+        Year(plan, people, cooperation, learnt, folder, say, result, leaves).run()
         figures = _close_year(plan, engine, folder, result, cooperation, say)
     result.peak_alone, result.seconds = peak_bytes(), time.perf_counter() - began
     return Account(plan, learnt, result, figures)
