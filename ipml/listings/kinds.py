@@ -105,8 +105,6 @@ def is_utf8(texts: pa.Array) -> bool:
 def _find_lengths(texts: pa.Array | pa.ChunkedArray) -> tuple[int, int] | None:
     """Return the smallest and the largest number of bytes of a text, or None if all are missing.
 
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> _find_lengths(pa.array(["Bag", "Capé", None]))
     (3, 5)

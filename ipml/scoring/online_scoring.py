@@ -111,8 +111,6 @@ class _Registry:
 def _tell_apart(path: Path) -> object:
     """Return an identifier of a file's present content, without reading it; None for no file.
 
-    Examples
-    --------
     >>> _tell_apart(Path("no/such/file")) is None
     True
     """

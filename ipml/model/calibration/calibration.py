@@ -33,8 +33,6 @@ from ipml.model.calibration.seller_weights import (
 def _smooth_targets(y: NDArray[np.int8], weight: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return labels drawn a little towards each other, against overconfidence with few labels (Platt 1999).
 
-    Examples
-    --------
     >>> _smooth_targets(np.array([1, 0, 0, 0]), np.ones(4)).round(2)
     array([0.67, 0.2 , 0.2 , 0.2 ])
     """

@@ -238,8 +238,6 @@ def watched_columns(
 def _split_extra(extra: pd.Series[Any]) -> dict[str, pd.Series[Any]]:
     """Return a marketplace's own columns, named as in column maps; empty without any.
 
-    Examples
-    --------
     >>> {name: cells.tolist() for name, cells in _split_extra(pd.Series(['{"tier":"gold"}'])).items()}
     {'extra.tier': ['gold']}
     """

@@ -392,8 +392,6 @@ def _count_needed(share: float) -> int:
     With so many, the exact interval of all of them begins above the share (Clopper and Pearson, 1934,
     doi:10.1093/biomet/26.4.404), and that of none ends below one less the share.
 
-    Examples
-    --------
     >>> _count_needed(0.9), _count_needed(0.8), _count_needed(0.5)
     (36, 17, 6)
     """

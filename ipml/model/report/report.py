@@ -208,8 +208,6 @@ def _compare_with_champion(
 def _gloss(measure: str) -> str:
     """Return the meaning of a measure in a few words.
 
-    Examples
-    --------
     >>> _gloss("precision_at_100")
     'share of counterfeits among the first 100'
     """

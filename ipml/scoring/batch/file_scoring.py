@@ -325,8 +325,6 @@ def read_good_chunks(
 def _is_folder(target: Path) -> bool:
     """Say whether a result is to be a folder of Parquet files: a name without a suffix, or a folder there already.
 
-    Examples
-    --------
     >>> _is_folder(Path("scored")), _is_folder(Path("scored.parquet"))
     (True, False)
     """

@@ -31,8 +31,6 @@ _PLAIN = TextFormat()
 def _estimate_rows(path: Path, written: TextFormat = _PLAIN) -> int | None:
     """Return about how many rows a CSV or JSON lines file has; None where its beginning does not tell.
 
-    Examples
-    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "shop.csv"
