@@ -57,13 +57,6 @@ class _ModelSource(Protocol):
 def _make_source(source: str) -> _ModelSource:
     """Return where models come from.
 
-    Parameters
-    ----------
-    source : str
-        As `ipml.scoring.scorer.load_model` takes it.
-
-    Examples
-    --------
     >>> _make_source("models/shoes")
     _Folder(path=PosixPath('models/shoes'))
     """
@@ -136,7 +129,6 @@ class ModelInUse:
 
     Attributes
     ----------
-    scorer : Scorer
     portfolios : SellerPortfolios or None
         Portfolios of sellers; without a store, those that the model remembers from training.
     loaded_at : datetime
@@ -251,10 +243,7 @@ class ServedModel:
         While one thread loads, the others go on with the model in use; so do all where the newer one cannot be loaded,
         which is logged.
 
-        Raises
-        ------
-        IpmlError
-            No model is in use yet, and none can be loaded.
+        Raises `IpmlError`: no model is in use yet, and none can be loaded.
         """
         in_use = self._current
         if in_use is None:
@@ -385,7 +374,6 @@ def watching(model: ServedModel, seconds: float) -> Iterator[Watch]:
 
     Parameters
     ----------
-    model : ServedModel
     seconds : float
         How long to wait between two looks; 0 looks only when asked.
     """

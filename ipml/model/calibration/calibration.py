@@ -48,8 +48,6 @@ def fit_line(
 ) -> tuple[float, float]:
     """Return slope (at least 0) and intercept of the most likely line, plus `offset`, from log-odds to calibrated ones.
 
-    Examples
-    --------
     >>> slope, intercept = fit_line(np.array([-1.0, 1.0]), np.array([0.25, 0.9]), np.ones(2))
     >>> round(slope, 2), round(intercept, 2)
     (1.65, 0.55)

@@ -362,10 +362,7 @@ class DriftReference:
     def from_json(cls, text: str | bytes, where: Path | str = "drift reference") -> DriftReference:
         """Read what `to_json` wrote.
 
-        Raises
-        ------
-        UnreadableFile
-            It is something else; every wrong place is named.
+        Raises `UnreadableFile` for any other text; every wrong place is named.
         """
         try:
             return _ADAPTER.validate_json(text)

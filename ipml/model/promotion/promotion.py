@@ -220,7 +220,6 @@ def promote(
 
     Parameters
     ----------
-    candidacy : Candidacy
     override : str, optional
         Reason for a promotion that the gate refuses.
     confirmed_by : str, optional

@@ -109,7 +109,6 @@ def find_moves(
         Return the reasons of the first and the second model for the shown listings.
     n : int, default=20
         Number of listings to show.
-    resampling : Resampling
 
     Examples
     --------

@@ -26,8 +26,6 @@ _RUN_ID = re.compile("[0-9a-f]{32}")
 class RegisteredModel:
     """A version in the registry, and its run ("" without one).
 
-    Examples
-    --------
     >>> RegisteredModel("ipml", 3, "0123abcd").uri
     'models:/ipml/3'
     """

@@ -201,7 +201,6 @@ def sweep(
 
     Parameters
     ----------
-    experiment : Experiment
     models : Path, default="models"
         Folder of the study, `NAME.sweep.db`, and the picture of the search, `NAME.sweep.svg`.
     jobs : int, default=1

@@ -137,10 +137,7 @@ class Watched:
 def watching(plan: Plan, folder: Path, model: Path, threshold: float) -> Iterator[Iterator[Watched]]:
     """Start the process, and yield an iterator over its weeks.
 
-    Raises
-    ------
-    Failed
-        The other process failed or was killed.
+    Raises `Failed`: the other process failed or was killed.
     """
     context = get_context("spawn")
     weeks = context.Queue(maxsize=_AHEAD)
