@@ -50,19 +50,6 @@ def test_days_are_counted_with_their_parts(minutes, start):
     np.testing.assert_allclose(days, expected, rtol=1e-12)
 
 
-def test_a_record_is_a_table_of_one_row():
-    """It reads as the row of a frame does, in every column."""
-    for row, listing in enumerate(frame_to_listings(FRAME)):
-        one, frame = ListingColumns.of_one(listing), ListingColumns(FRAME)
-        assert len(one) == 1
-        assert [one.texts(name)[0] for name in TEXTS] == [frame.texts(name)[row] for name in TEXTS]
-        for name in NUMBERS:
-            np.testing.assert_array_equal(one.numbers(name)[0], frame.numbers(name)[row])
-        np.testing.assert_array_equal(
-            one.days_between("listed_at", "observed_at")[0], frame.days_between("listed_at", "observed_at")[row]
-        )
-
-
 def test_absent_columns_and_rows_read_as_missing():
     """A column as long as the others, in a frame and in a mapping; no listings have columns of no rows."""
     for columns in (FRAME[["title"]], {"title": MAPPING["title"]}):

@@ -99,17 +99,3 @@ def test_an_age_beside_the_seller_counts_alone_as_in_a_frame(classifier, market,
     assert sum(online.calibrate_with_bounds(listing, share=0.0) is not None for listing in listings) > 0.9 * len(
         listings
     )
-
-
-def test_fewer_and_other_extractors_judge_alone_as_in_a_frame(market):
-    """To the bit: whatever extractors a model is made of, in whatever order."""
-    listings = market.listings[market.listings["is_counterfeit"].notna()].tail(200)
-    listings = check_listings(listings.assign(picture_counterfeit_matches=np.arange(200) % 3.0))
-    parts = [("seller", SellerFeatures()), ("picture", PictureFeatures()), ("brand", BrandFeatures())]
-    features = FeatureUnion([*parts, ("title", TextFeatures("title"))])
-    classifier = CounterfeitClassifier(features, n_folds=2).fit(listings, listings["is_counterfeit"].astype(int))
-    online, columns = OnlineClassifier(classifier), classifier.columns(listings)
-    expected = classifier.calibrate(columns, classifier.decision_function(columns, np.zeros(200))).tolist()
-    judged = [online.calibrate_with_bounds(listing, share=0.0) for listing in frame_to_listings(listings)]
-    assert [score if one is None else one.score for one, score in zip(judged, expected, strict=True)] == expected
-    assert sum(one is not None for one in judged) > 180
