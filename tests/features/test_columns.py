@@ -14,7 +14,7 @@ from ipml.features.compiled.texts import Texts
 from ipml.features.spelling import Spelling
 from ipml.listings.fields import FIELDS
 from ipml.listings.kinds import Kind
-from ipml.listings.schema import frame_to_listings, listings_to_frame
+from ipml.listings.schema import listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 
 TEXTS = [field.name for field in FIELDS if field.kind is Kind.TEXT]

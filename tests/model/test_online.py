@@ -4,19 +4,13 @@ from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sklearn.pipeline import FeatureUnion
 
 from ipml.features.columns import ListingColumns
-from ipml.features.figures import PictureFeatures, SellerFeatures
-from ipml.features.goods import BrandFeatures
-from ipml.features.text import TextFeatures
 from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame
 from ipml.model.online import OnlineClassifier
-from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Listing
 from ipml.scoring.scorer import Scorer
 

@@ -5,7 +5,6 @@ import json
 import pickle
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +21,7 @@ from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame
 from ipml.listings.writers import RejectsFile, write_listings
 from ipml.model.familiarity import ListingSample
-from ipml.model.model_file import read_card, save_model
+from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import Listing
 from ipml.review.arrivals.snapshot import decode, encode
