@@ -56,12 +56,8 @@ def compare_models(
         Checked listings; those without a label are left out. By default the listings of both tests.
     k : int, default=100
         Number of listings read, for value at k.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
     n_resamples : int, default=500
         Resamples of the sellers, for the intervals.
-    say : function of str, optional
-        Called with the current step, for a progress display.
 
     Raises
     ------
@@ -176,10 +172,6 @@ def examine(
         From `load_rules`.
     listings : DataFrame, optional
         Labelled listings for the comparison; by default those of both tests.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
-    say : function of str, optional
-        Called with the current step, for a progress display.
 
     Raises
     ------
@@ -224,8 +216,6 @@ def promote(
         Reason for a promotion that the gate refuses.
     confirmed_by : str, optional
         Name of the person who confirms the open rules; stored with their names.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
 
     Returns
     -------
@@ -279,8 +269,6 @@ def roll_back(
         A version that has been champion; by default the one before the champion.
     reason : str, default=""
         Shown in the history.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------

@@ -288,7 +288,6 @@ def attack_text(text: str, family: Family, *, seed: int = 0, targets: Targets = 
 
     Parameters
     ----------
-    seed : int, default=0
     targets : {"all", "trade words"}, default="all"
         Rewrite the whole text, or only brand names of the bundled brand file and replica words of the lexicon. Padding
         goes around the whole text in either case.

@@ -97,11 +97,8 @@ def score_attacks(
     families : iterable of Family or Scenario, default=all
     targets : {"all", "trade words"}, default="all"
         Rewritten words, as for `attack_text`.
-    seed : int, default=0
     clean : array of shape (n_listings,), optional
         Scores before any attack, if already computed.
-    say : function of str, optional
-        Called with the name of each attack before it is made.
     """
     truth = np.asarray(y, dtype=bool)
     before = score_by_seller(classifier, listings) if clean is None else clean

@@ -148,8 +148,6 @@ def read_champions(name: str = "ipml", tracking_uri: str | None = None) -> Champ
     ----------
     name : str, default="ipml"
         Name in the registry.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------

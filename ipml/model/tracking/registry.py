@@ -47,8 +47,6 @@ def find_model(reference: str | Path, tracking_uri: str | None = None) -> Regist
     ----------
     reference : str or Path
         "models:/NAME@ALIAS", "models:/NAME/VERSION", the 32 digits of a run, or a folder of `ipml model train`.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------
@@ -77,8 +75,6 @@ def resolve_model(uri: str, tracking_uri: str | None = None) -> Path:
     ----------
     uri : str
         "models:/NAME@ALIAS" or "models:/NAME/VERSION".
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------

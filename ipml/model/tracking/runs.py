@@ -214,8 +214,6 @@ def record_run(
         Name in the registry.
     alias : str, optional
         Alias of the version, "challenger" by default. Never "champion": only the gate makes a champion.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------
@@ -258,8 +256,6 @@ def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, track
         As for `find_model`, or its result.
     name : str
         Path in the run: "tested.parquet", "gate/gate.json".
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------

@@ -241,8 +241,6 @@ def score_unseen(
     ----------
     attacks : sequence of Attack, optional
         Disguises tried on the counterfeits of the test, in the first repeat.
-    say : function of str, optional
-        Receives progress messages.
     """
     experiment, listings, brands = task.experiment, task.listings, task.brands
     truth, unlabelled = read_truth(experiment, listings), read_unlabelled(experiment, listings)

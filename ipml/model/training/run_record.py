@@ -239,10 +239,6 @@ def reproduce(
         Folder of the model trained again; nothing is registered.
     data_folder : Path, optional
         Folder of the experiment's files; default as in the original training.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; default that of the settings.
-    say : function of str, optional
-        Receives progress messages.
 
     Raises
     ------

@@ -207,10 +207,6 @@ def sweep(
         Trials at once, each in a process of its own and with the memory of a training.
     again : bool, default=False
         Start anew, including trials already done.
-    tracking_uri : str, optional
-        MLflow's tracking URI; default that of the settings.
-    say : function of str, optional
-        Receives progress messages.
 
     Raises
     ------

@@ -110,14 +110,10 @@ def train(
         From `load_experiment`.
     models : Path, default="models"
         Folder of the model's folder, named after the experiment, its drift reference and its report.
-    tracking_uri : str, optional
-        MLflow's store; default that of the settings.
     explain : function of Path, optional
         From the model folder to what explains the worst errors in the report.
     rules : GateRules, optional
         Requirements of a first model; default the bundled rules.
-    say : function of str, optional
-        Receives progress messages.
 
     Raises
     ------
