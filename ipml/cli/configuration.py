@@ -87,8 +87,6 @@ def check_at_start(settings: Settings, processes: Iterable[Process], environment
 def find_faults(settings: Settings, environment: Mapping[str, str], env_file: Path = Path(".env")) -> Iterator[Fault]:
     """Yield all wrong or ineffective settings, from the variables of the process and from `env_file`.
 
-    Examples
-    --------
     >>> for fault in find_faults(Settings(backups_kept=3), {"IPML_DATABSE": "sqlite:///shop.db"}, Path("no such file")):
     ...     print(fault.setting, "-", fault.words)
     IPML_DATABSE - found no setting of that name (perhaps IPML_DATABASE); expected one that the reference lists

@@ -73,8 +73,6 @@ def count_matches(groups: Codes, observed_day: Array, decisions: pd.DataFrame) -
 
     Pictures that many sellers show count nothing, as in `ipml.review.pictures.same_picture`.
 
-    Examples
-    --------
     >>> decisions = pd.DataFrame(
     ...     {"seller": [1, 2], "is_counterfeit": [True, False], "decided_day": [-9.0, -5.0]}, index=[0, 1]
     ... )

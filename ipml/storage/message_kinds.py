@@ -366,8 +366,6 @@ def get_version(kind: str, channel: str) -> int:
 def find_fault(kind: str, channel: str, text: str) -> str | None:
     """Return how a JSON body differs from its documented shape, without its content; None if it fits.
 
-    Examples
-    --------
     >>> find_fault("penalty_lifted", "platform", '{"penalty": 1}')
     'kind: Field required'
     >>> find_fault("penalty", "holder", "{}")

@@ -294,8 +294,6 @@ def _make_placeholder(
 ) -> ScoredListing:
     """Return a scored listing without personal data; brand and category stay unless they are in `lone`.
 
-    Examples
-    --------
     >>> bag = ScoredListing(Listing("A7", "s1", "Bag of Ann", brand="Acme"), 0.9, 2.2, (), (), None, "2024-05")
     >>> _make_placeholder(bag, 12, "erased:5f1c", ()).listing
     Listing(listing_id='erased:12', seller_id='erased:5f1c', title='(erased)', ... brand='Acme', ...)

@@ -172,8 +172,6 @@ def read_words(text: str, name: str) -> LetterWords:
 def fill(template: str, blanks: Mapping[str, object] = MappingProxyType({}), /, **others: object) -> str:
     """Return a template of `string.Template` with its blanks filled.
 
-    Examples
-    --------
     >>> fill("$day ${month}{s}, $$5", day=1, month="May")
     '1 May{s}, $5'
     """
@@ -330,8 +328,6 @@ def write_lifted_letter(
 def quote(text: str, longest: int = _LONGEST_TITLE) -> str:
     """Return a seller's text on one line without invisible characters, isolated from the text around it.
 
-    Examples
-    --------
     >>> quote("Bag\\u202e\\r\\nBcc: all")[1:-1]
     'Bag Bcc: all'
     """

@@ -97,8 +97,6 @@ class Fault:
 def find_faults(statement: object) -> tuple[Fault, ...]:
     """Return all faults of a parsed JSON statement; null fields count as absent.
 
-    Examples
-    --------
     >>> [fault.field for fault in find_faults({"puid": "with a blank", "colour": "red"})][:3]
     ['colour', 'decision_ground', 'content_type']
     """

@@ -197,8 +197,6 @@ class WebhookSink:
 def judge(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> DeliveryOutcome:
     """Return the outcome that an HTTP answer means.
 
-    Examples
-    --------
     >>> judge(200, {}, b'{"status": "done"}', datetime.now(UTC)).status
     'done'
     >>> judge(404, {}, b"", datetime.now(UTC)).is_final, judge(503, {}, b"", datetime.now(UTC)).is_final

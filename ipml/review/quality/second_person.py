@@ -308,8 +308,6 @@ def _as_decision(row: Row[Any], decision_id: int = 0) -> Decision:
 def needs_second(listing: Listing, verdict: Verdict, rules: Sequence[SecondPersonRule]) -> bool:
     """Return whether a verdict on a listing meets a rule; unknown facts count as met.
 
-    Examples
-    --------
     >>> rules = [SecondPersonRule(verdict="counterfeit", least_price=500, currency="EUR")]
     >>> watch = Listing("A7", "s1", "Watch", price=900.0, currency="EUR")
     >>> needs_second(watch, Verdict.COUNTERFEIT, rules), needs_second(watch, Verdict.GENUINE, rules)

@@ -60,8 +60,6 @@ _OTHER_LINES = 3  # after the title: listing id, seller id, brand
 def fold_text(text: str) -> str:
     """Return a text without case, accents, invisible letters and width, so that alike words match.
 
-    Examples
-    --------
     >>> fold_text("  R\\u00e9plica  N\\u200b\\uff29ke ")
     'replica nike'
     """

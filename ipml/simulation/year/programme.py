@@ -108,8 +108,6 @@ def choose_threshold(
 ) -> tuple[float, float]:
     """Return the lowest score with at least this precision at and above it, and the recall there.
 
-    Examples
-    --------
     >>> choose_threshold(np.array([True, False, True, False]), np.array([0.9, 0.8, 0.7, 0.1]), 0.6)
     (0.7, 1.0)
     """

@@ -50,8 +50,6 @@ class YearFigure:
 def write_table(figures: Sequence[YearFigure]) -> str:
     """Return the figures as a table.
 
-    Examples
-    --------
     >>> print(write_table([YearFigure("gangs", "41", "of 43 planted", "43", "43")]))
     figure  history  at this scale  simulated  note
     gangs   43       43             41         of 43 planted
@@ -184,7 +182,6 @@ def run_year(
 
     Parameters
     ----------
-    plan : Plan
     folder : Path
         Receives the model, the database and all messages.
     settings : Settings
