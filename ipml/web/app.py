@@ -69,6 +69,7 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/cases/{case_id}/snooze", Action.REVIEW, case_work.snooze_case),
     ("GET", "/cases/{case_id}/seller", Action.LOOK, desks.show_seller),
     ("GET", "/cases/{case_id}/listings", Action.LOOK, case_page.show_listings),
+    ("GET", "/cases/{case_id}/reasons", Action.LOOK, case_page.show_shared_reason),
     ("POST", "/cases/{case_id}/translation", Action.LOOK, case_page.translate_title),
     ("POST", "/cases/{case_id}/measure", Action.CHANGE_MEASURES, case_page.lift_or_change_measure),
     ("POST", "/cases/{case_id}/penalty", Action.CHANGE_PENALTIES, desks.change_penalty),
