@@ -67,7 +67,7 @@ class Change:
     @property
     def case_ids(self) -> list[int]:
         """The changed cases."""
-        return [int(number) for number in self.content.get("before", {})]
+        return [int(number) for number in self.content.get("cases", {})]
 
     @property
     def refused(self) -> Sequence[tuple[int, str]]:
@@ -98,7 +98,7 @@ def change_assignment(
     """
     wanted = dict.fromkeys(_distinct(case_ids), to)
     made = assign_cases(connection, wanted, WorkOrder(order.by, order.at, spares_held=len(wanted) > 1))
-    return _record_cases(connection, "assigned", {"before": dict(made.before), "to": to}, made.refused, order)
+    return _record_cases(connection, "assigned", {"cases": made.before, "to": to}, made.refused, order)
 
 
 def change_snooze(
@@ -108,7 +108,7 @@ def change_snooze(
     wanted = dict.fromkeys(_distinct(case_ids), until)
     made = snooze_cases(connection, wanted, WorkOrder(order.by, order.at))
     before = {case_id: _write_moment(moment) for case_id, moment in made.before.items()}
-    content = {"before": before, "until": _write_moment(until)}
+    content = {"cases": before, "until": _write_moment(until)}
     return _record_cases(connection, "snoozed", content, made.refused, order)
 
 
@@ -129,7 +129,7 @@ def make_control_cases(
         for number in numbers
         if number not in truths
     }
-    return _record_cases(connection, "control", {"before": added}, refused | unclear, order)
+    return _record_cases(connection, "control", {"cases": added}, refused | unclear, order)
 
 
 def change_queue(connection: Connection, rule: QueueRule, queue_id: int | None, order: ChangeOrder) -> Change:
@@ -185,18 +185,25 @@ def unlist_seller(
     return entry, _record(connection, "list", content, order)
 
 
-def find_last_change(
-    connection: Connection, user: str, *, undo_minutes: float, now: datetime | None = None
-) -> Change | None:
-    """Return the last change of a user's that can be undone, or that was just undone; None without one."""
-    since = (now or datetime.now(UTC)) - timedelta(minutes=undo_minutes)
+@dataclass(frozen=True, slots=True)
+class LastChanges:
+    """The last changes of a user's: the one that can be undone, and the one undone last."""
+
+    last: Change | None
+    undone: Change | None
+
+
+def find_last_changes(
+    connection: Connection, user: str, *, undo_minutes: float, after: datetime | None = None
+) -> LastChanges:
+    """Return the last changes of a user's that can still be undone, `after` a moment such as that of a verdict."""
+    since = datetime.now(UTC) - timedelta(minutes=undo_minutes)
     query = select(changes).where(changes.c.changed_by == user, changes.c.changed_at >= since)
     rows = connection.execute(query.order_by(changes.c.change_id.desc()).limit(_MOST_LOOKED_AT)).all()
     found = [_make_change(row) for row in rows]
-    undone = max((one for one in found if one.undone_at), key=lambda one: one.undone_at or one.changed_at, default=None)
-    last = next((one for one in found if one.undone_at is None), None)
-    is_last = undone and undone.undone_at and (last is None or undone.undone_at > last.changed_at)
-    return undone if is_last else last
+    last = next((one for one in found if one.undone_at is None and (not after or one.changed_at > after)), None)
+    undone = max(((one.undone_at, one.change_id, one) for one in found if one.undone_at), default=None)
+    return LastChanges(last, undone[-1] if undone else None)
 
 
 def undo_change(
@@ -227,7 +234,7 @@ Left = list[tuple[int, str]]
 
 
 def _undo_assignment(connection: Connection, change: Change, order: ChangeOrder) -> Left:
-    before = {int(number): name for number, name in change.content["before"].items()}
+    before = {int(number): name for number, name in change.content["cases"].items()}
     rows, to = find_cases(connection, before, lock=True), change.content["to"]
     left = {
         number: f"it is assigned to {row.assigned_to or 'nobody'} since"
@@ -239,7 +246,7 @@ def _undo_assignment(connection: Connection, change: Change, order: ChangeOrder)
 
 
 def _undo_snooze(connection: Connection, change: Change, order: ChangeOrder) -> Left:
-    before = {int(number): _read_moment(moment) for number, moment in change.content["before"].items()}
+    before = {int(number): _read_moment(moment) for number, moment in change.content["cases"].items()}
     left = {
         number: "it was snoozed or woken since"
         for number, row in find_cases(connection, before, lock=True).items()
@@ -254,7 +261,7 @@ def _undo_snooze(connection: Connection, change: Change, order: ChangeOrder) -> 
 
 
 def _undo_control(connection: Connection, change: Change, order: ChangeOrder) -> Left:
-    numbers = list(change.content["before"].values())
+    numbers = list(change.content["cases"].values())
     removed = remove_control_cases(connection, numbers, order.by, now=order.at)
     return [(number, "it is no control case any more") for number in change.case_ids if number not in removed]
 
@@ -320,26 +327,23 @@ def _record_cases(
     order: ChangeOrder,
 ) -> Change | None:
     """Record a change of cases; raises the obstacles if no case changes for them."""
-    if not content["before"]:
+    if not content["cases"]:
         if len(refused) == 1:
             raise next(iter(refused.values()))
         if refused:
             named = "; ".join(f"case {number}: {why}" for number, why in _name(refused))
             raise Conflict(f"{len(refused)} cases", f"none of them changed. {named}")
         return None
-    return _record(connection, kind, {**content, "refused": _name(refused)}, order)
+    by_case = {str(number): before for number, before in content["cases"].items()}
+    return _record(connection, kind, {**content, "cases": by_case, "refused": _name(refused)}, order)
 
 
 def _record(connection: Connection, kind: str, content: Mapping[str, Any], order: ChangeOrder) -> Change:
     connection.execute(delete(changes).where(changes.c.changed_at < order.at - _KEPT))
-    text = canonical_json({**content, "before": _with_text_keys(content.get("before"))})
+    text = canonical_json(content)
     row = {"kind": kind, "changed_by": order.by, "changed_at": order.at, "content": text, "undone_at": None}
     (number,) = append_rows(connection, changes, [row])
     return Change(number, kind, order.by, order.at, json.loads(text))
-
-
-def _with_text_keys(before: Mapping[Any, Any] | None) -> dict[str, Any] | None:
-    return None if before is None else {str(key): value for key, value in before.items()}
 
 
 def _make_change(row: Any) -> Change:

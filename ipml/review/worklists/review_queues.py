@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,22 +20,21 @@ from sqlalchemy import (
     Connection,
     and_,
     case,
-    exists,
+    false,
     func,
-    literal,
     null,
     select,
     true,
-    union_all,
     update,
 )
 
 from ipml.errors import Conflict, NotFound, UnstorableValue
 from ipml.kit.canonical_json import canonical_json
 from ipml.review.arrivals.snapshot import check_text
-from ipml.review.cases import PENDING, STATES, is_listed
+from ipml.review.cases import PENDING, is_listed
 from ipml.review.ranking.policy import fold_name
 from ipml.review.worklists.assignment import list_assignees
+from ipml.review.worklists.suggestions import CaseFit, count_fitting, find_unknown
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, in_batches, serialise
 from ipml.storage.row_numbers import append_rows
@@ -188,37 +187,14 @@ def order_queues(connection: Connection, queue_ids: Sequence[int], *, by: str, n
     audit.append_all(connection, by, "queue moved", moved, at=now)
 
 
-@dataclass(frozen=True, slots=True)
-class QueueFit:
-    """Open cases that fit a rule, all open cases, and the brands and categories of the rule that no case has."""
-
-    fitting: int
-    open: int
-    unknown: tuple[str, ...] = ()
-
-
-def count_fitting(connection: Connection, rule: QueueRule, now: datetime | None = None) -> QueueFit:
+def count_rule_cases(connection: Connection, rule: QueueRule) -> CaseFit:
     """Return how many open cases fit a rule, whether or not an earlier queue takes them."""
-    is_open = cases.c.state == "open", *is_listed(cases, now or datetime.now(UTC))
-    total = select(func.count()).select_from(cases).where(*is_open)
-    has_rule = rule.brands or rule.categories or rule.scripts
-    fitting = connection.scalar(total.where(_fits(rule))) if has_rule else 0
     unknown = [
-        *_find_unknown(connection, cases.c.brand_read, {fold_name(name): name for name in rule.brands}),
-        *_find_unknown(connection, cases.c.category, {name: name for name in rule.categories}),
+        *find_unknown(connection, cases.c.brand_read, {fold_name(name): name for name in rule.brands}),
+        *find_unknown(connection, cases.c.category, {name: name for name in rule.categories}),
     ]
-    return QueueFit(fitting or 0, connection.scalar(total) or 0, tuple(unknown))
-
-
-def _find_unknown(connection: Connection, column: ColumnElement[Any], written: Mapping[str, str]) -> list[str]:
-    """Return, of some values of a column with their spelling, the spelling of those that no case has."""
-    if not written:
-        return []
-    has_it = (
-        select(literal(value)).where(exists().where(cases.c.state.in_(STATES), column == value)) for value in written
-    )
-    known = set(connection.scalars(union_all(*has_it)))
-    return [spelling for value, spelling in written.items() if value not in known]
+    has_rule = rule.brands or rule.categories or rule.scripts
+    return count_fitting(connection, _fits(rule) if has_rule else false(), unknown)
 
 
 def route_cases(connection: Connection, case_ids: Sequence[int]) -> None:
