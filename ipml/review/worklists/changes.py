@@ -187,23 +187,34 @@ def unlist_seller(
 
 @dataclass(frozen=True, slots=True)
 class LastChanges:
-    """The last changes of a user's: the one that can be undone, and the one undone last."""
+    """The last changes of a user's: the one that can be undone, and the one that was undone since it."""
 
     last: Change | None
     undone: Change | None
 
 
+OF_CASES = ("assigned", "snoozed", "control")
+"""The kinds of changes of cases."""
+
+
 def find_last_changes(
-    connection: Connection, user: str, *, undo_minutes: float, after: datetime | None = None
+    connection: Connection,
+    user: str,
+    kinds: Sequence[str] = OF_CASES,
+    *,
+    undo_minutes: float,
+    after: datetime | None = None,
 ) -> LastChanges:
     """Return the last changes of a user's that can still be undone, `after` a moment such as that of a verdict."""
     since = datetime.now(UTC) - timedelta(minutes=undo_minutes)
-    query = select(changes).where(changes.c.changed_by == user, changes.c.changed_at >= since)
+    is_theirs = changes.c.changed_by == user, changes.c.changed_at >= since, changes.c.kind.in_(kinds)
+    query = select(changes).where(*is_theirs)
     rows = connection.execute(query.order_by(changes.c.change_id.desc()).limit(_MOST_LOOKED_AT)).all()
     found = [_make_change(row) for row in rows]
     last = next((one for one in found if one.undone_at is None and (not after or one.changed_at > after)), None)
-    undone = max(((one.undone_at, one.change_id, one) for one in found if one.undone_at), default=None)
-    return LastChanges(last, undone[-1] if undone else None)
+    since_last = last.changed_at if last else since
+    undone = [(one.undone_at, one.change_id, one) for one in found if one.undone_at and one.undone_at > since_last]
+    return LastChanges(last, max(undone)[-1] if undone else None)
 
 
 def undo_change(

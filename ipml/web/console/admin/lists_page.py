@@ -119,7 +119,7 @@ def _render(request: Request, query: ListsQuery, form: EntryForm, message: str =
         context: dict[str, Any] = {
             "brands": count_names(connection, "brand"),
             "sellers": count_names(connection, "seller_id"),
-            "changes": find_last_changes(connection, user.name, undo_minutes=minutes),
+            "changes": find_last_changes(connection, user.name, ["list"], undo_minutes=minutes),
             "fit": _count_cases(connection, form.seller, form.brand) if form.preview else None,
             "saved_fit": next(
                 (

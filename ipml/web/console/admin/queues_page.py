@@ -91,10 +91,10 @@ def save_queue(request: Request, form: Annotated[QueueForm, Form()]) -> Response
 
 
 def shift_queue(request: Request, queue_id: PathNumber, to: Annotated[str, Form(pattern="^(up|down)$")]) -> Response:
-    """Move a queue one place up or down."""
+    """Move a queue one place up or down; the page focuses the button again, without a script."""
     with authorised(request, writing) as (connection, user):
         move_queue(connection, queue_id, is_up=to == "up", order=ChangeOrder(user.name, datetime.now(UTC)))
-    return redirect(f"/queues?moved={queue_id}&to={to}#queue-{queue_id}")
+    return redirect(f"/queues?moved={queue_id}&to={to}")
 
 
 def drop_queue(request: Request, queue_id: PathNumber) -> Response:
@@ -122,7 +122,7 @@ def _render(
             "assigned": count_assigned(connection),
             "brands": count_names(connection, "brand"),
             "categories": count_names(connection, "category"),
-            "changes": find_last_changes(connection, user.name, undo_minutes=minutes),
+            "changes": find_last_changes(connection, user.name, ["queue"], undo_minutes=minutes),
             "saved_fit": count_rule_cases(connection, saved.rule) if saved else None,
             "scripts": SCRIPTS,
             "longest_name": LONGEST_QUEUE_NAME,
