@@ -52,6 +52,8 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/login", None, login.log_in),
     ("POST", "/logout", None, login.log_out),
     ("POST", "/session", Action.SECURE_ACCOUNT, login.go_on),
+    ("GET", "/inbox", Action.LOOK, case_work.show_inbox),
+    ("POST", "/inbox", Action.LOOK, case_work.read_messages),
     ("GET", "/verdicts", Action.REVIEW, case_work.show_own_verdicts),
     ("GET", "/", Action.LOOK, case_list.show_list),
     ("GET", "/suggestions.json", Action.LOOK, case_list.suggest_names),

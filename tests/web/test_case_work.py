@@ -45,6 +45,25 @@ def test_a_comment_is_shown_to_whoever_opens_the_case(ana: TestClient, visitor: 
     assert ana.post("/cases/99/comments", data={"text": "x"}).status_code == 404
 
 
+def test_a_mention_is_counted_in_the_bar_until_it_is_read(ana: TestClient, visitor: Callable) -> None:
+    """On every page of the person named; the inbox shows the comment, and marks only what is theirs as read."""
+    bo, vic = visitor("bo"), visitor("vic")
+    ana.post("/cases/1/comments", data={"text": f"@bo {ASKED}"})
+    counted = 'class="unread">Inbox <span class="number">1</span>'
+    assert [counted in client.get("/dashboard").text for client in (bo, ana, vic)] == [True, False, False]
+    page = bo.get("/inbox").text
+    assert "ana mentioned you" in page
+    assert "Asked &lt;b&gt;the brand&lt;/b&gt;" in page
+    (number,) = set(re.findall(r'name="message" value="(\d+)"', page))
+    assert vic.post("/inbox", data={"message": number}).status_code == 303
+    assert counted in bo.get("/inbox").text
+    assert bo.post("/inbox", data={"message": [number, number]}).headers["location"] == "/inbox"
+    page = bo.get("/inbox").text
+    assert counted not in page
+    assert "ana mentioned you" in page
+    assert "No messages" in vic.get("/inbox").text
+
+
 def test_a_case_is_assigned_on_its_page(ana: TestClient, visitor: Callable) -> None:
     """The list says whose it is, and is narrowed by that; the next case goes to its person first."""
     assert ana.post("/cases/3/assign", data={"to": "bo"}).status_code == 303

@@ -44,6 +44,7 @@ from ipml.errors import Conflict, KeyReused, NotFound, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import find_case
+from ipml.review.worklists.inbox import MessageKind, send_to_decider
 from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of, refuse_while_erased
 from ipml.storage.tables import appeals, deadlines, outbox
@@ -132,6 +133,8 @@ def file_appeal(
     restriction = (restricted.subject, restricted.case_id, restricted.decision_id)
     filed = Appeal(0, *restriction, pseudonym, kind, profile.name, next_state(0, None, event), now)
     appeal = _keep(connection, filed, request)
+    source = appeal.case_id, appeal.appeal_id
+    send_to_decider(connection, appeal.decision_id, MessageKind.APPEAL, source, at=now)
     goes_to_holder = appeal.state is AppealState.WITH_HOLDER
     _start(connection, appeal, profile, now)
     write_seller(

@@ -65,6 +65,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "automatic_draws": {"model_version": NOTHING, "brand": CLEAR},
     "case_comments": {"pseudonym": PSEUDONYM, "author": NOTHING, "encrypted": ENCRYPTED},
     "case_texts": {"text": CLEAR},
+    "inbox_messages": {"user_name": NOTHING, "kind": NOTHING},
     "translations": {"digest": NOTHING, "text": CLEAR, "language": NOTHING},
     "cases": dict.fromkeys(("model_version", "state", "holder", "expected_value", "lane"), NOTHING)
     | dict.fromkeys(("assigned_to", "script", "match_kind"), NOTHING)

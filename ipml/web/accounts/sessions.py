@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 
 from ipml.errors import IpmlError
+from ipml.review.worklists.inbox import count_unread
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import digest_session
 from ipml.storage.database import Lock, serialise, writing
@@ -121,7 +122,7 @@ def open_session(connection: Connection, user: User, hours: float, now: datetime
 
 # Built once: every request runs it, and building it takes longer.
 _LIVE = (
-    select(users, sessions.c.seen_at)
+    select(users, sessions.c.seen_at, count_unread(users.c.name).label("unread"))
     .join(sessions, sessions.c.user_id == users.c.user_id)
     .where(sessions.c.token_hash == bindparam("token"), users.c.is_active)
     .where(sessions.c.expires_at > bindparam("now"), sessions.c.seen_at > bindparam("since"))

@@ -41,9 +41,11 @@ def upgrade() -> None:
     add_seller_languages()
     add_waiting_index()
     add_changes()
+    add_inbox()
 
 
 def downgrade() -> None:
+    drop_inbox()
     drop_changes()
     drop_waiting_index()
     drop_seller_languages()
@@ -209,3 +211,29 @@ def add_changes() -> None:
 def drop_changes() -> None:
     op.drop_table("changes")
     op.drop_column("review_queues", "place")
+
+
+def add_inbox() -> None:
+    kinds = "kind IN ('mention', 'escalation', 'appeal', 'outcome', 'second opinion')"
+    op.create_table(
+        "inbox_messages",
+        sa.Column("message_id", integer, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("user_name", "kind")),
+        *(sa.Column(name, integer, nullable=False) for name in ("case_id", "source_id", "sent_at")),
+        sa.Column("read_at", integer),
+        sa.CheckConstraint(kinds, name=op.f("ck_inbox_messages_kind")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_inbox_messages_case_id")),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_inbox_messages")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_inbox_messages_case_id"), "inbox_messages", ["case_id"], unique=False)
+    name = op.f("ix_inbox_messages_user_name_message_id")
+    op.create_index(name, "inbox_messages", ["user_name", "message_id"], unique=False)
+    unread = sa.text("read_at IS NULL")
+    index = "ix_inbox_messages_unread", "inbox_messages", ["user_name", "case_id"]
+    op.create_index(*index, sqlite_where=unread, postgresql_where=unread)
+
+
+def drop_inbox() -> None:
+    op.drop_table("inbox_messages")
