@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,7 +80,7 @@ def desk(engine: Engine, settings: Settings, scored: Callable, tmp_path: Path) -
     """Return the desk after a listing with a hostile title was found counterfeit, and its letter delivered."""
     enqueue(engine, [scored(40, listing_id="L<b>40", title=HOSTILE, seller_id="seller-<i>", seller_language="en")])
     find_counterfeit(engine, settings)
-    (letter,) = [one for one in deliver(engine, settings, tmp_path) if one["type"] == "ipml.statement"]
+    (letter,) = [one for one in deliver(engine, settings, tmp_path) if "/measure-1." in one.get("page", "")]
     assert letter["text"].rstrip().endswith(letter["page"])
     link = letter["page"].removeprefix("https://help.shop.example")
     return Desk(engine, settings, open_browser(make_app(engine, settings, cost=CHEAP)), link)
@@ -118,8 +118,8 @@ def test_a_seller_reads_why_and_objects(desk: Desk, tmp_path: Path) -> None:
     assert "Complaint no. 1" in after
     assert "<form" not in desk.stranger.get(desk.link).text
     (receipt,) = [one for one in desk.send(tmp_path) if one["type"] == "ipml.appeal"]
-    decision = AppealDecision(1, "lea", "granted", "The invoice is genuine.")
-    act(desk.engine, decide_appeal, decision, COOPERATING_APPEALS)
+    decision = AppealDecision("granted", "lea", "The invoice is genuine.")
+    act(desk.engine, decide_appeal, 1, decision, COOPERATING_APPEALS)
     for link in (desk.link, receipt["page"].removeprefix("https://help.shop.example")):
         decided = plain(desk.stranger.get(link).text)
         assert "Granted: the decision was wrong" in decided
@@ -271,7 +271,6 @@ def test_scripts_of_strangers_are_inert(desk: Desk) -> None:
         assert "<script" not in answer.text
         assert "<img" not in answer.text
         assert "<b>40" not in answer.text
-        assert "49" not in answer.text.replace("{{7*7}}", "") or "{{7*7}}" in answer.text
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
@@ -287,7 +286,6 @@ def test_every_language_of_letters_has_these_pages(desk: Desk) -> None:
             page = desk.stranger.get(path, headers={"Accept-Language": f"{language}-XX, en;q=0.5"})
             assert f'<html lang="{language}" dir="{words.direction}"' in page.text
             assert page.headers["content-language"] == language
-    assert "Die Angebotsseite" in page.text or words  # the last page was read
     assert 'lang="en"' in desk.stranger.get(desk.link, headers={"Accept-Language": "xx"}).text
 
 

@@ -101,8 +101,6 @@ class NoticeTexts(_Texts):
     keep: str
     reference: str
     at: str
-    listing: str
-    state: str
     suspended: str
     erased: str
     states: dict[NoticeState, str]
@@ -113,6 +111,7 @@ class PageWords(_Texts):
 
     direction: Literal["ltr", "rtl"]
     skip: str
+    languages: str
     letter: str
     gone: str
     gone_help: str
