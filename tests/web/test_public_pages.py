@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Connection, Engine, func, select
 from support.actions import COOPERATING_APPEALS, COOPERATION
+from support.browser import check_fit, note_complaints, serve_page
 from support.staff import CHEAP
 from support.transactions import act, ask, check_sound, count, read_rows
 from support.visitors import open_browser, plain
@@ -155,6 +156,8 @@ def test_bad_links_have_one_answer(desk: Desk) -> None:
     """A link that was changed, has expired, is foreign or was never made has one page, and files nothing."""
     public = read_public_pages(desk.settings)
     assert public
+    warned = desk.stranger.get(f"/public/decisions/{public.sign('penalty:1', datetime.now(UTC))}")
+    assert "This is a warning" in warned.text  # a good one
     token, now = desk.link.rpartition("/")[2], datetime.now(UTC)
     subject, _, rest = token.partition(".")
     bad = [token[:-1] + ("A" if token[-1] != "A" else "B"), f"{subject}1.{rest}", f"{subject}.{rest}.x", "x", "a" * 900]
@@ -300,3 +303,31 @@ def test_the_audit_trail_names_the_way(desk: Desk) -> None:
 def read_payload(connection: Connection, subject: str) -> str:
     """Return the payload of the first event on a subject."""
     return str(connection.scalar(select(audit.c.payload).where(audit.c.subject == subject)))
+
+
+@pytest.mark.browser
+def test_pages_need_no_script_and_fit_a_phone(browser: Any, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without JavaScript a seller objects and a buyer reports; no page is wider than its window, either way."""
+    leftwards = load_page_words("en").model_copy(update={"direction": "rtl"})
+    with serve_page(desk.engine, desk.settings) as address:
+        page = browser.new_context(java_script_enabled=False).new_page()
+        complaints = note_complaints(page)
+        page.goto(address + desk.link)
+        page.fill("#text", "I bought it in Lyon, invoice 17.")
+        page.click("button.main")
+        assert "We have your complaint" in page.inner_text("[role=status]")
+        page.goto(f"{address}/public/notices")
+        for field in ("listings", "why", "name", "email"):
+            page.fill(f"#{field}", REPORT[field])
+        page.check("[name=good_faith]")
+        page.click("button.main")
+        assert "We have your report." in page.inner_text("[role=status]")
+        notice = page.url.removeprefix(address)
+        assert complaints == []
+        for words in (load_page_words("en"), leftwards):
+            monkeypatch.setattr("ipml.web.public.visit.load_page_words", lambda _, words=words: words)
+            page = browser.new_context(viewport={"width": 360, "height": 800}).new_page()
+            for path in (desk.link, "/public/notices?kind=counterfeit", notice, "/public/notices/x"):
+                page.goto(address + path)
+                check_fit(page, f"public-{words.direction}-{path.split('/')[2][:9]}")
+                assert page.evaluate("document.documentElement.dir") == words.direction

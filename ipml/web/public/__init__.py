@@ -1,1 +1,1 @@
-"""Public pages, without a login: a seller's page about a restriction, and a form for notices. Off by default."""
+"""Public pages: a seller's page about a restriction and a form for notices, without a login; off by default."""

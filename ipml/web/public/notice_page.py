@@ -74,7 +74,7 @@ def give(request: Request, form: Annotated[NoticeForm, Form()], lang: str = "") 
 
 
 def show_notice(request: Request, reference: str, lang: str = "", sent: str = "") -> Response:
-    """Show the state of a notice to whoever has its reference."""
+    """Show the state of the notice with a reference."""
     visitor = visit(request, "notices", lang)
     try:
         with reading(get_engine(request)) as connection:
