@@ -40,6 +40,8 @@ from ipml.web.console import (
 from ipml.web.console.admin import brand_accounts_page, lists_page, policies_page, queues_page, users_page, worker_page
 from ipml.web.http_api.monitoring import show_health, show_ready
 from ipml.web.portal import pages, reporting, rights
+from ipml.web.public import notice_page, seller_page
+from ipml.web.public.links import NOTICES_PATH, SELLER_PATH, read_public_pages
 from ipml.web.responses import Protection, add_error_pages, make_content_policy
 from ipml.web.server import Forwarded, check_proxy_login, parse_networks
 
@@ -161,6 +163,11 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/appearance", Action.SECURE_ACCOUNT, login.choose_appearance),
     ("GET", "/password", Action.SECURE_ACCOUNT, login.show_password),
     ("POST", "/password", Action.SECURE_ACCOUNT, login.change_password),
+    ("GET", f"{SELLER_PATH}/{{token}}", None, seller_page.show_restriction),
+    ("POST", f"{SELLER_PATH}/{{token}}", None, seller_page.appeal),
+    ("GET", NOTICES_PATH, None, notice_page.show_form),
+    ("POST", NOTICES_PATH, None, notice_page.give),
+    ("GET", f"{NOTICES_PATH}/{{reference}}", None, notice_page.show_notice),
 )
 
 _STAND_SECONDS = 10.0
@@ -190,6 +197,7 @@ def make_app(
     app.state.limits = limits
     app.state.content_policy = make_content_policy(pictures.list_image_sources(settings))
     app.state.provider = make_provider(settings)
+    app.state.public_pages = read_public_pages(settings)
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
     app.state.stand = CachedAnswer(_STAND_SECONDS)
     app.state.histories = CachedByName(_ESTIMATES_SECONDS, _MOST_BRANDS)
