@@ -47,8 +47,8 @@ from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import writing
-from ipml.storage.tables import metadata, outbox, pictures
-from ipml.web.accounts.brand_accounts import list_bindings
+from ipml.storage.tables import metadata, notices, outbox, pictures
+from ipml.web.accounts.brand_accounts import bind_brand, list_bindings
 from ipml.web.accounts.permissions import Action
 from ipml.web.app import ROUTES, make_app
 from ipml.web.http_api.api import API_ROUTES
@@ -90,6 +90,19 @@ def client(engine: Engine) -> TestClient:
     return log_in(engine)
 
 
+def bind(engine: Engine, name: str, brand: str) -> None:
+    """Bind an account to one more brand, in the name of its own notifier."""
+    with writing(engine) as connection:
+        bind_brand(connection, name, brand, ADDRESSES[name], by="adam")
+
+
+def send_report(client: TestClient, form: Mapping[str, str]) -> Any:
+    """Check the listings of a report, and send it; return the last answer, which is the first if it cannot be sent."""
+    page = client.post("/portal/report", data=form)
+    checked = re.search(r'name="checked" value="(\w+)"', page.text)
+    return client.post("/portal/report", data={**form, "step": "send", "checked": checked[1]}) if checked else page
+
+
 def verify(archive: bytes, folder: Path) -> None:
     """Unpack evidence into a folder, and let the package check itself."""
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
@@ -103,7 +116,7 @@ def verify(archive: bytes, folder: Path) -> None:
 def test_listings_are_reported_and_followed(client: TestClient) -> None:
     """By number in lines; sent twice it is one notice, whose page says how each listing stands."""
     form = {"brand": "Vellmar", "why": WHY, "listings": "V-0005\nV-0009\n", "good_faith": "yes"}
-    answers = [client.post("/portal/report", data=form) for _ in range(2)]
+    answers = [send_report(client, form) for _ in range(2)]
     assert [one.status_code for one in answers] == [303, 303]
     assert answers[0].headers["location"] == answers[1].headers["location"]
     page = client.get(answers[0].headers["location"]).text
@@ -112,9 +125,7 @@ def test_listings_are_reported_and_followed(client: TestClient) -> None:
     assert "Not known here yet" in page
     least = re.search(r"At least (\d+) letters", client.get("/portal/report").text)
     assert least  # the form and what it is answered name the number of the notifier's tier
-    assert re.findall(r"at least (\d+)", client.post("/portal/report", data=form | {"why": "Too short"}).text) == [
-        least[1]
-    ]
+    assert re.findall(r"at least (\d+)", send_report(client, form | {"why": "Too short"}).text) == [least[1]]
     assert "Found counterfeit last" in client.get("/portal/figures").text
     with zipfile.ZipFile(io.BytesIO(client.get("/portal/figures.zip").content)) as archive:
         assert "brand-report/report.html" in archive.namelist()
@@ -124,12 +135,48 @@ def test_a_line_is_understood_and_fits_the_brand_or_nothing_is_sent(client: Test
     """A line that is neither address nor number is named; a listing of another brand waits for a second word."""
     form, two = {"brand": "Vellmar", "why": WHY, "good_faith": "yes"}, {"listings": "V-0005\nN-0001"}
     sent = {"listings": "V-0005\n\nthe bag I saw"}, two, two | {"other_brand": "yes"}
-    answers = [client.post("/portal/report", data=form | said) for said in sent]
+    answers = [send_report(client, form | said) for said in sent]
     rows = [re.findall(r'class="number">(\d+)</td><td data-label="Field">([^<]*)</td>', one.text) for one in answers]
     assert [one.status_code for one in answers] == [400, 400, 303]
     assert rows == [[("3", "listing")], [("2", "brand")], []]
     assert ['name="other_brand"' in one.text for one in answers] == [False, True, False]
     assert "Nordhale" not in answers[1].text
+
+
+def test_listings_are_shown_as_found_before_anything_is_sent(engine: Engine, client: TestClient) -> None:
+    """With title, earlier notices and what is not found; changed after that, they are shown again."""
+    bind(engine, "vera", "Nordhale")
+    client.post("/portal/rights", data={"brand": "Nordhale", "number": "EUTM 9", "office": "EUIPO"})
+    lines = "V-0005\nV-0000\nN-0005\nV-9999\n\n1 bag\nmailto:a"
+    form = {"brand": "", "why": WHY, "good_faith": "yes", "listings": lines}
+    page = client.post("/portal/report", data=form)
+    assert "3 of 6 found" in page.text
+    for shown in ("Vellmar tote bag number 35", "Nordhale diver watch number 35", "Not found yet", "found counterfeit"):
+        assert shown in page.text, shown
+    assert re.findall(r'class="number">(\d)</td><td data-label="Field">(\w+)', page.text) == [
+        *(("6", "listing"), ("7", "listing"), ("4", "brand"))
+    ]
+    form["listings"] = "V-0005\nN-0005"
+    page = client.post("/portal/report", data=form)
+    assert "One notice will be sent for each brand" in page.text
+    checked = re.findall(r'name="checked" value="(\w+)"', page.text)[0]
+    changed = {**form, "step": "send", "checked": checked, "listings": "V-0005\nV-0004\nN-0005"}
+    assert "3 of 3 found" in client.post("/portal/report", data=changed).text
+    assert len(read_rows(engine, select(metadata.tables["notices"]))) == len(BRANDS)
+    assert send_report(client, form).headers["location"] == "/portal/notices?sent=2"
+    given = read_rows(engine, select(notices.c.notifier_id, notices.c.brand).order_by(notices.c.notice_id))
+    assert [tuple(one) for one in given[-2:]] == [(1, "Vellmar"), (1, "Nordhale")]
+
+
+def test_the_page_of_a_listing_shows_ones_own_notices(engine: Engine) -> None:
+    """With their state; not those of another brand's notifier about the same listing."""
+    pages = [log_in(engine).get(f"/portal/listings/{number}").text for number in (1, 6)]
+    assert ["Your notices" in one for one in pages] == [True, False]
+    assert re.search(r"Reported .*? for <bdi>Vellmar</bdi>: found counterfeit", pages[0])
+    bind(engine, "nora", "Vellmar")
+    page = log_in(engine, "nora").get("/portal/listings/1").text
+    assert "Vellmar tote bag" in page
+    assert "Your notices" not in page
 
 
 def test_faults_of_a_file_are_named_by_row(client: TestClient) -> None:
@@ -468,15 +515,17 @@ def test_a_file_with_faults_is_put_right_and_sent(browser: Any, desk: Desk, tmp_
     page.set_input_files("#file", tmp_path / "list.csv")
     page.fill("#why", WHY)
     page.check("[name=good_faith]")
-    page.click("text=Send")
+    page.click("text=Check the listings")
     page.wait_for_selector("text=Nothing was sent yet")
     assert "the listing of row 2 again" in page.inner_text("[role=alert]")
     assert page.input_value("#why") == WHY
     assert page.is_checked("[name=good_faith]")
     assert all("400" in one for one in complaints), complaints
-    (tmp_path / "list.csv").write_text(CSV.replace("ftp://x,\n", "").replace(",V-0005\n,V-0005", ",V-0003\n,V-0005"))
-    page.set_input_files("#file", tmp_path / "list.csv")
-    page.click("text=Send")
+    assert page.input_value("#listings") == "ftp://x\nV-0005\nV-0005"
+    page.fill("#listings", "V-0003\nV-0005")
+    page.click("text=Check the listings")
+    page.wait_for_selector("text=2 of 2 found")
+    page.click("button:has-text('Send')")
     page.wait_for_url("**/portal/notices/*")
     assert "V-0005" in page.inner_text("main")
     page.click("text=V-0005")

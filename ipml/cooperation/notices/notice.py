@@ -160,6 +160,15 @@ def check_notice(
     return Notice(kind, explanation, name, email, tuple(listings), brand, rights, language, key, order)
 
 
+def check_listings(value: object, rules: NoticeRules) -> tuple[NotedListing, ...]:
+    """Check the listings of a notice alone, without descriptions; raises InvalidNotice with all faults."""
+    faults = Faults(1)
+    listings = _read_listings(faults, value, _ListingRules(rules, takes_listings=False, now=datetime.now(UTC)))
+    if faults.found:
+        raise InvalidNotice(faults.found, "notice")
+    return tuple(listings)
+
+
 @dataclass(frozen=True, slots=True)
 class _ListingRules:
     """Rules for the listings of a notice, whether the sender may describe them, and the moment of receipt."""
