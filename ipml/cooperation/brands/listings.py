@@ -21,7 +21,7 @@ from ipml.review.decisions import GROUNDS
 from ipml.review.reversals import is_last_verdict
 from ipml.review.worklists.search import contains_words, split_words
 from ipml.storage.database import in_batches
-from ipml.storage.tables import case_texts, cases, decisions, measures
+from ipml.storage.tables import case_texts, cases, decisions, measures, pictures
 
 STATES = ("all", "waiting", "counterfeit", "not counterfeit")
 _BANDS = ((0.9, "very likely counterfeit"), (0.5, "likely counterfeit"), (0.2, "possibly counterfeit"))
@@ -137,6 +137,15 @@ def find_offers(
         rows = connection.execute(query.where(cases.c.listing_id.in_(some))).all()
         found |= {one.listing_id: one for one in _make(connection, rows)}
     return _find_submitted(connection, brands, {*listing_ids} - found.keys()) | found
+
+
+def find_showing(
+    connection: Connection, brands: Collection[str], group_ids: Collection[int], limit: int = 50
+) -> list[BrandListing]:
+    """Return the newest listings of some brands that show a picture of some groups."""
+    shows_it = select(pictures.c.case_id).where(pictures.c.group_id.in_(list(group_ids)))
+    query = _select(brands).where(cases.c.state != "superseded", cases.c.case_id.in_(shows_it))
+    return _make(connection, connection.execute(query.order_by(cases.c.case_id.desc()).limit(limit)).all())
 
 
 def find_own_cases(connection: Connection, brands: Collection[str], case_ids: Collection[int]) -> frozenset[int]:

@@ -1,6 +1,6 @@
 """Preview of a report: the listings that a rights holder names, as they are known here, before notice is given.
 
-Offers are shown of the account's own brands alone. Of another brand's listing the preview says only that it is one.
+Offers of the account's own brands are shown. A listing of another brand is reported as such, without its offer.
 """
 
 from __future__ import annotations

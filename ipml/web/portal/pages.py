@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Form, Query, Request, Response
 from sqlalchemy import Connection
 
 from ipml.cooperation.brands.evidence import export_for_brand
-from ipml.cooperation.brands.listings import STATES, find_listings, get_listing
+from ipml.cooperation.brands.listings import STATES, BrandListing, find_listings, get_listing
 from ipml.cooperation.brands.notices import (
     BrandCounterNotice,
     find_reports,
@@ -82,16 +83,27 @@ def show_listings(
         found = find_listings(
             connection, visitor.choose(brand), search=search, state=state, before=before, limit=MOST_ROWS + 1
         )
-        pictures = find_own_copies(request, connection, found[:MOST_ROWS])
-    context = {
-        "visitor": visitor,
-        "listed": found[:MOST_ROWS],
-        "pictures": pictures,
-        "next_before": found[MOST_ROWS - 1].case_id if len(found) > MOST_ROWS else None,
-        "asked": {"search": search, "brand": brand, "state": state},
-        "states": STATES,
-    }
+        context = describe_listings(request, connection, visitor, found[:MOST_ROWS])
+    context["asked"] = {"search": search, "brand": brand, "state": state}
+    context["next_before"] = found[MOST_ROWS - 1].case_id if len(found) > MOST_ROWS else None
     return render(request, "portal/listings.html", context)
+
+
+def describe_listings(
+    request: Request, connection: Connection, visitor: Visitor, listed: Sequence[BrandListing]
+) -> dict[str, Any]:
+    """Return the context of the page with some listings of the visitor's brands, to be chosen for a report."""
+    return {
+        "visitor": visitor,
+        "listed": listed,
+        "pictures": find_own_copies(request, connection, listed),
+        "states": STATES,
+        "asked": {"search": "", "brand": "", "state": STATES[0]},
+        "next_before": None,
+        "are_kept": settings_of(request).pictures is not None,
+        "by_picture": False,
+        "message": "",
+    }
 
 
 def show_listing(request: Request, case_id: Number) -> Response:

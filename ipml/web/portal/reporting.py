@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from ipml.cooperation.brands.preview import NamedListing, preview_listings
+from ipml.cooperation.brands.templates import list_templates
 from ipml.cooperation.faults import describe_value
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import LONGEST_EXPLANATION, MOST_LISTINGS, check_listings, check_notice
@@ -125,7 +126,8 @@ class ReportForm(BaseModel):
     listings: str = ""
     good_faith: Annotated[str, Field(max_length=8)] = ""
     other_brand: Annotated[str, Field(max_length=8)] = ""
-    step: Annotated[str, Field(pattern="^(check|send)$")] = "check"
+    step: Annotated[str, Field(pattern="^(check|send|use)$")] = "check"
+    template: Annotated[str, Field(pattern=r"^\d{0,18}$")] = ""
     checked: Annotated[str, Field(max_length=64)] = ""
     file: UploadFile | None = None
 
@@ -148,6 +150,8 @@ def report(request: Request, form: Annotated[ReportForm, Form()]) -> Response:
         else:
             pointed, problems = read_csv(form.file.file.read())
             form = form.model_copy(update={"listings": write_lines(pointed)})
+    if form.step == "use":
+        return _render(request, _use_template(request, form), problems)
     is_sent = form.step == "send" and not problems and form.checked == _digest(form, pointed)
     try:
         with visiting(request, writing if is_sent else reading) as (connection, visitor):
@@ -161,6 +165,14 @@ def report(request: Request, form: Annotated[ReportForm, Form()]) -> Response:
     except Conflict as error:
         return _render(request, form, [Problem(0, "notice", str(error), "")])
     return _render(request, form, [*problems, *checked.problems])
+
+
+def _use_template(request: Request, form: ReportForm) -> ReportForm:
+    """Return the form with the text of the chosen template, if it is one of the visitor's."""
+    with visiting(request) as (connection, visitor):
+        templates = list_templates(connection, visitor.acting)
+    text = next((one.text for one in templates if str(one.template_id) == form.template), form.why)
+    return form.model_copy(update={"why": text})
 
 
 def _digest(form: ReportForm, pointed: Pointed) -> str:
@@ -263,6 +275,7 @@ def _render(request: Request, form: ReportForm, problems: Sequence[Problem], *, 
         checked = _check(request, connection, visitor, form, pointed) if is_checked and pointed else None
         offers = (one.offer for _, one in checked.listings) if checked else ()
         pictures = find_own_copies(request, connection, [one for one in offers if one])
+        templates = list_templates(connection, visitor.acting)
     may_send = checked is not None and all(one.column == "brand" for one in problems if one.row)
     context = {
         "visitor": visitor,
@@ -274,6 +287,7 @@ def _render(request: Request, form: ReportForm, problems: Sequence[Problem], *, 
         "n_named": len({row for row, _ in pointed} | {one.row for one in problems if one.row}),
         "names_other": names_other,
         "pictures": pictures,
+        "templates": templates,
         "digest": _digest(form, pointed) if may_send else "",
         "days": policy.notices.unknown_days,
         "lacking": lacking,
