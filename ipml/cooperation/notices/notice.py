@@ -261,11 +261,14 @@ def _check_explanation(value: object, info: ValidationInfo) -> str:
     return text
 
 
-class _Listings(_Body):
-    listings: list[NoticeListing] = Field(min_length=1, max_length=MOST_LISTINGS, description="each once")
+_NoticeListings = Annotated[list[NoticeListing], Field(min_length=1, max_length=MOST_LISTINGS, description="each once")]
 
 
-class SubmittedNotice(_Listings):
+class _ListingsAlone(_Body):
+    listings: _NoticeListings
+
+
+class SubmittedNotice(_Body):
     """A notice of counterfeits or a consumer's complaint, as Article 16(2) of Regulation (EU) 2022/2065 requires."""
 
     kind: NoticeKind = "counterfeit"
@@ -273,6 +276,7 @@ class SubmittedNotice(_Listings):
         max_length=LONGEST_EXPLANATION,
         description="why the listings are counterfeit, in 20 letters or more, as the policy asks",
     )
+    listings: _NoticeListings
     name: _Name = Field(description="name of the notifier")
     email: Annotated[str, BeforeValidator(lambda value: _read(read_email, value))] = Field(
         max_length=254,
@@ -345,7 +349,7 @@ def check_notice(
 def check_listings(value: object, rules: NoticeRules) -> tuple[NotedListing, ...]:
     """Check the listings of a notice alone, without descriptions; raises InvalidNotice with all faults."""
     terms = _Terms(rules, takes_listings=False, now=datetime.now(UTC))
-    _validate(_Listings, {"listings": value}, terms)
+    _validate(_ListingsAlone, {"listings": value}, terms)
     return tuple(terms.listings)
 
 
