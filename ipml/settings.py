@@ -221,6 +221,10 @@ class Settings(BaseSettings):
         (), description="as JSON: which verdicts hold only when a second person agrees"
     )
 
+    def with_tracking(self, uri: str | None) -> Self:
+        """Return the settings with another MLflow store, if one is given."""
+        return self.model_copy(update={"tracking": uri}) if uri else self
+
 
 DEFAULT_SETTINGS = Settings.model_construct()
 """Default settings without the environment, for functions called without settings.

@@ -35,7 +35,7 @@ from ipml.scoring.portfolio_store import start_store
 from ipml.scoring.rescoring import TOLERANCE, rescore
 from ipml.scoring.scorer import Scorer, load_model
 from ipml.scoring.shadow import MOVED, SHADOW_COLUMNS, shadow_file
-from ipml.settings import get_settings
+from ipml.settings import DEFAULT_SETTINGS, get_settings
 
 NUMBERS = ("score", "score_low", "score_high", "log_odds")
 NIGHT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -172,11 +172,13 @@ def saved(classifier, tmp_path_factory) -> Path:
 
 
 def test_the_limit_is_that_of_the_settings(saved, newest, monkeypatch):
-    """`IPML_MOST_WIDTH` reaches a loaded model."""
+    """`most_width` reaches a loaded model, from the settings that are given and else from the environment."""
     monkeypatch.setenv("IPML_MOST_WIDTH", "0.000001")
     get_settings.cache_clear()
     try:
-        assert load_model(saved).score_frame(newest)["abstained"].notna().all()
+        for settings, is_limited in ((None, True), (DEFAULT_SETTINGS, False)):
+            scored = load_model(saved, settings).score_frame(newest)
+            assert scored["abstained"].notna().all() == is_limited
     finally:
         get_settings.cache_clear()
 

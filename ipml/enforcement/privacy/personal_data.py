@@ -144,6 +144,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "sessions": {"token_hash": NOTHING},
     "saved_views": dict.fromkeys(("name", "query", "seller_id"), CLEAR),
     "samples": dict.fromkeys(("digest", "file_digest", "model_version", "rule"), NOTHING),
+    "changes": dict.fromkeys(("kind", "changed_by", "content"), NOTHING),
     "spread_audits": {"verdict": NOTHING},
     # Facts and payload name brands and categories of the policy only, and nobody.
     "statements": dict.fromkeys(("subject", "puid", "facts", "payload", "policy_digest"), NOTHING)

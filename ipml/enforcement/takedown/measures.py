@@ -83,9 +83,9 @@ class MeasureRule(BaseModel):
         if self.score_below is not None:
             yield f"the score is below {self.score_below:g}"
         if self.least_seller_age_days is not None:
-            yield f"the seller has been here for {self.least_seller_age_days:g} days"
+            yield f"the seller has been here for at least {self.least_seller_age_days:g} days"
         if self.least_seller_sales is not None:
-            yield f"the seller has sold {self.least_seller_sales:g} times"
+            yield f"the seller has at least {self.least_seller_sales:g} sales"
         if self.most_seller_strikes is not None:
             yield f"the seller has at most {self.most_seller_strikes:g} strikes"
 

@@ -141,12 +141,12 @@ def _select_made(moves: Sequence[ChampionMove], current: int | None) -> list[Cha
     return [move for move, after in zip(moves, champions_after, strict=True) if after != move.replaced]
 
 
-def read_champions(name: str = "ipml", tracking_uri: str | None = None) -> Champions:
+def read_champions(name: str, tracking_uri: str) -> Champions:
     """Return the champion of a registered model and its history.
 
     Parameters
     ----------
-    name : str, default="ipml"
+    name : str
         Name in the registry.
 
     Raises
@@ -166,7 +166,7 @@ def move_champion(
     replacing: int | None,
     kind: MoveKind,
     reason: str,
-    tracking_uri: str | None = None,
+    tracking_uri: str,
 ) -> ChampionMove:
     """Make a version the champion, and note who did it, when and why.
 

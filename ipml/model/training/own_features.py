@@ -8,7 +8,7 @@ from typing import Any
 from ipml.errors import Refused, UnusableSetting, first_line
 from ipml.features.extra import make_extra_features
 from ipml.features.own import OwnFeatures, adopt
-from ipml.features.registration import find_registered
+from ipml.features.registration import allow_extractors, find_registered
 from ipml.model.model_file.state import pack
 from ipml.model.training.experiment import Experiment
 
@@ -28,6 +28,7 @@ def make_own_features(experiment: Experiment) -> dict[str, OwnFeatures]:
     >>> make_own_features(experiment)["counts"].transformer
     CountVectorizer(min_df=5)
     """
+    allow_extractors(experiment.settings.extractors)
     extra = make_extra_features(experiment.data.extra_numbers, experiment.data.extra_categories)
     if twice := sorted(extra.keys() & experiment.features.keys()):
         found = "the name of a column under [data]"

@@ -42,6 +42,7 @@ from ipml.model.training.experiment import (
     read_unlabelled,
 )
 from ipml.model.training.result import TrainingResult, count_found, learn, listings_per_second, prepare, save_learnt
+from ipml.settings import Settings
 
 EXPERIMENT_FILE, EXPERIMENT_TEXT = "experiment/experiment.json", "experiment/experiment.toml"
 EVALUATION_FILE = "evaluation/evaluation.json"
@@ -224,9 +225,9 @@ class Reproduction:
 def reproduce(
     model: str,
     out: Path,
+    settings: Settings,
     *,
     data_folder: Path | None = None,
-    tracking_uri: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Reproduction:
     """Train a recorded model again, and report the differences.
@@ -237,6 +238,8 @@ def reproduce(
         Its registry URI, the id of its run, or its folder.
     out : Path
         Folder of the model trained again; nothing is registered.
+    settings : Settings
+        Name the store, the data folder and the brands.
     data_folder : Path, optional
         Folder of the experiment's files; default as in the original training.
 
@@ -251,12 +254,12 @@ def reproduce(
     """
     check_replaceable(out)
     say("looking up the model")
-    found = find_model(model, tracking_uri)
-    original = resolve_model(found.uri, tracking_uri)
+    found = find_model(model, settings.tracking)
+    original = resolve_model(found.uri, settings.tracking, settings.trusted_models)
     recorded = read_card(original)
-    folder = data_folder or Path(fetch_run_tags(found, tracking_uri).get(FOLDER_TAG, "."))
-    experiment = read_recorded(json.dumps(dict(recorded.experiment)), folder, f"experiment of {found.uri}")
-    experiment, source_model = fetch_source_model(experiment, tracking_uri)
+    folder = data_folder or Path(fetch_run_tags(found, settings.tracking).get(FOLDER_TAG, "."))
+    experiment = read_recorded(json.dumps(dict(recorded.experiment)), folder, f"experiment of {found.uri}", settings)
+    experiment, source_model = fetch_source_model(experiment)
     brands = prepare(experiment)
     say("reading listings")
     listings = read_training_listings(experiment)

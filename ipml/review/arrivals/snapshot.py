@@ -104,6 +104,11 @@ def decode_listing(text: str) -> Listing:
     return Listing(**_with_moments(json.loads(text)["listing"]))
 
 
+def decode_reasons(text: str) -> tuple[Reason, ...]:
+    """Return only the reasons that `encode` wrote: much quicker than `decode`."""
+    return part_base_rate(Reason(**reason) for reason in json.loads(text)["reasons"])[0]
+
+
 def digest_content(listing: Listing) -> str:
     """Return the SHA-256 of an offer except its price; equal digests mean an unchanged listing.
 

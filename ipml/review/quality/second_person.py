@@ -58,6 +58,12 @@ def refuse_conflicts(connection: Connection, wanted: Sequence[tuple[StoredCase, 
             raise error
 
 
+def find_conflicts(connection: Connection, wanted: Sequence[tuple[StoredCase, str]]) -> dict[int, Forbidden]:
+    """Return, for the pairs whose reviewer must not judge the case, why, by case."""
+    conflicts = _find_conflicts(connection, wanted, find_halves(connection, [row.case_id for row, _ in wanted]))
+    return {row.case_id: error for (row, _), error in zip(wanted, conflicts, strict=True) if error is not None}
+
+
 # Built once, since building a query takes longer than running it.
 _OWN_SELLERS = select(user_sellers.c.user_name, user_sellers.c.seller_id).where(
     user_sellers.c.user_name.in_(bindparam("names", expanding=True)),

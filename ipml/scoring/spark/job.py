@@ -264,7 +264,7 @@ def score_on_spark(
 
 def _ship(session: SparkSession, model: str | Path | None, sellers: SellerHistory) -> ShippedModel:
     settings = get_settings()
-    return ship_model(session, model or settings.model, sellers.portfolios, settings.trusted_models)
+    return ship_model(session, model or settings.model, settings, sellers.portfolios)
 
 
 def _score(

@@ -21,6 +21,7 @@ from ipml.model.model_file import manifest_sha256, read_card
 from ipml.model.model_file.folder import MANIFEST, find_folder, read_folder
 from ipml.scoring.portfolio_store import read_store
 from ipml.scoring.scorer import Scorer, load_model, make_scorer
+from ipml.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -61,7 +62,7 @@ class ShippedModel:
 
 
 def ship_model(
-    session: SparkSession, model: str | Path, portfolios: Path | None = None, trusted: str = ""
+    session: SparkSession, model: str | Path, settings: Settings, portfolios: Path | None = None
 ) -> ShippedModel:
     """Verify a model, and have Spark bring it to every machine of the session.
 
@@ -69,18 +70,18 @@ def ship_model(
     ----------
     model : str or Path
         As for `ipml.scoring.scorer.load_model`.
+    settings : Settings
+        Those of the driver.
     portfolios : Path, optional
         A file that `ipml data portfolios` wrote with the same model.
-    trusted : str, default=""
-        The setting `trusted_models` of the driver.
 
     Raises
     ------
     NotFound, UntrustedModel, UnreadableFile
         Nothing has been sent then.
     """
-    folder = _find_model(model)
-    scorer = load_model(folder)
+    folder = _find_model(model, settings)
+    scorer = load_model(folder, settings)
     extractors = tuple(read_card(folder).extractors)
     contents = read_folder(folder)
     manifest = digest(contents[MANIFEST])
@@ -90,7 +91,7 @@ def ship_model(
         manifest=manifest,
         version=scorer.version,
         most_width=scorer.most_width,
-        trusted=trusted,
+        trusted=settings.trusted_models,
         extractors=extractors,
         store=store,
         store_sha256=store_sha256,
@@ -118,11 +119,11 @@ def load_shipped(model: ShippedModel) -> tuple[Scorer, SellerPortfolios | None]:
     return scorer, None if model.store is None else _load_store(Path(SparkFiles.get(model.store)), model)
 
 
-def _find_model(source: str | Path) -> Path:
+def _find_model(source: str | Path, settings: Settings) -> Path:
     if str(source).startswith("models:"):
         from ipml.model.tracking import resolve_model  # MLflow is loaded only for its registry
 
-        return find_folder(resolve_model(str(source)))
+        return find_folder(resolve_model(str(source), settings.tracking, settings.trusted_models))
     return find_folder(source)
 
 

@@ -209,7 +209,7 @@ def test_nothing_that_an_erased_notifier_wrote_can_be_found(desk: Desk, tmp_path
     case_id = desk.add_case("L1")
     said = {"explanation": f"{WORDS} Zqmeier says so.", "name": "Zqann", "email": "zqann@acme.test"}
     said |= {"rights": "Zqright"}
-    receipt = act(desk.engine, receive, say("L1", "L2", **said), now=desk.pass_time())
+    receipt = act(desk.engine, receive, say("L1", "L2", **said), POLICY, now=desk.pass_time())
     desk.decide(case_id, Verdict.COUNTERFEIT)
     act(desk.engine, warn, 1, StepOrder("lea", "zqwhy", RULES, desk.pass_time()))
     (key,) = read_scalars(desk.engine, select(notifiers.c.key))
@@ -223,8 +223,8 @@ def test_nothing_that_an_erased_notifier_wrote_can_be_found(desk: Desk, tmp_path
         (behind,) = find_notices(connection, case_id)
         assert (behind.explanation, behind.state) == (None, "upheld")
         assert [one.location is None for one in find_receipt(connection, receipt.reference).listings] == [False, True]
-    match_notices(desk.engine, now=desk.pass_time())
-    assert run_notice_deadlines(desk.engine, now=desk.pass_time(days=90)).not_found == 1
+    match_notices(desk.engine, POLICY, now=desk.pass_time())
+    assert run_notice_deadlines(desk.engine, POLICY, now=desk.pass_time(days=90)).not_found == 1
     assert desk.told("notice:1") == []
     if desk.engine.dialect.name == "sqlite":
         assert list(find_markers(tmp_path.glob("ipml.db*"), markers)) == []

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Executable, Text, insert, select, update
 from support.actions import APPEAL_RULES, COOPERATING, COOPERATING_APPEALS
 from support.browser import OVERHANGING, start_browser
 from support.databases import copy_postgres, on_both
-from support.given_notices import say
+from support.given_notices import POLICY, say
 from support.notice_desk import NOON, Desk
 from support.transactions import act, ask, execute, read_scalars
 
@@ -22,7 +22,7 @@ from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notifiers.misuse import StepOrder, lift, suspend, warn
 from ipml.cooperation.notifiers.notifier import AppointmentOrder, appoint
-from ipml.cooperation.policy import ReportRules, load_cooperation_policy
+from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.brand import measure_brand, write_brand_report
 from ipml.cooperation.reports.document import ReportDocument
 from ipml.cooperation.reports.figures import measure_figures
@@ -375,20 +375,23 @@ class Life:
                 appoint(connection, number, AppointmentOrder("trusted flagger", "lea", "no. 12", self.desk.now))
             else:
                 take = {"warn": warn, "suspend": suspend, "lift": lift}[kind]
-                take(
-                    connection, number, StepOrder("lea", "because", load_cooperation_policy().notifiers, self.desk.now)
-                )
+                take(connection, number, StepOrder("lea", "because", POLICY.notifiers, self.desk.now))
 
     def give_notice_early(self) -> None:
         """Somebody gives notice of a listing that comes in later."""
         desk = self.desk
         desk.add_notifier("a")
         with writing(desk.engine) as connection:
-            receive(connection, say(f"L{self.n_cases + self.draw.randint(1, 4)}", email="a@example.com"), now=desk.now)
+            receive(
+                connection,
+                say(f"L{self.n_cases + self.draw.randint(1, 4)}", email="a@example.com"),
+                POLICY,
+                now=desk.now,
+            )
 
     def match(self) -> None:
         """Notices of listings that nobody knew are joined to their cases."""
-        match_notices(self.desk.engine, now=self.desk.now)
+        match_notices(self.desk.engine, POLICY, now=self.desk.now)
 
     def erase(self) -> None:
         """A seller is erased, whose brand others sell as well."""
