@@ -322,13 +322,7 @@ class ListingColumns:
         return result
 
     def for_distinct_rows(self, columns: Iterable[str], read: Callable[[ListingColumns], Any]) -> Any:
-        """Return what `read` computes row by row from some columns; once for a listing with several passages.
-
-        Parameters
-        ----------
-        read : function of ListingColumns
-            Returns an array or a sparse matrix with one row per listing.
-        """
+        """Return what `read` computes row by row from some columns; once for a listing with several passages."""
         if self._whole is None or not self._passages.keys().isdisjoint(columns):
             return read(self)
         if len(self._whole) <= len(self._rows):

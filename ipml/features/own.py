@@ -167,15 +167,7 @@ class OwnFeatures(Extractor):
         return np.array(self.names_, dtype=object)
 
     def say(self, listings: ListingColumns, row: int, weights: Floats, weight: float) -> str:
-        """Return the reason of one listing as a sentence.
-
-        Parameters
-        ----------
-        weights : array of shape (n_features,)
-            Weight of each scaled feature.
-        weight : float
-            Sum of their contributions to the log-odds.
-        """
+        """Return the reason of one listing as a sentence."""
         raw, added = _row(self.raw(listings), row), _row(self.values(listings), row) * weights
         if hasattr(self.transformer_, "say_reason"):
             return self._say_own(dict(zip(self.names_, raw.tolist(), strict=True)), weight)

@@ -199,12 +199,7 @@ class TextFeatures(Extractor):
         return scipy.sparse.csr_matrix((data, indices, indptr), shape=counts.shape)
 
     def mark(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the coefficients as `sum` takes them: the weight of each n-gram, and whether it is known.
-
-        Parameters
-        ----------
-        coefficients : array of shape (2^bits,)
-        """
+        """Return the coefficients as `sum` takes them: the weight of each n-gram, and whether it is known."""
         return mark_known(coefficients * self.idf_, self.idf_ > 0)
 
     def sum(self, listings: ListingColumns, marked: NDArray[np.float64]) -> NgramSums:

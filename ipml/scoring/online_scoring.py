@@ -376,13 +376,7 @@ class Watch:
 
 @contextmanager
 def watching(model: ServedModel, seconds: float) -> Iterator[Watch]:
-    """Keep a model fresh within a block.
-
-    Parameters
-    ----------
-    seconds : float
-        How long to wait between two looks; 0 looks only when asked.
-    """
+    """Keep a model fresh within a block."""
     watch = Watch(model, seconds)
     watch.start()
     try:

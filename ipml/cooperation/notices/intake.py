@@ -80,22 +80,6 @@ def receive(
         The notifier's first notice on this brand names no right, or it says less than the tier requires.
     KeyReused
         Its key came before with other content.
-
-    Examples
-    --------
-    >>> from ipml.cooperation.notices.notice import check_notice
-    >>> from ipml.cooperation.policy import load_cooperation_policy
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, policy = open_database("sqlite://"), load_cooperation_policy()
-    >>> migrate(engine)
-    >>> why = "We never made a bag in this colour, and the clasp bears no number."
-    >>> said = {"explanation": why, "listings": [{"listing_id": "A7"}],
-    ...         "name": "Ann", "email": "ann@acme.test", "good_faith": True, "brand": "Acme", "rights": "EUTM 1"}
-    >>> with writing(engine) as connection:
-    ...     receipt = receive(connection, check_notice(said, policy.notices), policy)
-    ...     again = receive(connection, check_notice(said, policy.notices), policy)
-    >>> receipt.listings[0].state, receipt.reference == again.reference, again.is_new
-    ('unknown', True, False)
     """
     now = now or datetime.now(UTC)
     told = [one.listing for one in notice.listings if one.listing is not None]

@@ -74,8 +74,6 @@ def average_precision(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None =
 
     Parameters
     ----------
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     score : array of shape (n_listings,)
         Higher is more suspicious; any finite numbers.
     weight : array of shape (n_listings,), optional

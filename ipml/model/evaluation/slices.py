@@ -228,8 +228,6 @@ def measure_slices(
 
     Parameters
     ----------
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     scores : sequence of array of shape (n_listings,)
         Probabilities, one array per repeat; the figures are averaged over them.
     columns : DataFrame of shape (n_listings, n_columns)

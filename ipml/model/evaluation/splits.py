@@ -58,8 +58,6 @@ def seller_folds(
     ----------
     listings : DataFrame
         With the column `seller_id`.
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     n_folds : int, default=5
 
     Raises

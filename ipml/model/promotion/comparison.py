@@ -151,8 +151,6 @@ def compare_scores(
 
     Parameters
     ----------
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     scores_a, scores_b : sequence of array of shape (n_listings,)
         Probabilities, one array per repeat; a measure is averaged over the repeats.
     listings : DataFrame of shape (n_listings, …)

@@ -74,8 +74,6 @@ def found_first(
 
     Parameters
     ----------
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     scores : sequence of array of shape (n_listings,)
         Probabilities, one array a repeat; the figures are averaged over them.
     listings : DataFrame of shape (n_listings, …)

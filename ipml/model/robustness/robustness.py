@@ -92,8 +92,6 @@ def score_attacks(
         Fitted on other sellers.
     listings : DataFrame of shape (n_listings, …)
         Canonical listing columns.
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     families : iterable of Family or Scenario, default=all
     targets : {"all", "trade words"}, default="all"
         Rewritten words, as for `attack_text`.
@@ -306,8 +304,6 @@ def robustness_of(
 
     Parameters
     ----------
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     clean : array of shape (n_listings,)
         Scores of the untouched listings; 0 where the scorer abstains, which counts as not found.
     attacked : mapping of str to array of shape (n_listings,)

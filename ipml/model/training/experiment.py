@@ -336,7 +336,6 @@ def load_experiment(path: Path, settings: Settings | None = None) -> Experiment:
 
     Parameters
     ----------
-    path : Path
     settings : Settings, optional
         Name the data folder, the brands and the store; by default those of the environment.
 

@@ -304,11 +304,6 @@ class MergePlan:
 def plan_merge(job: BatchJob, records: Mapping[int, Record]) -> Iterator[MergePlan]:
     """Yield what becomes of each chunk, in their order.
 
-    Parameters
-    ----------
-    records : mapping from int to Record
-        Records of all chunks.
-
     Raises
     ------
     InvalidListings
