@@ -19,6 +19,7 @@ from ipml.enforcement.views.appeal_file import ShownAppeal
 from ipml.money import Rates
 from ipml.records import REST, Listing, Reason
 from ipml.review.corrections import NearDuplicates
+from ipml.review.decisions import GROUNDS
 
 
 def percent(share: float) -> str:
@@ -146,6 +147,17 @@ def split_reasons(reasons: Sequence[Reason]) -> tuple[list[Reason], list[Reason]
     n_special = sum(reason.feature != REST and reason.feature not in _GENERAL for reason in reasons)
     n_leading = min(n_special, _LEADING)
     return ordered[:n_leading], ordered[n_leading:]
+
+
+def name_grounds(text: str) -> str:
+    """Write the grounds that the reason of a measure names by their keys as sentences.
+
+    >>> name_grounds("pause, as the ground is test_purchase")
+    'pause, as the ground is “A test purchase was examined and found counterfeit”'
+    """
+    for ground, sentence in GROUNDS.items():
+        text = text.replace(ground, f"“{sentence.rstrip('.')}”")
+    return text.replace("remove-in", "remove in")
 
 
 MEASURES = {

@@ -10,11 +10,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, update
+from support.actions import COOPERATION
 from support.casework import count_cases, judge, read_case, read_decisions
 from support.reviewing import list_second_verdicts
 from support.transactions import act, ask
 
-from ipml.cooperation.actions import Cooperation
 from ipml.enforcement.evidence.pieces import read_evidence
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
@@ -43,6 +43,25 @@ def test_a_comment_is_shown_to_whoever_opens_the_case(ana: TestClient, visitor: 
     assert visitor("vic").post("/cases/1/comments", data={"text": "x"}).status_code == 403
     assert ana.post("/cases/1/comments", data={"text": " "}).status_code == 400
     assert ana.post("/cases/99/comments", data={"text": "x"}).status_code == 404
+
+
+def test_a_mention_is_counted_in_the_bar_until_it_is_read(ana: TestClient, visitor: Callable) -> None:
+    """On every page of the person named; the inbox shows the comment, and marks only what is theirs as read."""
+    bo, vic = visitor("bo"), visitor("vic")
+    ana.post("/cases/1/comments", data={"text": f"@bo {ASKED}"})
+    counted = 'class="unread">Inbox <span class="number">1</span>'
+    assert [counted in client.get("/dashboard").text for client in (bo, ana, vic)] == [True, False, False]
+    page = bo.get("/inbox").text
+    assert "ana mentioned you" in page
+    assert "Asked &lt;b&gt;the brand&lt;/b&gt;" in page
+    (number,) = set(re.findall(r'name="message" value="(\d+)"', page))
+    assert vic.post("/inbox", data={"message": number}).status_code == 303
+    assert counted in bo.get("/inbox").text
+    assert bo.post("/inbox", data={"message": [number, number]}).headers["location"] == "/inbox"
+    page = bo.get("/inbox").text
+    assert counted not in page
+    assert "ana mentioned you" in page
+    assert "No messages" in vic.get("/inbox").text
 
 
 def test_a_case_is_assigned_on_its_page(ana: TestClient, visitor: Callable) -> None:
@@ -78,7 +97,7 @@ def test_a_snoozed_case_is_out_of_the_way(ana: TestClient) -> None:
 def test_comments_are_in_the_evidence_and_go_with_the_seller(engine: Engine, ana: TestClient) -> None:
     """Kept with what was decided, the author under a pseudonym; erased, that there was one stays, and none is added."""
     ana.post("/cases/1/comments", data={"text": ASKED})
-    judge(engine, 1, Verdict.COUNTERFEIT, actions=Cooperation())
+    judge(engine, 1, Verdict.COUNTERFEIT, actions=COOPERATION)
     with writing(engine) as connection:
         number = connection.scalars(select(tables.evidence.c.evidence_id)).one()
         (said,) = read_evidence(connection, number).content["comments"]

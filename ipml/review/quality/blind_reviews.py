@@ -47,6 +47,7 @@ from ipml.review.cases import (
 )
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.quality.second_person import Capacity, may_judge, note_second_verdict, store_second_verdict
+from ipml.review.worklists.inbox import MessageKind, send
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.row_numbers import append_rows
@@ -410,6 +411,12 @@ def answer_second_review(
         note=digest(decision.note),
         snapshot=digest(row.snapshot),
     )
+    if second_review.kind == "audit" and decision.verdict is not Verdict.ESCALATE:
+        of_review = second_reviews.c.review_id == second_review.review_id
+        reviewed = select(second_reviews.c.decision_id).where(of_review).scalar_subquery()
+        differs = decisions.c.decision_id == reviewed, decisions.c.verdict != decision.verdict
+        to, source = connection.scalars(select(decisions.c.reviewer).where(*differs)), (row.case_id, stored.verdict_id)
+        send(connection, to, MessageKind.SECOND_OPINION, source, at=decision.decided_at)
     return decision
 
 

@@ -63,8 +63,6 @@ _LOOKED_BACK = timedelta(days=1)
 def find_script(title: str) -> str | None:
     """Return the script of most letters of a title, a key of `SCRIPTS`, or None.
 
-    Examples
-    --------
     >>> find_script("Leather bag"), find_script("Сумка Nike кожаная"), find_script("バッグ 本革"), find_script("123")
     ('latin', 'cyrillic', 'kana', None)
     """

@@ -32,8 +32,8 @@ def suggest(connection: Connection, field: SuggestedField, beginning: str, *, st
 
 
 def suggest_reviewers(connection: Connection, beginning: str) -> list[str]:
-    """Return at most ten user names that start with the typed text, in any case."""
-    named = connection.scalars(select(users.c.name).order_by(users.c.name))
+    """Return at most ten user names that start with the typed text, in any case; none of brand accounts."""
+    named = connection.scalars(select(users.c.name).where(users.c.role != "brand").order_by(users.c.name))
     typed = beginning.strip().casefold()
     return [name for name in named if typed and name.casefold().startswith(typed)][:MOST_SUGGESTIONS]
 

@@ -33,7 +33,7 @@ from ipml.review.sellers.seller_lists import ListEntry, get_entries
 from ipml.review.translations import Translation, Translator, find_translation
 from ipml.review.worklists.changes import LastChanges
 from ipml.review.worklists.own_verdicts import Progress, count_progress
-from ipml.review.worklists.search import Precedent, find_precedents
+from ipml.review.worklists.precedents import Precedent, find_precedents
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import AuditRow
 from ipml.web.accounts.login import get_cooperation_policy, get_policy, settings_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlencode
 
@@ -74,16 +74,18 @@ ShortText = Annotated[str, Field(max_length=200, pattern=NO_NUL)]
 _Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 _Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
 _Hours = Annotated[float, Field(ge=0, le=876_000, allow_inf_nan=False)]
+_Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2199, 12, 31))]
 _IfGiven = BeforeValidator(lambda value: None if value == "" else value)  # an empty field of a form
 
 
 class ListQuery(BaseModel):
     """The query of a list of cases; invalid values are refused.
 
-    `words` are parts of title, brand, id or seller. `least` and `most` bound the score in percent; `waiting` is in
-    days, `due` in hours. `snoozed` ("1") lists snoozed cases, which are in no other list. `verdict` and `reviewer`
-    select decided cases by the verdict in force. `undone` counts decisions just taken back; `nothing` reports that no
-    case was left. `after` is the trail of the last case of each earlier page.
+    `words` are parts of title, brand, id or seller. `least` and `most` bound the score in percent, `waiting` and
+    `waited` the time in the queue in days, `due` that to the deadline in hours. `held` ("1") lists cases that somebody
+    has open, `snoozed` ("1") snoozed ones, which are in no other list. `verdict`, `reviewer`, `since` and `until`
+    select decided cases by the verdict in force, the last two by its day in UTC. `undone` counts decisions just taken
+    back; `nothing` reports that no case was left. `after` is the trail of the last case of each earlier page.
 
     >>> asked = ListQuery.read("brand=Acme&least=50&most=")
     >>> asked.filter().least_score, asked.write()
@@ -100,12 +102,16 @@ class ListQuery(BaseModel):
     least: Annotated[_Percent | None, _IfGiven] = None
     most: Annotated[_Percent | None, _IfGiven] = None
     waiting: Annotated[_Days | None, _IfGiven] = None
+    waited: Annotated[_Days | None, _IfGiven] = None
     due: Annotated[_Hours | None, _IfGiven] = None
+    held: Literal["", "1"] = ""
     queue: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     assigned: ShortText = ""
     snoozed: Literal["", "1"] = ""
     verdict: Literal["", "counterfeit", "genuine", "cannot tell"] = ""
     reviewer: ShortText = ""
+    since: Annotated[_Day | None, _IfGiven] = None
+    until: Annotated[_Day | None, _IfGiven] = None
     order: Literal["rank", "value", "score", "first come"] = "rank"
     undone: Annotated[int, Field(ge=0, le=10_000)] = 0
     nothing: bool = False
@@ -135,12 +141,16 @@ class ListQuery(BaseModel):
             least_score=None if self.least is None else self.least / 100,
             most_score=None if self.most is None else self.most / 100,
             waiting_days=self.waiting,
+            waited_days=self.waited,
             due_hours=self.due,
+            held=bool(self.held),
             queue_id=self.queue or None,
             assigned_to=self.assigned or None,
             snoozed=bool(self.snoozed),
             verdict=self.verdict or None,
             reviewer=self.reviewer or None,
+            decided_since=None if self.since is None else datetime.combine(self.since, time(), UTC),
+            decided_before=None if self.until is None else datetime.combine(self.until, time(), UTC) + timedelta(1),
         )
 
     def browse_cases(

@@ -1,4 +1,4 @@
-"""Work on a case beside the verdict: comments, assignment, snoozing; and the user's last verdicts."""
+"""Work on a case beside the verdict: comments, assignment, snoozing; and the user's inbox and last verdicts."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from ipml.review.worklists.assignment import count_assigned, list_assignees
 from ipml.review.worklists.changes import ChangeOrder, change_assignment, change_snooze, make_control_cases
 from ipml.review.worklists.changes import undo_change as undo
 from ipml.review.worklists.comments import LONGEST_COMMENT, Comment, add_comment, find_comments
-from ipml.review.worklists.own_verdicts import count_progress, list_own_verdicts
+from ipml.review.worklists.inbox import MessageKind, list_messages, mark_read
+from ipml.review.worklists.own_verdicts import list_own_verdicts, summarise_shift
 from ipml.storage.database import writing
 from ipml.web.accounts.login import authorised, settings_of
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
-from ipml.web.console.case_list import NO_NUL, PathNumber, ReviewPath, find_following, give_back
+from ipml.web.console.case_list import NO_NUL, Number, PathNumber, ReviewPath, find_following, give_back
 from ipml.web.responses import redirect, render
 
 SNOOZES = {1: "1 hour", 4: "4 hours", 24: "1 day", 72: "3 days", 168: "1 week", 720: "30 days"}
 """Hours for which a case can be snoozed, in words."""
 
+_MOST_MESSAGES = 1_000
 _PAGES = {"queue": "/queues", "list": "/lists"}
 _ACTIONS = {"queue": Action.DEFINE_QUEUES, "list": Action.CHANGE_LISTS, "control": Action.KEEP_CONTROL_CASES}
 NOBODY = ":"  # not allowed in user names
@@ -144,7 +146,7 @@ def undo_change(request: Request, change_id: PathNumber, form: Annotated[ChangeU
         if form.leaving and form.leaving not in change.case_ids:
             give_back(connection, user, get_case(connection, form.leaving), form.token)
         if not user.role.may(_ACTIONS.get(change.kind, Action.REVIEW)):
-            raise Forbidden(f"change {change_id}", f"you are logged in as a {user.role}", "Ask a lead.")
+            raise Forbidden(f"change {change_id}", f"you are logged in as {user.role.with_article}", "Ask a lead.")
     if change.kind in _PAGES:
         return redirect(_PAGES[change.kind])
     if form.case:
@@ -152,13 +154,36 @@ def undo_change(request: Request, change_id: PathNumber, form: Annotated[ChangeU
     return redirect(form.list_address)
 
 
+def show_inbox(request: Request) -> Response:
+    """Show the user's last messages, with the text of comments that mention the user."""
+    with authorised(request) as (connection, user):
+        messages = list_messages(connection, user.name)
+        mentions = {one.case_id for one in messages if one.kind is MessageKind.MENTION}
+        comments = [one for some in find_comments(connection, mentions).values() for one in some]
+        context = {
+            "messages": messages,
+            "comments": {one.comment_id: one for one in comments},
+            "sees_appeals": user.role.may(Action.DECIDE_APPEALS),
+        }
+    return render(request, "inbox.html", context)
+
+
+def read_messages(request: Request, message: Annotated[list[Number], Form(max_length=_MOST_MESSAGES)]) -> Response:
+    """Mark messages of the user as read."""
+    with authorised(request, writing) as (connection, user):
+        mark_read(connection, user.name, message)
+    return redirect("/inbox")
+
+
 def show_own_verdicts(request: Request) -> Response:
     """Show the user's last verdicts, and the progress of their shift."""
     settings = settings_of(request)
     with authorised(request) as (connection, user):
+        shift = summarise_shift(connection, user.name, settings)
         context = {
             "said": list_own_verdicts(connection, user.name),
-            "progress": count_progress(connection, user.name, settings),
+            "shift": shift,
+            "progress": shift.progress,
             "undo_minutes": settings.undo_minutes,
             "undoable_since": datetime.now(UTC) - timedelta(minutes=settings.undo_minutes),
         }
