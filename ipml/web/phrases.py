@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from itertools import chain
 from math import floor
 from typing import Literal
 
@@ -47,13 +48,13 @@ def money(amount: float | None, currency: str | None) -> str:
     return f"{figure} {currency}" if currency else f"{figure}, currency unknown"
 
 
-def find_close(name: str, names: Iterable[str]) -> str | None:
+def find_close(name: str, *names: Iterable[str]) -> str | None:
     """Return the name most like a mistyped one, in any case.
 
-    >>> find_close("Guci", ["Nike", "Gucci"]), find_close("Rolex", ["Nike"])
+    >>> find_close("Guci", ["Nike", "Gucci"], ["bags"]), find_close("Rolex", ["Nike"])
     ('Gucci', None)
     """
-    folded = {one.casefold(): one for one in names}
+    folded = {one.casefold(): one for one in chain(*names)}
     close = get_close_matches(name.casefold(), folded, n=1, cutoff=0.75)
     return folded[close[0]] if close else None
 

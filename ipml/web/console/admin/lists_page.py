@@ -121,13 +121,7 @@ def _render(request: Request, query: ListsQuery, form: EntryForm, message: str =
             "sellers": count_names(connection, "seller_id"),
             "changes": find_last_changes(connection, user.name, ["list"], undo_minutes=minutes),
             "fit": _count_cases(connection, form.seller, form.brand) if form.preview else None,
-            "saved_fit": next(
-                (
-                    _count_cases(connection, entry.seller_id or "", entry.brand or "")
-                    for entry in get_entries(connection, [query.saved])
-                ),
-                None,
-            ),
+            "saved_fit": _count_entry(connection, query.saved),
         }
     filters = query.model_dump(exclude={"after", "case", "saved"})
     context |= {
@@ -149,3 +143,8 @@ def _render(request: Request, query: ListsQuery, form: EntryForm, message: str =
 def _count_cases(connection: Connection, seller: str, brand: str) -> CaseFit | None:
     seller, brand = seller.strip(), brand.strip()
     return count_seller_cases(connection, seller, brand or None) if seller and is_storable(seller + brand) else None
+
+
+def _count_entry(connection: Connection, entry_id: int) -> CaseFit | None:
+    entries = get_entries(connection, [entry_id])
+    return _count_cases(connection, entries[0].seller_id or "", entries[0].brand or "") if entries else None
