@@ -233,6 +233,7 @@ PURPOSES: Mapping[str, str] = {
     "enforcement_policies": "Every enforcement policy used, by its digest.",
     "erasures": "Sellers whose data was erased, by pseudonym.",
     "evidence": "Evidence for each decision, encrypted with the seller's key.",
+    "changes": "Assignments, snoozes, control cases, queues and list entries that people can undo, for some days.",
     "control_cases": "Control cases: cases of known truth, which measure reviewers.",
     "identities": "Accounts of OpenID Connect providers, with the user each belongs to.",
     "jobs": "The timed jobs of `ipml worker`: last run with its result, and next run.",

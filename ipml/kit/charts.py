@@ -34,8 +34,6 @@ _MOST_TICKS, _NARROW_TICKS = 7, 4  # names below a chart, and those shown on nar
 def write_number(value: float) -> str:
     """Return a value as precisely as an axis needs it.
 
-    Examples
-    --------
     >>> write_number(7.5), write_number(2500.0), write_number(0.25)
     ('7.5', '2,500', '0.25')
     """
@@ -46,8 +44,6 @@ def write_number(value: float) -> str:
 def shorten_number(value: float) -> str:
     """Return a value as it fits beside an axis: from 100,000 in thousands or millions.
 
-    Examples
-    --------
     >>> shorten_number(20_000), shorten_number(250_000), shorten_number(1_500_000)
     ('20,000', '250 k', '1.5 M')
     """
@@ -58,8 +54,6 @@ def shorten_number(value: float) -> str:
 def choose_ticks(largest: float, *, is_count: bool = False) -> list[float]:
     """Return up to six round values for an axis, the last no smaller than the largest value; whole ones for counts.
 
-    Examples
-    --------
     >>> choose_ticks(9.0), choose_ticks(0.31), choose_ticks(2, is_count=True)
     ([0.0, 2.5, 5.0, 7.5, 10.0], [0.0, 0.1, 0.2, 0.3, 0.4], [0.0, 1.0, 2.0])
     """

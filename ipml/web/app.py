@@ -40,6 +40,8 @@ from ipml.web.console import (
 from ipml.web.console.admin import brand_accounts_page, lists_page, policies_page, queues_page, users_page, worker_page
 from ipml.web.http_api.monitoring import show_health, show_ready
 from ipml.web.portal import pages, reporting, rights
+from ipml.web.public import notice_page, seller_page
+from ipml.web.public.links import NOTICES_PATH, SELLER_PATH, read_public_pages
 from ipml.web.responses import Protection, add_error_pages, make_content_policy
 from ipml.web.server import Forwarded, check_proxy_login, parse_networks
 
@@ -69,8 +71,10 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/cases/{case_id}/comments", Action.REVIEW, case_work.comment),
     ("POST", "/cases/{case_id}/assign", Action.REVIEW, case_work.assign_case),
     ("POST", "/cases/{case_id}/snooze", Action.REVIEW, case_work.snooze_case),
+    ("POST", "/cases/{case_id}/control", Action.KEEP_CONTROL_CASES, case_work.control_case),
     ("GET", "/cases/{case_id}/seller", Action.LOOK, desks.show_seller),
     ("GET", "/cases/{case_id}/listings", Action.LOOK, case_page.show_listings),
+    ("GET", "/cases/{case_id}/reasons", Action.LOOK, case_page.show_shared_reason),
     ("POST", "/cases/{case_id}/translation", Action.LOOK, case_page.translate_title),
     ("POST", "/cases/{case_id}/measure", Action.CHANGE_MEASURES, case_page.lift_or_change_measure),
     ("POST", "/cases/{case_id}/penalty", Action.CHANGE_PENALTIES, desks.change_penalty),
@@ -96,6 +100,7 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/lists/{entry_id}/remove", Action.CHANGE_LISTS, lists_page.take_off_list),
     ("GET", "/queues", Action.DEFINE_QUEUES, queues_page.show_queues),
     ("POST", "/queues", Action.DEFINE_QUEUES, queues_page.save_queue),
+    ("POST", "/queues/{queue_id}/move", Action.DEFINE_QUEUES, queues_page.shift_queue),
     ("POST", "/queues/{queue_id}/remove", Action.DEFINE_QUEUES, queues_page.drop_queue),
     ("GET", "/brands", Action.LOOK, dashboard.show_brands),
     ("GET", "/brands/view", Action.LOOK, dashboard.show_brand),
@@ -112,6 +117,10 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/export.csv", Action.EXPORT_TABLES, csv_files.export_table),
     ("GET", "/bulk", Action.REVIEW, bulk_page.show_bulk),
     ("POST", "/bulk", Action.REVIEW, bulk_page.decide_bulk),
+    ("POST", "/bulk/assign", Action.REVIEW, bulk_page.assign_bulk),
+    ("POST", "/bulk/snooze", Action.REVIEW, bulk_page.snooze_bulk),
+    ("POST", "/bulk/control", Action.KEEP_CONTROL_CASES, bulk_page.control_bulk),
+    ("POST", "/changes/{change_id}/undo", Action.REVIEW, case_work.undo_change),
     ("POST", "/undo", Action.REVIEW, case_page.undo),
     ("GET", "/dashboard", Action.LOOK, dashboard.show_dashboard),
     ("GET", "/jobs", Action.WATCH_JOBS, worker_page.show_jobs),
@@ -154,6 +163,11 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/appearance", Action.SECURE_ACCOUNT, login.choose_appearance),
     ("GET", "/password", Action.SECURE_ACCOUNT, login.show_password),
     ("POST", "/password", Action.SECURE_ACCOUNT, login.change_password),
+    ("GET", f"{SELLER_PATH}/{{token}}", None, seller_page.show_restriction),
+    ("POST", f"{SELLER_PATH}/{{token}}", None, seller_page.appeal),
+    ("GET", NOTICES_PATH, None, notice_page.show_form),
+    ("POST", NOTICES_PATH, None, notice_page.give),
+    ("GET", f"{NOTICES_PATH}/{{reference}}", None, notice_page.show_notice),
 )
 
 _STAND_SECONDS = 10.0
@@ -183,6 +197,7 @@ def make_app(
     app.state.limits = limits
     app.state.content_policy = make_content_policy(pictures.list_image_sources(settings))
     app.state.provider = make_provider(settings)
+    app.state.public_pages = read_public_pages(settings)
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
     app.state.stand = CachedAnswer(_STAND_SECONDS)
     app.state.histories = CachedByName(_ESTIMATES_SECONDS, _MOST_BRANDS)

@@ -109,7 +109,7 @@ def test_listings_are_reported_and_followed(client: TestClient) -> None:
     page = client.get(answers[0].headers["location"]).text
     assert "V-0005" in page
     assert "Waits for a person to look at it" in page
-    assert "Not known here yet" in page
+    assert "We could not find this listing yet</b>. We look again for 30 days" in page
     least = re.search(r"At least (\d+) letters", client.get("/portal/report").text)
     assert least  # the form and what it is answered name the number of the notifier's tier
     assert re.findall(r"at least (\d+)", client.post("/portal/report", data=form | {"why": "Too short"}).text) == [

@@ -23,7 +23,8 @@ from ipml.review.worklists.search import contains_words, split_words
 from ipml.storage.tables import case_texts, cases, decisions, measures
 
 STATES = ("all", "waiting", "counterfeit", "not counterfeit")
-_BANDS = ((0.9, "very likely counterfeit"), (0.5, "likely counterfeit"), (0.2, "possibly counterfeit"))
+_LIKELY = 0.5
+_BANDS = ((0.9, "very likely counterfeit"), (_LIKELY, "likely counterfeit"), (0.2, "possibly counterfeit"))
 _LEAST_BAND = "hardly suspicious"
 _UNSCORED = "not scored"
 _FOUND = {
@@ -62,7 +63,8 @@ class BrandListing:
     """A listing of a brand, without any data of its seller.
 
     `case_id` is None if it was submitted and never became a case; band and state are in words. `verdict` is the last
-    one in force; `ground` is a sentence, empty unless it was found counterfeit.
+    one in force; `ground` is a sentence, empty unless it was found counterfeit. `is_against_model`: a person called
+    it counterfeit though the model found that less likely than not, or not counterfeit though more likely.
     """
 
     case_id: int | None
@@ -80,6 +82,7 @@ class BrandListing:
     ground: str = ""
     decided_at: datetime | None = None
     measures: tuple[BrandMeasure, ...] = ()
+    is_against_model: bool = False
 
     @property
     def is_counterfeit(self) -> bool:
@@ -157,7 +160,7 @@ def _holds_words(text: str, words: Sequence[str]) -> bool:
 
 def _make(connection: Connection, rows: Sequence[Row[Any]]) -> list[BrandListing]:
     numbers = [row.case_id for row in rows]
-    query = select(decisions.c.case_id, decisions.c.verdict, decisions.c.ground, decisions.c.decided_at)
+    query = select(*(decisions.c[name] for name in ("case_id", "verdict", "ground", "decided_at", "origin")))
     query = query.where(decisions.c.case_id.in_(numbers), is_last_verdict())
     last: dict[int, Any] = {row.case_id: row for row in connection.execute(query)}
     done = _find_measures(connection, numbers)
@@ -176,7 +179,19 @@ def _make_one(row: Row[Any], last: Any, done: Sequence[BrandMeasure]) -> BrandLi
         ground=GROUNDS.get(last.ground, ""),
         decided_at=last.decided_at,
         measures=tuple(done),
+        is_against_model=last.origin != "policy" and is_against_model(verdict, row.score),
     )
+
+
+def is_against_model(verdict: Verdict, score: float | None) -> bool:
+    """Return whether a verdict contradicts the model's score.
+
+    >>> is_against_model(Verdict.COUNTERFEIT, 0.1), is_against_model(Verdict.GENUINE, 0.1)
+    (True, False)
+    """
+    if score is None or verdict is Verdict.CANNOT_TELL:
+        return False
+    return (verdict is Verdict.COUNTERFEIT) != (score >= _LIKELY)
 
 
 _OF_NO_SELLER = ("listing_id", "title", "description", "category", "price", "currency", "listed_at")

@@ -32,7 +32,7 @@ from ipml.cooperation.notices.register import (
 from ipml.cooperation.notices.status import Receipt, make_receipt, send_receipt
 from ipml.cooperation.notifiers.notifier import AppointmentOrder, appoint, find_appointment
 from ipml.cooperation.notifiers.tiers import Lane, lane_of, store_count
-from ipml.cooperation.policy import CooperationPolicy, NoticeRules, load_cooperation_policy
+from ipml.cooperation.policy import CooperationPolicy, NoticeRules
 from ipml.errors import InvalidListings, InvalidNotice
 from ipml.kit.canonical_json import digest
 from ipml.records import Listing, Problem, ScoredListing
@@ -64,8 +64,8 @@ _NO_MODEL = "none"
 def receive(
     connection: Connection,
     notice: Notice,
+    policy: CooperationPolicy,
     *,
-    policy: CooperationPolicy | None = None,
     scored: Mapping[str, ScoredListing] = MappingProxyType({}),
     now: datetime | None = None,
 ) -> Receipt:
@@ -84,6 +84,7 @@ def receive(
     Examples
     --------
     >>> from ipml.cooperation.notices.notice import check_notice
+    >>> from ipml.cooperation.policy import load_cooperation_policy
     >>> from ipml.storage.database import migrate, open_database, writing
     >>> engine, policy = open_database("sqlite://"), load_cooperation_policy()
     >>> migrate(engine)
@@ -91,12 +92,12 @@ def receive(
     >>> said = {"explanation": why, "listings": [{"listing_id": "A7"}],
     ...         "name": "Ann", "email": "ann@acme.test", "good_faith": True, "brand": "Acme", "rights": "EUTM 1"}
     >>> with writing(engine) as connection:
-    ...     receipt = receive(connection, check_notice(said, policy.notices), policy=policy)
-    ...     again = receive(connection, check_notice(said, policy.notices), policy=policy)
+    ...     receipt = receive(connection, check_notice(said, policy.notices), policy)
+    ...     again = receive(connection, check_notice(said, policy.notices), policy)
     >>> receipt.listings[0].state, receipt.reference == again.reference, again.is_new
     ('unknown', True, False)
     """
-    policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
+    now = now or datetime.now(UTC)
     told = [one.listing for one in notice.listings if one.listing is not None]
     unscored = {one.listing_id: ScoredListing(one, None, None, (), (), None, _NO_MODEL, _UNSCORED) for one in told}
     scored = unscored | dict(scored)
@@ -271,8 +272,8 @@ class Matched:
 
 def match_notices(
     engine: Engine,
+    policy: CooperationPolicy,
     *,
-    policy: CooperationPolicy | None = None,
     show: Callable[[int], object] | None = None,
     now: datetime | None = None,
 ) -> Matched:
@@ -282,7 +283,7 @@ def match_notices(
     transaction. Deadlines start now, since nothing could be decided before. `show` is called now and then with the
     number of listings searched.
     """
-    policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
+    now = now or datetime.now(UTC)
     found = looked = after = 0
     while items := _read_unknown(engine, policy.notices, after):
         with reading(engine) as connection:

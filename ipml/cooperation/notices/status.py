@@ -25,7 +25,7 @@ from ipml.storage.pseudonyms import Notifier, get_notifier, notifier_kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
 OUTCOMES: Mapping[str, str] = {
-    "unknown": "not known here yet: reviewed once it is",
+    "unknown": "we could not find this listing yet",
     "waiting": "waits for a person to look at it",
     "upheld": "found counterfeit",
     "rejected": "not found counterfeit",

@@ -303,8 +303,6 @@ def _collect(connection: Connection, queries: Iterable[Select[Any]]) -> dict[Any
 def is_person(name: str) -> bool:
     """Return whether a name can be a person's, rather than a component's.
 
-    Examples
-    --------
     >>> is_person("ana"), is_person("policy:1f3a9c02"), is_person("ipml deadlines"), is_person(" ")
     (True, False, False, False)
     """

@@ -145,6 +145,29 @@ def file_appeal(
     return appeal
 
 
+def find_open_kinds(connection: Connection, about: str, seller_id: str, rules: AppealRules) -> list[Kind]:
+    """Return the kinds of appeal that a seller may file against a restriction now; a counter-notice needs a holder."""
+    try:
+        restricted = find_restricted(connection, about, seller_id)
+        _refuse_second(connection, restricted, find_pseudonym(connection, seller_id) or "")
+    except (Conflict, NotFound):
+        return []
+    windows = find_deadlines(connection, restricted.subject)
+    profile = _find_profile(connection, restricted, _find_window(windows, "complaint"), rules)
+    is_of_listing = profile.holder is not None and not restricted.subject.startswith("penalty:")
+    kinds: tuple[Kind, ...] = ("complaint", "counter-notice") if is_of_listing else ("complaint",)
+    late = DeadlineState.EXPIRED
+    return [kind for kind in kinds if (window := _find_window(windows, kind)) is None or window.state is not late]
+
+
+def _find_profile(
+    connection: Connection, restricted: Restricted, window: Deadline | None, rules: AppealRules
+) -> TermsProfile:
+    if window is not None:
+        return rules.load_profile(window.profile)
+    return rules.profile_for(read_listing(connection, restricted.case_id, restricted.decision_id).country)
+
+
 def withdraw_appeal(
     connection: Connection, appeal_id: int, seller_id: str, rules: AppealRules, *, now: datetime | None = None
 ) -> Appeal:

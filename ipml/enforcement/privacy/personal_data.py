@@ -145,6 +145,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "sessions": {"token_hash": NOTHING},
     "saved_views": dict.fromkeys(("name", "query", "seller_id"), CLEAR),
     "samples": dict.fromkeys(("digest", "file_digest", "model_version", "rule"), NOTHING),
+    "changes": dict.fromkeys(("kind", "changed_by", "content"), NOTHING),
     "spread_audits": {"verdict": NOTHING},
     # Facts and payload name brands and categories of the policy only, and nobody.
     "statements": dict.fromkeys(("subject", "puid", "facts", "payload", "policy_digest"), NOTHING)
@@ -295,8 +296,6 @@ def _make_placeholder(
 ) -> ScoredListing:
     """Return a scored listing without personal data; brand and category stay unless they are in `lone`.
 
-    Examples
-    --------
     >>> bag = ScoredListing(Listing("A7", "s1", "Bag of Ann", brand="Acme"), 0.9, 2.2, (), (), None, "2024-05")
     >>> _make_placeholder(bag, 12, "erased:5f1c", ()).listing
     Listing(listing_id='erased:12', seller_id='erased:5f1c', title='(erased)', ... brand='Acme', ...)

@@ -63,8 +63,6 @@ class HashIndex:
     Each hash has four bands of 24 bits. A picture is compared only with groups that share a band with one of its
     places; 999 of 1,000 copies share one. The index is read once, then updated. Use it from one thread at a time.
 
-    Examples
-    --------
     >>> index = HashIndex()
     >>> stairs = Image.linear_gradient("L").quantize(5).convert("L").rotate(30)
     >>> index.add(7, hash_picture(stairs).own)

@@ -59,6 +59,12 @@ def refuse_conflicts(connection: Connection, wanted: Sequence[tuple[StoredCase, 
             raise error
 
 
+def find_conflicts(connection: Connection, wanted: Sequence[tuple[StoredCase, str]]) -> dict[int, Forbidden]:
+    """Return, for the pairs whose reviewer must not judge the case, why, by case."""
+    conflicts = _find_conflicts(connection, wanted, find_halves(connection, [row.case_id for row, _ in wanted]))
+    return {row.case_id: error for (row, _), error in zip(wanted, conflicts, strict=True) if error is not None}
+
+
 # Built once, since building a query takes longer than running it.
 _OWN_SELLERS = select(user_sellers.c.user_name, user_sellers.c.seller_id).where(
     user_sellers.c.user_name.in_(bindparam("names", expanding=True)),
@@ -310,8 +316,6 @@ def _as_decision(row: Row[Any], decision_id: int = 0) -> Decision:
 def needs_second(listing: Listing, verdict: Verdict, rules: Sequence[SecondPersonRule]) -> bool:
     """Return whether a verdict on a listing meets a rule; unknown facts count as met.
 
-    Examples
-    --------
     >>> rules = [SecondPersonRule(verdict="counterfeit", least_price=500, currency="EUR")]
     >>> watch = Listing("A7", "s1", "Watch", price=900.0, currency="EUR")
     >>> needs_second(watch, Verdict.COUNTERFEIT, rules), needs_second(watch, Verdict.GENUINE, rules)

@@ -1,4 +1,4 @@
-"""Search: finds cases by words and filters, page by page; precedents of a case; and a seller's record.
+"""Search: finds cases by words and filters, page by page; and a seller's record.
 
 Words match parts of words in title, brand, listing id and seller id, alike on every database. The folded text is in a
 narrow table: scanning it at 100,000 cases takes a tenth of a page's time. A page's case numbers are found first, by
@@ -19,7 +19,6 @@ from sqlalchemy import (
     FromClause,
     Select,
     and_,
-    bindparam,
     func,
     literal,
     or_,
@@ -28,7 +27,7 @@ from sqlalchemy import (
 )
 
 from ipml.errors import Refused
-from ipml.records import Case, Decision, Listing, ScoredListing, Verdict
+from ipml.records import Case, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.snapshot import decode_listing, is_storable
 from ipml.review.cases import (
     LARGEST_NUMBER,
@@ -36,17 +35,14 @@ from ipml.review.cases import (
     SELECT_CASES,
     StoredCase,
     find_case,
-    find_cases,
     is_awake,
     make_case,
     read_cases,
 )
 from ipml.review.claims import select_hidden
-from ipml.review.decisions import make_decision
-from ipml.review.near_duplicates.clusters import read_brand
 from ipml.review.ranking.list_marks import QueueParts
 from ipml.review.ranking.queue_order import find_current_parts, find_part
-from ipml.review.reversals import by_people, is_last_verdict, stands
+from ipml.review.reversals import is_last_verdict, stands
 from ipml.storage.tables import case_texts, cases, decisions
 
 MOST_WORDS = 8
@@ -54,14 +50,11 @@ _LONGEST_TITLE = 1_000
 _UNSEEN = ("Mn", "Me", "Cf", "Cc", "Cs")
 _FEW, _FEW_NARROWED = 1_000, 250
 _NAMED = ("seller_id", "assigned_to", "brand", "category", "queue_id")
-_OTHER_LINES = 3  # after the title: listing id, seller id, brand
 
 
 def fold_text(text: str) -> str:
     """Return a text without case, accents, invisible letters and width, so that alike words match.
 
-    Examples
-    --------
     >>> fold_text("  R\\u00e9plica  N\\u200b\\uff29ke ")
     'replica nike'
     """
@@ -79,11 +72,6 @@ def searched_text(scored: ScoredListing) -> str:
     title = [listing.title[:_LONGEST_TITLE], *filter(None, [scored.read_as])]
     said = [*title, listing.listing_id, listing.seller_id, listing.brand or ""]
     return "\n".join(map(fold_text, said)).replace("\0", "")
-
-
-def _title_words(text: str) -> frozenset[str]:
-    """Return the title's words, as written and as read, from a `searched_text`."""
-    return frozenset(" ".join(text.split("\n")[:-_OTHER_LINES]).split())
 
 
 def split_words(search: str) -> tuple[str, ...]:
@@ -337,74 +325,6 @@ def make_verdict_conditions(selection: Filter) -> Iterator[ColumnElement[bool]]:
         yield decisions.c.decided_at >= selection.decided_since
     if selection.decided_before is not None:
         yield decisions.c.decided_at < selection.decided_before
-
-
-_LATEST = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Precedent:
-    """A confirmed case, its decision, and the share of title words in common."""
-
-    case: Case
-    decision: Decision
-    likeness: float
-
-
-_TRUTHS = (Verdict.COUNTERFEIT, Verdict.GENUINE)
-
-
-def find_precedents(
-    connection: Connection, case: Case, most: int = 5, now: datetime | None = None
-) -> dict[Verdict, tuple[Precedent, ...]]:
-    """Return up to `most` similar confirmed cases of the same brand per verdict, excluding the seller's own.
-
-    The brand is the field's, else the one the model read; without a brand, only cases with common title words count.
-    Among the 300 decided last, those of the same category come first, then those with more common title words.
-    """
-    listing, brand = case.scored.listing, read_brand(case.scored)
-    words = _title_words(searched_text(case.scored))
-    asked = {"brand": brand, "seller": listing.seller_id, "number": case.case_id}
-    found = [(_likeness(words, row.text), row) for row in connection.execute(_CONFIRMED, asked)]
-    found = [(likeness, row) for likeness, row in found if brand or likeness > 0]
-    found.sort(key=lambda one: (one[1].category != listing.category, -one[0], -one[1].decision_id))
-    likest = {verdict: [one for one in found if one[1].verdict == verdict][:most] for verdict in _TRUTHS}
-    chosen = [row for some in likest.values() for _, row in some]
-    said = connection.execute(select(decisions).where(decisions.c.decision_id.in_([row.decision_id for row in chosen])))
-    made = {row.decision_id: make_decision(row) for row in said}
-    rows, moment = find_cases(connection, [row.case_id for row in chosen]), now or datetime.now(UTC)
-    return {
-        verdict: tuple(
-            Precedent(make_case(rows[row.case_id], moment), made[row.decision_id], likeness) for likeness, row in some
-        )
-        for verdict, some in likest.items()
-    }
-
-
-def _select_confirmed() -> Select[Any]:
-    latest = (
-        select(cases.c.case_id)
-        .where(cases.c.state == "decided", cases.c.brand_read == bindparam("brand"))
-        .order_by(cases.c.case_id.desc())
-        .limit(_LATEST)
-        .subquery()
-    )
-    return (
-        select(decisions.c.decision_id, decisions.c.case_id, decisions.c.verdict, cases.c.category, case_texts.c.text)
-        .join(latest, latest.c.case_id == decisions.c.case_id)
-        .join(cases, cases.c.case_id == decisions.c.case_id)
-        .join(case_texts, case_texts.c.case_id == decisions.c.case_id)
-        .where(decisions.c.verdict.in_(_TRUTHS), is_last_verdict(), by_people())
-        .where(cases.c.seller_id != bindparam("seller"), cases.c.case_id != bindparam("number"))
-    )
-
-
-_CONFIRMED = _select_confirmed()
-
-
-def _likeness(words: frozenset[str], text: str) -> float:
-    others = _title_words(text)
-    return len(words & others) / max(len(words | others), 1)
 
 
 _MOST_CASES = 60

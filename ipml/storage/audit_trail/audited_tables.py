@@ -87,6 +87,7 @@ EXEMPT: dict[str, str] = {
     "automatic_draws": _SAMPLE,
     "bands": _DERIVED,
     "case_texts": _DERIVED,
+    "changes": "the trail repeats each of them; for some days they say what was before, for undoing",
     "translations": "a machine made them, and nothing rests on them",
     "deadline_events": "the trail repeats each of them",
     "deadlines": "the trail repeats each of their events",
@@ -315,8 +316,9 @@ AUDITED: dict[str, Audited] = {
         ("queue defined",),
         _with(("queue changed",), "name", "rule")
         | _with(("queue changed", "queue removed"), "changed_by", "changed_at")
-        | _with(("queue removed",), "removed_at"),
-        _because(_NUMBER, "queue_id"),
+        | _with(("queue removed", "queue changed"), "removed_at"),
+        _because(_NUMBER, "queue_id") | _because("the trail repeats each move", "place"),
+        silent=("queue moved",),
     ),
     "seller_list_entries": Audited(
         "list_entry",

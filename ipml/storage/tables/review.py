@@ -277,6 +277,23 @@ review_queues = Table(
     Column("changed_by", Text, nullable=False),
     Column("changed_at", Moment, nullable=False),
     Column("removed_at", Moment),
+    Column("place", Identity, nullable=False, server_default=text("0"), doc="in their order; equal ones by number"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("change_id", Identity, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("content", Text, nullable=False, doc="numbers of cases, queue or list entry, before and after, as JSON"),
+    Column("undone_at", Moment),
+    CheckConstraint("kind IN ('assigned', 'snoozed', 'control', 'queue', 'list')", name="kind"),
+    Index(None, "changed_by", "change_id"),
+    Index(None, "changed_at"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

@@ -32,6 +32,7 @@ from ipml.review.group_decisions import MOST_CASES
 from ipml.review.near_duplicates.relistings import StoredMatch, find_stored_matches
 from ipml.review.ranking.list_marks import ListMark, QueueParts, find_case_marks
 from ipml.review.ranking.queue_order import find_ranking_and_parts
+from ipml.review.worklists.changes import LastChanges, find_last_changes
 from ipml.review.worklists.decided_list import browse_decided, read_last_verdicts
 from ipml.review.worklists.own_verdicts import Progress, make_progress, select_given
 from ipml.review.worklists.saved_views import LONGEST_VIEW_NAME, SavedView, find_start, list_views
@@ -315,6 +316,8 @@ class _ListPage:
     can_export: bool
     progress: Progress | None
     undoable: Undoable | None
+    changes: LastChanges
+    may_control: bool
     out_of_reach: OutOfReach | None
     previous_link: str | None
     next_link: str | None
@@ -392,6 +395,7 @@ def _read_page(
     is_marked = not is_decided and (parts.has_entries or asked.order != "rank" or asked.state not in PENDING)
     pasts = {} if is_decided else read_pasts(connection, numbers)
     counts = _count(connection, user, settings)
+    undoable = find_undoable(connection, user.name, undo_minutes=settings.undo_minutes) if can_decide else None
     return _ListPage(
         asked=asked,
         views=views,
@@ -410,11 +414,23 @@ def _read_page(
         can_decide=can_decide,
         can_export=user.role.may(Action.EXPORT_TABLES),
         progress=make_progress(counts["given"], settings) if can_decide else None,
-        undoable=find_undoable(connection, user.name, undo_minutes=settings.undo_minutes) if can_decide else None,
+        undoable=undoable,
+        changes=find_changes_after(connection, user, undoable, settings),
+        may_control=user.role.may(Action.KEEP_CONTROL_CASES),
         out_of_reach=find_out_of_reach(connection, user.name) if asked.nothing and can_decide else None,
         previous_link=_link(asked, passed[:-1]) if passed else None,
         next_link=_link(asked, [*passed, numbers[-1]]) if is_more else None,
     )
+
+
+def find_changes_after(
+    connection: Connection, user: User, undoable: Undoable | None, settings: Settings
+) -> LastChanges:
+    """Return the last changes of a user's that are newer than their last verdict."""
+    if not user.role.may(Action.REVIEW):
+        return LastChanges(None, None)
+    after = undoable.decided_at if undoable else None
+    return find_last_changes(connection, user.name, undo_minutes=settings.undo_minutes, after=after)
 
 
 def _find_cases(

@@ -31,7 +31,7 @@ from ipml.errors import Conflict, NotFound, Refused
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.pictures.stored import Size, read_pictures
 from ipml.storage.database import writing
-from ipml.web.accounts.login import get_actions, get_engine, get_policy, settings_of
+from ipml.web.accounts.login import get_actions, get_cooperation_policy, get_engine, get_policy, settings_of
 from ipml.web.console.case_page import send_file
 from ipml.web.console.dashboard import YEAR_DAYS, DateRange, FirstDay, LastDay, report_brand
 from ipml.web.console.pictures import Digest, ShownPictures, find_copies, send_copy
@@ -191,6 +191,7 @@ def _render_notice(request: Request, reference: str, message: str = "", acted: s
     with visiting(request) as (connection, visitor):
         file = get_brand_notice(connection, visitor.acting, reference)
     context = {"visitor": visitor, "file": file, "measure_words": TAKEN, "message": message, "acted": acted}
+    context["unknown_days"] = get_cooperation_policy(request).notices.unknown_days
     return render(request, "portal/notice.html", context)
 
 

@@ -39,12 +39,12 @@ Pointed = list[tuple[int, Mapping[str, str]]]
 """Listings with their rows, from 1."""
 
 
-def _read_lines(text: str) -> tuple[Pointed, list[Problem]]:
+def read_lines(text: str) -> tuple[Pointed, list[Problem]]:
     r"""Return the listings of a text, an address or id a line, and the lines that are neither.
 
-    >>> _read_lines("https://shop.example/i/7\n\nA-12")
+    >>> read_lines("https://shop.example/i/7\n\nA-12")
     ([(1, {'url': 'https://shop.example/i/7'}), (3, {'listing_id': 'A-12'})], [])
-    >>> print(_read_lines("shop.example/i/7")[1][0])
+    >>> print(read_lines("shop.example/i/7")[1][0])
     row 1, listing: found 'shop.example/i/7', expected an address with https://, or the number of a listing
     """
     found: Pointed = []
@@ -108,7 +108,7 @@ class ReportForm(BaseModel):
 
 def report(request: Request, form: Annotated[ReportForm, Form()]) -> Response:
     """Give notice in the name of the visitor's notifier, or show all faults."""
-    pointed, problems = _read_lines(form.listings)
+    pointed, problems = read_lines(form.listings)
     if form.file is not None and form.file.filename:
         if form.listings.strip():
             problems = [Problem(0, "file", "listings and a file", "one of them")]

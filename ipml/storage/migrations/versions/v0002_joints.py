@@ -40,11 +40,13 @@ def upgrade() -> None:
     add_job_indexes()
     add_seller_languages()
     add_waiting_index()
+    add_changes()
     add_inbox()
 
 
 def downgrade() -> None:
     drop_inbox()
+    drop_changes()
     drop_waiting_index()
     drop_seller_languages()
     drop_job_indexes()
@@ -186,6 +188,29 @@ def add_waiting_index() -> None:
 
 def drop_waiting_index() -> None:
     op.drop_index("ix_notices_waiting_notifier", table_name="notices")
+
+
+def add_changes() -> None:
+    op.add_column("review_queues", sa.Column("place", integer, server_default=sa.text("0"), nullable=False))
+    op.create_table(
+        "changes",
+        sa.Column("change_id", integer, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("kind", "changed_by")),
+        sa.Column("changed_at", integer, nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("undone_at", integer),
+        sa.CheckConstraint("kind IN ('assigned', 'snoozed', 'control', 'queue', 'list')", name=op.f("ck_changes_kind")),
+        sa.PrimaryKeyConstraint("change_id", name=op.f("pk_changes")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_changes_changed_by_change_id"), "changes", ["changed_by", "change_id"], unique=False)
+    op.create_index(op.f("ix_changes_changed_at"), "changes", ["changed_at"], unique=False)
+
+
+def drop_changes() -> None:
+    op.drop_table("changes")
+    op.drop_column("review_queues", "place")
 
 
 def add_inbox() -> None:
