@@ -220,7 +220,7 @@ PURPOSES: Mapping[str, str] = {
     "automatic_draws": "Cases drawn at random that people review to check an automatic policy.",
     "bands": "Parts of the signatures of listings, by which near-duplicates are found.",
     "case_comments": "Comments of reviewers on cases; each is encrypted with the seller's key.",
-    "inbox_messages": "Messages to people about their work: mentions, escalations, appeals, differing second opinions.",
+    "inbox_messages": "Messages to people about their work: mentions, escalations, appeals, differing second reviews.",
     "case_texts": "The folded text of each case, for searching.",
     "translations": "Machine translations of titles, if the operator names a service for them.",
     "cases": "The review queue: a row for each listing, or version of it, with its score, rank, state and claim.",

@@ -98,7 +98,7 @@ def test_a_second_opinion_that_differs_is_told(staffed: Engine) -> None:
     review_again(staffed, Verdict.GENUINE)
     assert read(staffed, "ana") == []
     case_id = review_again(staffed, Verdict.CANNOT_TELL)
-    assert read(staffed, "ana") == [("second opinion", case_id, "bo", "cannot tell")]
+    assert read(staffed, "ana") == [("second review", case_id, "bo", "cannot tell")]
     (message,) = ask(staffed, list_messages, "ana")
     assert message.own == "genuine"
     assert ask(staffed, summarise_shift, "ana", ALWAYS).differing == (case_id,)
@@ -112,7 +112,7 @@ def test_two_persons_who_disagree(staffed: Engine) -> None:
     judge(staffed, 1, Verdict.COUNTERFEIT, "ana", settings=settings)
     judge(staffed, 1, Verdict.GENUINE, "bo", settings=settings)
     assert [(one.kind, one.said, one.own) for one in ask(staffed, list_messages, "ana")] == [
-        (MessageKind.SECOND_OPINION, "genuine", "counterfeit")
+        (MessageKind.SECOND_REVIEW, "genuine", "counterfeit")
     ]
 
 

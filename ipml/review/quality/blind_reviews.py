@@ -416,7 +416,7 @@ def answer_second_review(
         reviewed = select(second_reviews.c.decision_id).where(of_review).scalar_subquery()
         differs = decisions.c.decision_id == reviewed, decisions.c.verdict != decision.verdict
         to, source = connection.scalars(select(decisions.c.reviewer).where(*differs)), (row.case_id, stored.verdict_id)
-        send(connection, to, MessageKind.SECOND_OPINION, source, at=decision.decided_at)
+        send(connection, to, MessageKind.SECOND_REVIEW, source, at=decision.decided_at)
     return decision
 
 

@@ -266,7 +266,7 @@ def withdraw_second_verdict(
         .values(withdrawn_at=now)
     )
     _open_again(connection, second_verdict, now)
-    retract(connection, MessageKind.SECOND_OPINION, second_verdict.verdict_id)
+    retract(connection, MessageKind.SECOND_REVIEW, second_verdict.verdict_id)
     note_second_verdict(connection, _second_verdict(second_verdict), "withdrawn", now)
 
 
@@ -366,7 +366,7 @@ def combine_two_verdicts(
     stored = store_second_verdict(connection, decision, Capacity("second", row.token), key)
     note_second_verdict(connection, stored, "disagreed", decision.decided_at)
     source = row.case_id, stored.verdict_id
-    send(connection, [halves[0].reviewer], MessageKind.SECOND_OPINION, source, at=decision.decided_at)
+    send(connection, [halves[0].reviewer], MessageKind.SECOND_REVIEW, source, at=decision.decided_at)
     return Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", decision.decided_at)
 
 

@@ -1,4 +1,4 @@
-"""Inbox: messages to a person about their work: mentions, escalations, appeals, and second opinions that differ.
+"""Inbox: messages to a person about their work: mentions, escalations, appeals, and second reviews that differ.
 
 A message names its source by number and holds no text, so erasing a seller leaves nothing in it. Messages about a case
 that the person has for blind second review are hidden until that review is over.
@@ -28,7 +28,7 @@ class MessageKind(StrEnum):
     ESCALATION = "escalation"
     APPEAL = "appeal"
     OUTCOME = "outcome"
-    SECOND_OPINION = "second opinion"
+    SECOND_REVIEW = "second review"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def list_messages(connection: Connection, user_name: str, limit: int = 100) -> l
         .join(cases, cases.c.case_id == inbox_messages.c.case_id)
         .outerjoin(decisions, and_(kind == MessageKind.ESCALATION, decisions.c.decision_id == source_id))
         .outerjoin(reversals, reversals.c.decision_id == decisions.c.decision_id)
-        .outerjoin(verdicts, and_(kind == MessageKind.SECOND_OPINION, verdicts.c.verdict_id == source_id))
+        .outerjoin(verdicts, and_(kind == MessageKind.SECOND_REVIEW, verdicts.c.verdict_id == source_id))
         .outerjoin(appeal_outcomes, and_(kind == MessageKind.OUTCOME, appeal_outcomes.c.appeal_id == source_id))
         .where(inbox_messages.c.user_name == user_name, _is_shown())
         .order_by(inbox_messages.c.message_id.desc())
@@ -163,7 +163,7 @@ def mark_read(connection: Connection, user_name: str, numbers: Collection[int], 
 
 
 def list_differing(connection: Connection, user_name: str, since: datetime) -> list[int]:
-    """Return the cases on which somebody's second opinion since a moment differs from the user's."""
-    theirs = inbox_messages.c.user_name == user_name, inbox_messages.c.kind == MessageKind.SECOND_OPINION
+    """Return the cases on which somebody's second review since a moment differs from the user's."""
+    theirs = inbox_messages.c.user_name == user_name, inbox_messages.c.kind == MessageKind.SECOND_REVIEW
     query = select(inbox_messages.c.case_id).where(*theirs, inbox_messages.c.sent_at >= since, _is_shown())
     return sorted(connection.scalars(query.distinct()))

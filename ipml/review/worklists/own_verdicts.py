@@ -49,7 +49,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A shift: verdicts given, control cases by the verdict on them, and cases with differing second opinions."""
+    """A shift: verdicts given, control cases by the verdict on them, and cases with differing second reviews."""
 
     progress: Progress
     right: tuple[int, ...]
@@ -59,7 +59,7 @@ class Shift:
 
 
 def summarise_shift(connection: Connection, reviewer: str, settings: Settings, now: datetime | None = None) -> Shift:
-    """Return the summary of a reviewer's shift; second opinions are those that others gave meanwhile."""
+    """Return the summary of a reviewer's shift; second reviews are those that others gave meanwhile."""
     since = (now or datetime.now(UTC)) - timedelta(hours=settings.shift_hours)
     theirs = second_verdicts.c.reviewer == reviewer, second_verdicts.c.decided_at >= since
     query = (

@@ -260,7 +260,7 @@ inbox_messages = Table(
     Column("source_id", Identity, nullable=False, doc="the comment, decision, appeal or second verdict it is about"),
     Column("sent_at", Moment, nullable=False),
     Column("read_at", Moment),
-    CheckConstraint("kind IN ('mention', 'escalation', 'appeal', 'outcome', 'second opinion')", name="kind"),
+    CheckConstraint("kind IN ('mention', 'escalation', 'appeal', 'outcome', 'second review')", name="kind"),
     Index(None, "user_name", "message_id"),
     # The count of unread messages is part of every page.
     Index("ix_inbox_messages_unread", "user_name", "case_id", sqlite_where=_UNREAD, postgresql_where=_UNREAD),

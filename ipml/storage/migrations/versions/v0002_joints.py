@@ -214,7 +214,7 @@ def drop_changes() -> None:
 
 
 def add_inbox() -> None:
-    kinds = "kind IN ('mention', 'escalation', 'appeal', 'outcome', 'second opinion')"
+    kinds = "kind IN ('mention', 'escalation', 'appeal', 'outcome', 'second review')"
     op.create_table(
         "inbox_messages",
         sa.Column("message_id", integer, nullable=False),
