@@ -157,7 +157,7 @@ def demo(
 
     The figures are those of a simulation: they show how ipml works, not how good it is on your listings.
 
-    Example: ipml demo --listings 50000, ipml demo --year, or ipml demo --serve
+    Example: ipml demo --listings 50000, or ipml demo --serve
     """
     from ipml.simulation.year.population import Plan
 
@@ -285,7 +285,7 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> tuple[str, dateti
     """Enqueue the most suspicious listings, as of the day before; return the password of new users, and that moment."""
     from ipml.review.arrivals.intake import enqueue
     from ipml.settings import get_settings
-    from ipml.simulation.shift import BEGAN, make_address
+    from ipml.simulation.year.shift import BEGAN, make_address
     from ipml.storage.database import reading, writing
     from ipml.web.accounts.brand_accounts import bind_brand
     from ipml.web.accounts.users import add_user, list_users
@@ -327,7 +327,7 @@ def _work_shift(out: Path, truth: Mapping[str, bool], began_at: datetime, seed: 
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.settings import get_settings
-    from ipml.simulation.shift import BEGAN, Shift
+    from ipml.simulation.year.shift import BEGAN, Shift
 
     settings = get_settings()
     enforcement = load_enforcement_policy(settings.policy_enforcement)

@@ -423,7 +423,7 @@ def connect_sellers(names: Sequence[str], network: Codes, first_day: pd.Timestam
 
 @dataclass(frozen=True, slots=True)
 class _Sharing:
-    """What sellers share and sell, by seller number."""
+    """Attributes and sales of sellers, by seller number."""
 
     rows: list[Rows]
     network: Codes

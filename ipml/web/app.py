@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.policy import load_enforcement_policy
+from ipml.review.pictures.hashes import HashIndex
 from ipml.review.translations import make_translator
 from ipml.settings import Settings
 from ipml.web.accounts import login
@@ -37,9 +38,18 @@ from ipml.web.console import (
     networks_page,
     pictures,
 )
-from ipml.web.console.admin import brand_accounts_page, lists_page, policies_page, queues_page, users_page, worker_page
+from ipml.web.console.admin import (
+    brand_accounts_page,
+    lists_page,
+    policies_page,
+    proposals_page,
+    queues_page,
+    users_page,
+    worker_page,
+)
 from ipml.web.http_api.monitoring import show_health, show_ready
-from ipml.web.portal import pages, reporting, rights
+from ipml.web.portal import pages, reporting, rights, templates
+from ipml.web.portal import pictures as portal_pictures
 from ipml.web.public import notice_page, seller_page
 from ipml.web.public.links import NOTICES_PATH, SELLER_PATH, read_public_pages
 from ipml.web.responses import Protection, add_error_pages, make_content_policy
@@ -137,17 +147,26 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/brand-accounts", Action.MANAGE_USERS, brand_accounts_page.show_brand_accounts),
     ("POST", "/brand-accounts", Action.MANAGE_USERS, brand_accounts_page.bind_account),
     ("POST", "/brand-accounts/{binding_id}/end", Action.MANAGE_USERS, brand_accounts_page.end_account_binding),
-    ("GET", "/seller-proposals", Action.CHANGE_LISTS, brand_accounts_page.show_proposals),
-    ("POST", "/seller-proposals/{proposal_id}", Action.CHANGE_LISTS, brand_accounts_page.settle_seller),
+    ("GET", "/proposals", Action.CHANGE_LISTS, proposals_page.show_proposals),
+    ("POST", "/proposals/sellers/{proposal_id}", Action.CHANGE_LISTS, proposals_page.settle_seller),
+    ("POST", "/proposals/pictures/{proposal_id}", Action.KEEP_PICTURES, proposals_page.settle_proposed_picture),
     ("GET", "/documents/{document_id}/file", Action.JUDGE_NOTIFIERS, rights.download_document),
     ("GET", "/portal", Action.USE_PORTAL, pages.show_portal),
     ("GET", "/portal/listings", Action.USE_PORTAL, pages.show_listings),
+    ("POST", "/portal/listings", Action.USE_PORTAL, portal_pictures.find_by_picture),
     ("GET", "/portal/listings/{case_id}", Action.USE_PORTAL, pages.show_listing),
     ("GET", "/portal/listings/{case_id}/pictures/{digest}", Action.USE_PORTAL, pages.show_picture),
     ("GET", "/portal/listings/{case_id}/pictures/{digest}/thumbnail", Action.USE_PORTAL, pages.show_thumbnail),
     ("GET", "/portal/listings/{case_id}/evidence.zip", Action.USE_PORTAL, pages.download_evidence),
     ("GET", "/portal/report", Action.USE_PORTAL, reporting.show_report),
     ("POST", "/portal/report", Action.USE_PORTAL, reporting.report),
+    ("GET", "/portal/templates", Action.USE_PORTAL, templates.show_templates),
+    ("POST", "/portal/templates", Action.USE_PORTAL, templates.save),
+    ("POST", "/portal/templates/{template_id}/remove", Action.USE_PORTAL, templates.remove),
+    ("GET", "/portal/pictures", Action.USE_PORTAL, portal_pictures.show_pictures),
+    ("POST", "/portal/pictures", Action.USE_PORTAL, portal_pictures.propose),
+    ("GET", "/portal/pictures/{proposal_id}", Action.USE_PORTAL, portal_pictures.show_proposed),
+    ("GET", "/portal/pictures/{proposal_id}/thumbnail", Action.USE_PORTAL, portal_pictures.show_small),
     ("GET", "/portal/notices", Action.USE_PORTAL, pages.show_notices),
     ("GET", "/portal/notices/{reference}", Action.USE_PORTAL, pages.show_notice),
     ("POST", "/portal/notices/{reference}/answer", Action.USE_PORTAL, pages.answer),
@@ -206,6 +225,7 @@ def make_app(
     app.state.brands = CachedAnswer(_BRANDS_SECONDS)
     app.state.brand_reports = CachedByName(_BRANDS_SECONDS, _MOST_BRANDS)
     app.state.networks = NetworkShelf(settings.networks, settings.erased)
+    app.state.picture_index = HashIndex()
     app.state.translator = make_translator(settings)
     app.state.alarms = CachedAnswer(_ESTIMATES_SECONDS)
     app.state.route_actions = {(method, path): action for method, path, action, _ in ROUTES}

@@ -31,7 +31,7 @@ PAGES = (
     Page("Reporters", "/notifiers", "m", Action.JUDGE_NOTIFIERS),
     Page("Referrals", "/referrals", "r", Action.HAND_ON_NETWORKS),
     Page("Lists", "/lists", "l", Action.CHANGE_LISTS),
-    Page("Seller proposals", "/seller-proposals", "s", Action.CHANGE_LISTS),
+    Page("Proposals", "/proposals", "s", Action.CHANGE_LISTS),
     Page("Queues", "/queues", "q", Action.DEFINE_QUEUES),
     Page("Deliveries", "/deliveries", "o", Action.SETTLE_MESSAGES),
     Page("Jobs", "/jobs", "j", Action.WATCH_JOBS),
@@ -50,6 +50,7 @@ PORTAL_PAGES = (
     Page("Figures", "/portal/figures", "f", Action.USE_PORTAL),
     Page("Rights", "/portal/rights", "i", Action.USE_PORTAL),
     Page("Authorised sellers", "/portal/sellers", "s", Action.USE_PORTAL),
+    Page("Reference pictures", "/portal/pictures", "p", Action.USE_PORTAL),
 )
 """Pages of the portal; all fit into the bar."""
 

@@ -152,7 +152,9 @@ def render_error(request: Request, status: int, message: str) -> HTMLResponse:
 _READING = ("GET", "HEAD")
 _MOST_FAULTS, _LONGEST_FAULT = 3, 200  # fields named in a refusal, and letters on each
 MOST_BYTES = 65_536  # the longest form has a note of 2,000 characters
-_MOST_BYTES_OF_FILES = {"/portal/report": 1_000_000, "/portal/rights": 2_100_000}
+_MOST_BYTES_OF_FILES = {"/portal/report": 1_000_000, "/portal/rights": 2_100_000} | dict.fromkeys(
+    ("/portal/listings", "/portal/pictures"), 12_000_000
+)
 _MOST_BYTES_OF_TEXT = 262_144  # of public forms: an appeal has 20,000 letters, each in up to nine bytes
 
 

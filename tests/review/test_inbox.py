@@ -91,7 +91,7 @@ def review_again(engine: Engine, verdict: Verdict, by: str = "bo") -> int:
 
 
 @on_both
-def test_a_second_opinion_that_differs_is_told(staffed: Engine) -> None:
+def test_a_second_review_that_differs_is_told(staffed: Engine) -> None:
     """To the one who decided, until it is withdrawn; one that agrees is not."""
     for case_id in (1, 2):
         judge(staffed, case_id, Verdict.GENUINE, "ana", settings=ALWAYS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -155,12 +155,17 @@ class PreviewedListing:
     has_other_brand: bool
 
 
+def find_brands(connection: Connection, listing_ids: Collection[str]) -> dict[str, str | None]:
+    """Return the brand of each known listing, as submitted or as in its latest case, by id."""
+    known = {key: one.scored.listing.brand for key, one in find_known(connection, listing_ids).items()}
+    rows = find_cases(connection, find_latest(connection, {*listing_ids} - known.keys()).values())
+    return known | {row.listing_id: row.brand for row in rows.values()}
+
+
 def preview(connection: Connection, notice: Notice) -> list[PreviewedListing]:
     """Preview each listing of a notice, in order; nothing is stored."""
     ids = [one.listing_id or "" for one in locate(connection, notice).listings]
-    known = {key: one.scored.listing.brand for key, one in find_known(connection, ids).items()}
-    rows = find_cases(connection, find_latest(connection, {*ids} - known.keys()).values())
-    known |= {row.listing_id: row.brand for row in rows.values()}
+    known = find_brands(connection, ids)
     consistent = {""} | {fold_name(one) for one in (known.values() if notice.brand is None else [notice.brand])}
     return [PreviewedListing(key in known, fold_name(known.get(key)) not in consistent) for key in ids]
 

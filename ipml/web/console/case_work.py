@@ -17,7 +17,7 @@ from ipml.review.cases import PENDING, get_case
 from ipml.review.quality.blind_reviews import LONGEST_SOURCE, ControlCase, find_control_cases
 from ipml.review.worklists.assignment import count_assigned, list_assignees
 from ipml.review.worklists.changes import ChangeOrder, change_assignment, change_snooze, make_control_cases
-from ipml.review.worklists.changes import undo_change as undo
+from ipml.review.worklists.changes import undo_change as revert_change
 from ipml.review.worklists.comments import LONGEST_COMMENT, Comment, add_comment, find_comments
 from ipml.review.worklists.inbox import MessageKind, list_messages, mark_read
 from ipml.review.worklists.own_verdicts import list_own_verdicts, summarise_shift
@@ -142,7 +142,7 @@ def undo_change(request: Request, change_id: PathNumber, form: Annotated[ChangeU
     """Undo a change of the user's, and return to the page of its kind."""
     minutes = settings_of(request).undo_minutes
     with authorised(request, writing) as (connection, user):
-        change = undo(connection, change_id, user.name, undo_minutes=minutes)
+        change = revert_change(connection, change_id, user.name, undo_minutes=minutes)
         if form.leaving and form.leaving not in change.case_ids:
             give_back(connection, user, get_case(connection, form.leaving), form.token)
         if not user.role.may(_ACTIONS.get(change.kind, Action.REVIEW)):

@@ -42,9 +42,11 @@ def upgrade() -> None:
     add_waiting_index()
     add_changes()
     add_inbox()
+    add_proposals()
 
 
 def downgrade() -> None:
+    drop_proposals()
     drop_inbox()
     drop_changes()
     drop_waiting_index()
@@ -237,3 +239,46 @@ def add_inbox() -> None:
 
 def drop_inbox() -> None:
     op.drop_table("inbox_messages")
+
+
+def add_proposals() -> None:
+    op.add_column("seller_proposals", sa.Column("why_declined", sa.Text(), nullable=True))
+    op.create_table(
+        "picture_proposals",
+        sa.Column("proposal_id", integer, nullable=False),
+        sa.Column("notifier_id", integer, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("brand", "digest", "kind", "shows", "proposed_by")),
+        sa.Column("proposed_at", integer, nullable=False),
+        *(sa.Column(name, sa.Text()) for name in ("outcome", "why_rejected", "decided_by")),
+        sa.Column("decided_at", integer),
+        sa.CheckConstraint("kind IN ('counterfeit', 'genuine')", name=op.f("ck_picture_proposals_kind")),
+        sa.CheckConstraint("outcome IN ('accepted', 'rejected')", name=op.f("ck_picture_proposals_outcome")),
+        sa.ForeignKeyConstraint(
+            ["notifier_id"], ["notifiers.notifier_id"], name=op.f("fk_picture_proposals_notifier_id")
+        ),
+        sa.PrimaryKeyConstraint("proposal_id", name=op.f("pk_picture_proposals")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    for name in ("digest", "notifier_id"):
+        op.create_index(op.f(f"ix_picture_proposals_{name}"), "picture_proposals", [name], unique=False)
+    op.create_table(
+        "notice_templates",
+        sa.Column("template_id", integer, nullable=False),
+        sa.Column("notifier_id", integer, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("brand", "encrypted", "changed_by")),
+        sa.Column("changed_at", integer, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["notifier_id"], ["notifiers.notifier_id"], name=op.f("fk_notice_templates_notifier_id")
+        ),
+        sa.PrimaryKeyConstraint("template_id", name=op.f("pk_notice_templates")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_notice_templates_notifier_id"), "notice_templates", ["notifier_id"], unique=False)
+
+
+def drop_proposals() -> None:
+    op.drop_table("notice_templates")
+    op.drop_table("picture_proposals")
+    op.drop_column("seller_proposals", "why_declined")
