@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, event
 from support.actions import COOPERATION, POLICY
 from support.databases import on_both
-from support.reviewing import Make, judge
+from support.reviewing import Make, judge, say_again
 from support.staff import CHEAP, PASSWORD
 from support.transactions import act, ask
 
@@ -159,20 +159,17 @@ def test_the_user_of_a_page_comes_with_the_unread(staffed: Engine) -> None:
     assert [ask(staffed, find_active_user, name).unread for name in ("bo", "lea")] == [1, 1]
 
 
-def test_a_shift_is_summarised(staffed: Engine, make_scored: Make) -> None:
+def test_a_shift_is_summarised(staffed: Engine) -> None:
     """Verdicts against the target; control cases right, wrong and without an answer; older ones do not count."""
-    enqueue(staffed, [make_scored(f"M{n}", 0.05, seller_id=f"t{n}") for n in range(80)])  # enough to draw every control
-    settings = Settings(audit_share=0, repeat_share=0, control_share=0.25, shift_target=6)
     for case_id, truth in ((1, Verdict.GENUINE), (2, Verdict.COUNTERFEIT), (3, Verdict.GENUINE)):
-        judge(staffed, case_id, Verdict.GENUINE, "ana", settings=settings)
+        judge(staffed, case_id, Verdict.GENUINE, "ana")
         act(staffed, add_control_case, case_id, truth, "test purchase", "lea")
+    now, settings = datetime.now(UTC), Settings(shift_target=4)
     answers = {1: Verdict.GENUINE, 2: Verdict.GENUINE, 3: Verdict.CANNOT_TELL}
-    with writing(staffed) as connection:
-        while taken := claim(connection, "bo", settings=settings):
-            said = answers[taken.case_id] if taken.review_id else Verdict.GENUINE
-            decide(connection, DecisionRequest(taken, said), context=ReviewContext(settings))
+    say_again(staffed, "bo", answers, now, kind="control")
+    assert not ask(staffed, summarise_shift, "bo", settings).progress.is_reached
+    judge(staffed, 5, Verdict.GENUINE, "bo")
     shift = ask(staffed, summarise_shift, "bo", settings)
     assert shift.progress.is_reached
-    assert (shift.right, shift.wrong, shift.undecided) == ((1,), (2,), (3,))
-    later = datetime.now(UTC) + timedelta(days=2)
-    assert ask(staffed, summarise_shift, "bo", settings, now=later).right == ()
+    assert (shift.right, shift.wrong, shift.undecided, shift.differing) == ((1,), (2,), (3,), ())
+    assert ask(staffed, summarise_shift, "bo", settings, now=now + timedelta(days=2)).right == ()

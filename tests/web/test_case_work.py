@@ -51,6 +51,7 @@ def test_a_mention_is_counted_in_the_bar_until_it_is_read(ana: TestClient, visit
     ana.post("/cases/1/comments", data={"text": f"@bo {ASKED}"})
     counted = 'class="unread">Inbox <span class="number">1</span>'
     assert [counted in client.get("/dashboard").text for client in (bo, ana, vic)] == [True, False, False]
+    assert counted in bo.get("/appeals").text  # a page that is not for them, and not in the bar
     page = bo.get("/inbox").text
     assert "ana mentioned you" in page
     assert "Asked &lt;b&gt;the brand&lt;/b&gt;" in page

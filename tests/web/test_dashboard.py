@@ -32,7 +32,7 @@ from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, outbox
-from ipml.web.cache import CachedAnswer
+from ipml.web.cache import CachedAnswer, CachedByName
 from ipml.web.console.dashboard import DateRange
 
 
@@ -82,6 +82,17 @@ def test_figures_lead_to_the_cases_they_count(engine: Engine, ana: TestClient, v
     listed = {link: ana.get(link).text.count("data-row") for link in counted}
     assert listed == counted
     assert sorted(set(counted.values())) == [0, 1, 2, 3]
+
+
+def test_precision_over_time_is_one_strip(engine: Engine, ana: TestClient) -> None:
+    """With a row for each band of scores, and weeks, as no day has ten reviews; without any it is not drawn."""
+    assert 'class="heat"' not in ana.get("/dashboard").text
+    judge(engine, 1, Verdict.COUNTERFEIT)
+    judge(engine, 7, Verdict.GENUINE)
+    ana.app.state.histories = CachedByName(0.0, 9)
+    strip = ana.get("/dashboard").text.partition('class="heat"')[2].partition("</table>")[0]
+    assert strip.count('<th scope="col">') == 3
+    assert re.findall(r"<td[^>]*>(\d+ %)", strip) == ["100 %", "0 %"]
 
 
 def test_nobody_is_measured_by_colleagues(engine: Engine, ana: TestClient, visitor: Callable) -> None:
