@@ -129,7 +129,7 @@ class ReportForm(BaseModel):
     listings: str = ""
     good_faith: Annotated[str, Field(max_length=8)] = ""
     other_brand: Annotated[str, Field(max_length=8)] = ""
-    step: Annotated[str, Field(pattern="^(check|send|use)$")] = "check"
+    step: Annotated[str, Field(pattern="^(check|send|use)$")] = "send"
     template: Annotated[str, Field(pattern=r"^\d{0,18}$")] = ""
     checked: Annotated[str, Field(max_length=64)] = ""
     file: UploadFile | None = None
