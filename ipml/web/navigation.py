@@ -50,7 +50,7 @@ PORTAL_PAGES = (
     Page("Figures", "/portal/figures", "f", Action.USE_PORTAL),
     Page("Rights", "/portal/rights", "i", Action.USE_PORTAL),
     Page("Authorised sellers", "/portal/sellers", "s", Action.USE_PORTAL),
-    Page("Reference pictures", "/portal/pictures", "p", Action.USE_PORTAL),
+    Page("Pictures", "/portal/pictures", "p", Action.USE_PORTAL),
 )
 """Pages of the portal; all fit into the bar."""
 

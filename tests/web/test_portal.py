@@ -131,6 +131,9 @@ def test_listings_are_reported_and_followed(client: TestClient) -> None:
     assert least  # the form and what it is answered name the number of the notifier's tier
     assert re.findall(r"at least (\d+)", send_report(client, form | {"why": "Too short"}).text) == [least[1]]
     assert "Found counterfeit last" in client.get("/portal/figures").text
+    month = datetime.now(UTC).strftime("%Y-%m-01")
+    (shown,) = re.findall(rf'href="([^"]+from={month}[^"]+)">', client.get("/portal/figures").text)
+    assert f'{shown}" aria-current="page"' in client.get(shown.replace("&amp;", "&")).text
     with zipfile.ZipFile(io.BytesIO(client.get("/portal/figures.zip").content)) as archive:
         assert "brand-report/report.html" in archive.namelist()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,6 +41,7 @@ from ipml.web.portal.visitor import BrandName, Number, Reference, Visitor, find_
 from ipml.web.responses import is_from_elsewhere, redirect, render, render_error
 
 MOST_ROWS, MOST_EXAMPLES, _FEW = 50, 5, 5
+_MONTHS = 12
 
 
 def show_portal(request: Request) -> Response:
@@ -215,11 +216,26 @@ def show_figures(request: Request, brand: BrandName = "", first: FirstDay = None
         examples = find_listings(connection, [name], state="counterfeit", limit=MOST_EXAMPLES)
         pictures = find_own_copies(request, connection, examples)
     context = {"visitor": visitor, "name": name, "span": span, "examples": examples, "report": None}
+    context["months"] = list_months(datetime.now(UTC).date())
     context["pictures"] = pictures
     context["measure_words"] = TAKEN
     with suppress(NotFound):  # nothing was listed under it yet; the error would name similar brands
         context |= report_brand(request, name, span)
     return render(request, "portal/figures.html", context)
+
+
+def list_months(today: date) -> list[DateRange]:
+    """Return this month so far and the eleven before it, the newest first.
+
+    >>> months = list_months(date(2026, 3, 5))
+    >>> [one.last.isoformat() for one in months[:3]], months[-1].first.isoformat()
+    (['2026-03-05', '2026-02-28', '2026-01-31'], '2025-04-01')
+    """
+    months, last = [], today
+    for _ in range(_MONTHS):
+        months.append(DateRange(last.replace(day=1), last))
+        last = months[-1].first - timedelta(days=1)
+    return months
 
 
 def download_report(request: Request, brand: BrandName = "", first: FirstDay = None, last: LastDay = None) -> Response:

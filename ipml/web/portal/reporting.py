@@ -88,6 +88,7 @@ def read_csv(content: bytes) -> tuple[Pointed, list[Problem]]:
     head = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
     found: Pointed = []
+    problems: list[Problem] = []
     try:
         names = [name.strip().lower() for name in next(reader, [])]
         if not set(_COLUMNS) & set(names):
@@ -98,11 +99,13 @@ def read_csv(content: bytes) -> tuple[Pointed, list[Problem]]:
                 for name, cell in zip(names, cells, strict=False)
                 if name in _COLUMNS and cell.strip()
             }
-            if any(cell.strip() for cell in cells):
+            if listing:
                 found.append((row, listing))
+            elif any(cell.strip() for cell in cells):
+                problems.append(Problem(row, "listing", "neither url nor listing_id", "at least one of them"))
     except csv.Error as error:
         return [], [Problem(len(found) + 1, "file", str(error)[:80], "a CSV file")]
-    return found, []
+    return found, problems
 
 
 def show_report(
@@ -126,7 +129,7 @@ class ReportForm(BaseModel):
     listings: str = ""
     good_faith: Annotated[str, Field(max_length=8)] = ""
     other_brand: Annotated[str, Field(max_length=8)] = ""
-    step: Annotated[str, Field(pattern="^(check|send|use)$")] = "check"
+    step: Annotated[str, Field(pattern="^(check|send|use)$")] = "send"
     template: Annotated[str, Field(pattern=r"^\d{0,18}$")] = ""
     checked: Annotated[str, Field(max_length=64)] = ""
     file: UploadFile | None = None
@@ -151,7 +154,7 @@ def report(request: Request, form: Annotated[ReportForm, Form()]) -> Response:
             pointed, problems = read_csv(form.file.file.read())
             form = form.model_copy(update={"listings": write_lines(pointed)})
     if form.step == "use":
-        return _render(request, _use_template(request, form), problems)
+        return _render(request, _use_template(request, form), problems, is_checked=bool(pointed))
     is_sent = form.step == "send" and not problems and form.checked == _digest(form, pointed)
     try:
         with visiting(request, writing if is_sent else reading) as (connection, visitor):
@@ -164,7 +167,7 @@ def report(request: Request, form: Annotated[ReportForm, Form()]) -> Response:
         return _render(request, form, error.problems)
     except Conflict as error:
         return _render(request, form, [Problem(0, "notice", str(error), "")])
-    return _render(request, form, [*problems, *checked.problems])
+    return _render(request, form, problems)
 
 
 def _use_template(request: Request, form: ReportForm) -> ReportForm:
@@ -272,10 +275,12 @@ def _render(request: Request, form: ReportForm, problems: Sequence[Problem], *, 
         policy = get_cooperation_policy(request)
         least = _find_least(connection, visitor.bindings, policy, now)
         lacking = [one.brand for one in visitor.bindings if _find_right(connection, one, now) is None]
-        checked = _check(request, connection, visitor, form, pointed) if is_checked and pointed else None
+        is_checked = is_checked and bool(pointed or not problems)
+        checked = _check(request, connection, visitor, form, pointed) if is_checked else None
         offers = (one.offer for _, one in checked.listings) if checked else ()
         pictures = find_own_copies(request, connection, [one for one in offers if one])
         templates = list_templates(connection, visitor.acting)
+        problems = [*problems, *(checked.problems if checked else ())]
     may_send = checked is not None and all(one.column == "brand" for one in problems if one.row)
     context = {
         "visitor": visitor,
@@ -295,4 +300,5 @@ def _render(request: Request, form: ReportForm, problems: Sequence[Problem], *, 
         "longest": LONGEST_EXPLANATION,
         "most": MOST_LISTINGS,
     }
-    return render(request, "portal/report.html", context, HTTPStatus.BAD_REQUEST if problems else None)
+    is_refused = bool(problems) and request.method == "POST"
+    return render(request, "portal/report.html", context, HTTPStatus.BAD_REQUEST if is_refused else None)

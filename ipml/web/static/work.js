@@ -264,6 +264,8 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "yes";
   noteVerdict(form, event.submitter);
   if ("plain" in form.dataset) return;
+  // A step of a form records nothing, and its page is the answer.
+  if (event.submitter && "step" in event.submitter.dataset) return keep(form);
   event.preventDefault();
   if (keeping.includes(form)) {
     keep(form, { name: event.submitter?.name, value: event.submitter?.value, key: form.elements.key?.value });
