@@ -92,14 +92,7 @@ def propose_seller(
     serialise(connection, Lock.ENQUEUE)
     waiting = [proposal for proposal in list_proposals(connection) if proposal.outcome is None]
     theirs = [proposal for proposal in waiting if proposal.brand == brand]
-    same = next(
-        (
-            proposal
-            for proposal in theirs
-            if (proposal.seller_id, proposal.why, proposal.until) == (seller_id, why, until)
-        ),
-        None,
-    )
+    same = next((old for old in theirs if (old.seller_id, old.why, old.until) == (seller_id, why, until)), None)
     if same is not None:
         return same
     if len(theirs) >= MOST_WAITING:

@@ -216,11 +216,8 @@ def _join_listings(
     if lane.is_suspended:
         return [Joined("undecided")] * len(notice.listings)
     noted = find_noted(connection, notifier, notice)
-    latest = (
-        find_latest(connection, [listing.listing_id for listing in notice.listings if listing.listing_id])
-        if noted
-        else {}
-    )
+    named = [listing.listing_id for listing in notice.listings if listing.listing_id]
+    latest = find_latest(connection, named) if noted else {}
     rows = {row.listing_id: row for row in find_cases(connection, latest.values()).values()}
     changed = find_changed(connection, rows.values())
     repeated: dict[str, Joined] = {}

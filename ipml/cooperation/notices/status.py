@@ -103,26 +103,21 @@ def _get_notice(connection: Connection, name: str, *conditions: ColumnElement[bo
 def make_receipt(connection: Connection, notice: StoredNotice, *, is_new: bool) -> Receipt:
     """Return the state of a notice."""
     whose = func.coalesce(notice_items.c.pseudonym, notifiers.c.pseudonym).label("whose")
-    counted = notice_items.alias()  # the item, or the earlier one that it repeats
+    item = notice_items.alias()  # the item, or the earlier one that it repeats
     query = (
-        select(whose, notice_items.c.location, notice_items.c.position, counted.c.state, notice_items.c.repeats)
-        .add_columns(
-            counted.c.settled_at, counted.c.overturned_at, counted.c.case_id, cases.c.state.label("case_state")
-        )
-        .join(counted, counted.c.item_id == func.coalesce(notice_items.c.repeats, notice_items.c.item_id))
+        select(whose, notice_items.c.location, notice_items.c.position, item.c.state, notice_items.c.repeats)
+        .add_columns(item.c.settled_at, item.c.overturned_at, item.c.case_id, cases.c.state.label("case_state"))
+        .join(item, item.c.item_id == func.coalesce(notice_items.c.repeats, notice_items.c.item_id))
         .join(notifiers, notifiers.c.notifier_id == notice.notifier_id)
-        .outerjoin(cases, cases.c.case_id == counted.c.case_id)
+        .outerjoin(cases, cases.c.case_id == item.c.case_id)
         .where(notice_items.c.notice_id == notice.notice_id)
         .order_by(notice_items.c.position)
     )
     rows = connection.execute(query).all()
     noted = [read_location(connection, row.whose, row.location) for row in rows]
     counts = notice.kind == "complaint" and not notice.is_suspended
-    named = (
-        {listing.listing_id for listing in noted if listing is not None and listing.listing_id is not None}
-        if counts
-        else set()
-    )
+    located = [listing for listing in noted if listing is not None] if counts else []
+    named = {listing.listing_id for listing in located if listing.listing_id is not None}
     offered = find_offered(connection, named)
     listings = [
         ListingStatus(

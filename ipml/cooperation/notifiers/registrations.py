@@ -120,15 +120,10 @@ def file_registration(
     filed, digest = list_documents(connection, notifier_id), hashlib.sha256(file).hexdigest() if file else ""
     details = {"office": read["office"], "classes": read.get("classes") or "", "file": kind, "sha256": digest}
     written, valid_until = canonical_json(details), None if last_day is None else end_of_day(last_day)
-    for document in filed:
-        same = (document.brand, document.reference, document.details, document.valid_until) == (
-            brand,
-            read["number"],
-            written,
-            valid_until,
-        )
-        if same and document.is_accepted is not False:
-            return document.document_id
+    for old in filed:
+        same = (old.brand, old.reference, old.details, old.valid_until) == (brand, read["number"], written, valid_until)
+        if same and old.is_accepted is not False:
+            return old.document_id
     if notifier.address is None or len(filed) >= MOST_DOCUMENTS:
         finding = "the notifier was erased" if notifier.address is None else f"{len(filed)} were filed already"
         raise Conflict("registration", finding, "Ask the marketplace.")
@@ -216,9 +211,8 @@ def read_file(connection: Connection, document_id: int) -> tuple[bytes, str]:
     missing = NotFound("file of document", document_id)
     if row is None:
         raise missing
-    document = next(
-        candidate for candidate in list_documents(connection, row.notifier_id) if candidate.document_id == document_id
-    )
+    documents = list_documents(connection, row.notifier_id)
+    document = next(document for document in documents if document.document_id == document_id)
     content = decrypt_if_kept(connection, get_notifier(connection, row.notifier_id).pseudonym, row.content)
     if content is None or document.details is None:
         raise missing

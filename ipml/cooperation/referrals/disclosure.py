@@ -384,7 +384,7 @@ def _about_sold_value(facts: DisclosedFacts) -> Iterator[str]:
         if row.rate is None:
             yield f"Not counted: amounts of {row.n_listings:,} listings in {row.currency}, for which there is no rate."
     if not sold_value.is_known:
-        yield "The row sold: the marketplace knows the sales of no listings, or of too few."
+        yield "The amount sold: the marketplace knows the sales of no listings, or of too few."
         return
     if unseen := sold_value.n_listings - sold_value.value.n_known:
         yield f"What {unseen:,} of {sold_value.n_listings:,} listings sold: the interval allows for them."
