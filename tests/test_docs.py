@@ -264,16 +264,17 @@ def list_names():
         yield from (option for parameter in command.params for option in parameter.opts)
 
 
-def join_words(name):
-    """Return the words of a name in small letters, with an underscore before, between and after them."""
-    return f"_{'_'.join(re.findall(r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+', name)).lower()}_"
-
-
 def test_nothing_is_called_by_a_word_given_up():
     """The database, commands, addresses and code speak the same words as the pages."""
     words = "|".join(re.sub("[ -]", "_", word) for word in (*read_table("no name"), *read_given_up()))
     given_up = re.compile(f"_(?:{words})s?_")
-    found = {name for name in list_names() if given_up.search(ORDINARY.sub("_", join_words(name)))} - ALLOWED
+    found = {
+        name
+        for name in list_names()
+        if given_up.search(
+            ORDINARY.sub("_", (f"_{'_'.join(re.findall('[A-Z]+(?![a-z])|[A-Z]?[a-z]+', name)).lower()}_"))
+        )
+    } - ALLOWED
     assert not found, "\n".join(sorted(found))
 
 

@@ -210,8 +210,6 @@ def write_text(parts: Iterable[str], out: Path | None) -> int:
 def make_uri(model: str, name: str) -> str:
     """Return a model as `find_model` takes it: a bare number is a version of the registered model `name`.
 
-    Examples
-    --------
     >>> make_uri("3", "ipml"), make_uri("models:/shoes@champion", "ipml")
     ('models:/ipml/3', 'models:/shoes@champion')
     """
@@ -231,8 +229,6 @@ def show_minute(moment: datetime | None) -> str:
 def printable(text: str) -> str:
     """Return hostile text without terminal control characters.
 
-    Examples
-    --------
     >>> printable("wool\\x1b[2J hat")
     'wool\ufffd[2J hat'
     """
@@ -311,8 +307,6 @@ def show_rows(things: str = "listings") -> Iterator[ShowRows]:
 class _ProgressPace:
     """Rows per second since the first report; rows done before it do not count.
 
-    Examples
-    --------
     >>> pace = _ProgressPace("scored")
     >>> pace.describe(1_000, 9_000, seconds=0.0)
     '1,000 of 9,000 listings scored'

@@ -50,8 +50,6 @@ _ALLOWED: set[str] = set()  # names in the setting, imported and registered once
 def name_class(kind: Any) -> str:
     """Return the name of a class or function as written in model files and settings.
 
-    Examples
-    --------
     >>> name_class(Registered)
     'ipml.features.registration:Registered'
     """

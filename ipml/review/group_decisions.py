@@ -189,8 +189,6 @@ def _is_drawn_for_audit(decision_id: int, case_id: int, share: float) -> bool:
 
     The probability is `share`; the result is always the same for the same numbers.
 
-    Examples
-    --------
     >>> 450 < sum(_is_drawn_for_audit(7, case_id, 0.05) for case_id in range(1, 10_001)) < 550
     True
     """
@@ -280,8 +278,6 @@ def decide_and_spread(
 
     Raises Refused if the verdict is neither counterfeit nor genuine; otherwise as `decide`.
 
-    Examples
-    --------
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.arrivals.intake import enqueue
     >>> from ipml.review.claims import claim

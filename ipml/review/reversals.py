@@ -38,8 +38,6 @@ class DecisionActions(Protocol):
 
     The queue does not know the actions. Entry points for people who decide pass them to every path to a decision.
 
-    Examples
-    --------
     >>> from ipml.records import Listing, ScoredListing, Verdict
     >>> from ipml.review.arrivals.intake import enqueue
     >>> from ipml.review.claims import claim

@@ -57,15 +57,6 @@ class _ModelSource(Protocol):
 def _make_source(source: str, settings: Settings) -> _ModelSource:
     """Return where models come from.
 
-    Parameters
-    ----------
-    source : str
-        As `ipml.scoring.scorer.load_model` takes it.
-    settings : Settings
-        Name the registry, and how to load a model.
-
-    Examples
-    --------
     >>> from ipml.settings import DEFAULT_SETTINGS
     >>> _make_source("models/shoes", DEFAULT_SETTINGS).path
     PosixPath('models/shoes')
@@ -116,8 +107,6 @@ class _Registry:
 def _tell_apart(path: Path) -> object:
     """Return an identifier of a file's present content, without reading it; None for no file.
 
-    Examples
-    --------
     >>> _tell_apart(Path("no/such/file")) is None
     True
     """
@@ -143,7 +132,6 @@ class ModelInUse:
 
     Attributes
     ----------
-    scorer : Scorer
     portfolios : SellerPortfolios or None
         Portfolios of sellers; without a store, those that the model remembers from training.
     loaded_at : datetime
@@ -261,10 +249,7 @@ class ServedModel:
         While one thread loads, the others go on with the model in use; so do all where the newer one cannot be loaded,
         which is logged.
 
-        Raises
-        ------
-        IpmlError
-            No model is in use yet, and none can be loaded.
+        Raises `IpmlError`: no model is in use yet, and none can be loaded.
         """
         in_use = self._current
         if in_use is None:
@@ -395,7 +380,6 @@ def watching(model: ServedModel, seconds: float) -> Iterator[Watch]:
 
     Parameters
     ----------
-    model : ServedModel
     seconds : float
         How long to wait between two looks; 0 looks only when asked.
     """

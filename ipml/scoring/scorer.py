@@ -189,7 +189,6 @@ class Scorer:
 
         Parameters
         ----------
-        listings : sequence of Listing
         portfolios, sample
             As for `score_frame`.
         others : sequence of EarlierListings, optional
@@ -297,7 +296,6 @@ class Scorer:
         ----------
         listings : DataFrame of shape (n_listings, …), or Listing
             Checked. The order of additions makes no difference to the result.
-        portfolios : SellerPortfolios
         """
         columns = ListingColumns.of_one(listings) if isinstance(listings, Listing) else ListingColumns.of(listings)
         sellers = columns.names("seller_id").strings()

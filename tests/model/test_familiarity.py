@@ -23,7 +23,10 @@ class Offers:
         words = chance.zipf(1.5, size=(n, 5)) % 5_000
         self.ids = [f"{market}-{seed}-{row}" for row in range(n)]
         self.sellers = [f"{market}-{seed}-{seller}" for seller in sellers]
-        self.titles = [" ".join(f"{market}{_spell(word)}" for word in row) for row in words.tolist()]
+        self.titles = [
+            " ".join(f"{market}{''.join(chr(ord('a') + int(digit)) for digit in str(word))}" for word in row)
+            for row in words.tolist()
+        ]
         self.brands = [f"{market} {brand}" for brand in chance.integers(20, size=n)]
         self.categories = [f"{market} {kind}" for kind in chance.integers(9, size=n)]
         self.score = np.clip(prevalence + chance.normal(0, 0.05, n_sellers)[sellers], 0, 1)
@@ -37,10 +40,6 @@ class Offers:
     def all(self) -> tuple[ListingColumns, Names, np.ndarray]:
         """Return all of them."""
         return self.take(np.arange(len(self.ids)))
-
-
-def _spell(number: int) -> str:
-    return "".join(chr(ord("a") + int(digit)) for digit in str(number))
 
 
 @pytest.fixture(scope="module")

@@ -332,7 +332,6 @@ def compare_with_training(source: str, model: str, listings: pd.DataFrame) -> Dr
         As for the command.
     model : str
         The model by which scores are compared: a folder or a registry URI.
-    listings : DataFrame
     """
     from ipml.model.drift import measure_drift
     from ipml.scoring.scorer import load_model
@@ -343,10 +342,7 @@ def compare_with_training(source: str, model: str, listings: pd.DataFrame) -> Dr
 def _find_reference(source: str) -> DriftReference:
     """Return the reference in a file, or beside a model folder.
 
-    Raises
-    ------
-    NotFound
-        There is none; a registered model has none beside it.
+    Raises `NotFound` if there is none; a registered model has none beside it.
     """
     from ipml.model.drift import path_beside, read_reference
     from ipml.model.drift.reference import MAKE_ONE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -158,12 +158,17 @@ class PreviewedListing:
     has_other_brand: bool
 
 
+def find_brands(connection: Connection, listing_ids: Collection[str]) -> dict[str, str | None]:
+    """Return the brand of each known listing, as submitted or as in its latest case, by id."""
+    brands = {key: listing.scored.listing.brand for key, listing in find_known(connection, listing_ids).items()}
+    rows = find_cases(connection, find_latest(connection, {*listing_ids} - brands.keys()).values())
+    return brands | {row.listing_id: row.brand for row in rows.values()}
+
+
 def preview(connection: Connection, notice: Notice) -> list[PreviewedListing]:
     """Preview each listing of a notice, in order; nothing is stored."""
     ids = [listing.listing_id or "" for listing in locate(connection, notice).listings]
-    brands = {key: listing.scored.listing.brand for key, listing in find_known(connection, ids).items()}
-    rows = find_cases(connection, find_latest(connection, {*ids} - brands.keys()).values())
-    brands |= {row.listing_id: row.brand for row in rows.values()}
+    brands = find_brands(connection, ids)
     consistent = {""} | {fold_name(brand) for brand in (brands.values() if notice.brand is None else [notice.brand])}
     return [PreviewedListing(key in brands, fold_name(brands.get(key)) not in consistent) for key in ids]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from itertools import count, filterfalse
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     AwareDatetime,
@@ -149,6 +149,9 @@ _Number = Annotated[float, BeforeValidator(lambda value: _read(read_number, valu
 _Past = Annotated[AwareDatetime, BeforeValidator(lambda value, info: _read(read_moment, value, _terms_of(info).now))]
 
 
+Body = TypeVar("Body", bound=BaseModel)
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -258,7 +261,11 @@ def _check_explanation(value: object, info: ValidationInfo) -> str:
     return text
 
 
-class SubmittedNotice(_Body):
+class _Listings(_Body):
+    listings: list[NoticeListing] = Field(min_length=1, max_length=MOST_LISTINGS, description="each once")
+
+
+class SubmittedNotice(_Listings):
     """A notice of counterfeits or a consumer's complaint, as Article 16(2) of Regulation (EU) 2022/2065 requires."""
 
     kind: NoticeKind = "counterfeit"
@@ -266,7 +273,6 @@ class SubmittedNotice(_Body):
         max_length=LONGEST_EXPLANATION,
         description="why the listings are counterfeit, in 20 letters or more, as the policy asks",
     )
-    listings: list[NoticeListing] = Field(min_length=1, max_length=MOST_LISTINGS, description="each once")
     name: _Name = Field(description="name of the notifier")
     email: Annotated[str, BeforeValidator(lambda value: _read(read_email, value))] = Field(
         max_length=254,
@@ -329,9 +335,25 @@ def check_notice(
     ipml.errors.InvalidNotice: notice: 4 faults: explanation: found '4 letters that can be seen', expected at least 20
     letters; listings[0].url: ... email: ...
     """
-    terms, faults = _Terms(rules, takes_listings, now or datetime.now(UTC)), list[Mapping[str, Any]]()
+    terms = _Terms(rules, takes_listings, now or datetime.now(UTC))
+    body = _validate(SubmittedNotice, content, terms, row, source)
+    order = None if body.order is None else ConsumerOrder(**body.order.model_dump())
+    simple = body.model_dump(exclude={"listings", "order", "good_faith"})
+    return Notice(**simple, listings=tuple(terms.listings), order=order)
+
+
+def check_listings(value: object, rules: NoticeRules) -> tuple[NotedListing, ...]:
+    """Check the listings of a notice alone, without descriptions; raises InvalidNotice with all faults."""
+    terms = _Terms(rules, takes_listings=False, now=datetime.now(UTC))
+    _validate(_Listings, {"listings": value}, terms)
+    return tuple(terms.listings)
+
+
+def _validate(model: type[Body], content: object, terms: _Terms, row: int = 1, source: str = "notice") -> Body:
+    """Return the body; raise InvalidNotice with all faults."""
+    faults = list[Mapping[str, Any]]()
     try:
-        body = SubmittedNotice.model_validate(content, context=terms)
+        body = model.model_validate(content, context=terms)
     except ValidationError as error:
         faults += error.errors(include_url=False)
     problems = [_describe(fault, row) for fault in faults]
@@ -339,9 +361,7 @@ def check_notice(
     problems += _find_repeated(terms.listings, filterfalse(is_faulty.__contains__, count()), row)
     if problems:
         raise InvalidNotice(problems[:MOST_FAULTS], source)
-    order = None if body.order is None else ConsumerOrder(**body.order.model_dump())
-    simple = body.model_dump(exclude={"listings", "order", "good_faith"})
-    return Notice(**simple, listings=tuple(terms.listings), order=order)
+    return body
 
 
 def _find_repeated(listings: Sequence[NotedListing], places: Iterator[int], row: int) -> Iterator[Problem]:

@@ -83,9 +83,9 @@ class MeasureRule(BaseModel):
         if self.score_below is not None:
             yield f"the score is below {self.score_below:g}"
         if self.least_seller_age_days is not None:
-            yield f"the seller has been here for {self.least_seller_age_days:g} days"
+            yield f"the seller has been here for at least {self.least_seller_age_days:g} days"
         if self.least_seller_sales is not None:
-            yield f"the seller has sold {self.least_seller_sales:g} times"
+            yield f"the seller has at least {self.least_seller_sales:g} sales"
         if self.most_seller_strikes is not None:
             yield f"the seller has at most {self.most_seller_strikes:g} strikes"
 
@@ -119,8 +119,6 @@ _NOBODY_ELSE = NotificationRule()
 class MeasureRules(BaseModel):
     """Rules that choose the measure after a decision.
 
-    Examples
-    --------
     >>> rules = MeasureRules(usual="remove", rules=[{"kind": "pause", "days": 14, "score_below": 0.8}])
     >>> rules.choose(Listing("A7", "s1", "Bag"), 0.7, "declared_replica").why
     'pause for 14 days, as the score is below 0.8'

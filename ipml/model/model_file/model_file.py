@@ -62,8 +62,6 @@ logger = logging.getLogger(__name__)
 def running_versions() -> dict[str, str]:
     """Return the versions of Python, ipml and its libraries in this process.
 
-    Examples
-    --------
     >>> list(running_versions())
     ['python', 'ipml', 'scikit-learn', 'numpy', 'scipy', 'pandas']
     """
@@ -150,8 +148,6 @@ _CARDS = TypeAdapter(ModelCard)
 def content_version(packed: bytes) -> str:
     """Return the version of a model with this file.
 
-    Examples
-    --------
     >>> content_version(b"")
     'e3b0c44298fc'
     """
@@ -205,8 +201,6 @@ class SavableClassifier(Protocol):
 def golden_log_odds(classifier: SavableClassifier) -> tuple[float, ...]:
     """Return the log-odds of the golden listings.
 
-    Examples
-    --------
     >>> class Shy:
     ...     def decision_function(self, X):
     ...         return np.full(len(X), -3)

@@ -37,8 +37,6 @@ BETTER, WORSE, UNDECIDED = "B clearly better", "B clearly worse", "cannot be tol
 class ComparedMeasure:
     """One measure of both models, the difference B - A, and the seller count if it is too low for a verdict.
 
-    Examples
-    --------
     >>> same = Estimate(0.7, 0.6, 0.8)
     >>> ComparedMeasure("average_precision", same, same, Estimate(0.0, -0.1, 0.1)).verdict
     'cannot be told apart'
@@ -111,7 +109,6 @@ def compare_tests(
     k : int, default=100
         Number of listings read, for value at k.
     names : tuple of str, default=("A", "B")
-    resampling : Resampling
 
     Raises
     ------

@@ -61,8 +61,6 @@ def compare_models(
         Number of listings read, for value at k.
     n_resamples : int, default=500
         Resamples of the sellers, for the intervals.
-    say : function of str, optional
-        Called with the current step, for a progress display.
 
     Raises
     ------
@@ -177,8 +175,6 @@ def examine(
         As for `compare_models`.
     listings : DataFrame, optional
         Labelled listings for the comparison; by default those of both tests.
-    say : function of str, optional
-        Called with the current step, for a progress display.
 
     Raises
     ------
@@ -216,7 +212,6 @@ def promote(
 
     Parameters
     ----------
-    candidacy : Candidacy
     override : str, optional
         Reason for a promotion that the gate refuses.
     confirmed_by : str, optional

@@ -77,10 +77,7 @@ class ChampionMove:
     def from_json(cls, text: str) -> ChampionMove:
         """Read a move that `to_json` wrote; fields of earlier releases are ignored.
 
-        Raises
-        ------
-        UnusableSetting
-            Another program wrote the text.
+        Raises `UnusableSetting`: another program wrote the text.
         """
         try:
             return _JSON.validate_json(text)
@@ -95,8 +92,6 @@ _JSON = TypeAdapter(ChampionMove)
 class Champions:
     """Champion of a registered model (None without one), and all noted moves, the oldest first.
 
-    Examples
-    --------
     >>> from datetime import UTC
     >>> moment = datetime(2026, 3, 1, tzinfo=UTC)
     >>> second = ChampionMove(1, "promotion", 2, 1, moment, "ada", "passed the gate")
@@ -153,8 +148,6 @@ def read_champions(name: str, tracking_uri: str) -> Champions:
     ----------
     name : str
         Name in the registry.
-    tracking_uri : str
-        MLflow's tracking and registry URI.
 
     Raises
     ------

@@ -25,8 +25,6 @@ _RUN_ID = re.compile("[0-9a-f]{32}")
 class RegisteredModel:
     """A version in the registry, and its run ("" without one).
 
-    Examples
-    --------
     >>> RegisteredModel("ipml", 3, "0123abcd").uri
     'models:/ipml/3'
     """
@@ -48,8 +46,6 @@ def find_model(reference: str | Path, tracking_uri: str) -> RegisteredModel:
     ----------
     reference : str or Path
         "models:/NAME@ALIAS", "models:/NAME/VERSION", the 32 digits of a run, or a folder of `ipml model train`.
-    tracking_uri : str
-        MLflow's tracking and registry URI.
 
     Raises
     ------
@@ -78,8 +74,6 @@ def resolve_model(uri: str, tracking_uri: str, trusted: str = "") -> Path:
     ----------
     uri : str
         "models:/NAME@ALIAS" or "models:/NAME/VERSION".
-    tracking_uri : str
-        MLflow's tracking and registry URI.
     trusted : str, default=""
         The setting `trusted_models`.
 

@@ -104,8 +104,6 @@ def make_parameters(facts: RunFacts) -> dict[str, str]:
 def select_shown(parameters: Mapping[str, object]) -> dict[str, object]:
     """Return the parameters that a run shows: without columns of extractors and their unset parameters.
 
-    Examples
-    --------
     >>> select_shown({"C": None, "features": None, "features__title__column": "title", "features__title__words": 1})
     {'C': None, 'features__title__words': 1}
     """
@@ -166,8 +164,6 @@ PARAMETERS_AT_A_TIME, POINTS_AT_A_TIME = 100, 1_000  # MLflow takes no more in o
 class RecordedRun:
     """A recorded run and its model version.
 
-    Examples
-    --------
     >>> run = RecordedRun("0123abcd", "ipml", 3, "challenger", experiment_id="1")
     >>> run.model_uri
     'models:/ipml/3'
@@ -212,7 +208,6 @@ def record_run(
 
     Parameters
     ----------
-    facts : RunFacts
     model_folder : Path
         As `save_model` wrote it; loaded once as a check.
     settings : Settings
@@ -263,8 +258,6 @@ def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, track
         As for `find_model`, or its result.
     name : str
         Path in the run: "tested.parquet", "gate/gate.json".
-    tracking_uri : str
-        MLflow's tracking and registry URI.
 
     Raises
     ------

@@ -50,13 +50,8 @@ class ModelUri:
 def parse_model_uri(uri: str) -> ModelUri:
     """Read "models:/NAME@ALIAS" or "models:/NAME/VERSION".
 
-    Raises
-    ------
-    UnusableSetting
-        Another form of URI, or a name that could be a path.
+    Raises `UnusableSetting` for another form of URI, or a name that could be a path.
 
-    Examples
-    --------
     >>> parse_model_uri("models:/ipml@champion")
     ModelUri(name='ipml', alias='champion', version=None)
     >>> parse_model_uri("models:/../1")
@@ -116,10 +111,7 @@ _ASKING = threading.Lock()  # the environment is that of all threads
 def check_store(tracking_uri: str) -> None:
     """Open the store, and create the tables of a new database, before a long training relies on it.
 
-    Raises
-    ------
-    Failed
-        MLflow cannot be reached.
+    Raises `Failed`: MLflow cannot be reached.
     """
     with open_store(tracking_uri):
         pass
@@ -128,8 +120,6 @@ def check_store(tracking_uri: str) -> None:
 def make_shown(store_uri: str) -> str:
     """Return the URI of a store for display, without password and, for a server, without user.
 
-    Examples
-    --------
     >>> make_shown("https://me:secret@mlflow.example/")
     'https://mlflow.example/'
     >>> make_shown("postgresql://me:secret@host/db")
@@ -147,10 +137,7 @@ def name_store(tracking_uri: str | None) -> str:
 def find_store_of(wanted: str, tracking_uri: str) -> str:
     """Return the URI of the store of a model; MLflow would create a missing database.
 
-    Raises
-    ------
-    NotFound
-        There is no database.
+    Raises `NotFound`: there is no database.
     """
     uri = make_absolute(tracking_uri)
     database = find_sqlite_file(uri)
@@ -163,10 +150,7 @@ def find_store_of(wanted: str, tracking_uri: str) -> str:
 def open_store(uri: str) -> Iterator[mlflow.MlflowClient]:
     """Yield a client of the store; mute MLflow's log, and turn its errors into one line.
 
-    Raises
-    ------
-    Failed
-        The store cannot be reached, or refuses a request.
+    Raises `Failed`: the store cannot be reached, or refuses a request.
     """
     levels, uri = {name: logging.getLogger(name).level for name in _CHATTY}, make_absolute(uri)
     try:

@@ -51,10 +51,7 @@ def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitCl
 def rehearse(experiment: Experiment, brands: BrandTable, source_model: CounterfeitClassifier | None = None) -> None:
     """Fit on a few golden listings, if any parameter is set, to find values that the classifier cannot use.
 
-    Raises
-    ------
-    UnusableSetting
-        A value fails, or an extractor of the user's own fails or cannot be saved.
+    Raises `UnusableSetting`: a value fails, or an extractor of the user's own fails or cannot be saved.
     """
     if experiment.external or not (experiment.model or experiment.features):
         return
@@ -146,13 +143,7 @@ def fit_classifier(
 
 
 def _make_external(experiment: Experiment, brands: BrandTable) -> ExternalClassifier:
-    """Return the experiment's classifier around an external estimator, not yet fitted.
-
-    Raises
-    ------
-    UnusableSetting, UnreadableFile, UntrustedModel
-        It is missing, differs from the recorded one, or needs what `trusted` does not allow.
-    """
+    """Return the experiment's classifier around an external estimator, not yet fitted."""
     external = experiment.external
     assert external is not None
     source = read_source(external.estimator, experiment.find)
@@ -247,11 +238,8 @@ def score_unseen(
 
     Parameters
     ----------
-    task : TrainingTask
     attacks : sequence of Attack, optional
         Disguises tried on the counterfeits of the test, in the first repeat.
-    say : function of str, optional
-        Receives progress messages.
     """
     experiment, listings, brands = task.experiment, task.listings, task.brands
     truth, unlabelled = read_truth(experiment, listings), read_unlabelled(experiment, listings)
@@ -300,10 +288,7 @@ def learn_from_subsets(
 
     `n_draws`, `times` and `say` are those of `measure_learning_curve`.
 
-    Raises
-    ------
-    Refused
-        Too few sellers of counterfeits, or an estimator that is not fitted anew.
+    Raises `Refused`: too few sellers of counterfeits, or an estimator that is not fitted anew.
     """
     experiment = task.experiment
     if experiment.external and not experiment.external.refit:

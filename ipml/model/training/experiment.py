@@ -189,8 +189,6 @@ SweepValues = Annotated[list[Any], Field(min_length=1)] | SweepRange
 class SweepPart(BaseModel):
     """The values of `ipml model sweep`: parameters of the classifier, each with a list or a range.
 
-    Examples
-    --------
     >>> SweepPart(trials=20, C={"low": 0.01, "high": 10.0, "log": True}).space["C"].high
     10.0
     """
@@ -216,8 +214,6 @@ class RecordPart(_Part):
 class Experiment(_Part):
     """One training run; `load_experiment` reads it from a file.
 
-    Examples
-    --------
     >>> Experiment(name="shoes", data={"listings": "shoes.csv"}).data.listings
     ('shoes.csv',)
     """
@@ -251,8 +247,6 @@ class Experiment(_Part):
     def list_files(self) -> list[tuple[str, str]]:
         """Return the purpose and name of each file, as in the table [data].
 
-        Examples
-        --------
         >>> Experiment(name="shoes", data={"listings": "a.csv", "labels": "b.csv"}).list_files()
         [('listings', 'a.csv'), ('labels', 'b.csv')]
         """
@@ -286,8 +280,6 @@ class Experiment(_Part):
 def start_from(experiment: Experiment, donor: str | None) -> Experiment:
     """Return the experiment with this source model, or unchanged for None.
 
-    Examples
-    --------
     >>> shoes = Experiment(name="shoes", data={"listings": "shoes.csv"})
     >>> start_from(shoes, "models:/ipml-bags@champion").data.donor
     'models:/ipml-bags@champion'
@@ -327,8 +319,6 @@ def name_external(
 def read_recorded(text: str, folder: Path, source: str, settings: Settings = DEFAULT_SETTINGS) -> Experiment:
     """Read an experiment that was recorded with a run, with its files in `folder`; refuse others by an UnusableSetting.
 
-    Examples
-    --------
     >>> shoes = Experiment(name="shoes", data={"listings": "shoes.csv"})
     >>> read_recorded(shoes.model_dump_json(), Path(), "a run") == shoes
     True

@@ -18,13 +18,8 @@ _OF_EXTRACTOR = ("columns", "group", "sentence")
 def make_own_features(experiment: Experiment) -> dict[str, OwnFeatures]:
     """Return the extractors that an experiment names, not yet fitted.
 
-    Raises
-    ------
-    UnusableSetting
-        A class is not registered or rejects a parameter, or a name is taken.
+    Raises `UnusableSetting`: a class is not registered or rejects a parameter, or a name is taken.
 
-    Examples
-    --------
     >>> from ipml import register_extractor
     >>> counts = {"class": "sklearn.feature_extraction.text:CountVectorizer", "columns": "title", "min_df": 5}
     >>> experiment = Experiment(name="shoes", data={"listings": "shoes.csv"}, features={"counts": counts})

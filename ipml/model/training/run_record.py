@@ -98,8 +98,6 @@ def store_training(
 def parameters_of(experiment: Experiment) -> dict[str, object]:
     """Return the parameters that were set: seed, split and classifier (`select_shown`).
 
-    Examples
-    --------
     >>> parameters = parameters_of(Experiment(name="shoes", data={"listings": "shoes.csv"}, model={"n_folds": 3}))
     >>> parameters["n_folds"], parameters["C"], parameters["features__title__letters"]
     (3, 'chosen', (2, 5))
@@ -212,8 +210,6 @@ class Reproduction:
 
     Attributes
     ----------
-    model : RegisteredModel
-    recorded : ModelCard
     differences : tuple of str
         A line each, the causes first; empty if every byte is the same.
     folder : Path or None
@@ -246,8 +242,6 @@ def reproduce(
         Name the store, the data folder and the brands.
     data_folder : Path, optional
         Folder of the experiment's files; default as in the original training.
-    say : function of str, optional
-        Receives progress messages.
 
     Raises
     ------
@@ -286,8 +280,6 @@ def reproduce(
 def compare_cards(card: ModelCard, recorded: ModelCard) -> list[str]:
     """Return the differences between two model cards, besides versions; a line each.
 
-    Examples
-    --------
     >>> from dataclasses import replace
     >>> card = ModelCard("ipml", "0123456789ab", {}, (), "0", {}, {}, (0.5, -1.0))
     >>> compare_cards(card, card)

@@ -201,7 +201,6 @@ def sweep(
 
     Parameters
     ----------
-    experiment : Experiment
     models : Path, default="models"
         Folder of the study, `NAME.sweep.db`, and the picture of the search, `NAME.sweep.svg`.
     jobs : int, default=1
@@ -210,8 +209,6 @@ def sweep(
         Start anew, including trials already done.
     tracking_uri : str, optional
         MLflow's tracking URI; by default that of the experiment's settings.
-    say : function of str, optional
-        Receives progress messages.
 
     Raises
     ------

@@ -117,8 +117,6 @@ def train(
         From the model folder to what explains the worst errors in the report.
     rules : GateRules, optional
         Requirements of a first model; default the bundled rules.
-    say : function of str, optional
-        Receives progress messages.
 
     Raises
     ------

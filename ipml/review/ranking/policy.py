@@ -451,8 +451,6 @@ def compute_expected_value(
 
     `score` is None if the model abstained. `usual` replaces facts that the listing lacks, before the policy does.
 
-    Examples
-    --------
     >>> from ipml.review.ranking.policy import load_policy
     >>> listing = Listing("A7", "s1", "Bag", price=340.0, currency="EUR", seller_sales=9, seller_age_days=60)
     >>> found = compute_expected_value(listing, 0.12, load_policy())

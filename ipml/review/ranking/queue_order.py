@@ -175,8 +175,6 @@ def rank_columns(
 def expect(score: float | None, match_precision: float | None) -> float | None:
     """Return the probability that ranks a case: its score, or the precision of its match if higher.
 
-    Examples
-    --------
     >>> expect(0.02, 0.9), expect(0.95, 0.9), expect(0.02, None), expect(None, 0.9)
     (0.9, 0.95, 0.02, 0.9)
     """
@@ -324,8 +322,6 @@ def explain_place(
     `row` comes from `ipml.review.cases.find_case_with_waiting`, `ranking` and `parts` from `find_ranking_and_parts`.
     Its state is the one shown: a second review of a decided case must look like an open case.
 
-    Examples
-    --------
     >>> from datetime import UTC
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.cases import find_case_with_waiting
@@ -425,8 +421,6 @@ def _say_expected_value(expected_value: ExpectedValue) -> tuple[str, ...]:
 def _money(amount: float, currency: str) -> str:
     """Return an amount for a sentence.
 
-    Examples
-    --------
     >>> _money(1234.5, "EUR"), _money(-0.25, "EUR"), _money(0, "EUR")
     ('1,234 EUR', '-0.25 EUR', '0.00 EUR')
     """

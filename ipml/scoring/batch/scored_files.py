@@ -144,7 +144,6 @@ def join_file(folder: WorkFolder, shards: Iterable[Record], suffix: str, joined:
 
     Parameters
     ----------
-    folder : WorkFolder
     shards : iterable of Record
         Each is put behind the others before the next is asked for; at least one.
     suffix : str
@@ -180,9 +179,6 @@ def join_folder(folder: WorkFolder, shards: Sequence[Record], target: Path, summ
 
     Parameters
     ----------
-    folder : WorkFolder
-    shards : sequence of Record
-    target : Path
     summary : mapping
         Summary of the folder, stored beside its files.
     """

@@ -93,8 +93,6 @@ def make_blocks(batches: Iterable[pa.RecordBatch], n_places: int) -> Iterator[pa
 def find_twice(blocks: pa.Table) -> pa.Table:
     """Return the hashes of some blocks that come more than once, after a row with the sums of their counts.
 
-    Examples
-    --------
     >>> blocks = [np.array(hashes, dtype=np.uint64).tobytes() for hashes in ([1, 2, 2], [1, 3])]
     >>> table = pa.table([[0, 0], blocks, [3, 2], [0, 1], [0, 0]], schema=_BLOCKS)
     >>> find_twice(table).to_pydict()
@@ -117,7 +115,6 @@ def reject_repeats(judged: DataFrame, files: DataFrame, n_parts: int) -> tuple[D
 
     Parameters
     ----------
-    judged : DataFrame
     files : DataFrame
         Names of the files, as `name_files` returns them.
     n_parts : int

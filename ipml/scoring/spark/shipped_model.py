@@ -68,7 +68,6 @@ def ship_model(
 
     Parameters
     ----------
-    session : SparkSession
     model : str or Path
         As for `ipml.scoring.scorer.load_model`.
     settings : Settings
@@ -103,10 +102,7 @@ def ship_model(
 def load_shipped(model: ShippedModel) -> tuple[Scorer, SellerPortfolios | None]:
     """Return the scorer and the portfolios on a worker; once for each Python process, since loading takes time.
 
-    Raises
-    ------
-    UntrustedModel
-        The archive is not the one that the driver sent; and as for `ipml.model.model_file.load_model`.
+    Raises `UntrustedModel`: the archive is not the one that the driver sent, or `load_model` refuses it.
     """
     from pyspark import SparkFiles
 

@@ -108,8 +108,6 @@ def choose_threshold(
 ) -> tuple[float, float]:
     """Return the lowest score with at least this precision at and above it, and the recall there.
 
-    Examples
-    --------
     >>> choose_threshold(np.array([True, False, True, False]), np.array([0.9, 0.8, 0.7, 0.1]), 0.6)
     (0.7, 1.0)
     """
@@ -184,7 +182,7 @@ class YearResult:
 
     Notices reported a part of the `unfound` counterfeits. Memory is the peak in bytes: of this process during the
     days, of the process beside it that makes and scores listings, and of this one after the other was gone. `seconds`
-    is wall-clock time.
+    is wall-clock time; `left` are the last arrivals, if any were to be left for a shift.
     """
 
     truth: Truth = field(default_factory=Truth)
@@ -196,6 +194,7 @@ class YearResult:
     peak_beside: int = 0
     peak_alone: int = 0
     seconds: float = 0.0
+    left: list[ScoredListing] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -243,9 +242,22 @@ class Programme:
         return decided
 
 
+def _hold_back(arrived: dict[int, list[ScoredListing]], most: int) -> list[ScoredListing]:
+    """Take up to `most` of the last arrivals out, and return them."""
+    held: list[ScoredListing] = []
+    for day in sorted(arrived, reverse=True):
+        n_kept = max(len(arrived[day]) - (most - len(held)), 0)
+        held += arrived[day][n_kept:]
+        arrived[day] = arrived[day][:n_kept]
+    return held
+
+
 @dataclass(slots=True)
 class Year:
-    """A year to run, in the people's own database; `folder` receives the weekly files and messages."""
+    """A year to run, in the people's own database; `folder` receives the weekly files and messages.
+
+    The last `leaves` arrivals do not reach the queue.
+    """
 
     plan: Plan
     people: SimulatedStaff
@@ -254,6 +266,7 @@ class Year:
     folder: Path
     say: Say = lambda _: None
     result: YearResult = field(default_factory=YearResult)
+    leaves: int = 0
     _platform: StubPlatform = field(init=False)
     _post: NoticeSource = field(init=False)
     _programme: Programme = field(init=False)
@@ -290,6 +303,8 @@ class Year:
         for row, one in by_row.items():
             if week.is_found[row]:
                 arrived[min(max(self._day_of(one), first), last)].append(one)
+        if week.number == self.plan.n_weeks - 1:
+            self.result.left = _hold_back(arrived, self.leaves)
         for day, come in arrived.items():  # each is worked on the day after the one on which it was observed
             morning = (self.plan.first_morning + timedelta(days=day + 1)).to_pydatetime()
             self._programme.run_day(morning, come, np.random.default_rng([self.plan.seed, 5, day]))

@@ -138,10 +138,7 @@ class Watched:
 def watching(plan: Plan, folder: Path, settings: Settings, threshold: float) -> Iterator[Iterator[Watched]]:
     """Start the process, which scores by the model of the settings, and yield an iterator over its weeks.
 
-    Raises
-    ------
-    Failed
-        The other process failed or was killed.
+    Raises `Failed`: the other process failed or was killed.
     """
     context = get_context("spawn")
     weeks = context.Queue(maxsize=_AHEAD)

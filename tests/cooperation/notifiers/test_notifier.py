@@ -59,11 +59,6 @@ GROUND = "Coordinator of Ireland, no. 12"
 YEAR = Period.of_year(2025)
 
 
-def kind_of(desk: Desk, number: int, at=None) -> str:
-    """Return what a notifier is at a moment."""
-    return ask(desk.engine, get_notifier, number, at=at or desk.now).kind
-
-
 CHANGES = ["trusted flagger", "authority", "consumer", "revoke", "wait"]
 CHANGED = st.lists(st.tuples(st.sampled_from(CHANGES), st.sampled_from([None, 5])), min_size=2, max_size=7)
 
@@ -90,7 +85,7 @@ def test_what_somebody_was_at_any_moment_stays_known(desk: Desk, steps):
                 appointed = (step, until)
         is_in_force = appointed is not None and (appointed[1] is None or appointed[1] > now)
         known.append((now, appointed[0] if is_in_force else "rights holder"))
-    assert [(at, kind_of(desk, number, at)) for at, _ in known] == known
+    assert [(at, ask(desk.engine, get_notifier, number, at=at or desk.now).kind) for at, _ in known] == known
 
 
 def test_the_next_notice_comes_in_the_lane_of_the_kind(desk: Desk):

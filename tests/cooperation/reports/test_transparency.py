@@ -34,7 +34,7 @@ from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import IpmlError, UnwritableFile
 from ipml.records import Verdict
-from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
+from ipml.review.arrivals.intake import IntakeSelection, enqueue, enqueue_batch
 from ipml.review.cases import get_case
 from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
@@ -268,6 +268,14 @@ def report(desk: Desk, as_of):
     with reading(desk.engine) as connection:
         scope = ReportScope(connection, OWN_YEAR, as_of)
         return measure_figures(scope), measure_brand(replace(scope, brand=BRAND), ReportRules())
+
+
+def test_a_listing_that_was_edited_since_was_known_before(desk: Desk):
+    """Its notice waits for the edited listing; as of an earlier moment it waited for the listing as it was."""
+    desk.give_notice([desk.add_case("L1")])
+    as_of, then = desk.pass_time(), report(desk, desk.now)
+    enqueue(desk.engine, [desk.make_scored("L1", seller_id="s1", title="Edited bag")], now=desk.pass_time())
+    assert report(desk, as_of) == then
 
 
 class Life:

@@ -278,7 +278,11 @@ def dialects(draw: st.DrawFn) -> dict[str, Any]:
     names: dict[str, str] = {}
     for field in FIELDS:
         known = [field, *read_names()["names"][field]]
-        fitting = [name for name in known if can_write(name, encoding) and name not in names.values()]
+        fitting = [
+            name
+            for name in known
+            if (name.encode(encoding, "replace").decode(encoding) == name) and name not in names.values()
+        ]
         name = draw(st.sampled_from(fitting))
         names[field] = (
             draw(st.sampled_from([name, name.title(), name.upper(), name.replace(" ", "_")])) if name != field else name
@@ -295,11 +299,6 @@ def dialects(draw: st.DrawFn) -> dict[str, Any]:
         "flags": draw(st.sampled_from([("ja", "nein"), ("true", "false"), ("1", "0"), ("Yes", "No")])),
         "end": draw(st.sampled_from(["\n", "\r\n"])),
     }
-
-
-def can_write(text: str, encoding: str) -> bool:
-    """Say whether an encoding has all letters of a text."""
-    return text.encode(encoding, "replace").decode(encoding) == text
 
 
 some_rows = st.lists(

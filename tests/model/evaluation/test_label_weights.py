@@ -77,11 +77,6 @@ def make_market(
     return found.assign(labelled_at=market["labelled_at"].where(is_found)), truth
 
 
-def labelled_share(labelled: pd.DataFrame) -> float:
-    """Return the share of counterfeits among the labels of the last 60 days, as they are."""
-    return float(labelled["is_counterfeit"][labelled["listed_at"] > NOW - pd.Timedelta(days=WINDOW)].mean())
-
-
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(
     st.integers(0, 10_000),
@@ -143,7 +138,10 @@ def test_with_many_labels_it_is_within_a_tenth_in_any_order():
     for growth, until_found in product((0.0, 2.0), (False, True)):
         labelled, truth = make_market(n=60_000, growth=growth, until_found=until_found)
         maturity = Maturity.of(labelled)
-        assert labelled_share(labelled) < 0.6 * truth
+        assert (
+            float(labelled["is_counterfeit"][labelled["listed_at"] > NOW - pd.Timedelta(days=WINDOW)].mean())
+            < 0.6 * truth
+        )
         assert maturity.prevalence(labelled["seller_id"], WINDOW, n_resamples=2).value == pytest.approx(truth, rel=0.1)
         assert maturity.is_provisional == until_found
 

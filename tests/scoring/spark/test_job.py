@@ -38,18 +38,17 @@ def test_what_comes_twice_is_found_in_whichever_range_it_is(tasks, n_places):
     found = []
     for place in range(n_places):
         of_place = [row for block in blocks for row in block.to_pylist() if row["place"] == place]
-        found += find_twice(pa.Table.from_pylist(of_place, make_schema())).to_pylist()
+        found += find_twice(
+            pa.Table.from_pylist(
+                of_place, pa.schema({"place": pa.int32(), "hashes": pa.binary(), **dict.fromkeys(COUNTS, pa.int64())})
+            )
+        ).to_pylist()
     every = [row for rows in tasks for row in rows]
     good = [row for row in every if row["good"]]
     twice = sorted(value for value, times in Counter(row["hash"] for row in good).items() if times > 1)
     assert sorted(row["hash"] for row in found if row["hash"] is not None) == twice
     expected = len(good), sum(row["abstained"] for row in good), len(every) - len(good)
     assert tuple(sum(row[name] for row in found) for name in COUNTS) == expected
-
-
-def make_schema() -> pa.Schema:
-    """Return the columns of blocks."""
-    return pa.schema({"place": pa.int32(), "hashes": pa.binary(), **dict.fromkeys(COUNTS, pa.int64())})
 
 
 EARLY = """
