@@ -39,18 +39,18 @@ _WAITING = (
 
 def find_sources(connection: Connection, case_ids: Sequence[int]) -> Mapping[int, ReportSource]:
     """Return who reported each case that a notice is waiting for; a trusted flagger comes before other notifiers."""
-    found: dict[int, ReportSource] = {}
+    sources: dict[int, ReportSource] = {}
     for some in in_batches(case_ids):
         for row in connection.execute(_WAITING, {"case_ids": some}):
             was_found = row.score is not None and row.enqueued_at < row.received_at
-            known = found.get(row.case_id)
+            earlier = sources.get(row.case_id)
             source = "notice" if row.kind == "counterfeit" else "other notification"
             source = row.of if row.of == "trusted flagger" else source
-            if known is not None:
-                source = max(source, known.source, key=_WEIGHT.__getitem__)
-                was_found = was_found and known.is_detected  # before every notice
-            found[row.case_id] = ReportSource(source, was_found)
-    return found
+            if earlier is not None:
+                source = max(source, earlier.source, key=_WEIGHT.__getitem__)
+                was_found = was_found and earlier.is_detected  # before every notice
+            sources[row.case_id] = ReportSource(source, was_found)
+    return sources
 
 
 class Cooperation:

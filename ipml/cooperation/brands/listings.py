@@ -109,13 +109,13 @@ def find_listings(
     query = _select(brands).where(cases.c.case_id < min(before, LARGEST_NUMBER), _is_in(state))
     query = query.where(cases.c.state != "superseded")
     query = query.where(contains_words(words)) if words else query
-    found: list[Row[Any]] = []
+    rows: list[Row[Any]] = []
     for row in connection.execute(query.order_by(cases.c.case_id.desc()).execution_options(yield_per=500)):
         if _holds_words(row.text, words):
-            found.append(row)
-        if len(found) == limit:
+            rows.append(row)
+        if len(rows) == limit:
             break
-    listed = _make(connection, found)
+    listed = _make(connection, rows)
     if not listed and search.strip() and state == "all":
         listed = list(_find_submitted(connection, brands, [search.strip()]).values())
     return listed
@@ -168,10 +168,14 @@ def _select(brands: Collection[str]) -> Select[Any]:
 def _is_in(state: str) -> ColumnElement[bool]:
     if state == "waiting":
         return cases.c.state.in_(["open", "escalated"])
-    said = {"counterfeit": [Verdict.COUNTERFEIT], "not counterfeit": [Verdict.GENUINE, Verdict.CANNOT_TELL]}.get(state)
-    if said is None:
+    verdicts = {"counterfeit": [Verdict.COUNTERFEIT], "not counterfeit": [Verdict.GENUINE, Verdict.CANNOT_TELL]}.get(
+        state
+    )
+    if verdicts is None:
         return true()
-    is_said = exists().where(decisions.c.case_id == cases.c.case_id, decisions.c.verdict.in_(said), is_last_verdict())
+    is_said = exists().where(
+        decisions.c.case_id == cases.c.case_id, decisions.c.verdict.in_(verdicts), is_last_verdict()
+    )
     return is_said & (cases.c.state == "decided")
 
 
@@ -225,12 +229,12 @@ def _tell(listing: Listing, brand: str) -> dict[str, Any]:
 
 def _find_measures(connection: Connection, case_ids: Sequence[int]) -> Mapping[int, list[BrandMeasure]]:
     query = select(measures.c.case_id, measures.c.kind, measures.c.imposed_at, measures.c.lifted_at)
-    found: dict[int, list[BrandMeasure]] = {}
-    for case_id, *told in connection.execute(
+    measures_of: dict[int, list[BrandMeasure]] = {}
+    for case_id, *facts in connection.execute(
         query.where(measures.c.case_id.in_(case_ids)).order_by(measures.c.measure_id)
     ):
-        found.setdefault(case_id, []).append(BrandMeasure(*told))
-    return found
+        measures_of.setdefault(case_id, []).append(BrandMeasure(*facts))
+    return measures_of
 
 
 def _find_submitted(

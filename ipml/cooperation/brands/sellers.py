@@ -91,9 +91,9 @@ def propose_seller(
     if until is not None and until <= now:
         raise UnstorableValue("last day", f"{until:%Y-%m-%d}", "a day to come, or none")
     serialise(connection, Lock.ENQUEUE)
-    waiting = [one for one in list_proposals(connection) if one.outcome is None]
-    theirs = [one for one in waiting if one.brand == brand]
-    same = next((one for one in theirs if (one.seller_id, one.why, one.until) == (seller_id, why, until)), None)
+    waiting = [proposal for proposal in list_proposals(connection) if proposal.outcome is None]
+    theirs = [proposal for proposal in waiting if proposal.brand == brand]
+    same = next((old for old in theirs if (old.seller_id, old.why, old.until) == (seller_id, why, until)), None)
     if same is not None:
         return same
     if len(theirs) >= MOST_WAITING:
@@ -124,22 +124,22 @@ def settle_proposal(
     """
     serialise(connection, Lock.ENQUEUE)
     row = _find_row(connection, proposal_id)
-    (one,), pseudonym = _make(connection, [row]), row.pseudonym
-    if one.outcome is not None:
-        raise Conflict(f"proposal {proposal_id}", f"was {one.outcome} already", "Nothing was changed.")
-    until = one.until if one.until is None or one.until > now else None
+    (proposal,), pseudonym = _make(connection, [row]), row.pseudonym
+    if proposal.outcome is not None:
+        raise Conflict(f"proposal {proposal_id}", f"was {proposal.outcome} already", "Nothing was changed.")
+    until = proposal.until if proposal.until is None or proposal.until > now else None
     if is_listed:
-        if one.seller_id is None or one.why is None:
+        if proposal.seller_id is None or proposal.why is None:
             raise Conflict(f"proposal {proposal_id}", "its seller was erased", "Decline it.")
-        if one.until is not None and until is None:
+        if proposal.until is not None and until is None:
             raise Conflict(f"proposal {proposal_id}", "its last day is over", "Decline it.")
-        listed = ListedSeller(ListKind.AUTHORISED, one.seller_id, one.why, _SOURCE, one.brand, (), until)
+        listed = ListedSeller(ListKind.AUTHORISED, proposal.seller_id, proposal.why, _SOURCE, proposal.brand, (), until)
         add_entry(connection, listed, by=by, now=now)
     outcome = "listed" if is_listed else "declined"
     fields: dict[str, Any] = {"outcome": outcome, "decided_by": by, "decided_at": now}
     if not is_listed:
         check_reason(why)
-        fields["why_declined"] = encrypt(connection, pseudonym, why.strip()) if one.seller_id else None
+        fields["why_declined"] = encrypt(connection, pseudonym, why.strip()) if proposal.seller_id else None
     change = update(seller_proposals).where(seller_proposals.c.proposal_id == proposal_id).values(fields)
     audit.change_rows(connection, change, by, f"proposal {outcome}", at=now)
     return _get_proposal(connection, proposal_id)

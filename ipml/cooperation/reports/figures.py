@@ -93,14 +93,14 @@ def count_linked(scope: ReportScope) -> Linked | None:
         return None
     networks = load_networks(scope.networks)
     numbers = dict(zip(networks.holdings.seller_ids.tolist(), networks.numbering.number.tolist(), strict=True))
-    found = (
+    linked = (
         select_found(scope, cases.c.seller_id, seller_keys.c.pseudonym, func.count())
         .join(seller_keys, seller_keys.c.seller_id == cases.c.seller_id, isouter=True)
         .group_by(cases.c.seller_id, seller_keys.c.pseudonym)
     )
     sellers: Counter[int] = Counter()
     listings: Counter[int] = Counter()
-    for seller_id, pseudonym, n in scope.connection.execute(found.execution_options(yield_per=1000)):
+    for seller_id, pseudonym, n in scope.connection.execute(linked.execution_options(yield_per=1000)):
         number = numbers.get(seller_id) or numbers.get(pseudonym) or 0
         if number:
             sellers[number] += 1
@@ -239,8 +239,8 @@ def _is_overturned(became: ColumnElement[str], as_of: datetime) -> ColumnElement
 def _settled_at(as_of: datetime) -> ColumnElement[Any]:
     """Return when a notice was first settled, as known at a moment, even if it was reopened since."""
     noted = audit.c.subject == literal("notice:") + cast(notices.c.notice_id, String)
-    told = noted, audit.c.action == "notice settled", audit.c.at <= as_of
-    first = select(func.min(audit.c.at)).where(*told).correlate(notices).scalar_subquery()
+    is_of_notice = noted, audit.c.action == "notice settled", audit.c.at <= as_of
+    first = select(func.min(audit.c.at)).where(*is_of_notice).correlate(notices).scalar_subquery()
     return func.coalesce(first, case((notices.c.settled_at <= as_of, notices.c.settled_at)))
 
 
@@ -344,5 +344,5 @@ def _estimate(scope: ReportScope) -> tuple[EstimatedFigure, ...]:
     """Return prevalence, recall and precision of samples of the period, as in `ipml queue estimate`."""
     within = set(scope.connection.scalars(select(samples.c.sample_id).where(scope.holds(samples.c.drawn_at))))
     drawn = read_stretches(scope.connection, since=scope.period.start, as_of=scope.as_of)
-    stretches = [one for one in drawn if one.sample_id in within]
+    stretches = [stretch for stretch in drawn if stretch.sample_id in within]
     return summarise(stretches).figures if stretches else ()

@@ -216,8 +216,8 @@ def _find_harder(connection: Connection, appeal: Appeal, milder: MeasureKind, at
     """Return the number of the contested measure; raise Conflict if it has ended or is not harder than `milder`."""
     (number, kind), kinds = _find_running(connection, appeal, at), list(MeasureKind)
     if kinds.index(milder) >= kinds.index(kind) or milder is MeasureKind.REMOVE_IN:
-        found = f"found outcome {milder!s} in the place of {kind}"
-        raise Conflict(appeal.name, f"{found}; expected a milder measure that holds everywhere, or another outcome")
+        finding = f"found outcome {milder!s} in the place of {kind}"
+        raise Conflict(appeal.name, f"{finding}; expected a milder measure that holds everywhere, or another outcome")
     return number
 
 

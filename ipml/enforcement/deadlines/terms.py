@@ -94,12 +94,12 @@ def load_calendar(name: str, folder: Path | None = None) -> Calendar:
 
 def _find_file(name: str, kind: str, bundled: Path, folder: Path | None) -> Path:
     """Return the file of a name, from the folder if it is there, else bundled; or raise UnusableSetting."""
-    known = {path.stem: path for path in bundled.glob("*.toml")}
+    paths = {path.stem: path for path in bundled.glob("*.toml")}
     if folder is not None:
-        known |= {path.stem: path for path in (folder / kind).glob("*.toml")}
-    if name not in known:
-        raise UnusableSetting(kind, repr(name[:80]), f"one of {', '.join(sorted(known))}")
-    return known[name]
+        paths |= {path.stem: path for path in (folder / kind).glob("*.toml")}
+    if name not in paths:
+        raise UnusableSetting(kind, repr(name[:80]), f"one of {', '.join(sorted(paths))}")
+    return paths[name]
 
 
 _MONTHS = 12
@@ -301,15 +301,15 @@ class TermsProfile(BaseModel):
 
     def stage(self, name: str) -> Stage:
         """Return the stage of a deadline's name."""
-        found = {
+        stages = {
             "complaint window": self.windows.complaint,
             "counter-notice window": self.windows.counter_notice,
             "decision": self.decision,
             "holder": self.holder,
         }[name]
-        if found is None:
+        if stages is None:
             raise KeyError(name)
-        return found
+        return stages
 
     def find_end(self, length: Length, since: datetime, longer_by: int = 0) -> TermEnd:
         """Return the end of a term in this jurisdiction."""

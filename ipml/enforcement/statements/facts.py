@@ -236,8 +236,8 @@ def state(
     there are no words for it.
     """
     if restriction.ground not in GROUNDS:
-        found = f"ground {restriction.ground!r:.80}"
-        raise Refused(f"statement about {restriction.subject}", found, f"one of {', '.join(GROUNDS)}")
+        finding = f"ground {restriction.ground!r:.80}"
+        raise Refused(f"statement about {restriction.subject}", finding, f"one of {', '.join(GROUNDS)}")
     listing = restriction.listing
     day, which = _content_day(listing, restriction.since)
     basis = rules.basis_of(restriction.kind, restriction.ground)

@@ -229,8 +229,8 @@ def read_token(path: Path | None) -> str | None:
     try:
         token = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:  # its message may contain a token given instead of a file
-        found = type(error).__name__
-        raise UnusableSetting("transparency_token", found, "a file that holds the token") from error
+        kind = type(error).__name__
+        raise UnusableSetting("transparency_token", kind, "a file that holds the token") from error
     if not token or not token.isprintable():
         raise UnusableSetting("transparency_token", "no token", "a file that holds the token on one line")
     return token

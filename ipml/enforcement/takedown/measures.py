@@ -266,10 +266,10 @@ def make_measure(row: Row[Any]) -> Measure:
 def get_measure(connection: Connection, measure_id: int) -> Measure:
     """Return one measure; raise NotFound if there is none."""
     is_number = 0 < measure_id <= LARGEST_NUMBER
-    found = find_measures(connection, measures.c.measure_id == measure_id) if is_number else []
-    if not found:
+    selected = find_measures(connection, measures.c.measure_id == measure_id) if is_number else []
+    if not selected:
         raise NotFound("measure", measure_id, "`ipml enforce measure list` names them.")
-    return found[0]
+    return selected[0]
 
 
 def find_measures(
@@ -285,9 +285,9 @@ def find_measures(
 
     `state` is one of `STATES`; for pages, `before` limits the numbers and `at_most` the count.
     """
-    wanted = {"case_id": case_id, "decision_id": decision_id}
+    values = {"case_id": case_id, "decision_id": decision_id}
     query = select(measures).where(*conditions).order_by(measures.c.measure_id.desc()).limit(at_most)
-    query = query.where(*(measures.c[name] == value for name, value in wanted.items() if value is not None))
+    query = query.where(*(measures.c[name] == value for name, value in values.items() if value is not None))
     if state is not None:
         query = query.where(*_facts_of(state))
     if before is not None:
@@ -305,14 +305,14 @@ def find_on_listing(connection: Connection, listing_id: str) -> list[Measure]:
 
 def find_on_listings(connection: Connection, listing_ids: Iterable[str]) -> dict[str, list[Measure]]:
     """Return all measures on several listings, like `find_on_listing`."""
-    found: dict[str, list[Measure]] = {listing_id: [] for listing_id in listing_ids}
-    if not found:
-        return found
+    on_listing: dict[str, list[Measure]] = {listing_id: [] for listing_id in listing_ids}
+    if not on_listing:
+        return on_listing
     query = select(measures, decisions.c.listing_id).join(decisions, measures.c.decision_id == decisions.c.decision_id)
-    query = query.where(decisions.c.listing_id.in_(found))
+    query = query.where(decisions.c.listing_id.in_(on_listing))
     for row in connection.execute(query.order_by(measures.c.measure_id)):
-        found[row.listing_id].append(make_measure(row))
-    return found
+        on_listing[row.listing_id].append(make_measure(row))
+    return on_listing
 
 
 def is_against(connection: Connection, measure: Measure, seller_id: str) -> bool:
@@ -351,7 +351,7 @@ def read_all_whys(connection: Connection, some: Sequence[Measure]) -> dict[int, 
         return {}
     columns = measures.c.why, measures.c.why_lifted, measures.c.why_refused
     query = select(measures.c.measure_id, measures.c.pseudonym, *columns)
-    rows = connection.execute(query.where(measures.c.measure_id.in_([one.measure_id for one in some]))).all()
+    rows = connection.execute(query.where(measures.c.measure_id.in_([measure.measure_id for measure in some]))).all()
     keys = read_keys(connection, [row.pseudonym for row in rows])
     return {
         row.measure_id: {column.name: _read(keys, row.pseudonym, row._mapping[column]) for column in columns}
@@ -499,5 +499,5 @@ class _GroupTally:
 
     def sum_up(self, group: str) -> Times:
         share = self.unsold / self.sales_known if self.sales_known else None
-        spans = {stage: Span.of(found) for stage, found in self.spans.items() if found}
+        spans = {stage: Span.of(durations) for stage, durations in self.spans.items() if durations}
         return Times(group, self.measures, spans, share, self.sales_known)

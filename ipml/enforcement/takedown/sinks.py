@@ -192,7 +192,7 @@ class WebhookSink:
             "user-agent": "ipml",
             "webhook-id": message.key,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": " ".join(one.sign(message.key, now, body.decode()) for one in self._signers),
+            "webhook-signature": " ".join(signer.sign(message.key, now, body.decode()) for signer in self._signers),
         }
         try:
             with self._client.stream("POST", url, content=body, headers=headers) as response:
@@ -213,8 +213,8 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -
     if 200 <= status < 300 or status == _KNOWN_BEFORE:
         return DeliveryOutcome(True, why, **_read_answer(body))
     if 400 <= status < 500 and status not in _TRY_AGAIN:
-        said = "".join(letter for letter in body[:400].decode("utf-8", "replace") if letter.isprintable())
-        return DeliveryOutcome(False, f"{why}: {said[:200]}" if said else why, is_final=True)
+        words = "".join(letter for letter in body[:400].decode("utf-8", "replace") if letter.isprintable())
+        return DeliveryOutcome(False, f"{why}: {words[:200]}" if words else why, is_final=True)
     return DeliveryOutcome(False, why, wait=_read_wait(headers.get("retry-after", ""), now))
 
 
@@ -295,12 +295,12 @@ def _check_url(url: str) -> None:
 
 def _read(response: httpx.Response) -> bytes:
     """Return the beginning of an answer's body, within limits of size and time."""
-    deadline, found = time.monotonic() + _MOST_SECONDS, b""
+    deadline, content = time.monotonic() + _MOST_SECONDS, b""
     for chunk in response.iter_bytes():
-        found += chunk
-        if len(found) > _MOST_ANSWER_BYTES or time.monotonic() > deadline:
+        content += chunk
+        if len(content) > _MOST_ANSWER_BYTES or time.monotonic() > deadline:
             break
-    return found[:_MOST_ANSWER_BYTES]
+    return content[:_MOST_ANSWER_BYTES]
 
 
 def _read_answer(body: bytes) -> dict[str, Any]:

@@ -110,10 +110,10 @@ def make_anchor(connection: Connection, key_file: Path | None = None, *, now: da
 def parse_anchor(text: str, where: str = "anchor") -> SignedAnchor:
     """Parse an anchor without checking its signature; raise UnreadableFile if it is invalid."""
     try:
-        said = json.loads(text)
-        if said.pop("format") != FORMAT:
+        content = json.loads(text)
+        if content.pop("format") != FORMAT:
             raise UnreadableFile(where, "another format", f"a line of the form {FORMAT!r}")
-        anchor = SignedAnchor(**said)
+        anchor = SignedAnchor(**content)
         _require_form(anchor)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UnreadableFile(where, repr(text[:60]), "a line that `ipml audit anchor` wrote") from error
