@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, bindparam, select
 
 from ipml.cooperation.notices.outcomes import reopen, settle_decided
-from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
+from ipml.cooperation.policy import CooperationPolicy
 from ipml.cooperation.referrals.reported_findings import note_reversal
 from ipml.enforcement.actions import Enforcement
-from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import ReportSource
 from ipml.records import Reversal
 from ipml.review.reversals import CaseDecision
@@ -39,26 +39,25 @@ _WAITING = (
 
 def find_sources(connection: Connection, case_ids: Sequence[int]) -> Mapping[int, ReportSource]:
     """Return who reported each case that a notice is waiting for; a trusted flagger comes before other notifiers."""
-    found: dict[int, ReportSource] = {}
+    sources: dict[int, ReportSource] = {}
     for some in in_batches(case_ids):
         for row in connection.execute(_WAITING, {"case_ids": some}):
             was_found = row.score is not None and row.enqueued_at < row.received_at
-            known = found.get(row.case_id)
+            earlier = sources.get(row.case_id)
             source = "notice" if row.kind == "counterfeit" else "other notification"
             source = row.of if row.of == "trusted flagger" else source
-            if known is not None:
-                source = max(source, known.source, key=_WEIGHT.__getitem__)
-                was_found = was_found and known.is_detected  # before every notice
-            found[row.case_id] = ReportSource(source, was_found)
-    return found
+            if earlier is not None:
+                source = max(source, earlier.source, key=_WEIGHT.__getitem__)
+                was_found = was_found and earlier.is_detected  # before every notice
+            sources[row.case_id] = ReportSource(source, was_found)
+    return sources
 
 
 class Cooperation:
-    """Actions after a decision; by default under the bundled policies."""
+    """Actions after a decision, under the policies of enforcement and of cooperation."""
 
-    def __init__(self, enforcement: EnforcementPolicy | None = None, policy: CooperationPolicy | None = None) -> None:
-        self.enforcement = Enforcement(enforcement or load_enforcement_policy(), find_sources)
-        self.policy = policy or load_cooperation_policy()
+    def __init__(self, enforcement: EnforcementPolicy, policy: CooperationPolicy) -> None:
+        self.enforcement, self.policy = Enforcement(enforcement, find_sources), policy
 
     def apply_decisions(self, batch: AuditBatch, made: Sequence[CaseDecision], origin: str) -> None:
         """Apply enforcement, then settle the notices."""

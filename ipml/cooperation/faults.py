@@ -98,8 +98,8 @@ def read_text(
     elif is_line and any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in value):
         faults.add(place, value, "one line without control characters")
     elif (seen := count_seen(value)) < least_seen:
-        found = f"{seen} letters that can be seen" if seen else "nothing that can be seen"
-        faults.add_words(place, found, f"at least {least_seen} letters" if least_seen > 1 else "text")
+        finding = f"{seen} letters that can be seen" if seen else "nothing that can be seen"
+        faults.add_words(place, finding, f"at least {least_seen} letters" if least_seen > 1 else "text")
     else:
         return value.strip()
     return None

@@ -114,7 +114,11 @@ def _tables_in(connection: Connection, revision: str) -> list[Table]:
     for name in {*there.get_table_names()} - LEFT_OUT - {"alembic_version"}:
         keys = there.get_pk_constraint(name)["constrained_columns"]
         columns = there.get_columns(name)
-        Table(name, described, *(Column(one["name"], one["type"], primary_key=one["name"] in keys) for one in columns))
+        Table(
+            name,
+            described,
+            *(Column(column["name"], column["type"], primary_key=column["name"] in keys) for column in columns),
+        )
     return [described.tables[name] for name in sorted(described.tables)]
 
 
@@ -133,16 +137,16 @@ def _write_table(connection: Connection, table: Table, archive: zipfile.ZipFile)
             file.write(line)
             digest.update(line)
             count += 1
-    numbered = {one.name: one for one in numbered_tables()}
+    numbered = {numbered_table.name: numbered_table for numbered_table in numbered_tables()}
     number = last_number(connection, numbered[table.name]) if table.name in numbered else 0
     return TableContents(tuple(table.columns.keys()), count, digest.hexdigest(), number)
 
 
 def _plain(table: Table) -> TableClause:
     """Return a table whose moments are the stored integers."""
-    known = metadata.tables.get(table.name, table).columns
-    found = {name: known.get(name, one).type for name, one in table.columns.items()}
-    types = {name: BigInteger() if isinstance(kind, Moment) else kind for name, kind in found.items()}
+    columns = metadata.tables.get(table.name, table).columns
+    column_types = {name: columns.get(name, column).type for name, column in table.columns.items()}
+    types = {name: BigInteger() if isinstance(kind, Moment) else kind for name, kind in column_types.items()}
     return name_table(table.name, *(column(name, kind) for name, kind in types.items()))
 
 
@@ -224,8 +228,8 @@ def restore(
     return manifest
 
 
-def _refuse(path: Path, found: str, expected: str) -> UnreadableFile:
-    return UnreadableFile(path, found, expected, "Nothing was restored; use another backup.")
+def _refuse(path: Path, finding: str, expected: str) -> UnreadableFile:
+    return UnreadableFile(path, finding, expected, "Nothing was restored; use another backup.")
 
 
 def _words(error: Exception) -> str:
@@ -240,8 +244,8 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise _refuse(path, _words(error), "a zip that `ipml admin backup` wrote") from error
     with archive:
         if odd := next((entry for entry in archive.infolist() if entry.compress_type not in _PACKINGS), None):
-            found = f"{odd.filename[:80]!r} packed by method {odd.compress_type}"
-            raise _refuse(path, found, "files that are stored or deflated")
+            finding = f"{odd.filename[:80]!r} packed by method {odd.compress_type}"
+            raise _refuse(path, finding, "files that are stored or deflated")
         unpacked, size = sum(entry.file_size for entry in archive.infolist()), path.stat().st_size
         if unpacked > max(_SMALL_BYTES, _MOST_EXPANSION * size):
             expected = f"at most {_MOST_EXPANSION} times as much"
@@ -270,8 +274,8 @@ def _check_file(archive: zipfile.ZipFile, path: Path, table: str, contents: Tabl
     except (*_DAMAGES, KeyError) as error:
         raise _refuse(path, f"table {table} damaged ({_words(error)})", "it as it was written") from error
     if (count, digest.hexdigest()) != (contents.rows, contents.sha256):
-        found = f"table {table} of {count:,} rows with hash {digest.hexdigest()[:12]}…"
-        raise _refuse(path, found, f"{contents.rows:,} with {contents.sha256[:12]}…, as its manifest says")
+        finding = f"table {table} of {count:,} rows with hash {digest.hexdigest()[:12]}…"
+        raise _refuse(path, finding, f"{contents.rows:,} with {contents.sha256[:12]}…, as its manifest says")
 
 
 @contextmanager
@@ -285,8 +289,8 @@ def _require_empty(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":  # keeps others from adding rows; SQLite has one writer anyway
             quoted = connection.dialect.identifier_preparer.quote(name)
             connection.execute(text(f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE"))
-        found = connection.execute(select(1).select_from(name_table(name)).limit(1)).first()
-        if name != "alembic_version" and found:
+        row = connection.execute(select(1).select_from(name_table(name)).limit(1)).first()
+        if name != "alembic_version" and row:
             raise Conflict(
                 name_of(connection.engine), f"found rows in table {name}; expected an empty database", "Name another."
             )
@@ -299,8 +303,8 @@ def _check_tables(connection: Connection, path: Path, manifest: Manifest) -> Non
         for name in tables.get_table_names()
         if name not in LEFT_OUT and name != "alembic_version"
     }
-    found = {name: set(contents.columns) for name, contents in manifest.tables.items()}
-    if different := [name for name in sorted(there.keys() | found) if there.get(name) != found.get(name)]:
+    columns = {name: set(contents.columns) for name, contents in manifest.tables.items()}
+    if different := [name for name in sorted(there.keys() | columns) if there.get(name) != columns.get(name)]:
         words = f"other columns than tables of revision {manifest.revision} have, in {', '.join(different)}"
         raise _refuse(path, words, "the same tables and columns")
 
@@ -353,8 +357,8 @@ def _misfits_named(path: Path) -> Iterator[None]:
     try:
         yield
     except (IntegrityError, DataError, ProgrammingError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        found = str(error.orig if isinstance(error, DatabaseError) else error).partition("\n")[0]
-        raise _refuse(path, found, "rows that fit the tables and each other") from error
+        finding = str(error.orig if isinstance(error, DatabaseError) else error).partition("\n")[0]
+        raise _refuse(path, finding, "rows that fit the tables and each other") from error
 
 
 def _check_trail(connection: Connection, path: Path, manifest: Manifest, kept: Anchor | None) -> None:

@@ -151,8 +151,8 @@ def open_database(url: str, *, create: bool = True, is_durable: bool = True) -> 
     except IpmlError:
         raise
     except Exception as error:  # drivers raise anything for options or names they cannot read
-        found = f"{type(error).__name__} when it was opened"
-        raise UnusableDatabase(name_of(engine), found, f"a URL that can be opened, such as {_EXAMPLE}") from error
+        finding = f"{type(error).__name__} when it was opened"
+        raise UnusableDatabase(name_of(engine), finding, f"a URL that can be opened, such as {_EXAMPLE}") from error
 
 
 def _close_when_unused(engine: Engine) -> None:
@@ -301,15 +301,15 @@ def migrating(engine: Engine) -> Iterator[Connection]:
 
 def migrate_within(connection: Connection, target: str = REVISION) -> None:
     """Migrate in the caller's transaction, one of `migrating`."""
-    found, compatible_from = find_revision(connection)
-    if target == REVISION and _is_ahead(found, compatible_from):
+    current, compatible_from = find_revision(connection)
+    if target == REVISION and _is_ahead(current, compatible_from):
         return
-    found = found or "base"
-    for revision in (found, target):
+    current = current or "base"
+    for revision in (current, target):
         if revision not in ("base", *_up_to(REVISION)):
             raise _wrong_revision(connection, revision)
-    if found != target:
-        _run_migrations(connection, target, up=target != "base" and (found == "base" or target > found))
+    if current != target:
+        _run_migrations(connection, target, up=target != "base" and (current == "base" or target > current))
 
 
 def get_revision(connection: Connection) -> str | None:
@@ -329,11 +329,11 @@ def find_revision(connection: Connection) -> tuple[str | None, str | None]:
 
 def require_revision(connection: Connection) -> str:
     """Return the revision of the tables, also an older one; raise WrongRevision if this release cannot read them."""
-    found, compatible_from = find_revision(connection)
-    if found not in _up_to(REVISION) and not _is_ahead(found, compatible_from):
-        raise _wrong_revision(connection, found)
-    assert found is not None
-    return found
+    revision, compatible_from = find_revision(connection)
+    if revision not in _up_to(REVISION) and not _is_ahead(revision, compatible_from):
+        raise _wrong_revision(connection, revision)
+    assert revision is not None
+    return revision
 
 
 def is_ahead(connection: Connection) -> bool:
@@ -356,8 +356,6 @@ def has_wal_reset_defect(version: tuple[int, int, int]) -> bool:
 
     The race is in 3.7.0 to 3.51.2, except 3.44.6 and 3.50.7 (https://sqlite.org/wal.html#walresetbug).
 
-    Examples
-    --------
     >>> has_wal_reset_defect((3, 46, 1)), has_wal_reset_defect((3, 51, 3)), has_wal_reset_defect((3, 50, 7))
     (True, False, False)
     """
@@ -374,8 +372,6 @@ def read_numbers(connection: Connection, queries: Mapping[str, Select[Any]]) -> 
 def in_batches(things: Sequence[_Thing]) -> Iterator[Sequence[_Thing]]:
     """Yield items in batches of 500, the number of parameters that one query may have.
 
-    Examples
-    --------
     >>> [len(some) for some in in_batches(range(1200))]
     [500, 500, 200]
     """
@@ -396,31 +392,31 @@ def _begin(connection: Connection) -> None:
     connection.begin()
     try:
         row = connection.exec_driver_sql(_BOTH_REVISIONS).first()
-        found, compatible_from = row if row is not None else (None, None)
+        revision, compatible_from = row if row is not None else (None, None)
     except DatabaseError as error:
         connection.rollback()
         if not any(name in str(error.orig) for name in ("alembic_version", "compatible_from")):
             raise
         connection.begin()
-        found, compatible_from = find_revision(connection)
-    if found != REVISION and not _is_ahead(found, compatible_from):
-        raise _wrong_revision(connection, found)
+        revision, compatible_from = find_revision(connection)
+    if revision != REVISION and not _is_ahead(revision, compatible_from):
+        raise _wrong_revision(connection, revision)
 
 
-def _is_ahead(found: str | None, compatible_from: str | None) -> bool:
-    return found is not None and compatible_from is not None and compatible_from <= REVISION < found
+def _is_ahead(revision: str | None, compatible_from: str | None) -> bool:
+    return revision is not None and compatible_from is not None and compatible_from <= REVISION < revision
 
 
-def _wrong_revision(connection: Connection, found: str | None) -> WrongRevision:
-    if found is None:
+def _wrong_revision(connection: Connection, revision: str | None) -> WrongRevision:
+    if revision is None:
         remedy = "`ipml enqueue` and `ipml serve` make them."
-    elif not (found.isdecimal() and len(found) == len(REVISION)):
+    elif not (revision.isdecimal() and len(revision) == len(REVISION)):
         remedy = "Another program made it: name another database."
-    elif found < REVISION:
+    elif revision < REVISION:
         remedy = "`ipml admin upgrade`, `ipml serve` and `ipml worker` back it up and bring it up to date."
     else:
         remedy = "A newer ipml made it: install that release."
-    tables = "no tables" if found is None else f"tables of revision {found}"
+    tables = "no tables" if revision is None else f"tables of revision {revision}"
     return WrongRevision(name_of(connection.engine), tables, f"tables of revision {REVISION}", remedy)
 
 
@@ -556,7 +552,7 @@ def _first_line(engine: Engine, error: Exception) -> str:
     """Return the first line of a database's error without passwords."""
     line = str(getattr(error, "orig", error)).partition("\n")[0]
     secrets = [str(engine.url.password or ""), *map(str, engine.url.query.values())]
-    return reduce(lambda said, secret: said.replace(secret, "***") if secret else said, secrets, line)
+    return reduce(lambda text, secret: text.replace(secret, "***") if secret else text, secrets, line)
 
 
 def name_of(engine: Engine) -> str:

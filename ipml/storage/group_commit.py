@@ -87,13 +87,13 @@ class GroupCommit(Generic[Item, Result]):
 
     def _do_together(self, taken: Sequence[_Waiting[Item, Result]]) -> None:
         try:
-            results = self._work([one.item for one in taken])
+            results = self._work([entry.item for entry in taken])
         except Exception as error:
             if len(taken) > 1:  # one by one, so that a faulty item fails alone
-                for one in taken:
-                    self._do_together([one])
+                for entry in taken:
+                    self._do_together([entry])
                 return
             taken[0].done.set_exception(error)
             return
-        for one, result in zip(taken, results, strict=True):
-            one.done.set_result(result)
+        for entry, result in zip(taken, results, strict=True):
+            entry.done.set_result(result)

@@ -92,9 +92,9 @@ def plan_jobs(settings: Settings) -> dict[str, Schedule]:
 
     Raises UnusableSetting if the setting `jobs` names an unknown job or an invalid schedule.
     """
-    known = [job.name for job in JOBS]
-    if unknown := [name for name in settings.jobs if name not in known]:
-        raise UnusableSetting("IPML_JOBS", enumerate_names(unknown, known), f"some of {', '.join(known)}")
+    names = [job.name for job in JOBS]
+    if unknown := [name for name in settings.jobs if name not in names]:
+        raise UnusableSetting("IPML_JOBS", enumerate_names(unknown, names), f"some of {', '.join(names)}")
     schedules = {job.name: _read_schedule(job, settings) for job in JOBS}
     return schedules | {job.name: Schedule() for job in JOBS if missing_settings(job, settings)}
 
@@ -183,7 +183,7 @@ def start_job(connection: Connection, name: str, settings: Settings, by: str, no
     `by` is the user, for the audit trail. Raises NotFound, or Conflict if the job is off or running.
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
-    listed = next((one for one in list_jobs(connection, settings) if one.job.name == name), None)
+    listed = next((listed_job for listed_job in list_jobs(connection, settings) if listed_job.job.name == name), None)
     if listed is None:
         raise NotFound("job", name, f"There are {', '.join(job.name for job in JOBS)}.")
     if listed.schedule.is_off:
@@ -365,8 +365,8 @@ class LeaderLock:
         # A worker on a lost machine is replaced after half a minute, one whose process ends at once.
         for name, seconds in (("idle", 10), ("interval", 5), ("count", 4)):
             self._session.execute(text(f"SET tcp_keepalives_{name} = {seconds}"))
-        found = self._session.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": self._lock.value})
-        return bool(found)
+        is_free = self._session.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": self._lock.value})
+        return bool(is_free)
 
 
 _HELD = """

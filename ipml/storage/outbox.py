@@ -225,14 +225,14 @@ def find_keys(connection: Connection, subject: str, *kinds: str) -> list[str]:
 
 def find_all_keys(connection: Connection, subjects: Collection[str], *kinds: str) -> dict[str, list[str]]:
     """Return the keys for several subjects, like `find_keys`."""
-    found: dict[str, list[str]] = {subject: [] for subject in subjects}
-    if found:
-        query = select(outbox.c.subject, outbox.c.key).where(outbox.c.subject.in_(found), outbox.c.dropped_at.is_(None))
+    keys: dict[str, list[str]] = {subject: [] for subject in subjects}
+    if keys:
+        query = select(outbox.c.subject, outbox.c.key).where(outbox.c.subject.in_(keys), outbox.c.dropped_at.is_(None))
         if kinds:
             query = query.where(outbox.c.kind.in_(kinds))
         for row in connection.execute(query.order_by(outbox.c.message_id)):
-            found[row.subject].append(row.key)
-    return found
+            keys[row.subject].append(row.key)
+    return keys
 
 
 def has_subject(connection: Connection, channel: str, subject: str) -> bool:

@@ -107,11 +107,11 @@ class Keyring:
 
 def read_keys(connection: Connection, pseudonyms: Iterable[str]) -> Keyring:
     """Return the keys of sellers and notifiers that were not erased."""
-    wanted = sorted(set(pseudonyms))
-    found: dict[str, tuple[str | None, bytes]] = {}
+    unique = sorted(set(pseudonyms))
+    keys: dict[str, tuple[str | None, bytes]] = {}
     languages: dict[str, str | None] = {}
-    for start in range(0, len(wanted), _MOST_NAMES):
-        names = wanted[start : start + _MOST_NAMES]
+    for start in range(0, len(unique), _MOST_NAMES):
+        names = unique[start : start + _MOST_NAMES]
         of_sellers = select(seller_keys.c.pseudonym, seller_keys.c.seller_id, seller_keys.c.key, _LANGUAGE)
         of_notifiers = select(notifiers.c.pseudonym, null(), notifiers.c.key, null())
         both = (
@@ -119,8 +119,8 @@ def read_keys(connection: Connection, pseudonyms: Iterable[str]) -> Keyring:
             of_notifiers.where(notifiers.c.key.is_not(None), notifiers.c.pseudonym.in_(names)),
         )
         for pseudonym, seller_id, key, language in connection.execute(union_all(*both)):
-            found[pseudonym], languages[pseudonym] = (seller_id, bytes.fromhex(key)), language
-    return Keyring(found, languages)
+            keys[pseudonym], languages[pseudonym] = (seller_id, bytes.fromhex(key)), language
+    return Keyring(keys, languages)
 
 
 _KEY_BYTES = 32
@@ -136,19 +136,19 @@ def read_sellers(
     connection: Connection, seller_ids: Iterable[str], *, now: datetime | None = None
 ) -> tuple[Mapping[str, str], Keyring]:
     """Return the pseudonyms of sellers by id, and their keys; new sellers get both."""
-    wanted = list(dict.fromkeys(seller_ids))
-    known = _find_known(connection, wanted)
-    if missing := [name for name in wanted if name not in known]:
+    names = list(dict.fromkeys(seller_ids))
+    sellers = _find_known(connection, names)
+    if missing := [name for name in names if name not in sellers]:
         serialise(connection, Lock.ADD_SELLER)
         if connection.dialect.name != "sqlite":  # another process may have added some during the wait
-            known |= _find_known(connection, missing)
-        made = [_make_key(name, now or datetime.now(UTC)) for name in missing if name not in known]
+            sellers |= _find_known(connection, missing)
+        made = [_make_key(name, now or datetime.now(UTC)) for name in missing if name not in sellers]
         if made:
             connection.execute(insert(seller_keys), made)
-            known |= _find_known(connection, [row["seller_id"] for row in made])
-    keys = {one.pseudonym: (seller_id, bytes.fromhex(one.key)) for seller_id, one in known.items()}
-    languages = {one.pseudonym: one.language for one in known.values()}
-    return {seller_id: one.pseudonym for seller_id, one in known.items()}, Keyring(keys, languages)
+            sellers |= _find_known(connection, [row["seller_id"] for row in made])
+    keys = {seller.pseudonym: (seller_id, bytes.fromhex(seller.key)) for seller_id, seller in sellers.items()}
+    languages = {seller.pseudonym: seller.language for seller in sellers.values()}
+    return {seller_id: seller.pseudonym for seller_id, seller in sellers.items()}, Keyring(keys, languages)
 
 
 # Built once: building the query takes longer than running it.
@@ -158,11 +158,11 @@ _KEYS_OF_SELLERS = select(seller_keys.c.seller_id, seller_keys.c.pseudonym, sell
 
 
 def _find_known(connection: Connection, seller_ids: Sequence[str]) -> dict[str, Row[Any]]:
-    known = dict[str, Row[Any]]()
+    sellers = dict[str, Row[Any]]()
     for start in range(0, len(seller_ids), _MOST_NAMES):
         rows = connection.execute(_KEYS_OF_SELLERS, {"names": seller_ids[start : start + _MOST_NAMES]})
-        known |= {row.seller_id: row for row in rows}
-    return known
+        sellers |= {row.seller_id: row for row in rows}
+    return sellers
 
 
 def _make_key(seller_id: str, now: datetime) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def find_pseudonym(connection: Connection, seller_id: str) -> str | None:
 
 def find_pseudonyms(connection: Connection, seller_ids: Iterable[str]) -> dict[str, str]:
     """Return the existing pseudonyms of sellers by id."""
-    return {name: one.pseudonym for name, one in _find_known(connection, list(seller_ids)).items()}
+    return {name: seller.pseudonym for name, seller in _find_known(connection, list(seller_ids)).items()}
 
 
 def find_seller(connection: Connection, pseudonym: str) -> str | None:
@@ -241,8 +241,6 @@ def digest_address(url: str) -> str | None:
     Scheme, "www.", letter case of the host, default port, dots in the path, a final slash, the fragment, the order of
     parameters and advertising parameters (utm_source, gclid) are ignored.
 
-    Examples
-    --------
     >>> addresses = (
     ...     "https://shop.test/item/7?a=1&b=2",
     ...     "HTTP://www.Shop.Test:80/x/../item/7/?b=2&utm_source=mail&a=1#photos",
@@ -295,11 +293,11 @@ def notifier_of(connection: Connection, address: str, kind: str, now: datetime) 
     Call `note_notifier_added` later in the transaction.
     """
     address = address.lower()
-    if known := _find_notifier(connection, address, now):
-        return known
+    if notifier := _find_notifier(connection, address, now):
+        return notifier
     serialise(connection, Lock.ADD_NOTIFIER)
-    if known := _find_notifier(connection, address, now):
-        return known  # added by another process during the wait
+    if notifier := _find_notifier(connection, address, now):
+        return notifier  # added by another process during the wait
     pseudonym, key = make_pseudonym(address)
     fields = {"address": address, "pseudonym": pseudonym, "key": key, "kind": kind, "created_at": now}
     row = connection.execute(insert(notifiers).values(fields).returning(notifiers)).one()

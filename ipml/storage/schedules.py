@@ -21,8 +21,6 @@ _FIRST_RETRY, _LAST_RETRY = timedelta(minutes=1), timedelta(hours=1)
 class Schedule:
     """Interval or time of day (UTC) of a job; off without either.
 
-    Examples
-    --------
     >>> nightly = Schedule.parse("03:00")
     >>> str(nightly.next_after(datetime(2026, 5, 1, 3, tzinfo=UTC)))
     '2026-05-02 03:00:00+00:00'
@@ -38,12 +36,12 @@ class Schedule:
         """Parse "15m" (s, m, h, d; a second to a year), "03:00" or "off"; raise UnusableSetting for other texts."""
         if words == "off":
             return cls()
-        if found := re.fullmatch(r"([1-9][0-9]{0,7})([smhd])", words, re.ASCII):
-            every = timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+        if match := re.fullmatch(r"([1-9][0-9]{0,7})([smhd])", words, re.ASCII):
+            every = timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
             if every <= 366 * _DAY:
                 return cls(every=every)
-        if found := re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", words, re.ASCII):
-            return cls(at=time(int(found[1]), int(found[2])))
+        if match := re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", words, re.ASCII):
+            return cls(at=time(int(match[1]), int(match[2])))
         raise UnusableSetting(
             name, repr(words[:80]), "an interval such as 15m, a time of day in UTC such as 03:00, or off"
         )

@@ -95,8 +95,8 @@ def upgrade(
             say("Another process has brought the database up to date.")
             migrate(engine)
             return None
-        found, _ = _read_revision(engine)
-        if not while_in_use and find_compatible_from() > str(found):
+        revision, _ = _read_revision(engine)
+        if not while_in_use and find_compatible_from() > str(revision):
             _refuse_older_users(engine)
         backup = _write_backup(engine, backups, most_backups)
         try:
@@ -105,7 +105,7 @@ def upgrade(
             backup.unlink(missing_ok=True)  # the database is unchanged, and a service retries repeatedly
             raise
         made, compatible_from = _read_revision(engine)
-    done = Upgrade(str(found), str(made), backup, compatible_from)
+    done = Upgrade(str(revision), str(made), backup, compatible_from)
     say(done.words)
     return done
 
@@ -116,8 +116,8 @@ def _read_revision(engine: Engine) -> tuple[str | None, str | None]:
 
 
 def _is_older(engine: Engine) -> bool:
-    found, _ = _read_revision(engine)
-    return found is not None and len(found) == len(REVISION) and found.isdecimal() and found < REVISION
+    revision, _ = _read_revision(engine)
+    return revision is not None and len(revision) == len(REVISION) and revision.isdecimal() and revision < REVISION
 
 
 def _refuse_older_users(engine: Engine) -> None:
@@ -125,11 +125,11 @@ def _refuse_older_users(engine: Engine) -> None:
     deadline = time.monotonic() + _GLANCE_SECONDS
     while has_older_users(engine):
         if time.monotonic() > deadline:
-            found = "another process uses it, and the release before cannot work with the tables of this one"
+            finding = "another process uses it, and the release before cannot work with the tables of this one"
             remedy = (
                 "End its `ipml serve` and `ipml worker`, then start again; or use `ipml admin upgrade --while-in-use`."
             )
-            raise Failed(name_of(engine), found, remedy)
+            raise Failed(name_of(engine), finding, remedy)
         time.sleep(_PAUSE_SECONDS)
 
 
@@ -143,8 +143,8 @@ def _alone(engine: Engine, say: Callable[[str], object], patience_seconds: float
             say("Another process brings the database up to date: waiting for it.")
         while not lock.take():
             if time.monotonic() > deadline:
-                found = f"another process has been bringing it up to date for {patience_seconds:,.0f} seconds"
-                raise Failed(name_of(engine), found, "Start again when it has ended.")
+                finding = f"another process has been bringing it up to date for {patience_seconds:,.0f} seconds"
+                raise Failed(name_of(engine), finding, "Start again when it has ended.")
             time.sleep(_PAUSE_SECONDS)
         yield
     finally:
@@ -163,13 +163,13 @@ def _write_backup(engine: Engine, backups: Path | None, most: int) -> Path:
             partial.unlink()
         free, needed = shutil.disk_usage(folder).free, _measure(engine)
         if free < needed:
-            found, expected = f"{free >> 20:,} MB free", f"{(needed >> 20) + 1:,} MB for a backup of the database"
-            raise UnwritableFile(path, found, expected, remedy)
+            finding, expected = f"{free >> 20:,} MB free", f"{(needed >> 20) + 1:,} MB for a backup of the database"
+            raise UnwritableFile(path, finding, expected, remedy)
         back_up(engine, path)
     except OSError as error:
         raise UnwritableFile(path, error.strerror or str(error), "room for a backup", remedy) from error
     named = re.compile(rf"{re.escape(file.stem)}-before-\d+-\d{{8}}T[\d.]+Z\.zip")
-    others = sorted(one for one in folder.iterdir() if named.fullmatch(one.name) and one != path)
+    others = sorted(file for file in folder.iterdir() if named.fullmatch(file.name) and file != path)
     for old in others[: -most + 1 or None]:
         old.unlink(missing_ok=True)
     return path

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
+from itertools import chain
 from math import floor
 from typing import Literal
 
@@ -17,6 +19,7 @@ from ipml.enforcement.views.appeal_file import ShownAppeal
 from ipml.money import Rates
 from ipml.records import REST, Listing, Reason
 from ipml.review.corrections import NearDuplicates
+from ipml.review.decisions import GROUNDS
 
 
 def percent(share: float) -> str:
@@ -43,6 +46,17 @@ def money(amount: float | None, currency: str | None) -> str:
         return "unknown"
     figure = f"{amount:,.2f}" if abs(amount) < 1e12 else f"{amount:.3g}"
     return f"{figure} {currency}" if currency else f"{figure}, currency unknown"
+
+
+def find_close(name: str, *names: Iterable[str]) -> str | None:
+    """Return the name most like a mistyped one, in any case.
+
+    >>> find_close("Guci", ["Nike", "Gucci"], ["bags"]), find_close("Rolex", ["Nike"])
+    ('Gucci', None)
+    """
+    folded = {one.casefold(): one for one in chain(*names)}
+    close = get_close_matches(name.casefold(), folded, n=1, cutoff=0.75)
+    return folded[close[0]] if close else None
 
 
 def exchanged(amount: float | None, currency: str | None, rates: Rates) -> str:
@@ -133,6 +147,17 @@ def split_reasons(reasons: Sequence[Reason]) -> tuple[list[Reason], list[Reason]
     n_special = sum(reason.feature != REST and reason.feature not in _GENERAL for reason in reasons)
     n_leading = min(n_special, _LEADING)
     return ordered[:n_leading], ordered[n_leading:]
+
+
+def name_grounds(text: str) -> str:
+    """Write the grounds that the reason of a measure names by their keys as sentences.
+
+    >>> name_grounds("pause, as the ground is test_purchase")
+    'pause, as the ground is “A test purchase was examined and found counterfeit”'
+    """
+    for ground, sentence in GROUNDS.items():
+        text = text.replace(ground, f"“{sentence.rstrip('.')}”")
+    return text.replace("remove-in", "remove in")
 
 
 MEASURES = {

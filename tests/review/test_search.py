@@ -1,4 +1,4 @@
-"""Finding cases: by words, filters and pages, names as they are typed, and confirmed cases like one."""
+"""Finding cases: by words, filters and pages, and names as they are typed."""
 
 import unicodedata
 from collections.abc import Callable
@@ -15,12 +15,11 @@ from support.reviewing import NOON, Make, judge
 from support.transactions import ask
 
 from ipml.errors import NotFound, Refused
-from ipml.records import Case, PriceRange, Verdict
+from ipml.records import Case
 from ipml.review.arrivals.intake import enqueue
-from ipml.review.cases import get_case
 from ipml.review.ranking.list_marks import QueueParts
 from ipml.review.worklists import search
-from ipml.review.worklists.search import ORDERS, Filter, Precedent, browse_cases, find_precedents
+from ipml.review.worklists.search import ORDERS, Filter, browse_cases
 from ipml.review.worklists.suggestions import MOST_SUGGESTIONS, suggest
 
 TITLES = ("Vellmar TOTE bag", "V\u0435llmar wallet", "R\u00e9plica n\u200bike", "\u8010\u514b\u978b 42")
@@ -163,36 +162,3 @@ def test_suggestions_are_few_and_of_the_state_that_is_shown(named: Engine):
     assert ask(named, suggest, "seller_id", "S") == ["s0", "s1", "s2"]
     assert ask(named, suggest, "brand", "no", state="decided") == []
     assert {typed: set(ask(named, suggest, "brand", typed)) for typed in FOUND} == FOUND
-
-
-USUAL = PriceRange("Acme", "EUR", 10.0, 50.0, 90.0)
-
-
-def numbers_of(found: dict[Verdict, tuple[Precedent, ...]], verdict: Verdict) -> list[int]:
-    """Return the numbers of the cases that were found to be one or the other."""
-    return [one.case.case_id for one in found[verdict]]
-
-
-def test_the_brand_that_the_model_read_finds_confirmed_cases(engine: Engine, make_scored: Make):
-    """Whether or not the field names it, on either side; by their verdict."""
-    before = [("L1", "Acme"), ("L2", "ACME "), ("L3", None), ("L4", "Acme")]
-    for number, (name, brand) in enumerate(before, start=1):
-        scored = make_scored(name, title=f"Acme wallet {name}", seller_id=name, brand=brand)
-        enqueue(engine, [replace(scored, price_range=USUAL)])
-        judge(engine, number, Verdict.GENUINE if name == "L4" else Verdict.COUNTERFEIT)
-    for number, brand in enumerate(("acme", None), start=5):
-        scored = make_scored(f"L{number}", title="Acme bag", seller_id=f"s{number}", brand=brand)
-        enqueue(engine, [replace(scored, price_range=USUAL)])
-        found = ask(engine, find_precedents, ask(engine, get_case, number))
-        assert sorted(numbers_of(found, Verdict.COUNTERFEIT)) == [1, 2, 3]
-        assert numbers_of(found, Verdict.GENUINE) == [4]
-
-
-def test_where_nobody_knows_the_brand_words_must_be_common(engine: Engine, make_scored: Make):
-    """Of all that have no brand only those that are like it."""
-    enqueue(engine, [make_scored("L1", title="Wallet, mirror quality", seller_id="s1")])
-    judge(engine, None, Verdict.COUNTERFEIT)
-    for number, (title, found) in enumerate((("Mirror quality wallet", [1]), ("Steel watch", [])), start=2):
-        enqueue(engine, [make_scored(f"L{number}", title=title, seller_id="s2")])
-        precedents = ask(engine, find_precedents, ask(engine, get_case, number))
-        assert numbers_of(precedents, Verdict.COUNTERFEIT) == found

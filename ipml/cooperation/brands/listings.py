@@ -5,7 +5,7 @@ Searches cover title and listing id alone: a search by seller id would reveal wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,10 +20,12 @@ from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.decisions import GROUNDS
 from ipml.review.reversals import is_last_verdict
 from ipml.review.worklists.search import contains_words, split_words
-from ipml.storage.tables import case_texts, cases, decisions, measures
+from ipml.storage.database import in_batches
+from ipml.storage.tables import case_texts, cases, decisions, measures, pictures
 
 STATES = ("all", "waiting", "counterfeit", "not counterfeit")
-_BANDS = ((0.9, "very likely counterfeit"), (0.5, "likely counterfeit"), (0.2, "possibly counterfeit"))
+_LIKELY = 0.5
+_BANDS = ((0.9, "very likely counterfeit"), (_LIKELY, "likely counterfeit"), (0.2, "possibly counterfeit"))
 _LEAST_BAND = "hardly suspicious"
 _UNSCORED = "not scored"
 _FOUND = {
@@ -62,7 +64,8 @@ class BrandListing:
     """A listing of a brand, without any data of its seller.
 
     `case_id` is None if it was submitted and never became a case; band and state are in words. `verdict` is the last
-    one in force; `ground` is a sentence, empty unless it was found counterfeit.
+    one in force; `ground` is a sentence, empty unless it was found counterfeit. `is_against_model`: a person called
+    it counterfeit though the model found that less likely than not, or not counterfeit though more likely.
     """
 
     case_id: int | None
@@ -80,6 +83,7 @@ class BrandListing:
     ground: str = ""
     decided_at: datetime | None = None
     measures: tuple[BrandMeasure, ...] = ()
+    is_against_model: bool = False
 
     @property
     def is_counterfeit(self) -> bool:
@@ -105,15 +109,15 @@ def find_listings(
     query = _select(brands).where(cases.c.case_id < min(before, LARGEST_NUMBER), _is_in(state))
     query = query.where(cases.c.state != "superseded")
     query = query.where(contains_words(words)) if words else query
-    found: list[Row[Any]] = []
+    rows: list[Row[Any]] = []
     for row in connection.execute(query.order_by(cases.c.case_id.desc()).execution_options(yield_per=500)):
         if _holds_words(row.text, words):
-            found.append(row)
-        if len(found) == limit:
+            rows.append(row)
+        if len(rows) == limit:
             break
-    listed = _make(connection, found)
+    listed = _make(connection, rows)
     if not listed and search.strip() and state == "all":
-        listed = list(_find_submitted(connection, brands, search.strip()))
+        listed = list(_find_submitted(connection, brands, [search.strip()]).values())
     return listed
 
 
@@ -124,6 +128,27 @@ def get_listing(connection: Connection, brands: Collection[str], case_id: int) -
     if not rows:
         raise NotFound("listing", case_id, "Your listings are found by their title or number.")
     return _make(connection, rows)[0]
+
+
+def find_offers(
+    connection: Connection, brands: Collection[str], listing_ids: Collection[str]
+) -> dict[str, BrandListing]:
+    """Return those of some listings that belong to some brands, by listing id, each by its newest case."""
+    query = _select(brands).where(cases.c.state != "superseded").order_by(cases.c.case_id)
+    found: dict[str, BrandListing] = {}
+    for some in in_batches(sorted(listing_ids)):
+        rows = connection.execute(query.where(cases.c.listing_id.in_(some))).all()
+        found |= {one.listing_id: one for one in _make(connection, rows)}
+    return _find_submitted(connection, brands, {*listing_ids} - found.keys()) | found
+
+
+def find_showing(
+    connection: Connection, brands: Collection[str], group_ids: Collection[int], limit: int = 50
+) -> list[BrandListing]:
+    """Return the newest listings of some brands that show a picture of some groups."""
+    shows_it = select(pictures.c.case_id).where(pictures.c.group_id.in_(list(group_ids)))
+    query = _select(brands).where(cases.c.state != "superseded", cases.c.case_id.in_(shows_it))
+    return _make(connection, connection.execute(query.order_by(cases.c.case_id.desc()).limit(limit)).all())
 
 
 def find_own_cases(connection: Connection, brands: Collection[str], case_ids: Collection[int]) -> frozenset[int]:
@@ -143,10 +168,14 @@ def _select(brands: Collection[str]) -> Select[Any]:
 def _is_in(state: str) -> ColumnElement[bool]:
     if state == "waiting":
         return cases.c.state.in_(["open", "escalated"])
-    said = {"counterfeit": [Verdict.COUNTERFEIT], "not counterfeit": [Verdict.GENUINE, Verdict.CANNOT_TELL]}.get(state)
-    if said is None:
+    verdicts = {"counterfeit": [Verdict.COUNTERFEIT], "not counterfeit": [Verdict.GENUINE, Verdict.CANNOT_TELL]}.get(
+        state
+    )
+    if verdicts is None:
         return true()
-    is_said = exists().where(decisions.c.case_id == cases.c.case_id, decisions.c.verdict.in_(said), is_last_verdict())
+    is_said = exists().where(
+        decisions.c.case_id == cases.c.case_id, decisions.c.verdict.in_(verdicts), is_last_verdict()
+    )
     return is_said & (cases.c.state == "decided")
 
 
@@ -157,7 +186,7 @@ def _holds_words(text: str, words: Sequence[str]) -> bool:
 
 def _make(connection: Connection, rows: Sequence[Row[Any]]) -> list[BrandListing]:
     numbers = [row.case_id for row in rows]
-    query = select(decisions.c.case_id, decisions.c.verdict, decisions.c.ground, decisions.c.decided_at)
+    query = select(*(decisions.c[name] for name in ("case_id", "verdict", "ground", "decided_at", "origin")))
     query = query.where(decisions.c.case_id.in_(numbers), is_last_verdict())
     last: dict[int, Any] = {row.case_id: row for row in connection.execute(query)}
     done = _find_measures(connection, numbers)
@@ -176,7 +205,19 @@ def _make_one(row: Row[Any], last: Any, done: Sequence[BrandMeasure]) -> BrandLi
         ground=GROUNDS.get(last.ground, ""),
         decided_at=last.decided_at,
         measures=tuple(done),
+        is_against_model=last.origin != "policy" and is_against_model(verdict, row.score),
     )
+
+
+def is_against_model(verdict: Verdict, score: float | None) -> bool:
+    """Return whether a verdict contradicts the model's score.
+
+    >>> is_against_model(Verdict.COUNTERFEIT, 0.1), is_against_model(Verdict.GENUINE, 0.1)
+    (True, False)
+    """
+    if score is None or verdict is Verdict.CANNOT_TELL:
+        return False
+    return (verdict is Verdict.COUNTERFEIT) != (score >= _LIKELY)
 
 
 _OF_NO_SELLER = ("listing_id", "title", "description", "category", "price", "currency", "listed_at")
@@ -188,17 +229,25 @@ def _tell(listing: Listing, brand: str) -> dict[str, Any]:
 
 def _find_measures(connection: Connection, case_ids: Sequence[int]) -> Mapping[int, list[BrandMeasure]]:
     query = select(measures.c.case_id, measures.c.kind, measures.c.imposed_at, measures.c.lifted_at)
-    found: dict[int, list[BrandMeasure]] = {}
-    for case_id, *told in connection.execute(
+    measures_of: dict[int, list[BrandMeasure]] = {}
+    for case_id, *facts in connection.execute(
         query.where(measures.c.case_id.in_(case_ids)).order_by(measures.c.measure_id)
     ):
-        found.setdefault(case_id, []).append(BrandMeasure(*told))
-    return found
+        measures_of.setdefault(case_id, []).append(BrandMeasure(*facts))
+    return measures_of
 
 
-def _find_submitted(connection: Connection, brands: Collection[str], listing_id: str) -> Iterator[BrandListing]:
-    known = find_known(connection, [listing_id]).get(listing_id)
-    if known is not None and known.scored.listing.brand in brands:
-        listing = known.scored.listing
-        told = _tell(listing, listing.brand or "")
-        yield BrandListing(**told, case_id=None, band=name_band(known.scored.score), state=_NO_CASE)
+def _find_submitted(
+    connection: Connection, brands: Collection[str], listing_ids: Collection[str]
+) -> dict[str, BrandListing]:
+    """Return submitted listings without a case, by id."""
+    return {
+        key: BrandListing(
+            **_tell(one.scored.listing, one.scored.listing.brand or ""),
+            case_id=None,
+            band=name_band(one.scored.score),
+            state=_NO_CASE,
+        )
+        for key, one in find_known(connection, listing_ids).items()
+        if one.scored.listing.brand in brands
+    }

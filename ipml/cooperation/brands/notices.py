@@ -24,18 +24,20 @@ from ipml.cooperation.notices.counter_notices import (
 )
 from ipml.cooperation.notices.outcomes import ListingOutcome, list_outcomes
 from ipml.cooperation.notices.register import find_stored
-from ipml.cooperation.notices.status import Receipt, make_receipt, read_explanation
+from ipml.cooperation.notices.status import Receipt, make_receipt, name_outcome, read_explanation
 from ipml.enforcement.appeals.appeal import AppealState
 from ipml.enforcement.deadlines.deadlines import find_deadlines
 from ipml.errors import NotFound
 from ipml.storage import outbox
-from ipml.storage.pseudonyms import get_notifier
+from ipml.storage.database import in_batches
+from ipml.storage.pseudonyms import digest_listing, get_notifier
 from ipml.storage.tables import appeals, measures, notice_items, notices
 
 Acting = Collection[tuple[int, str]]
 """Notifiers (numbers) for whom a person acts, each with a brand."""
 
 _HOLDERS_STAGE = "holder"
+_NOT_EXAMINED = "stored and not examined, as your notices are suspended"
 STATES: Mapping[AppealState, str] = {
     AppealState.WITH_HOLDER: "waits for your answer",
     AppealState.HOLDER_ACTED: "you have acted: the listing stays down",
@@ -139,10 +141,43 @@ def get_brand_notice(connection: Connection, acting: Acting, reference: str) -> 
         make_receipt(connection, stored, is_new=False),
         read_explanation(connection, whose, stored.explanation),
         tuple(outcomes),
-        _find_measures(connection, [one.decision_id for one in outcomes if one.decision_id]),
+        _find_measures(connection, [outcome.decision_id for outcome in outcomes if outcome.decision_id]),
         tuple(list_counter_notices(connection, acting, reference)),
-        find_own_cases(connection, [stored.brand or ""], [one.case_id for one in outcomes if one.case_id]),
+        find_own_cases(connection, [stored.brand or ""], [outcome.case_id for outcome in outcomes if outcome.case_id]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedListing:
+    """A listing in a notice of the holder: the notice's reference, brand and moment, and its state in words."""
+
+    reference: str
+    brand: str
+    received_at: datetime
+    outcome: str
+
+
+def find_reports(
+    connection: Connection, acting: Acting, listing_ids: Collection[str]
+) -> dict[str, list[ReportedListing]]:
+    """Return the holder's notices about some listings, by listing id, the newest first."""
+    ids = {digest_listing(one): one for one in listing_ids}
+    said = notice_items.alias()  # the item, or the earlier one that it repeats
+    query = (
+        select(notice_items.c.listing_digest, notices.c.reference, notices.c.brand, notices.c.received_at)
+        .add_columns(notices.c.is_suspended, said.c.state, said.c.overturned_at)
+        .join_from(notice_items, notices, notices.c.notice_id == notice_items.c.notice_id)
+        .join(said, said.c.item_id == func.coalesce(notice_items.c.repeats, notice_items.c.item_id))
+        .where(_is_theirs(acting))
+        .order_by(notices.c.notice_id.desc())
+    )
+    found: dict[str, list[ReportedListing]] = {}
+    for some in in_batches(sorted(ids)):
+        for row in connection.execute(query.where(notice_items.c.listing_digest.in_(some))):
+            outcome = _NOT_EXAMINED if row.is_suspended else name_outcome(row.state, row.overturned_at)
+            report = ReportedListing(row.reference, row.brand, row.received_at, outcome)
+            found.setdefault(ids[row.listing_digest], []).append(report)
+    return found
 
 
 def list_counter_notices(
@@ -162,15 +197,17 @@ def list_counter_notices(
     query = query if reference is None else query.where(notices.c.reference == reference)
     rows = {(row.appeal_id, row.reference): row for row in connection.execute(query)}
     made = [(row.is_behind, _make(connection, row)) for row in rows.values()]
-    found = [one for is_behind_it, one in made if is_behind_it or one.rules is not None]
-    return sorted(found, key=lambda one: (not one.waits, one.due_at is None, one.due_at or one.filed_at))
+    notices_behind = [notice for is_behind_it, notice in made if is_behind_it or notice.rules is not None]
+    return sorted(
+        notices_behind, key=lambda notice: (not notice.waits, notice.due_at is None, notice.due_at or notice.filed_at)
+    )
 
 
 def count_waiting(connection: Connection, acting: Acting) -> int:
     """Return how many counter-notices wait for an answer."""
     waits = _is_theirs(acting) & (appeals.c.state == AppealState.WITH_HOLDER)
-    found = select_behind(appeals.c.appeal_id).where(waits).distinct().subquery()
-    return connection.scalar(select(func.count()).select_from(found)) or 0
+    behind = select_behind(appeals.c.appeal_id).where(waits).distinct().subquery()
+    return connection.scalar(select(func.count()).select_from(behind)) or 0
 
 
 def _is_theirs(acting: Acting) -> ColumnElement[bool]:
@@ -179,12 +216,12 @@ def _is_theirs(acting: Acting) -> ColumnElement[bool]:
 
 def _find_measures(connection: Connection, decision_ids: Sequence[int]) -> Mapping[int, list[BrandMeasure]]:
     query = select(measures.c.decision_id, measures.c.kind, measures.c.imposed_at, measures.c.lifted_at)
-    found: dict[int, list[BrandMeasure]] = {}
-    for decision_id, *told in connection.execute(
+    measures_of: dict[int, list[BrandMeasure]] = {}
+    for decision_id, *facts in connection.execute(
         query.where(measures.c.decision_id.in_(decision_ids)).order_by(measures.c.measure_id)
     ):
-        found.setdefault(decision_id, []).append(BrandMeasure(*told))
-    return found
+        measures_of.setdefault(decision_id, []).append(BrandMeasure(*facts))
+    return measures_of
 
 
 def _make(connection: Connection, row: Row[Any]) -> BrandCounterNotice:
@@ -212,5 +249,5 @@ def _read_told(connection: Connection, appeal_id: int, notifier_id: int) -> Mapp
     """Return the message sent to the notifier; empty if it is pending, or the seller was erased."""
     keys = outbox.find_keys(connection, subject_of_counter_notice(appeal_id, notifier_id), MESSAGE)
     message = outbox.find_message(connection, keys[-1]) if keys else None
-    told: Mapping[str, Any] = json.loads(message.body) if message and message.body else {}
-    return told
+    content: Mapping[str, Any] = json.loads(message.body) if message and message.body else {}
+    return content

@@ -48,7 +48,7 @@ class SellerProposal:
     """A seller whom a brand has authorised, as proposed.
 
     `seller_id` and `why` are None if the seller was erased; `until` is when the authorisation ends. `outcome` is
-    "listed", "declined", or None while it waits.
+    "listed", "declined", or None while it waits; `why_declined` is the reason given then.
     """
 
     proposal_id: int
@@ -61,6 +61,7 @@ class SellerProposal:
     outcome: str | None
     decided_by: str | None
     decided_at: datetime | None
+    why_declined: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,9 @@ def propose_seller(
     if until is not None and until <= now:
         raise UnstorableValue("last day", f"{until:%Y-%m-%d}", "a day to come, or none")
     serialise(connection, Lock.ENQUEUE)
-    waiting = [one for one in list_proposals(connection) if one.outcome is None]
-    theirs = [one for one in waiting if one.brand == brand]
-    same = next((one for one in theirs if (one.seller_id, one.why, one.until) == (seller_id, why, until)), None)
+    waiting = [proposal for proposal in list_proposals(connection) if proposal.outcome is None]
+    theirs = [proposal for proposal in waiting if proposal.brand == brand]
+    same = next((old for old in theirs if (old.seller_id, old.why, old.until) == (seller_id, why, until)), None)
     if same is not None:
         return same
     if len(theirs) >= MOST_WAITING:
@@ -114,39 +115,54 @@ def propose_seller(
 
 
 def settle_proposal(
-    connection: Connection, proposal_id: int, *, is_listed: bool, by: str, now: datetime
+    connection: Connection, proposal_id: int, *, is_listed: bool, by: str, now: datetime, why: str = ""
 ) -> SellerProposal:
-    """Put a proposed seller on the list of those authorised for the brand, or decline.
+    """Put a proposed seller on the list of those authorised for the brand, or decline for a reason.
 
-    Raises NotFound; Conflict if it was decided before or its seller was erased; Forbidden if the user sells as this
-    seller.
+    Raises NotFound; UnstorableValue without a reason to decline; Conflict if it was decided before or its seller was
+    erased; Forbidden if the user sells as this seller.
     """
     serialise(connection, Lock.ENQUEUE)
-    one = _get_proposal(connection, proposal_id)
-    if one.outcome is not None:
-        raise Conflict(f"proposal {proposal_id}", f"was {one.outcome} already", "Nothing was changed.")
-    until = one.until if one.until is None or one.until > now else None
+    row = _find_row(connection, proposal_id)
+    (proposal,), pseudonym = _make(connection, [row]), row.pseudonym
+    if proposal.outcome is not None:
+        raise Conflict(f"proposal {proposal_id}", f"was {proposal.outcome} already", "Nothing was changed.")
+    until = proposal.until if proposal.until is None or proposal.until > now else None
     if is_listed:
-        if one.seller_id is None or one.why is None:
+        if proposal.seller_id is None or proposal.why is None:
             raise Conflict(f"proposal {proposal_id}", "its seller was erased", "Decline it.")
-        if one.until is not None and until is None:
+        if proposal.until is not None and until is None:
             raise Conflict(f"proposal {proposal_id}", "its last day is over", "Decline it.")
-        listed = ListedSeller(ListKind.AUTHORISED, one.seller_id, one.why, _SOURCE, one.brand, (), until)
+        listed = ListedSeller(ListKind.AUTHORISED, proposal.seller_id, proposal.why, _SOURCE, proposal.brand, (), until)
         add_entry(connection, listed, by=by, now=now)
     outcome = "listed" if is_listed else "declined"
-    fields = {"outcome": outcome, "decided_by": by, "decided_at": now}
+    fields: dict[str, Any] = {"outcome": outcome, "decided_by": by, "decided_at": now}
+    if not is_listed:
+        check_reason(why)
+        fields["why_declined"] = encrypt(connection, pseudonym, why.strip()) if proposal.seller_id else None
     change = update(seller_proposals).where(seller_proposals.c.proposal_id == proposal_id).values(fields)
     audit.change_rows(connection, change, by, f"proposal {outcome}", at=now)
     return _get_proposal(connection, proposal_id)
 
 
+def check_reason(why: str) -> None:
+    """Raise UnstorableValue unless a reason to decline a proposal can be stored and is not empty."""
+    check_text("reason", why, LONGEST_WHY)
+    if not why.strip():
+        raise UnstorableValue("reason", "nothing", "why it is declined, for the brand to read")
+
+
 def _get_proposal(connection: Connection, proposal_id: int) -> SellerProposal:
     """Return a proposal; raises NotFound."""
+    return _make(connection, [_find_row(connection, proposal_id)])[0]
+
+
+def _find_row(connection: Connection, proposal_id: int) -> Row[Any]:
     query = select(seller_proposals).where(seller_proposals.c.proposal_id == proposal_id)
     row = connection.execute(query).first() if 0 < proposal_id <= LARGEST_NUMBER else None
     if row is None:
         raise NotFound("proposal", proposal_id)
-    return _make(connection, [row])[0]
+    return row
 
 
 def list_proposals(
@@ -188,9 +204,10 @@ def _make(connection: Connection, rows: Sequence[Row[Any]]) -> list[SellerPropos
     for row in rows:
         try:
             why = json.loads(keys.decrypt(row.pseudonym, row.encrypted))["why"]
+            why_declined = keys.decrypt(row.pseudonym, row.why_declined) if row.why_declined else None
         except SellerErased:
-            why = None
-        seller_id = keys.find_seller(row.pseudonym)
-        fields = {name: getattr(row, name) for name in SellerProposal.__slots__ if name not in ("seller_id", "why")}
-        made.append(SellerProposal(**fields, seller_id=seller_id, why=why))
+            why = why_declined = None
+        texts = {"seller_id": keys.find_seller(row.pseudonym), "why": why, "why_declined": why_declined}
+        fields = {name: getattr(row, name) for name in SellerProposal.__slots__ if name not in texts}
+        made.append(SellerProposal(**fields, **texts))
     return made

@@ -218,9 +218,9 @@ def _table(events: pd.DataFrame | pa.Table) -> pa.Table:
 
 
 def _check(connection: Any, source: str) -> None:
-    known = ", ".join(f"'{kind}'" for kind in KINDS)
+    kinds = ", ".join(f"'{kind}'" for kind in KINDS)
     faults = connection.execute(
-        f"SELECT count(*) FILTER (kind NOT IN ({known})), any_value(kind) FILTER (kind NOT IN ({known})), "  # noqa: S608
+        f"SELECT count(*) FILTER (kind NOT IN ({kinds})), any_value(kind) FILTER (kind NOT IN ({kinds})), "  # noqa: S608
         "count(*) FILTER (seller_id IS NULL OR kind IS NULL OR value IS NULL OR seen_at IS NULL) FROM events"
     ).fetchall()[0]
     if faults[0]:

@@ -93,8 +93,8 @@ def _draw_together(graph: nx.Graph, part: Codes, names: Sequence[str]) -> Array:
     digests = (blake2b(name.encode(), digest_size=8).digest() for name in names)
     begin = {place: np.frombuffer(digest, dtype="<u4") / 2**31 - 1 for place, digest in enumerate(digests)}
     options = {"max_iter": _STEPS, "gravity": _GRAVITY, "strong_gravity": True, "weight": "pull"}
-    found = nx.forceatlas2_layout(graph, begin, **options)
-    return np.array([found[place] for place in graph])
+    layout = nx.forceatlas2_layout(graph, begin, **options)
+    return np.array([layout[place] for place in graph])
 
 
 def _turn(place: Array, rank: Codes) -> Array:

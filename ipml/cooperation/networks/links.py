@@ -215,10 +215,10 @@ def _pairs_of(rows: Codes, matrices: Matrices, needed: int) -> tuple[Codes, Code
         np.minimum(shared.data, ceiling, out=shared.data)
         total = shared if total is None else total + shared
     assert total is not None
-    found = total.tocoo()
-    first, second = rows[found.coords[0]], found.coords[1].astype(np.int64)
-    is_enough = (found.data >= needed) & (first != second)
-    return first[is_enough], second[is_enough], found.data[is_enough]
+    pairs = total.tocoo()
+    first, second = rows[pairs.coords[0]], pairs.coords[1].astype(np.int64)
+    is_enough = (pairs.data >= needed) & (first != second)
+    return first[is_enough], second[is_enough], pairs.data[is_enough]
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,7 +267,7 @@ def _describe_roles(networks: Networks, number: int, most: int) -> Iterator[str]
     for hypothesis in roles.hypotheses[:_HYPOTHESES]:
         who = hypothesis.seller_id + ", not linked enough to be a member" * (not hypothesis.is_member)
         yield f"  {who}, {hypothesis.belief:.0%}: {' '.join(hypothesis.reasons)}"
-    yield f"  somebody else, {1 - sum(one.belief for one in roles.hypotheses[:_HYPOTHESES]):.0%}"
+    yield f"  somebody else, {1 - sum(hypothesis.belief for hypothesis in roles.hypotheses[:_HYPOTHESES]):.0%}"
     yield "\nMembers"
     order = sorted(range(len(roles.members)), key=lambda place: (list(NetworkRole).index(roles.role[place]), place))
     for place in order[:most]:

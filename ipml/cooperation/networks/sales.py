@@ -48,12 +48,12 @@ class SalesEstimate(Generic[Amount]):
 
     def raise_to(self, known: Amount) -> SalesEstimate[Amount]:
         """Return the estimate raised to the known amount of a part."""
-        total, low, high = (max(known, one) for one in (self.total, self.low, self.high))
+        total, low, high = (max(known, amount) for amount in (self.total, self.low, self.high))
         return SalesEstimate(total, low, high, self.n_known, self.n_listings)
 
     def __str__(self) -> str:
-        known = f"from {self.n_known:,} of {self.n_listings:,} listings"
-        return f"{self.total:,.0f} (90 %: {self.low:,.0f} to {self.high:,.0f}; {known})"
+        of_all = f"from {self.n_known:,} of {self.n_listings:,} listings"
+        return f"{self.total:,.0f} (90 %: {self.low:,.0f} to {self.high:,.0f}; {of_all})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +155,9 @@ def read_sales(path: Path) -> pd.DataFrame:
     is_bare = listings["value"].notna() & ~is_code
     if n_bare := int(is_bare.sum()):
         first = listings["currency"][is_bare].iloc[0]
-        said = f"whose currency is {first[:40]!r}" if isinstance(first, str) and first else "without a currency"
-        found = f"{n_bare:,} values, the first of them {said}"
-        raise UnreadableFile(path, found, "three capital letters such as EUR beside every value")
+        currency = f"whose currency is {first[:40]!r}" if isinstance(first, str) and first else "without a currency"
+        finding = f"{n_bare:,} values, the first of them {currency}"
+        raise UnreadableFile(path, finding, "three capital letters such as EUR beside every value")
     return listings
 
 

@@ -61,8 +61,8 @@ def _write_portraits(networks: Networks, folder: Path) -> None:
             "last_seen": pa.array(holdings.last_seen[rows], _MOMENT),
         }
     )
-    told = {_SELLERS: str(holdings.n_marketplace), _GIVEN: str(networks.numbering.given)}
-    pq.write_table(table.replace_schema_metadata(told), folder / _PORTRAITS, row_group_size=_PIECE)
+    facts = {_SELLERS: str(holdings.n_marketplace), _GIVEN: str(networks.numbering.given)}
+    pq.write_table(table.replace_schema_metadata(facts), folder / _PORTRAITS, row_group_size=_PIECE)
     within = links.keep((number[links.first] == number[links.second]) & (number[links.first] > 0))
     order = np.lexsort((within.second, within.first, number[within.first]))
     ids = pa.array(holdings.seller_ids, pa.string())
@@ -83,13 +83,13 @@ def load_network(folder: Path, number: int) -> Networks:
     Raises NotFound if there is no network of that number (any more), or if the folder holds none or those of an earlier
     release; adding events rewrites it.
     """
-    wanted = [("network", "==", number)]
+    filters = [("network", "==", number)]
     try:
-        told = pq.read_schema(folder / _PORTRAITS).metadata
-        rows, links = (pq.read_table(folder / name, filters=wanted) for name in (_PORTRAITS, _PORTRAIT_LINKS))
-        changes = pq.read_table(folder / _CHANGES, filters=wanted).to_pylist()
+        metadata = pq.read_schema(folder / _PORTRAITS).metadata
+        rows, links = (pq.read_table(folder / name, filters=filters) for name in (_PORTRAITS, _PORTRAIT_LINKS))
+        changes = pq.read_table(folder / _CHANGES, filters=filters).to_pylist()
         rules = NetworkRules.model_validate_json((folder / _RULES).read_text(encoding="utf-8"))
-        among, given = int(told[_SELLERS]), int(told[_GIVEN])
+        among, given = int(metadata[_SELLERS]), int(metadata[_GIVEN])
     except FileNotFoundError as error:
         raise _no_networks(folder, "none, or those of an earlier release") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -216,11 +216,11 @@ def _read_catalogue(folder: Path) -> pa.Table:
 
 
 def _make_figures(table: pa.Table) -> list[NetworkFigures]:
-    found = []
+    tables = []
     for row in table.to_pylist():
         shared = {kind: row.pop(f"shared_{kind}") for kind in KINDS}
-        found.append(NetworkFigures(**row, shared={kind: count for kind, count in shared.items() if count}))
-    return found
+        tables.append(NetworkFigures(**row, shared={kind: count for kind, count in shared.items() if count}))
+    return tables
 
 
 def find_number(folder: Path, seller_id: str) -> int | None:
@@ -228,8 +228,8 @@ def find_number(folder: Path, seller_id: str) -> int | None:
     path = folder / _MEMBERS
     if not path.exists():
         return None
-    found = pq.read_table(path, columns=["network"], filters=[("seller_id", "==", seller_id)])
-    return int(found["network"][0].as_py()) if found.num_rows else None
+    row = pq.read_table(path, columns=["network"], filters=[("seller_id", "==", seller_id)])
+    return int(row["network"][0].as_py()) if row.num_rows else None
 
 
 def add_up(folder: Path, counted: Mapping[str, int]) -> dict[int, int]:
@@ -293,14 +293,14 @@ def store_networks(networks: Networks, folder: Path, newcomers: Iterable[Newcome
     pq.write_table(members.replace_schema_metadata({_GIVEN: str(networks.numbering.given)}), new / _MEMBERS)
     changes = networks.numbering.changes
     _write(new / _CHANGES, **{name: [getattr(change, name) for change in changes] for name in NetworkChange.__slots__})
-    found = list(newcomers)
+    rows = list(newcomers)
     _write(
         new / _NEWCOMERS,
-        seller_id=[newcomer.seller_id for newcomer in found],
-        network=[newcomer.network for newcomer in found],
-        seen_at=pd.to_datetime([newcomer.seen_at for newcomer in found], utc=True),
-        closest=[newcomer.tie.second for newcomer in found],
-        because=["; ".join(map(str, newcomer.tie.shared[:3])) for newcomer in found],
+        seller_id=[newcomer.seller_id for newcomer in rows],
+        network=[newcomer.network for newcomer in rows],
+        seen_at=pd.to_datetime([newcomer.seen_at for newcomer in rows], utc=True),
+        closest=[newcomer.tie.second for newcomer in rows],
+        because=["; ".join(map(str, newcomer.tie.shared[:3])) for newcomer in rows],
     )
     _write_portraits(networks, new)
     _write_catalogue(networks, new)

@@ -157,22 +157,24 @@ def find_newcomers(before: Networks, after: Networks) -> list[Newcomer]:
     [('cid', 1)]
     """
     holdings, number = after.holdings, after.numbering.number
-    known = np.zeros(holdings.n_sellers, dtype=np.int64)
+    numbers = np.zeros(holdings.n_sellers, dtype=np.int64)
     moved = np.searchsorted(holdings.seller_ids, before.holdings.seller_ids)
-    known[moved] = before.numbering.number
-    closest = _closest_members(after, before.links.renamed(moved), known)
-    is_inside = (known == 0) & (number > 0) & (number <= before.numbering.given)
-    found = []
+    numbers[moved] = before.numbering.number
+    closest = _closest_members(after, before.links.renamed(moved), numbers)
+    is_inside = (numbers == 0) & (number > 0) & (number <= before.numbering.given)
+    newcomers = []
     for place in np.union1d(np.flatnonzero(is_inside), list(closest)).astype(np.int64).tolist():
         if is_inside[place]:
             network = int(number[place])
-            others = np.flatnonzero((number == network) & (known > 0)).tolist()
+            others = np.flatnonzero((number == network) & (numbers > 0)).tolist()
         else:
-            network, others = int(known[closest[place]]), []
+            network, others = int(numbers[closest[place]]), []
         ties = (explain_tie(after, place, other) for other in ([closest[place]] if place in closest else others))
         tie = max(ties, key=lambda tie: (tie.bits, tie.second))
-        found.append(Newcomer(str(holdings.seller_ids[place]), network, from_microseconds(holdings.joined[place]), tie))
-    return found
+        newcomers.append(
+            Newcomer(str(holdings.seller_ids[place]), network, from_microseconds(holdings.joined[place]), tie)
+        )
+    return newcomers
 
 
 def _closest_members(after: Networks, old: Links, known: Codes) -> dict[int, int]:
@@ -211,7 +213,7 @@ def tell_timeline(networks: Networks, number: int) -> list[TieEvent]:
     """
     holdings, members = networks.holdings, networks.members_of(number)
     names = holdings.seller_ids
-    told = [
+    events = [
         TieEvent(from_microseconds(holdings.joined[place]), str(names[place]), "was first seen")
         for place in members.tolist()
     ]
@@ -225,5 +227,5 @@ def tell_timeline(networks: Networks, number: int) -> list[TieEvent]:
         thing = IN_WORDS[KINDS[holdings.kinds[holdings.value[row]]]]
         other = str(names[holdings.seller[first]])
         at, who = from_microseconds(holdings.first_seen[row]), str(names[holdings.seller[row]])
-        told.append(TieEvent(at, who, f"had the {thing} of {other}", other))
-    return sorted(told, key=lambda event: (event.at, event.seller_id, not event.what.startswith("was"), event.what))
+        events.append(TieEvent(at, who, f"had the {thing} of {other}", other))
+    return sorted(events, key=lambda event: (event.at, event.seller_id, not event.what.startswith("was"), event.what))

@@ -48,12 +48,12 @@ def read_members(
     connection: Connection, names: Sequence[str], *, hidden: Collection[int] = frozenset()
 ) -> dict[str, MemberRecord]:
     """Return the records of sellers with cases, by their names (ids or pseudonyms) in the network."""
-    found = {}
+    members = {}
     for some in in_batches(list(filter(is_storable, names))):
         known_as = _find_names(connection, some)
         for record in _read(connection, list(known_as), hidden):
-            found[known_as[record.seller_id]] = record
-    return found
+            members[known_as[record.seller_id]] = record
+    return members
 
 
 def _find_names(connection: Connection, names: Sequence[str]) -> dict[str, str]:
@@ -149,7 +149,7 @@ class NetworkView:
         is_own = (links.first == own) | (links.second == own)
         other = np.where(links.first == own, links.second, links.first)[is_own]
         order = np.lexsort((other, -links.weight[is_own]))
-        return [int(one) for one in np.searchsorted(members, other[order])]
+        return [int(place) for place in np.searchsorted(members, other[order])]
 
     def tie(self, one: int, other: int) -> Tie:
         """Return the things that two members (places) share."""
@@ -167,7 +167,9 @@ def view_network(folder: Path, number: int, erased: ErasedList | None = None) ->
         every = enumerate(map(str, networks.holdings.seller_ids), start=1)
         names = [f"(erased {place})" if erased.find(name, name) else name for place, name in every]
         is_shown = set(names)
-        newcomers = {name: one for name, one in newcomers.items() if name in is_shown and one.closest in is_shown}
+        newcomers = {
+            name: newcomer for name, newcomer in newcomers.items() if name in is_shown and newcomer.closest in is_shown
+        }
         holdings = replace(networks.holdings, seller_ids=np.array(names, dtype=object))
         networks = replace(networks, holdings=holdings)
     layout = lay_out(networks, number)

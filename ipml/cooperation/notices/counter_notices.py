@@ -135,14 +135,14 @@ def _find_appeals(connection: Connection, reference: str, *, has_withdrawn: bool
     query = select_behind(appeals.c.appeal_id, appeals.c.state, notices.c.notifier_id).distinct()
     states = [AppealState.WITH_HOLDER, *([AppealState.HOLDER_ACTED] if has_withdrawn else [])]
     of_notice = query.where(notices.c.reference == reference, appeals.c.state.in_(states))
-    found = {row.appeal_id: row.notifier_id for row in connection.execute(of_notice)}
-    others = connection.execute(query.where(appeals.c.appeal_id.in_(found))) if has_withdrawn else ()
+    notifiers_of = {row.appeal_id: row.notifier_id for row in connection.execute(of_notice)}
+    others = connection.execute(query.where(appeals.c.appeal_id.in_(notifiers_of))) if has_withdrawn else ()
     against = ""
-    if not found:
+    if not notifiers_of:
         against = "found no counter-notice against it that waits for an answer"
-    elif any(row.notifier_id != found[row.appeal_id] for row in others):
+    elif any(row.notifier_id != notifiers_of[row.appeal_id] for row in others):
         against = "found other notifiers of the same listing, who have not given up"
     if against:
         remedy = "The page Appeals shows the counter-notices that wait."
         raise Conflict(f"notice {reference[:80]}", against, remedy)
-    return sorted(found)
+    return sorted(notifiers_of)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -32,7 +32,7 @@ from ipml.cooperation.notices.register import (
 from ipml.cooperation.notices.status import Receipt, make_receipt, send_receipt
 from ipml.cooperation.notifiers.notifier import AppointmentOrder, appoint, find_appointment
 from ipml.cooperation.notifiers.tiers import Lane, lane_of, store_count
-from ipml.cooperation.policy import CooperationPolicy, NoticeRules, load_cooperation_policy
+from ipml.cooperation.policy import CooperationPolicy, NoticeRules
 from ipml.errors import InvalidListings, InvalidNotice
 from ipml.kit.canonical_json import digest
 from ipml.records import Listing, Problem, ScoredListing
@@ -64,8 +64,8 @@ _NO_MODEL = "none"
 def receive(
     connection: Connection,
     notice: Notice,
+    policy: CooperationPolicy,
     *,
-    policy: CooperationPolicy | None = None,
     scored: Mapping[str, ScoredListing] = MappingProxyType({}),
     now: datetime | None = None,
 ) -> Receipt:
@@ -80,25 +80,13 @@ def receive(
         The notifier's first notice on this brand names no right, or it says less than the tier requires.
     KeyReused
         Its key came before with other content.
-
-    Examples
-    --------
-    >>> from ipml.cooperation.notices.notice import check_notice
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, policy = open_database("sqlite://"), load_cooperation_policy()
-    >>> migrate(engine)
-    >>> why = "We never made a bag in this colour, and the clasp bears no number."
-    >>> said = {"explanation": why, "listings": [{"listing_id": "A7"}],
-    ...         "name": "Ann", "email": "ann@acme.test", "good_faith": True, "brand": "Acme", "rights": "EUTM 1"}
-    >>> with writing(engine) as connection:
-    ...     receipt = receive(connection, check_notice(said, policy.notices), policy=policy)
-    ...     again = receive(connection, check_notice(said, policy.notices), policy=policy)
-    >>> receipt.listings[0].state, receipt.reference == again.reference, again.is_new
-    ('unknown', True, False)
     """
-    policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
-    told = [one.listing for one in notice.listings if one.listing is not None]
-    unscored = {one.listing_id: ScoredListing(one, None, None, (), (), None, _NO_MODEL, _UNSCORED) for one in told}
+    now = now or datetime.now(UTC)
+    described = [noted.listing for noted in notice.listings if noted.listing is not None]
+    unscored = {
+        listing.listing_id: ScoredListing(listing, None, None, (), (), None, _NO_MODEL, _UNSCORED)
+        for listing in described
+    }
     scored = unscored | dict(scored)
     guessed = "consumer" if notice.kind == "complaint" else "rights holder"
     notifier = notifier_of(connection, notice.email, guessed, now)
@@ -135,13 +123,13 @@ def _is_mistaken(connection: Connection, notifier: Notifier, notice: Notice, now
 
 def locate(connection: Connection, notice: Notice) -> Notice:
     """Return a notice with the ids of listings that it names by their submitted address."""
-    urls = {one.url for one in notice.listings if one.url is not None and one.listing_id is None}
-    found = find_by_address(connection, urls) if urls else {}
+    urls = {noted.url for noted in notice.listings if noted.url is not None and noted.listing_id is None}
+    ids = find_by_address(connection, urls) if urls else {}
     return replace(
         notice,
         listings=tuple(
-            replace(one, listing_id=found[one.url]) if one.listing_id is None and one.url in found else one
-            for one in notice.listings
+            replace(noted, listing_id=ids[noted.url]) if noted.listing_id is None and noted.url in ids else noted
+            for noted in notice.listings
         ),
     )
 
@@ -154,14 +142,19 @@ class PreviewedListing:
     has_other_brand: bool
 
 
+def find_brands(connection: Connection, listing_ids: Collection[str]) -> dict[str, str | None]:
+    """Return the brand of each known listing, as submitted or as in its latest case, by id."""
+    brands = {key: listing.scored.listing.brand for key, listing in find_known(connection, listing_ids).items()}
+    rows = find_cases(connection, find_latest(connection, {*listing_ids} - brands.keys()).values())
+    return brands | {row.listing_id: row.brand for row in rows.values()}
+
+
 def preview(connection: Connection, notice: Notice) -> list[PreviewedListing]:
     """Preview each listing of a notice, in order; nothing is stored."""
-    ids = [one.listing_id or "" for one in locate(connection, notice).listings]
-    known = {key: one.scored.listing.brand for key, one in find_known(connection, ids).items()}
-    rows = find_cases(connection, find_latest(connection, {*ids} - known.keys()).values())
-    known |= {row.listing_id: row.brand for row in rows.values()}
-    consistent = {""} | {fold_name(one) for one in (known.values() if notice.brand is None else [notice.brand])}
-    return [PreviewedListing(key in known, fold_name(known.get(key)) not in consistent) for key in ids]
+    ids = [listing.listing_id or "" for listing in locate(connection, notice).listings]
+    brands = find_brands(connection, ids)
+    consistent = {""} | {fold_name(brand) for brand in (brands.values() if notice.brand is None else [notice.brand])}
+    return [PreviewedListing(key in brands, fold_name(brands.get(key)) not in consistent) for key in ids]
 
 
 def find_contradictions(connection: Connection, notice: Notice) -> list[Problem]:
@@ -169,8 +162,8 @@ def find_contradictions(connection: Connection, notice: Notice) -> list[Problem]
     expected = f"{notice.brand}, or that you report it all the same"
     return [
         Problem(1, f"listings[{place}].brand", "the listing names another brand", expected)
-        for place, one in enumerate(preview(connection, notice))
-        if one.has_other_brand
+        for place, listing in enumerate(preview(connection, notice))
+        if listing.has_other_brand
     ]
 
 
@@ -181,18 +174,20 @@ def score_unknown(connection: Connection, notice: Notice, score: Score) -> Mappi
     scoring takes longer than storing.
     """
     notice = locate(connection, notice)
-    told = {one.listing.listing_id: one.listing for one in notice.listings if one.listing is not None}
-    named = {one.listing_id for one in notice.listings if one.listing_id is not None}
+    described = {noted.listing.listing_id: noted.listing for noted in notice.listings if noted.listing is not None}
+    named = {noted.listing_id for noted in notice.listings if noted.listing_id is not None}
     without_case = named - find_latest(connection, named).keys()
-    unknown = [listing for listing_id, listing in told.items() if listing_id in without_case]
-    submitted = [one.scored.listing for one in find_known(connection, without_case - told.keys()).values()]
+    unknown = [listing for listing_id, listing in described.items() if listing_id in without_case]
+    submitted = [
+        submission.scored.listing for submission in find_known(connection, without_case - described.keys()).values()
+    ]
     try:
-        return {one.listing.listing_id: one for some in (unknown, submitted) if some for one in score(some)}
+        return {result.listing.listing_id: result for some in (unknown, submitted) if some for result in score(some)}
     except InvalidListings as error:
-        places = [next(n for n, one in enumerate(notice.listings) if one.listing is listing) for listing in unknown]
+        places = [next(n for n, noted in enumerate(notice.listings) if noted.listing is listing) for listing in unknown]
         problems = [
-            replace(found, row=1, column=f"listings[{places[found.row - 1]}].listing.{found.column}")
-            for found in error.problems
+            replace(problem, row=1, column=f"listings[{places[problem.row - 1]}].listing.{problem.column}")
+            for problem in error.problems
         ]
         raise InvalidNotice(problems) from error
 
@@ -210,22 +205,23 @@ def _join_listings(
     if lane.is_suspended:
         return [Joined("undecided")] * len(notice.listings)
     noted = find_noted(connection, notifier, notice)
-    latest = find_latest(connection, [one.listing_id for one in notice.listings if one.listing_id]) if noted else {}
+    named = [listing.listing_id for listing in notice.listings if listing.listing_id]
+    latest = find_latest(connection, named) if noted else {}
     rows = {row.listing_id: row for row in find_cases(connection, latest.values()).values()}
     changed = find_changed(connection, rows.values())
     repeated: dict[str, Joined] = {}
-    for one in notice.listings:
-        earlier, case = noted.get(one.digest), latest.get(one.listing_id or "")
+    for listing in notice.listings:
+        earlier, case = noted.get(listing.digest), latest.get(listing.listing_id or "")
         # A listing that changed since is another case, so it may be reported again.
-        if one.listing_id in changed:
+        if listing.listing_id in changed:
             continue
         if earlier is not None and (earlier.case_id is None or case is None or earlier.case_id == case):
-            repeated[one.digest] = _repeat(connection, earlier, rows.get(one.listing_id or ""), now)
-    fresh = [one for one in notice.listings if one.digest not in repeated]
-    again = [one.listing_id for one in notice.listings if one.digest in repeated and one.listing_id]
+            repeated[listing.digest] = _repeat(connection, earlier, rows.get(listing.listing_id or ""), now)
+    fresh = [listing for listing in notice.listings if listing.digest not in repeated]
+    again = [listing.listing_id for listing in notice.listings if listing.digest in repeated and listing.listing_id]
     coming = Coming(notifier.notifier_id, notice.kind == "complaint", fresh, scored, lane, again)
     results = iter(join(connection, coming, policy.notices, now))
-    return [repeated.get(one.digest) or next(results) for one in notice.listings]
+    return [repeated.get(listing.digest) or next(results) for listing in notice.listings]
 
 
 def _repeat(connection: Connection, earlier: Joined, row: StoredCase | None, now: datetime) -> Joined:
@@ -271,8 +267,8 @@ class Matched:
 
 def match_notices(
     engine: Engine,
+    policy: CooperationPolicy,
     *,
-    policy: CooperationPolicy | None = None,
     show: Callable[[int], object] | None = None,
     now: datetime | None = None,
 ) -> Matched:
@@ -282,16 +278,16 @@ def match_notices(
     transaction. Deadlines start now, since nothing could be decided before. `show` is called now and then with the
     number of listings searched.
     """
-    policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
-    found = looked = after = 0
+    now = now or datetime.now(UTC)
+    n_found = looked = after = 0
     while items := _read_unknown(engine, policy.notices, after):
         with reading(engine) as connection:
             joinable = _find_joinable(connection, items)
-        found += sum(_join_notice(engine, notice_id, policy, now) for notice_id in sorted(joinable))
+        n_found += sum(_join_notice(engine, notice_id, policy, now) for notice_id in sorted(joinable))
         looked, after = looked + len(items), items[-1].item_id
         if show:
             show(looked)
-    return Matched(found, looked - found)
+    return Matched(n_found, looked - n_found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,13 +304,14 @@ def _find_joinable(connection: Connection, items: Sequence[_Unknown]) -> set[int
 
     A complaint opens no case before enough came; it is joined to the seller.
     """
-    named = {one.listing_id for one in items if one.listing_id is not None}
+    named = {item.listing_id for item in items if item.listing_id is not None}
     with_case = find_latest(connection, named)
     submitted = find_known(connection, named - with_case.keys())
     return {
-        one.notice_id
-        for one in items
-        if one.listing_id in with_case or (one.listing_id in submitted and not (one.is_complaint and one.has_seller))
+        item.notice_id
+        for item in items
+        if item.listing_id in with_case
+        or (item.listing_id in submitted and not (item.is_complaint and item.has_seller))
     }
 
 
@@ -338,9 +335,9 @@ def _read_unknown(engine: Engine, rules: NoticeRules, after: int) -> Sequence[_U
                 row.notice_id,
                 row.kind == "complaint",
                 row.pseudonym is not None,
-                one.listing_id if one else None,
+                listing.listing_id if listing else None,
             )
-            for row, one in zip(rows, noted, strict=True)
+            for row, listing in zip(rows, noted, strict=True)
         ]
 
 
@@ -366,18 +363,18 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
         ]
         store_count(connection, notifier, policy.notifiers, now)
         lane = lane_of(connection, notifier.notifier_id, policy, now)
-        listings = [one for _, one in pointed]
+        listings = [listing for _, listing in pointed]
         coming = Coming(notifier.notifier_id, notice.kind == "complaint", listings, {}, lane)
         joined = join(connection, coming, policy.notices, now)
         serialise(connection, Lock.APPEND_TO_AUDIT)  # before the item rows: decisions lock in this order
         results = [(row, at) for (row, _), at in zip(pointed, joined, strict=True) if at.pseudonym]
-        found = [(row.item_id, at) for row, at in results if at.case_id is not None or row.pseudonym is None]
+        matched = [(row.item_id, at) for row, at in results if at.case_id is not None or row.pseudonym is None]
         with audit.collect(connection) as batch:
-            for item_id, at in found:
+            for item_id, at in matched:
                 _keep_joined(batch, item_id, at, notifier.pseudonym, policy.notices, now)
-        _note_cases(connection, _SYSTEM, notice_id, [at.case_id for _, at in found if at.case_id is not None], now)
+        _note_cases(connection, _SYSTEM, notice_id, [at.case_id for _, at in matched if at.case_id is not None], now)
         settle_notices(connection, [notice_id], now, policy.notifiers)
-        return sum(at.case_id is not None for _, at in found)
+        return sum(at.case_id is not None for _, at in matched)
 
 
 def _keep_joined(

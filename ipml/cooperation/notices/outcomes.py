@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, func, o
 from ipml.cooperation.notices.counter_notices import pass_on_counter_notices
 from ipml.cooperation.notices.register import find_offered, read_location
 from ipml.cooperation.notifiers.notifier import CHANNEL
-from ipml.cooperation.policy import CooperationPolicy, NotifierRules, load_cooperation_policy
+from ipml.cooperation.policy import CooperationPolicy, NotifierRules
 from ipml.kit.moments import write_moment
 from ipml.records import Decision, Reversal
 from ipml.review.cases import StoredCase, find_case, find_cases, pass_on_notices
@@ -71,10 +71,10 @@ def _tell_outcomes(connection: Connection, notice_ids: Sequence[int], at: dateti
         _tell(connection, _read(connection, some), at, rules)
 
 
-def _tell(trail: audit.Trail, found: Sequence[Row[Any]], at: datetime, rules: NotifierRules) -> None:
+def _tell(trail: audit.Trail, rows: Sequence[Row[Any]], at: datetime, rules: NotifierRules) -> None:
     """Send the state of notices, given all their items in order; it replaces undelivered messages."""
     connection = audit.connection_of(trail)
-    by_notice = {number: list(items) for number, items in groupby(found, key=lambda row: row.notice_id)}
+    by_notice = {number: list(items) for number, items in groupby(rows, key=lambda row: row.notice_id)}
     keys = outbox.find_all_keys(connection, [subject_of(number) for number in by_notice], OUTCOME, CORRECTION)
     sent = [key for of_one in keys.values() for key in of_one]
     may_have_arrived = outbox.withdraw(trail, sent, by="ipml", now=at)
@@ -108,8 +108,8 @@ def _draft_outcome(
 ) -> outbox.Draft | None:
     """Return the message on a notice; None if nobody is to be notified."""
     first, is_settled = items[0], items[0].closed_at is not None
-    told = [] if first.is_suspended else [item for item in items if not item.is_gone]
-    if not told or first.address is None or not (is_settled or is_answered):
+    reported = [] if first.is_suspended else [item for item in items if not item.is_gone]
+    if not reported or first.address is None or not (is_settled or is_answered):
         return None
     kind = CORRECTION if is_answered else OUTCOME
     body = {
@@ -117,7 +117,7 @@ def _draft_outcome(
         "reference": first.reference,
         "at": write_moment(at),
         "is_settled": is_settled,
-        "listings": [_describe(item) for item in told],
+        "listings": [_describe(item) for item in reported],
         "processing": _PROCESSING,
         "redress": rules.redress,
     }
@@ -143,13 +143,13 @@ def list_outcomes(connection: Connection, notice_id: int) -> list[ListingOutcome
     return [
         ListingOutcome(
             item.position,
-            said["words"],
-            said["how"],
+            outcome["words"],
+            outcome["how"],
             GROUNDS.get(item.ground or "", "") if item.state == "upheld" else "",
             item.case_id,
             item.decision_id if item.state == "upheld" else None,
         )
-        for item, said in items
+        for item, outcome in items
     ]
 
 
@@ -202,9 +202,9 @@ def settle_notices(trail: audit.Trail, notice_ids: Collection[int], at: datetime
         query = update(notices).where(is_one, notices.c.settled_at.is_(None), ~is_open.exists())
         settled = connection.scalars(query.values(settled_at=at).returning(notices.c.notice_id)).all()
         if settled:
-            found = _read(connection, settled)
-            _note_settled(trail, found, at)
-            _tell(trail, found, at, rules)
+            rows = _read(connection, settled)
+            _note_settled(trail, rows, at)
+            _tell(trail, rows, at, rules)
 
 
 def reopen(connection: Connection, reversal: Reversal, rules: NotifierRules) -> None:
@@ -216,9 +216,9 @@ def reopen(connection: Connection, reversal: Reversal, rules: NotifierRules) -> 
     of_case = select(notice_items).where(notice_items.c.case_id == reversal.case_id)  # the index is by case
     is_settled = and_(notice_items.c.decision_id == reversal.decision_id, notice_items.c.state.in_(SETTLED))
     concerned = of_case.where(or_(is_settled, notice_items.c.state == "waiting")).order_by(notice_items.c.item_id)
-    if not (found := connection.execute(concerned).all()):
+    if not (rows := connection.execute(concerned).all()):
         return
-    items = [item for item in found if item.state != "waiting"]
+    items = [item for item in rows if item.state != "waiting"]
     at, case = reversal.reversed_at, find_case(connection, reversal.case_id)
     is_gone = case.erased_at is not None
     for item in items:
@@ -256,27 +256,31 @@ def _end_unknown(
     They end as not found, so that no notice stays open for ever; too few complaints of a known listing end undecided.
     Such listings may be reported again.
     """
-    found = connection.execute(_select_unknown(before).where(notice_items.c.item_id.in_(item_ids))).all()
-    if not found:
+    rows = connection.execute(_select_unknown(before).where(notice_items.c.item_id.in_(item_ids))).all()
+    if not rows:
         return 0
-    whose = select(notices.c.notifier_id).where(notices.c.notice_id.in_({row.notice_id for row in found}))
+    whose = select(notices.c.notifier_id).where(notices.c.notice_id.in_({row.notice_id for row in rows}))
     theirs = select(notifiers.c.notifier_id).where(notifiers.c.notifier_id.in_(whose))
     connection.execute(theirs.order_by(notifiers.c.notifier_id).with_for_update()).all()  # as `matching` does
     serialise(connection, Lock.APPEND_TO_AUDIT)
-    too_few, ended = _find_too_few(connection, found), 0
-    for state, numbers in ((_LOST, {row.item_id for row in found} - too_few), ("undecided", too_few)):
+    too_few, ended = _find_too_few(connection, rows), 0
+    for state, numbers in ((_LOST, {row.item_id for row in rows} - too_few), ("undecided", too_few)):
         is_one = notice_items.c.item_id.in_(numbers), notice_items.c.state == "unknown"
         query = update(notice_items).where(*is_one).values(state=state, settled_at=at)
         ended += audit.change_rows(connection, query, "ipml", "item settled", at=at)
-    settle_notices(connection, {row.notice_id for row in found}, at, rules)
+    settle_notices(connection, {row.notice_id for row in rows}, at, rules)
     return ended
 
 
-def _find_too_few(connection: Connection, found: Sequence[Row[Any]]) -> set[int]:
+def _find_too_few(connection: Connection, rows: Sequence[Row[Any]]) -> set[int]:
     """Return the unknown items that are complaints of a submitted listing."""
-    complaints = [row for row in found if row.kind == "complaint"]
+    complaints = [row for row in rows if row.kind == "complaint"]
     noted = {row.item_id: read_location(connection, row.theirs, row.location) for row in complaints}
-    named = {number: one.listing_id for number, one in noted.items() if one is not None and one.listing_id is not None}
+    named = {
+        number: listing.listing_id
+        for number, listing in noted.items()
+        if listing is not None and listing.listing_id is not None
+    }
     offered = find_offered(connection, set(named.values()))
     return {number for number, listing_id in named.items() if listing_id in offered}
 
@@ -296,11 +300,11 @@ def _end_passed_over(
     standing = (decisions.c.case_id.in_([row.case_id for row in kept.values() if row.state == "decided"])) & stands()
     made = find_decisions(connection, standing)
     last = {decision.case_id: decision for decision in made if decision.verdict in STATE_OF_VERDICT}
-    found = [item for item in connection.execute(old).all() if item.case_id in last]
-    if found:
-        _settle(connection, [(item, last[item.case_id]) for item in found], at)
-        settle_notices(connection, {item.notice_id for item in found}, at, rules)
-    return len(found)
+    passed_over = [item for item in connection.execute(old).all() if item.case_id in last]
+    if passed_over:
+        _settle(connection, [(item, last[item.case_id]) for item in passed_over], at)
+        settle_notices(connection, {item.notice_id for item in passed_over}, at, rules)
+    return len(passed_over)
 
 
 def _select_unknown(before: datetime) -> Select[Any]:
@@ -341,13 +345,13 @@ def _wait_again(
 
 
 def _find_waiting(connection: Connection, case_ids: Iterable[int]) -> list[Row[Any]]:
-    query, found = _select_waiting(), list[Row[Any]]()
+    query, rows = _select_waiting(), list[Row[Any]]()
     for some in in_batches(sorted(case_ids)):
-        found += connection.execute(query.where(notice_items.c.case_id.in_(some))).all()
-    return found
+        rows += connection.execute(query.where(notice_items.c.case_id.in_(some))).all()
+    return rows
 
 
-def _settle(trail: audit.Trail, found: Iterable[tuple[Row[Any], Decision]], at: datetime | None = None) -> None:
+def _settle(trail: audit.Trail, decided: Iterable[tuple[Row[Any], Decision]], at: datetime | None = None) -> None:
     settled = [
         {
             "number": item.item_id,
@@ -356,7 +360,7 @@ def _settle(trail: audit.Trail, found: Iterable[tuple[Row[Any], Decision]], at: 
             "settled_at": at or decision.decided_at,
             "overturned_at": None if state == "upheld" else item.overturned_at,
         }
-        for item, decision in found
+        for item, decision in decided
     ]
     _change(trail, settled)
 
@@ -374,9 +378,9 @@ def _note_items(trail: audit.Trail, action: str, items: Iterable[tuple[int, date
     audit.append_events(trail, audit_events)
 
 
-def _note_settled(trail: audit.Trail, found: Sequence[Row[Any]], at: datetime) -> None:
+def _note_settled(trail: audit.Trail, rows: Sequence[Row[Any]], at: datetime) -> None:
     entries: list[tuple[str, dict[str, audit.Value]]] = []
-    for number, items in groupby(found, key=lambda row: row.notice_id):
+    for number, items in groupby(rows, key=lambda row: row.notice_id):
         entries.append((subject_of(number), {**Counter(item.state for item in items)}))
     audit.append_all(trail, "ipml", "notice settled", entries, at=at)
 
@@ -395,15 +399,13 @@ class AnsweringResult:
     passed_over: int
 
 
-def run_notice_deadlines(
-    engine: Engine, *, policy: CooperationPolicy | None = None, now: datetime | None = None
-) -> AnsweringResult:
+def run_notice_deadlines(engine: Engine, policy: CooperationPolicy, *, now: datetime | None = None) -> AnsweringResult:
     """Apply all due deadlines of notices; calling it again does nothing more.
 
     Call it before `ipml.enforcement.appeals.resolution`: a term starts only when notifiers have received the
     counter-notice.
     """
-    policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
+    now = now or datetime.now(UTC)
     rules, before = policy.notifiers, now - timedelta(days=policy.notices.unknown_days)
     return AnsweringResult(
         pass_on_counter_notices(engine, now=now),

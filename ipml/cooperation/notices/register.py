@@ -85,20 +85,20 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
 
     Afterwards the cases and the audit trail are locked against other writers.
     """
-    named = [one.listing_id for one in coming.listings if one.listing_id is not None]
+    named = [listing.listing_id for listing in coming.listings if listing.listing_id is not None]
     if named:
         serialise(connection, Lock.ENQUEUE)
     rows = _lock_latest(connection, [*named, *coming.besides])
-    known = _find_scored(connection, coming, [listing_id for listing_id in named if listing_id not in rows])
+    scored_now = _find_scored(connection, coming, [listing_id for listing_id in named if listing_id not in rows])
     changed = find_changed(connection, [row for row in rows.values() if row.listing_id in named])
     enough = _find_enough(connection, coming, rules)
-    waits_for_case = {key: one for key, one in known.items() if key not in rows} | changed
+    waits_for_case = {key: listing for key, listing in scored_now.items() if key not in rows} | changed
     opened = [
         scored
-        for one in coming.listings
-        if one.digest in enough and (scored := waits_for_case.get(one.listing_id or ""))
+        for listing in coming.listings
+        if listing.digest in enough and (scored := waits_for_case.get(listing.listing_id or ""))
     ]
-    offered_by = {scored.listing.seller_id for scored in (*known.values(), *changed.values())}
+    offered_by = {scored.listing.seller_id for scored in (*scored_now.values(), *changed.values())}
     sellers = {row.seller_id for row in rows.values()} | offered_by
     pseudonyms = {seller_id: pseudonym_of(connection, seller_id, now=now) for seller_id in sorted(sellers)}
     due_at = coming.lane.due_at(now)
@@ -109,10 +109,10 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
     reopened = _count_reopened(connection, list(standing))
     joined: list[Joined] = []
     brought: list[StoredCase] = []
-    for one in coming.listings:
-        row = rows.get(one.listing_id or "")
+    for listing in coming.listings:
+        row = rows.get(listing.listing_id or "")
         if row is None:
-            offered = known.get(one.listing_id or "")
+            offered = scored_now.get(listing.listing_id or "")
             joined.append(Joined("unknown", pseudonym=pseudonyms[offered.listing.seller_id] if offered else None))
             continue
         decision = standing.get(row.case_id)
@@ -120,7 +120,7 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
             decision.origin in BY_APPEAL or reopened.get(row.case_id, 0) >= rules.reopenings
         )
         state = _choose_state(decision and Verdict(decision.verdict), is_final=is_final)
-        if state == "waiting" and one.digest in enough:
+        if state == "waiting" and listing.digest in enough:
             brought.append(row)
         settled_by = decision.decision_id if decision is not None and state != "waiting" else None
         joined.append(Joined(state, row.case_id, pseudonyms[row.seller_id], settled_by))
@@ -132,9 +132,11 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
 
 def _find_scored(connection: Connection, coming: Coming, listing_ids: Collection[str]) -> dict[str, ScoredListing]:
     """Return listings without a case, as they came with the notice, else as the platform submitted them."""
-    submitted = {key: one.scored for key, one in find_known(connection, listing_ids).items()}
-    told = {key: one for key, one in coming.scored.items() if one.score is not None or key not in submitted}
-    return submitted | told
+    submitted = {key: submission.scored for key, submission in find_known(connection, listing_ids).items()}
+    described = {
+        key: listing for key, listing in coming.scored.items() if listing.score is not None or key not in submitted
+    }
+    return submitted | described
 
 
 def find_changed(connection: Connection, rows: Collection[StoredCase]) -> dict[str, ScoredListing]:
@@ -143,7 +145,9 @@ def find_changed(connection: Connection, rows: Collection[StoredCase]) -> dict[s
     The decision does not cover the change, and no case was opened, as the model found nothing in it.
     """
     decided = {row.listing_id: row for row in rows if row.state == "decided"}
-    submitted = {key: one.scored for key, one in find_known(connection, decided).items()} if decided else {}
+    submitted = (
+        {key: submission.scored for key, submission in find_known(connection, decided).items()} if decided else {}
+    )
     return {
         key: scored
         for key, scored in submitted.items()
@@ -178,13 +182,13 @@ def _lock_latest(connection: Connection, listing_ids: Collection[str]) -> dict[s
 
 def find_latest(connection: Connection, listing_ids: Collection[str]) -> dict[str, int]:
     """Return the number of each listing's latest case, by listing id."""
-    found: dict[str, int] = {}
+    latest: dict[str, int] = {}
     for some in in_batches(sorted(set(listing_ids))):
         query = select(cases.c.listing_id, func.max(cases.c.case_id)).where(cases.c.listing_id.in_(some))
         is_latest = cases.c.erased_at.is_(None), cases.c.state != "superseded"
         query = query.where(*is_latest).group_by(cases.c.listing_id)
-        found |= dict(connection.execute(query).all())
-    return found
+        latest |= dict(connection.execute(query).all())
+    return latest
 
 
 def find_offered(connection: Connection, listing_ids: Collection[str]) -> set[str]:
@@ -198,7 +202,7 @@ def find_offered(connection: Connection, listing_ids: Collection[str]) -> set[st
 
 def _find_enough(connection: Connection, coming: Coming, rules: NoticeRules) -> set[str]:
     """Return the digests of listings for which there are enough notices to take effect."""
-    digests = {one.digest for one in coming.listings}
+    digests = {listing.digest for listing in coming.listings}
     if not coming.is_complaint:
         return digests
     others = dict.fromkeys(digests, 0)
@@ -216,11 +220,11 @@ def _find_enough(connection: Connection, coming: Coming, rules: NoticeRules) -> 
 
 
 def _find_standing(connection: Connection, case_ids: Sequence[int]) -> dict[int, Row[Any]]:
-    found: dict[int, Row[Any]] = {}
+    rows: dict[int, Row[Any]] = {}
     for some in in_batches(case_ids):
         query = select(decisions).where(decisions.c.case_id.in_(some), is_last_verdict())
-        found |= {row.case_id: row for row in connection.execute(query)}
-    return found
+        rows |= {row.case_id: row for row in connection.execute(query)}
+    return rows
 
 
 def _count_reopened(connection: Connection, case_ids: Sequence[int]) -> dict[int, int]:
@@ -280,10 +284,10 @@ def find_earlier(
     """
     content = keyed_digest(connection, notifier.pseudonym, notice.content)
     is_theirs = notices.c.notifier_id == notifier.notifier_id
-    if notice.key is not None and (known := find_stored(connection, is_theirs, notices.c.key == digest(notice.key))):
-        if known.content_digest != content:
+    if notice.key is not None and (stored := find_stored(connection, is_theirs, notices.c.key == digest(notice.key))):
+        if stored.content_digest != content:
             raise KeyReused(notice.key, "notice")
-        return known
+        return stored
     since = now - timedelta(days=rules.repeat_days)
     is_same = notices.c.content_digest == content
     return find_stored(connection, is_theirs, is_same, notices.c.received_at >= since)
@@ -318,14 +322,14 @@ def store_rights(
             raise InvalidNotice([Problem(1, "rights", "nothing", _OTHER_DOCUMENT if filed else _DOCUMENT)])
         return None
     fields: dict[str, Any] = {"reference": encrypt(connection, notifier.pseudonym, notice.rights), "filed_at": now}
-    known = next((row for row in filed if row.details is None), None)
-    if known is None:
+    unproven = next((row for row in filed if row.details is None), None)
+    if unproven is None:
         fields |= {"notifier_id": notifier.notifier_id, "brand": notice.brand}
         return "rights filed", append_rows(connection, rights_documents, [fields])[0]
     fields |= {"checked_by": None, "checked_at": None, "is_accepted": None}
-    is_known = rights_documents.c.document_id == known.document_id
+    is_known = rights_documents.c.document_id == unproven.document_id
     connection.execute(update(rights_documents).where(is_known).values(fields))
-    return "rights filed again", known.document_id
+    return "rights filed again", unproven.document_id
 
 
 def store_notice(connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime) -> StoredNotice:
@@ -360,12 +364,12 @@ def store_listings(
             "notice_id": stored.notice_id,
             "position": position,
             "noted_at": stored.received_at,
-            "listing_digest": one.digest,
-            "location": encrypt_location(connection, at.pseudonym or notifier.pseudonym, one),
+            "listing_digest": listing.digest,
+            "location": encrypt_location(connection, at.pseudonym or notifier.pseudonym, listing),
             "settled_at": None if at.state in ("unknown", "waiting") else stored.received_at,
             **asdict(at),
         }
-        for position, (one, at) in enumerate(zip(notice.listings, joined, strict=True), start=1)
+        for position, (listing, at) in enumerate(zip(notice.listings, joined, strict=True), start=1)
     ]
     return append_rows(connection, notice_items, rows)
 
@@ -379,7 +383,7 @@ def find_noted(connection: Connection, notifier: Notifier, notice: Notice) -> Ma
         select(notice_items)
         .join(notices, notices.c.notice_id == notice_items.c.notice_id)
         .where(notices.c.notifier_id == notifier.notifier_id, notices.c.kind == notice.kind, ~notices.c.is_suspended)
-        .where(notice_items.c.listing_digest.in_([one.digest for one in notice.listings]))
+        .where(notice_items.c.listing_digest.in_([listing.digest for listing in notice.listings]))
         .where(notice_items.c.state.not_in(["repeated", "not found"]))
         .where(or_(notice_items.c.state != "undecided", notice_items.c.case_id.is_not(None)))  # too few complaints
         .order_by(notice_items.c.item_id)
@@ -402,9 +406,9 @@ def encrypt_location(connection: Connection, pseudonym: str, one: NotedListing) 
 
 def read_location(connection: Connection, pseudonym: str, location: str) -> NotedListing | None:
     """Decrypt the location of a listing, with the seller's key or else the notifier's; None if erased."""
-    said = decrypt_if_kept(connection, pseudonym, location)
-    return None if said is None else NotedListing(**json.loads(said))
+    content = decrypt_if_kept(connection, pseudonym, location)
+    return None if content is None else NotedListing(**json.loads(content))
 
 
-def _encrypt(connection: Connection, notifier: Notifier, said: Mapping[str, Any]) -> str:
-    return encrypt(connection, notifier.pseudonym, canonical_json(said))
+def _encrypt(connection: Connection, notifier: Notifier, content: Mapping[str, Any]) -> str:
+    return encrypt(connection, notifier.pseudonym, canonical_json(content))

@@ -25,7 +25,7 @@ from ipml.storage.pseudonyms import Notifier, get_notifier, notifier_kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
 OUTCOMES: Mapping[str, str] = {
-    "unknown": "not known here yet: reviewed once it is",
+    "unknown": "we could not find this listing yet",
     "waiting": "waits for a person to look at it",
     "upheld": "found counterfeit",
     "rejected": "not found counterfeit",
@@ -60,7 +60,12 @@ class ListingStatus:
         """The state in words."""
         if self.is_short:
             return _TOO_FEW if self.settled_at else _MORE_NEEDED
-        return "decided, and taken back since" if self.overturned_at else OUTCOMES[self.state]
+        return name_outcome(self.state, self.overturned_at)
+
+
+def name_outcome(state: str, overturned_at: datetime | None) -> str:
+    """Return the state of a listing in a notice, in words."""
+    return "decided, and taken back since" if overturned_at else OUTCOMES[state]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,40 +100,41 @@ def find_receipt(connection: Connection, reference: str, address: str | None = N
 
 
 def _get_notice(connection: Connection, name: str, *conditions: ColumnElement[bool]) -> StoredNotice:
-    if (found := find_stored(connection, *conditions)) is None:
+    if (stored := find_stored(connection, *conditions)) is None:
         raise NotFound("notice", name, "Expected the reference that its receipt names.")
-    return found
+    return stored
 
 
 def make_receipt(connection: Connection, notice: StoredNotice, *, is_new: bool) -> Receipt:
     """Return the state of a notice."""
     whose = func.coalesce(notice_items.c.pseudonym, notifiers.c.pseudonym).label("whose")
-    said = notice_items.alias()  # the item, or the earlier one that it repeats
+    item = notice_items.alias()  # the item, or the earlier one that it repeats
     query = (
-        select(whose, notice_items.c.location, notice_items.c.position, said.c.state, notice_items.c.repeats)
-        .add_columns(said.c.settled_at, said.c.overturned_at, said.c.case_id, cases.c.state.label("case_state"))
-        .join(said, said.c.item_id == func.coalesce(notice_items.c.repeats, notice_items.c.item_id))
+        select(whose, notice_items.c.location, notice_items.c.position, item.c.state, notice_items.c.repeats)
+        .add_columns(item.c.settled_at, item.c.overturned_at, item.c.case_id, cases.c.state.label("case_state"))
+        .join(item, item.c.item_id == func.coalesce(notice_items.c.repeats, notice_items.c.item_id))
         .join(notifiers, notifiers.c.notifier_id == notice.notifier_id)
-        .outerjoin(cases, cases.c.case_id == said.c.case_id)
+        .outerjoin(cases, cases.c.case_id == item.c.case_id)
         .where(notice_items.c.notice_id == notice.notice_id)
         .order_by(notice_items.c.position)
     )
     rows = connection.execute(query).all()
     noted = [read_location(connection, row.whose, row.location) for row in rows]
     counts = notice.kind == "complaint" and not notice.is_suspended
-    named = {one.listing_id for one in noted if one is not None and one.listing_id is not None} if counts else set()
+    located = [listing for listing in noted if listing is not None] if counts else []
+    named = {listing.listing_id for listing in located if listing.listing_id is not None}
     offered = find_offered(connection, named)
     listings = [
         ListingStatus(
             row.position,
-            None if one is None else one.location,
+            None if listing is None else listing.location,
             row.state,
             row.repeats is not None,
             row.settled_at,
             row.overturned_at,
-            counts and _is_short(row, one is not None and one.listing_id in offered),
+            counts and _is_short(row, listing is not None and listing.listing_id in offered),
         )
-        for row, one in zip(rows, noted, strict=True)
+        for row, listing in zip(rows, noted, strict=True)
     ]
     return Receipt(
         notice_id=notice.notice_id,
@@ -154,9 +160,11 @@ def send_receipt(connection: Connection, notifier: Notifier, notice: Notice, rec
 
     It names listings by position only, as the notifier's key outlives that of an erased seller.
     """
-    said = describe_receipt(receipt)
-    said["listings"] = [{name: value for name, value in one.items() if name != "location"} for one in said["listings"]]
-    body = {"name": notice.name, "language": notice.language, **said}
+    content = describe_receipt(receipt)
+    content["listings"] = [
+        {name: value for name, value in listing.items() if name != "location"} for listing in content["listings"]
+    ]
+    body = {"name": notice.name, "language": notice.language, **content}
     key, subject = outbox.make_key(f"notice-{receipt.notice_id}-receipt"), f"notice:{receipt.notice_id}"
     send_to_notifier(connection, notifier, NotifierMessage(key, "notice_receipt", subject, body), now)
 
@@ -171,14 +179,14 @@ def describe_receipt(receipt: Receipt) -> dict[str, Any]:
         "says": receipt.says,
         "listings": [
             {
-                "position": one.position,
-                "location": one.location,
-                "state": one.state,
-                "outcome": one.outcome,
-                "is_repeated": one.is_repeated,
-                "settled_at": one.settled_at and write_moment(one.settled_at),
+                "position": listing.position,
+                "location": listing.location,
+                "state": listing.state,
+                "outcome": listing.outcome,
+                "is_repeated": listing.is_repeated,
+                "settled_at": listing.settled_at and write_moment(listing.settled_at),
             }
-            for one in receipt.listings
+            for listing in receipt.listings
         ],
     }
 
@@ -208,10 +216,10 @@ def find_notices(connection: Connection, case_id: int) -> list[CaseNotice]:
 
     Notices during a suspension are left out.
     """
-    found = connection.execute(_OF_CASE, {"number": case_id}).all()
+    rows = connection.execute(_OF_CASE, {"number": case_id}).all()
     return [
         CaseNotice(**row._asdict() | {"explanation": read_explanation(connection, row.notifier, row.explanation)})
-        for row in found
+        for row in rows
     ]
 
 
@@ -236,8 +244,8 @@ _OF_CASE = _select_of_case()
 
 def read_explanation(connection: Connection, pseudonym: str, encrypted: str) -> str | None:
     """Return the explanation of a notice; None once the notifier or a seller concerned was erased."""
-    said = decrypt_if_kept(connection, pseudonym, encrypted)
-    return None if said is None else str(json.loads(said)["explanation"])
+    content = decrypt_if_kept(connection, pseudonym, encrypted)
+    return None if content is None else str(json.loads(content)["explanation"])
 
 
 STATES = ("waiting", "settled", "all")
@@ -351,20 +359,20 @@ def list_notices(
 
 
 def _conditions(search: NoticeSearch) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = []
     if search.state in ("waiting", "settled"):
         is_waiting = notices.c.settled_at.is_(None)
-        found.append(is_waiting if search.state == "waiting" else ~is_waiting)
+        conditions.append(is_waiting if search.state == "waiting" else ~is_waiting)
     if search.notice_id is not None:
-        found.append(notices.c.notice_id == search.notice_id)
+        conditions.append(notices.c.notice_id == search.notice_id)
     if search.words:
         text = notices.c.tier + literal(" ") + func.coalesce(notices.c.brand, "")
         words = [func.lower(text).contains(word.lower(), autoescape=True) for word in search.words.split()]
         is_number = search.words.isdecimal() and len(search.words) < len(str(LARGEST_NUMBER))
         number = int(search.words) if is_number else 0
         is_named = (notices.c.reference == search.words) | (notices.c.notice_id == number)
-        found.append(and_(*words) | is_named)
-    return found
+        conditions.append(and_(*words) | is_named)
+    return conditions
 
 
 def get_notice_file(connection: Connection, notice: int | str) -> NoticeFile:

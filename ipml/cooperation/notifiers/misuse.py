@@ -107,8 +107,8 @@ def lift(connection: Connection, notifier_id: int, order: StepOrder) -> MisuseSt
     """
     notifier, now = get_notifier(connection, notifier_id, lock=True), order.at
     if find_suspension(connection, notifier_id, now) is None and find_warning(connection, notifier_id, now) is None:
-        found = "found neither a suspension nor a warning in force"
-        raise Conflict(f"notifier {notifier_id}", found, "There is no need.")
+        finding = "found neither a suspension nor a warning in force"
+        raise Conflict(f"notifier {notifier_id}", finding, "There is no need.")
     return _take(connection, notifier, "lift", order, None)
 
 
@@ -120,8 +120,8 @@ def find_suspension(connection: Connection, notifier_id: int, now: datetime) -> 
 def refuse_suspended(connection: Connection, notifier_id: int, now: datetime) -> None:
     """Raise Conflict if a suspension of the notifier is in force."""
     if (running := find_suspension(connection, notifier_id, now)) is not None:
-        found = f"is suspended until {running.until or now:%Y-%m-%d %H:%M} UTC"
-        raise Conflict(f"notifier {notifier_id}", found, "End that first, on the page of the notifier.")
+        finding = f"is suspended until {running.until or now:%Y-%m-%d %H:%M} UTC"
+        raise Conflict(f"notifier {notifier_id}", finding, "End that first, on the page of the notifier.")
 
 
 def find_warning(connection: Connection, notifier_id: int, now: datetime) -> MisuseStep | None:
@@ -169,12 +169,12 @@ def _require_warning(connection: Connection, notifier_id: int, rules: MisuseRule
     warning = find_warning(connection, notifier_id, now)
     if warning is not None and now - warning.taken_at >= timedelta(days=rules.least_warning_days):
         return
-    found = "no warning in force"
+    finding = "no warning in force"
     if warning is not None:
-        found = f"a warning of {warning.taken_at:%Y-%m-%d}, which leaves too little time"
+        finding = f"a warning of {warning.taken_at:%Y-%m-%d}, which leaves too little time"
     raise Conflict(
         f"notifier {notifier_id}",
-        f"found {found}; expected an earlier warning that was not heeded",
+        f"found {finding}; expected an earlier warning that was not heeded",
         "Warn first, and see which notices come then.",
     )
 
@@ -252,8 +252,8 @@ def find_misuse(connection: Connection, rules: NotifierRules, now: datetime) -> 
     counted = count_settled(connection, now - rules.misuse.months * MONTH, now)
     least = min(rules.misuse.least_unfounded, rules.misuse.grave_unfounded)
     suspects = sorted(number for number, counts in counted.items() if counts.rejected >= least)
-    found = (propose(connection, number, rules, now) for number in suspects)
-    return [proposal for proposal in found if proposal is not None]
+    assessments = (propose(connection, number, rules, now) for number in suspects)
+    return [proposal for proposal in assessments if proposal is not None]
 
 
 def propose(connection: Connection, notifier_id: int, rules: NotifierRules, now: datetime) -> Proposal | None:
@@ -340,19 +340,19 @@ def _read_judgements(
     return connection.execute(query.order_by(notice_items.c.item_id)).all()
 
 
-def _is_misuse(found: Assessment, rules: MisuseRules) -> bool:
-    is_grave = found.overturned >= rules.grave_overturned
+def _is_misuse(assessment: Assessment, rules: MisuseRules) -> bool:
+    is_grave = assessment.overturned >= rules.grave_overturned
     least = min(rules.grave_unfounded, rules.least_unfounded) if is_grave else rules.least_unfounded
-    return found.unfounded.hits >= least and found.unfounded.low >= rules.share_at_least
+    return assessment.unfounded.hits >= least and assessment.unfounded.low >= rules.share_at_least
 
 
-def _describe(found: Assessment, kind: str, rules: MisuseRules) -> Iterator[str]:
-    rate = found.unfounded
-    yield f"{rate.hits:,} listings in {found.notices:,} notices were manifestly unfounded since {found.since:%Y-%m-%d}."
+def _describe(proof: Assessment, kind: str, rules: MisuseRules) -> Iterator[str]:
+    rate = proof.unfounded
+    yield f"{rate.hits:,} listings in {proof.notices:,} notices were manifestly unfounded since {proof.since:%Y-%m-%d}."
     yield f"Of {rate.trials:,} that people decided on that is a share of {rate.low:.0%} to {rate.high:.0%}."
-    if found.overturned:
-        yield f"{found.overturned:,} listings were taken down on their notices and reinstated when sellers objected."
-    if found.one_seller >= rules.one_seller_share and rate.hits > 1:
-        yield f"{found.one_seller:.0%} of them are aimed at one seller."
+    if proof.overturned:
+        yield f"{proof.overturned:,} listings were taken down on their notices and reinstated when sellers objected."
+    if proof.one_seller >= rules.one_seller_share and rate.hits > 1:
+        yield f"{proof.one_seller:.0%} of them are aimed at one seller."
     if kind == TRUSTED:
         yield "They are a trusted flagger: inform the authority that gave the status as well (Article 22(6))."

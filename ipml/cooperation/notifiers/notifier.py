@@ -228,7 +228,7 @@ def end_of_day(day: date) -> datetime:
 
 def find_appointment(connection: Connection, notifier_id: int, now: datetime) -> Appointment | None:
     """Return the appointment in force at a moment, if any."""
-    made = [one for one in list_appointments(connection, notifier_id) if one.made_at <= now]
+    made = [appointment for appointment in list_appointments(connection, notifier_id) if appointment.made_at <= now]
     last = made[-1] if made else None
     return None if last is None or last.kind is None or (last.until is not None and last.until <= now) else last
 

@@ -98,10 +98,10 @@ def learn_prior(
     hits, trials = np.array(list(counted), dtype=float).reshape(-1, 2).T
     times = np.array(list(counted.values()), dtype=float)
     log_odds = np.empty((_WEIGHTS, _MEANS))
-    for at, one in enumerate(weights):
-        a, b = (means * one)[:, np.newaxis], ((1 - means) * one)[:, np.newaxis]
+    for at, candidate in enumerate(weights):
+        a, b = (means * candidate)[:, np.newaxis], ((1 - means) * candidate)[:, np.newaxis]
         likelihood = (betaln(a + hits, b + trials - hits) - betaln(a, b)) @ times
-        log_odds[at] = likelihood + common - 0.5 * np.log(one)
+        log_odds[at] = likelihood + common - 0.5 * np.log(candidate)
     odds = np.exp(log_odds - log_odds.max())
     rows, columns = np.nonzero(odds > _NEGLIGIBLE)
     kept = odds[rows, columns] / odds[rows, columns].sum()
@@ -234,12 +234,12 @@ def find_priors(connection: Connection, rules: NotifierRules, now: datetime) -> 
     """
     midnight = begin_day(now)
     key, pool = (midnight, rules), connection.engine.pool
-    known = _OF_TODAY.get(pool)
-    if known is None or known[0] != key:
+    learnt = _OF_TODAY.get(pool)
+    if learnt is None or learnt[0] != key:
         counted = count_settled(connection, midnight - rules.months * MONTH, midnight).values()
-        known = (key, _learn(list(counted), rules))
-        _OF_TODAY[pool] = known
-    return known[1]
+        learnt = (key, _learn(list(counted), rules))
+        _OF_TODAY[pool] = learnt
+    return learnt[1]
 
 
 # By connection pool: shared by all engines of one database in a process, never by two databases.
@@ -249,7 +249,10 @@ _OF_TODAY: WeakKeyDictionary[Pool, tuple[tuple[datetime, NotifierRules], Priors]
 def _learn(counted: list[NotifierCounts], rules: NotifierRules) -> Priors:
     prior = rules.prior
     success = learn_prior(
-        ((one.upheld, one.settled) for one in counted), prior.success, prior.weight, most_weight=prior.most_weight
+        ((counts.upheld, counts.settled) for counts in counted),
+        prior.success,
+        prior.weight,
+        most_weight=prior.most_weight,
     )
-    put_up = ((one.overturned, one.upheld + one.overturned) for one in counted)
+    put_up = ((counts.overturned, counts.upheld + counts.overturned) for counts in counted)
     return Priors(success, learn_prior(put_up, prior.overturned, prior.weight, most_weight=prior.most_weight))

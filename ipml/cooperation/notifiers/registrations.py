@@ -120,13 +120,13 @@ def file_registration(
     filed, digest = list_documents(connection, notifier_id), hashlib.sha256(file).hexdigest() if file else ""
     details = {"office": read["office"], "classes": read.get("classes") or "", "file": kind, "sha256": digest}
     written, valid_until = canonical_json(details), None if last_day is None else end_of_day(last_day)
-    for one in filed:
-        same = (one.brand, one.reference, one.details, one.valid_until) == (brand, read["number"], written, valid_until)
-        if same and one.is_accepted is not False:
-            return one.document_id
+    for old in filed:
+        same = (old.brand, old.reference, old.details, old.valid_until) == (brand, read["number"], written, valid_until)
+        if same and old.is_accepted is not False:
+            return old.document_id
     if notifier.address is None or len(filed) >= MOST_DOCUMENTS:
-        found = "the notifier was erased" if notifier.address is None else f"{len(filed)} were filed already"
-        raise Conflict("registration", found, "Ask the marketplace.")
+        finding = "the notifier was erased" if notifier.address is None else f"{len(filed)} were filed already"
+        raise Conflict("registration", finding, "Ask the marketplace.")
     row = {
         "notifier_id": notifier_id,
         "brand": brand,
@@ -177,22 +177,22 @@ def list_registrations(
 ) -> list[Registration]:
     """Return a notifier's registrations for some brands or all, newest last."""
     documents = list_documents(connection, notifier_id)
-    return [read_registration(one) for one in documents if brands is None or one.brand in brands]
+    return [read_registration(document) for document in documents if brands is None or document.brand in brands]
 
 
 def read_registration(one: RightsDocument) -> Registration:
     """Return a document as a registration; one that was only named in a notice has no details."""
-    said = json.loads(one.details) if one.details else {"office": "", "classes": "", "file": ""}
+    details = json.loads(one.details) if one.details else {"office": "", "classes": "", "file": ""}
     last_day = None if one.valid_until is None else (one.valid_until - timedelta(microseconds=1)).date()
     return Registration(
         one.document_id,
         one.notifier_id,
         one.brand,
         one.reference,
-        said["office"],
-        said["classes"],
+        details["office"],
+        details["classes"],
         last_day,
-        said["file"],
+        details["file"],
         one.filed_at,
         one.is_accepted,
     )
@@ -211,11 +211,12 @@ def read_file(connection: Connection, document_id: int) -> tuple[bytes, str]:
     missing = NotFound("file of document", document_id)
     if row is None:
         raise missing
-    document = next(one for one in list_documents(connection, row.notifier_id) if one.document_id == document_id)
+    documents = list_documents(connection, row.notifier_id)
+    document = next(document for document in documents if document.document_id == document_id)
     content = decrypt_if_kept(connection, get_notifier(connection, row.notifier_id).pseudonym, row.content)
     if content is None or document.details is None:
         raise missing
-    file, said = b64decode(content), json.loads(document.details)
-    if hashlib.sha256(file).hexdigest() != said["sha256"] or _find_kind(file) != said["file"]:
+    file, details = b64decode(content), json.loads(document.details)
+    if hashlib.sha256(file).hexdigest() != details["sha256"] or _find_kind(file) != details["file"]:
         raise Refused(f"file of document {document_id}", "another than was filed", "that one", "Ask the operator.")
-    return file, said["file"]
+    return file, details["file"]

@@ -225,19 +225,19 @@ def list_rows(
     Records count from one moment to another (`within`), by default in the window that sets the tiers.
     """
     at, rules = now or datetime.now(UTC), policy.notifiers
-    proposed = {one.notifier.notifier_id: one.kind for one in find_misuse(connection, rules, at)}
+    proposed = {proposal.notifier.notifier_id: proposal.kind for proposal in find_misuse(connection, rules, at)}
     waiting = func.count().filter(notices.c.settled_at.is_(None))
     query = select(notices.c.notifier_id, func.count(), waiting).group_by(notices.c.notifier_id)
     counts = {number: (n, n_waiting) for number, n, n_waiting in connection.execute(query)}
-    known = {one.notifier_id: one for one in list_notifiers(connection, at=at)}
-    order = sorted(known, key=lambda number: (number not in proposed, -counts.get(number, (0, 0))[1], number))
+    notifiers = {notifier.notifier_id: notifier for notifier in list_notifiers(connection, at=at)}
+    order = sorted(notifiers, key=lambda number: (number not in proposed, -counts.get(number, (0, 0))[1], number))
     records, unknown = list_records(connection, rules, at), empty_record(connection, rules, at)
     shown = records if within is None else list_records(connection, rules, at, within)
     suspensions, warnings = list_in_force(connection, "suspend", at), list_in_force(connection, "warn", at)
     return [
         NotifierRow(
-            known[number],
-            choose_tier(known[number].kind, records.get(number, unknown), rules).name,
+            notifiers[number],
+            choose_tier(notifiers[number].kind, records.get(number, unknown), rules).name,
             shown.get(number, unknown),
             *counts.get(number, (0, 0)),
             suspensions.get(number),

@@ -123,17 +123,23 @@ def name_members(
     `hidden` members, such as erased ones, are not named. `before` has the codes of the previous package to the same
     recipient, which do not change. Two recipients cannot compare codes.
     """
-    confirmed = Counter(one.member for one in dossier.confirmed)
-    shown = [one for one in dossier.members if one.key not in hidden]
+    confirmed = Counter(listing.member for listing in dossier.confirmed)
+    shown = [member for member in dossier.members if member.key not in hidden]
     if not profile.names_unconfirmed:
-        shown = [one for one in shown if confirmed[one.key]]
+        shown = [member for member in shown if confirmed[member.key]]
     order = sorted(
-        shown, key=lambda one: (list(NetworkRole).index(one.role), -confirmed[one.key], one.first_seen, one.key)
+        shown,
+        key=lambda member: (
+            list(NetworkRole).index(member.role),
+            -confirmed[member.key],
+            member.first_seen,
+            member.key,
+        ),
     )
-    names = {one.key: before[one.key] for one in order if one.key in before}
+    names = {member.key: before[member.key] for member in order if member.key in before}
     used = {int(name.rpartition("-")[2]) for name in before.values()}
     fresh = (number for number in range(1, len(order) + len(used) + 1) if number not in used)
-    return names | {one.key: f"S-{next(fresh):03}" for one in order if one.key not in names}
+    return names | {member.key: f"S-{next(fresh):03}" for member in order if member.key not in names}
 
 
 Row = TypeVar("Row")
@@ -152,7 +158,7 @@ class Disclosure:
 
     def __init__(self, dossier: Dossier, profile: RecipientProfile, names: Mapping[str, str]) -> None:
         self.dossier, self.profile, self._names = dossier, profile, names
-        brands = [(one.member, one.brand) for one in dossier.listings]
+        brands = [(listing.member, listing.brand) for listing in dossier.listings]
         self._common_brands = self._find_common(brands, profile.least_sharing)
         # A word of one seller alone is no brand; it may still be disclosed as listing text.
         usual = self._find_common(brands, max(profile.least_sharing, 2))
@@ -166,9 +172,10 @@ class Disclosure:
         """Return all facts that may be disclosed."""
         dossier = self.dossier
         confirmed = dossier.confirmed
-        found = Counter(one.member for one in confirmed)
+        counterfeits = Counter(listing.member for listing in confirmed)
         members = sorted(
-            (one for one in dossier.members if one.key in self._names), key=lambda one: self._names[one.key]
+            (member for member in dossier.members if member.key in self._names),
+            key=lambda member: self._names[member.key],
         )
         ties = [tie for tie in dossier.ties if tie.first in self._names and tie.second in self._names]
         penalised = sum(bool(member.penalties) for member in dossier.members)
@@ -177,29 +184,33 @@ class Disclosure:
             n_members=len(dossier.members),
             n_unnamed=len(dossier.members) - len(members),
             n_confirmed=len(confirmed),
-            n_confirmed_members=len(found),
+            n_confirmed_members=len(counterfeits),
             n_listings=len(dossier.listings),
-            n_restricted=sum(one.is_restricted for one in confirmed),
+            n_restricted=sum(listing.is_restricted for listing in confirmed),
             n_penalised=penalised if self.profile.allows(PackageField.STANDING) else None,
-            n_with_evidence=sum(one.evidence_id is not None for one in confirmed),
+            n_with_evidence=sum(listing.evidence_id is not None for listing in confirmed),
             n_links=dossier.n_links,
             first_seen=dossier.first_seen,
             last_seen=dossier.last_seen,
-            brands=_most(Counter(brand for one in confirmed if (brand := self._brand(one)) in self._usual_brands)),
-            countries=_most(Counter(country for one in members if (country := self._country(one.key)))),
+            brands=_most(
+                Counter(brand for listing in confirmed if (brand := self._brand(listing)) in self._usual_brands)
+            ),
+            countries=_most(Counter(country for member in members if (country := self._country(member.key)))),
             grounds=_most(Counter(_code(ground) for ground in dossier.grounds.elements())),
             notices=tuple(dossier.notices.items()),
             sources=tuple(
-                SourceHypothesis(self._names.get(one.seller_id, _SOMEBODY), one.belief, one.reasons)
-                for one in dossier.hypotheses
+                SourceHypothesis(
+                    self._names.get(hypothesis.seller_id, _SOMEBODY), hypothesis.belief, hypothesis.reasons
+                )
+                for hypothesis in dossier.hypotheses
             ),
-            nodes=tuple(Node(self._names[one.key], one.role, found[one.key]) for one in members),
+            nodes=tuple(Node(self._names[member.key], member.role, counterfeits[member.key]) for member in members),
             edges=tuple(self._edge(tie) for tie in ties),
             sold_value=dossier.sold_value,
             members=self._tabulate(self._member_columns(), members),
             links=self._tabulate(self._link_columns(), [(tie, thing) for tie in ties for thing in tie.shared]),
             listings=self._tabulate(
-                self._listing_columns(), [one for one in dossier.listings if one.member in self._names]
+                self._listing_columns(), [listing for listing in dossier.listings if listing.member in self._names]
             ),
             timeline=self._tabulate(
                 self._event_columns(),
@@ -218,21 +229,21 @@ class Disclosure:
         return DisclosedTable(tuple(allowed), cells)
 
     def _member_columns(self) -> Columns[Member]:
-        found = Counter((one.member, one.verdict) for one in self.dossier.listings)
-        undecided = Counter(one.member for one in self.dossier.listings if one.verdict not in _FINAL)
-        restricted = Counter(one.member for one in self.dossier.listings if one.is_restricted)
+        verdicts = Counter((listing.member, listing.verdict) for listing in self.dossier.listings)
+        undecided = Counter(listing.member for listing in self.dossier.listings if listing.verdict not in _FINAL)
+        restricted = Counter(listing.member for listing in self.dossier.listings if listing.is_restricted)
         return {
-            "member": (None, lambda one: self._names[one.key]),
-            "seller_id": (PackageField.SELLER_ID, lambda one: one.seller_id or one.key),
-            "role": (None, lambda one: one.role.value),
-            "first_seen": (None, lambda one: one.first_seen),
-            "country": (PackageField.COUNTRY, lambda one: self._country(one.key)),
-            "found_counterfeit": (None, lambda one: found[one.key, Verdict.COUNTERFEIT]),
-            "found_genuine": (None, lambda one: found[one.key, Verdict.GENUINE]),
-            "not_decided": (None, lambda one: undecided[one.key]),
-            "restricted": (PackageField.STANDING, lambda one: restricted[one.key]),
-            "strikes": (PackageField.STANDING, lambda one: one.n_strikes),
-            "penalties": (PackageField.STANDING, lambda one: ", ".join(one.penalties)),
+            "member": (None, lambda member: self._names[member.key]),
+            "seller_id": (PackageField.SELLER_ID, lambda member: member.seller_id or member.key),
+            "role": (None, lambda member: member.role.value),
+            "first_seen": (None, lambda member: member.first_seen),
+            "country": (PackageField.COUNTRY, lambda member: self._country(member.key)),
+            "found_counterfeit": (None, lambda member: verdicts[member.key, Verdict.COUNTERFEIT]),
+            "found_genuine": (None, lambda member: verdicts[member.key, Verdict.GENUINE]),
+            "not_decided": (None, lambda member: undecided[member.key]),
+            "restricted": (PackageField.STANDING, lambda member: restricted[member.key]),
+            "strikes": (PackageField.STANDING, lambda member: member.n_strikes),
+            "penalties": (PackageField.STANDING, lambda member: ", ".join(member.penalties)),
         }
 
     def _link_columns(self) -> Columns[tuple[Tie, Shared]]:
@@ -251,21 +262,21 @@ class Disclosure:
 
     def _listing_columns(self) -> Columns[CaseListing]:
         return {
-            "listing_id": (PackageField.LISTING_ID, lambda one: one.listing_id),
-            "member": (None, lambda one: self._names[one.member]),
+            "listing_id": (PackageField.LISTING_ID, lambda listing: listing.listing_id),
+            "member": (None, lambda listing: self._names[listing.member]),
             "brand": (PackageField.BRAND, self._brand),
-            "title": (PackageField.LISTING_TEXT, lambda one: one.title),
-            "price": (None, lambda one: one.price),
+            "title": (PackageField.LISTING_TEXT, lambda listing: listing.title),
+            "price": (None, lambda listing: listing.price),
             "currency": (None, _currency),
-            "sales": (None, lambda one: one.sales),
-            "listed_at": (None, lambda one: one.listed_at),
-            "seen_at": (None, lambda one: one.seen_at),
-            "verdict": (None, lambda one: one.verdict.value if one.verdict else "none yet"),
-            "ground": (None, lambda one: _code(one.ground)),
-            "decided_at": (None, lambda one: one.decided_at),
-            "is_restricted": (None, lambda one: "yes" if one.is_restricted else "no"),
-            "upheld_notices": (None, lambda one: one.n_notices),
-            "evidence_sha256": (None, lambda one: one.evidence_digest),
+            "sales": (None, lambda listing: listing.sales),
+            "listed_at": (None, lambda listing: listing.listed_at),
+            "seen_at": (None, lambda listing: listing.seen_at),
+            "verdict": (None, lambda listing: listing.verdict.value if listing.verdict else "none yet"),
+            "ground": (None, lambda listing: _code(listing.ground)),
+            "decided_at": (None, lambda listing: listing.decided_at),
+            "is_restricted": (None, lambda listing: "yes" if listing.is_restricted else "no"),
+            "upheld_notices": (None, lambda listing: listing.n_notices),
+            "evidence_sha256": (None, lambda listing: listing.evidence_digest),
         }
 
     def _event_columns(self) -> Columns[TieEvent]:
@@ -367,11 +378,11 @@ def list_unknown(told: DisclosedFacts, profile: RecipientProfile, n_erased: int,
     yield from _about_profile(told, profile, n_erased, n_evidence)
 
 
-def _about_sold_value(told: DisclosedFacts) -> Iterator[str]:
-    sold_value = told.sold_value
-    for one in sold_value.foreign:
-        if one.rate is None:
-            yield f"Not counted: amounts of {one.n_listings:,} listings in {one.currency}, for which there is no rate."
+def _about_sold_value(facts: DisclosedFacts) -> Iterator[str]:
+    sold_value = facts.sold_value
+    for row in sold_value.foreign:
+        if row.rate is None:
+            yield f"Not counted: amounts of {row.n_listings:,} listings in {row.currency}, for which there is no rate."
     if not sold_value.is_known:
         yield "The amount sold: the marketplace knows the sales of no listings, or of too few."
         return
@@ -380,13 +391,13 @@ def _about_sold_value(told: DisclosedFacts) -> Iterator[str]:
     yield "The share of counterfeits in the sales: listings found genuine, or not decided, are included."
 
 
-def _about_profile(told: DisclosedFacts, profile: RecipientProfile, n_erased: int, n_evidence: int) -> Iterator[str]:
+def _about_profile(facts: DisclosedFacts, profile: RecipientProfile, n_erased: int, n_evidence: int) -> Iterator[str]:
     if n_erased:
         yield f"Anything of {n_erased} members who were erased, or may have been: the marketplace may not disclose it."
-    if unnamed := told.n_unnamed - n_erased:
+    if unnamed := facts.n_unnamed - n_erased:
         yield f"Who {unnamed} further members are: they are counted and not named under this profile."
     if withheld := sorted(field.value for field in PackageField if not profile.allows(field)):
         yield f"Withheld from this recipient: {', '.join(withheld)}. An order can ask for it."
-    more = told.n_with_evidence - n_evidence
+    more = facts.n_with_evidence - n_evidence
     if more and profile.allows(PackageField.EVIDENCE):
         yield f"What {more:,} more pieces of evidence say: the marketplace keeps them; listings.csv has their digests."

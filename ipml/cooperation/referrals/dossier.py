@@ -65,8 +65,8 @@ def estimate_sold_value(
     if sales is None:
         return own
     sold = estimate_sales(networks, number, sales, rates)
-    confirmed = [one for one in listings if one.is_counterfeit]
-    units = sum(one.sales for one in confirmed if one.sales is not None)
+    confirmed = [listing for listing in listings if listing.is_counterfeit]
+    units = sum(listing.sales for listing in confirmed if listing.sales is not None)
     value = own.confirmed_value or Money(0.0, rates.currency)
     if sold.n_listings < len(confirmed) or sold.units.high < units or sold.value.high < value:
         return replace(own, how=f"{FROM_LISTINGS}; {TABLE_TOO_SMALL}")
@@ -74,7 +74,7 @@ def estimate_sold_value(
         sold,
         units=sold.units.raise_to(units),
         value=sold.value.raise_to(value),
-        foreign=sold.foreign + tuple(one for one in own.foreign if one.rate is None),
+        foreign=sold.foreign + tuple(amount for amount in own.foreign if amount.rate is None),
         confirmed_value=own.confirmed_value,
     )
 
@@ -84,15 +84,17 @@ def add_up_listings(listings: Sequence[CaseListing], rates: Rates) -> SoldValue:
 
     Prices without a currency, or in a currency without a rate, count as unknown.
     """
-    units = np.array([one.sales for one in listings if one.sales is not None], dtype=np.float64)
-    values = [_value(one, rates) for one in listings]
-    known = np.array([value.amount for value in values if value is not None], dtype=np.float64)
-    confirmed = [value for one, value in zip(listings, values, strict=True) if one.is_counterfeit and value is not None]
+    units = np.array([listing.sales for listing in listings if listing.sales is not None], dtype=np.float64)
+    values = [_value(listing, rates) for listing in listings]
+    amounts = np.array([value.amount for value in values if value is not None], dtype=np.float64)
+    confirmed = [
+        value for listing, value in zip(listings, values, strict=True) if listing.is_counterfeit and value is not None
+    ]
     return SoldValue(
         len(listings),
         estimate_total(units, len(listings), []),
-        in_currency(estimate_total(known, len(listings), []), rates.currency),
-        list_foreign([one.asked.currency for one in listings if one.asked is not None], rates),
+        in_currency(estimate_total(amounts, len(listings), []), rates.currency),
+        list_foreign([listing.asked.currency for listing in listings if listing.asked is not None], rates),
         FROM_LISTINGS,
         sum(confirmed, Money(0.0, rates.currency)) if confirmed else None,
     )
@@ -190,45 +192,47 @@ class Dossier:
     @property
     def confirmed(self) -> list[CaseListing]:
         """The listings found counterfeit."""
-        return [one for one in self.listings if one.is_counterfeit]
+        return [listing for listing in self.listings if listing.is_counterfeit]
 
     @property
     def confirmed_members(self) -> set[str]:
         """The members with a listing found counterfeit."""
-        return {one.member for one in self.confirmed}
+        return {listing.member for listing in self.confirmed}
 
     @property
     def brands(self) -> Counter[str]:
         """Number of listings found counterfeit, by brand."""
-        return Counter(one.brand for one in self.confirmed if one.brand)
+        return Counter(listing.brand for listing in self.confirmed if listing.brand)
 
     @property
     def grounds(self) -> Counter[str]:
         """Number of listings found counterfeit, by ground."""
-        return Counter(one.ground or "none given" for one in self.confirmed)
+        return Counter(listing.ground or "none given" for listing in self.confirmed)
 
     def country_of(self) -> dict[str, str]:
         """Return the most frequent country of each member's listings."""
         named: dict[str, Counter[str]] = {}
-        for one in self.listings:
-            if one.country:
-                named.setdefault(one.member, Counter())[one.country] += 1
+        for listing in self.listings:
+            if listing.country:
+                named.setdefault(listing.member, Counter())[listing.country] += 1
         return {member: min(count, key=lambda name: (-count[name], name)) for member, count in named.items()}
 
 
 def keep_brand(dossier: Dossier, brand: str, rates: Rates) -> Dossier:
     """Return the dossier with the listings of one brand only, and their sales."""
-    kept = tuple(one for one in dossier.listings if one.brand and one.brand.casefold() == brand.casefold())
-    notices = {"all": sum(one.n_notices for one in kept)} if any(one.n_notices for one in kept) else {}
+    kept = tuple(
+        listing for listing in dossier.listings if listing.brand and listing.brand.casefold() == brand.casefold()
+    )
+    notices = {"all": sum(listing.n_notices for listing in kept)} if any(listing.n_notices for listing in kept) else {}
     return replace(dossier, listings=kept, notices=notices, sold_value=add_up_listings(kept, rates))
 
 
 def latest_of_each(listings: Iterable[CaseListing]) -> tuple[CaseListing, ...]:
     """Return each listing once, as last decided on, else as last seen, in the order of cases."""
     best: dict[tuple[str, str], CaseListing] = {}
-    for one in sorted(listings, key=lambda one: (one.verdict is not None, one.case_id)):
-        best[one.member, one.listing_id] = one
-    return tuple(sorted(best.values(), key=lambda one: one.case_id))
+    for listing in sorted(listings, key=lambda listing: (listing.verdict is not None, listing.case_id)):
+        best[listing.member, listing.listing_id] = listing
+    return tuple(sorted(best.values(), key=lambda listing: listing.case_id))
 
 
 _MOST_TIES = 2_000
@@ -254,18 +258,18 @@ def join_network(
     places = require_members(networks, number)
     roles, holdings = guess_roles(networks, number), networks.holdings
     keys = [str(holdings.seller_ids[place]) for place in places.tolist()]
-    known = find_sellers(connection, keys)
-    struck, punished = _read_standing(connection, [pseudonym for _, pseudonym in known.values() if pseudonym])
+    sellers = find_sellers(connection, keys)
+    struck, punished = _read_standing(connection, [pseudonym for _, pseudonym in sellers.values() if pseudonym])
     members = []
     for place, (key, role) in enumerate(zip(keys, roles.role, strict=True)):
-        seller_id, pseudonym = known.get(key, (None, None))
+        seller_id, pseudonym = sellers.get(key, (None, None))
         standing = struck[pseudonym], tuple(punished.get(pseudonym, ()))
         members.append(
             Member(key, role, from_microseconds(holdings.joined[places[place]]), seller_id, pseudonym, *standing)
         )
     links = networks.links_of(number)
     tree = strongest_links(links)
-    listings, given = _read_listings(connection, {seller: key for key, (seller, _) in known.items() if seller})
+    listings, given = _read_listings(connection, {seller: key for key, (seller, _) in sellers.items() if seller})
     is_row = np.isin(holdings.seller, places)
     return Dossier(
         number=number,
@@ -297,15 +301,15 @@ def _find_joined(networks: Networks, places: np.ndarray[Any, np.dtype[np.int64]]
 
 def find_sellers(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
     """Return id and pseudonym of each member in the database."""
-    found: dict[str, tuple[str | None, str | None]] = {}
+    sellers: dict[str, tuple[str | None, str | None]] = {}
     for batch in in_batches(keys):
         with_cases = select(cases.c.seller_id).where(cases.c.seller_id.in_(batch)).distinct()
-        found |= {seller: (seller, None) for seller in connection.scalars(with_cases)}
+        sellers |= {seller: (seller, None) for seller in connection.scalars(with_cases)}
         query = select(seller_keys.c.seller_id, seller_keys.c.pseudonym)
         named = or_(seller_keys.c.seller_id.in_(batch), seller_keys.c.pseudonym.in_(batch))
         for row in connection.execute(query.where(named)):
-            found[row.seller_id if row.seller_id in batch else row.pseudonym] = (row.seller_id, row.pseudonym)
-    return found
+            sellers[row.seller_id if row.seller_id in batch else row.pseudonym] = (row.seller_id, row.pseudonym)
+    return sellers
 
 
 def _read_standing(
@@ -328,10 +332,10 @@ def _read_standing(
 
 
 def _read_listings(connection: Connection, key_of: dict[str, str]) -> tuple[tuple[CaseListing, ...], dict[str, int]]:
-    known = cases.c.case_id, cases.c.seller_id, cases.c.listing_id, cases.c.snapshot
-    seen = select(*known, cases.c.observed_at, cases.c.enqueued_at).where(cases.c.erased_at.is_(None))
-    said = decisions.c.verdict, decisions.c.ground, decisions.c.decided_at
-    decided = select(decisions.c.decision_id, decisions.c.case_id, *said).where(is_last_verdict())
+    of_case = cases.c.case_id, cases.c.seller_id, cases.c.listing_id, cases.c.snapshot
+    seen = select(*of_case, cases.c.observed_at, cases.c.enqueued_at).where(cases.c.erased_at.is_(None))
+    of_decision = decisions.c.verdict, decisions.c.ground, decisions.c.decided_at
+    decided = select(decisions.c.decision_id, decisions.c.case_id, *of_decision).where(is_last_verdict())
     proofs = select(evidence.c.evidence_id, evidence.c.case_id, evidence.c.decision_id, evidence.c.digest)
     in_force = select(measures.c.case_id).where(measures.c.lifted_at.is_(None))
     kind = notifier_kind_at(notices.c.received_at).label("kind")
@@ -353,12 +357,12 @@ def _read_listings(connection: Connection, key_of: dict[str, str]) -> tuple[tupl
         for row in _read(connection, query, case_id, [row.case_id for row in rows]):
             by_case[-1].setdefault(row.case_id, []).append(row)
     kinds = {item.notice_id: item.kind for items in by_case[-1].values() for item in items}
-    found = (_make(row, key_of, *(each.get(row.case_id, []) for each in by_case)) for row in rows)
-    return latest_of_each(found), dict(sorted(Counter(kinds.values()).items()))
+    listings = (_make(row, key_of, *(each.get(row.case_id, []) for each in by_case)) for row in rows)
+    return latest_of_each(listings), dict(sorted(Counter(kinds.values()).items()))
 
 
-def _read(connection: Connection, query: Select[Any], column: Column[Any], wanted: Sequence[Any]) -> Iterator[Row[Any]]:
-    for batch in in_batches(wanted):
+def _read(connection: Connection, query: Select[Any], column: Column[Any], keys: Sequence[Any]) -> Iterator[Row[Any]]:
+    for batch in in_batches(keys):
         yield from connection.execute(query.where(column.in_(batch)))
 
 
@@ -372,7 +376,7 @@ def _make(
 ) -> CaseListing:
     listing = json.loads(row.snapshot)["listing"]
     last = verdicts[-1] if verdicts else None
-    proof = next((one for one in kept if last and one.decision_id == last.decision_id), None)
+    proof = next((piece for piece in kept if last and piece.decision_id == last.decision_id), None)
     return CaseListing(
         case_id=row.case_id,
         member=key_of[row.seller_id],
@@ -395,8 +399,8 @@ def _make(
 def _explain_ties(networks: Networks, links: Links, tree: Links) -> Iterator[Tie]:
     """Yield the links of the spanning tree, then others up to the limit, strongest first."""
     pairs = dict.fromkeys(_places(tree)) | dict.fromkeys(_places(links))
-    found = [explain_tie(networks, *pair) for pair in list(pairs)[:_MOST_TIES]]
-    yield from sorted(found, key=lambda tie: (-tie.bits, tie.first, tie.second))
+    explained = [explain_tie(networks, *pair) for pair in list(pairs)[:_MOST_TIES]]
+    yield from sorted(explained, key=lambda tie: (-tie.bits, tie.first, tie.second))
 
 
 def _places(links: Links) -> Iterator[tuple[int, int]]:

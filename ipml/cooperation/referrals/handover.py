@@ -80,8 +80,8 @@ def learn_solvability(rules: SolvabilityRules, known: Sequence[Known]) -> Solvab
     ['0.68', '0.51', '0.11']
     """
     prior = np.array([rules.intercept, *(rules.weights[name] for name in SIGNS)])
-    rows = np.array([_row(one.signs) for one in known]).reshape(len(known), len(prior))
-    cases = np.array([one.is_case for one in known], dtype=np.float64)
+    rows = np.array([_row(case.signs) for case in known]).reshape(len(known), len(prior))
+    cases = np.array([case.is_case for case in known], dtype=np.float64)
     weights, precision = prior.copy(), np.eye(len(prior)) / rules.spread**2
     for _ in range(_STEPS):
         p = _probability(rows @ weights)
@@ -96,8 +96,8 @@ def learn_solvability(rules: SolvabilityRules, known: Sequence[Known]) -> Solvab
 
 
 def _curvature(rows: Array, p: Array, precision: Array) -> Array:
-    found: Array = (rows.T * (p * (1 - p))) @ rows + precision
-    return found
+    curvature: Array = (rows.T * (p * (1 - p))) @ rows + precision
+    return curvature
 
 
 def _row(signs: Mapping[str, float]) -> Array:
@@ -105,8 +105,8 @@ def _row(signs: Mapping[str, float]) -> Array:
 
 
 def _probability(log_odds: Array | float) -> Array:
-    found: Array = 1 / (1 + np.exp(-np.asarray(log_odds, dtype=np.float64)))
-    return found
+    probability: Array = 1 / (1 + np.exp(-np.asarray(log_odds, dtype=np.float64)))
+    return probability
 
 
 _LONGEST_NAME = 120
@@ -207,11 +207,11 @@ def find_before(
     A network grows, merges and splits, so it is recognised by its members: the referral that named the most of them (of
     equals the latest), if they are at least half of the sellers it named.
     """
-    wanted, best = set(pseudonyms), None
+    named, best = set(pseudonyms), None
     query = select(referrals).where(referrals.c.recipient == recipient, referrals.c.brand.is_not_distinct_from(brand))
     for row in connection.execute(query.order_by(referrals.c.referral_id)).all():
         names = names_in(connection, row.referral_id)
-        common = len(wanted & names.keys())
+        common = len(named & names.keys())
         if names and 2 * common >= len(names) and (best is None or common >= best[0]):
             best = common, Referral(**row._asdict()), names
     return None if best is None else (best[1], best[2])
@@ -353,9 +353,9 @@ def note_outcome(
         sellers = [seller for pseudonym in named if (seller := find_seller(connection, pseudonym)) is not None]
         until = now + timedelta(days=profile.hold_days)
         hold_for_referral(connection, referral.reference, sellers, until=until, by=by, now=now)
-    said: dict[str, audit.Value] = {"outcome": number, "kind": kind, "amount": amount}
-    said |= {"currency": made.currency, "why": why}
-    audit.append(connection, by, "noted outcome", referral.subject, said, at=now)
+    payload: dict[str, audit.Value] = {"outcome": number, "kind": kind, "amount": amount}
+    payload |= {"currency": made.currency, "why": why}
+    audit.append(connection, by, "noted outcome", referral.subject, payload, at=now)
     return made
 
 
@@ -365,10 +365,10 @@ def find_outcomes(connection: Connection, referral_ids: Sequence[int] = ()) -> d
     query = select(*columns).order_by(referral_outcomes.c.outcome_id)
     if referral_ids:
         query = query.where(referral_outcomes.c.referral_id.in_(referral_ids))
-    found: dict[int, list[ReferralOutcome]] = {}
+    outcomes: dict[int, list[ReferralOutcome]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.referral_id, []).append(ReferralOutcome(*row))
-    return found
+        outcomes.setdefault(row.referral_id, []).append(ReferralOutcome(*row))
+    return outcomes
 
 
 def read_known(connection: Connection) -> list[Known]:
@@ -393,6 +393,10 @@ def read_known(connection: Connection) -> list[Known]:
 
 def find_open(connection: Connection, pseudonym: str) -> list[Disclosed]:
     """Return the referrals that named a seller and were not dropped; check them before an erasure."""
-    told = find_disclosures(connection, pseudonym)
-    became = find_outcomes(connection, [one.referral_id for one in told]) if told else {}
-    return [one for one in told if one.referral_id not in became or became[one.referral_id][-1].kind != "dropped"]
+    disclosures = find_disclosures(connection, pseudonym)
+    became = find_outcomes(connection, [disclosure.referral_id for disclosure in disclosures]) if disclosures else {}
+    return [
+        disclosure
+        for disclosure in disclosures
+        if disclosure.referral_id not in became or became[disclosure.referral_id][-1].kind != "dropped"
+    ]

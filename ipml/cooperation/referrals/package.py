@@ -81,10 +81,10 @@ def write_graphml(facts: DisclosedFacts) -> str:
         for what, kinds in (("node", _NODE_KEYS), ("edge", _EDGE_KEYS))
         for name, kind in kinds.items()
     ]
-    nodes = [f"<node id={quoteattr(one.name)}>{_data(_describe_node(one))}</node>" for one in facts.nodes]
+    nodes = [f"<node id={quoteattr(node.name)}>{_data(_describe_node(node))}</node>" for node in facts.nodes]
     edges = [
-        f"<edge source={quoteattr(one.first)} target={quoteattr(one.second)}>{_data(_describe_link(one))}</edge>"
-        for one in facts.edges
+        f"<edge source={quoteattr(edge.first)} target={quoteattr(edge.second)}>{_data(_describe_link(edge))}</edge>"
+        for edge in facts.edges
     ]
     graph = f'<graph id="network-{facts.number}" edgedefault="undirected">'
     body = "\n".join([*keys, graph, *nodes, *edges, "</graph>"])
@@ -94,8 +94,8 @@ def write_graphml(facts: DisclosedFacts) -> str:
 
 def write_graph_json(facts: DisclosedFacts) -> str:
     """Return members and links as JSON, by their names in the package."""
-    nodes = [{"id": one.name} | _describe_node(one) for one in facts.nodes]
-    links = [{"source": one.first, "target": one.second} | _describe_link(one) for one in facts.edges]
+    nodes = [{"id": node.name} | _describe_node(node) for node in facts.nodes]
+    links = [{"source": edge.first, "target": edge.second} | _describe_link(edge) for edge in facts.edges]
     return write_json({"network": facts.number, "nodes": nodes, "links": links})
 
 
@@ -130,12 +130,12 @@ def write_value(facts: DisclosedFacts) -> str:
             "value_known_of_listings_found_counterfeit": _number(sold_value.confirmed_value),
             "other_currencies": [
                 {
-                    "currency": one.currency,
-                    "listings": one.n_listings,
-                    "rate": one.rate,
-                    "counted": one.rate is not None,
+                    "currency": amount.currency,
+                    "listings": amount.n_listings,
+                    "rate": amount.rate,
+                    "counted": amount.rate is not None,
                 }
-                for one in sold_value.foreign
+                for amount in sold_value.foreign
             ],
         }
     )
@@ -191,9 +191,9 @@ class ReferralContents:
 def _check_request(request: ReferralRequest, profile: RecipientProfile) -> None:
     """Check that brand and captures agree with the profile; raises UnusableSetting."""
     if profile.needs_brand != (request.brand is not None):
-        found = "none" if request.brand is None else repr(request.brand)
+        finding = "none" if request.brand is None else repr(request.brand)
         expected = "one for this recipient" if profile.needs_brand else "none: this recipient receives all brands"
-        raise UnusableSetting("brand", found, expected)
+        raise UnusableSetting("brand", finding, expected)
     if request.captures and not profile.allows(PackageField.EVIDENCE):
         raise UnusableSetting(
             "capture", f"{len(request.captures)}", "none: this recipient's profile allows no evidence"
@@ -214,7 +214,7 @@ def read_contents(
     whole = join_network(connection, networks, request.number, request.sales)
     ranked = judge(whole, learn_solvability(rules.solvability, read_known(connection)), rules, now)
     dossier = whole if request.brand is None else keep_brand(whole, request.brand, rates)
-    pseudonym_by_key = {one.key: one.pseudonym for one in dossier.members if one.pseudonym}
+    pseudonym_by_key = {member.key: member.pseudonym for member in dossier.members if member.pseudonym}
     found = find_before(connection, request.recipient, request.brand, pseudonym_by_key.values())
     before, named_before = found or (None, {})
     taken_back = find_reversed(connection, before.referral_id) if before else []
@@ -223,7 +223,7 @@ def read_contents(
     kept_names = {key: named_before[name] for key, name in pseudonym_by_key.items() if name in named_before}
     hidden = _find_erased(connection, dossier, erased)
     names = name_members(dossier, profile, hidden, kept_names)
-    gone = Counter(named_before.get(one.pseudonym, "?") for one in taken_back)
+    gone = Counter(named_before.get(member.pseudonym, "?") for member in taken_back)
     news = tuple(_list_news(dossier, names, kept_names, before, gone)) if before else ()
     if before and not news and not request.is_again:
         raise Conflict(
@@ -240,7 +240,7 @@ def read_contents(
         ranked=ranked,
         names=names,
         evidence=evidence,
-        rows=_read_trail(connection, sorted({one.case_id for one in evidence})),
+        rows=_read_trail(connection, sorted({piece.case_id for piece in evidence})),
         before=before,
         summary=Summary(make_reference(), now, profile, brands, facts, unknown, news),
     )
@@ -261,7 +261,7 @@ def _find_erased(connection: Connection, dossier: Dossier, erased: ErasedList | 
 
     If sellers were erased and the erasure list is missing, treat every unknown seller as possibly erased.
     """
-    unknown = [one.key for one in dossier.members if one.seller_id is None]
+    unknown = [member.key for member in dossier.members if member.seller_id is None]
     if erased is None and connection.scalar(select(erasures.c.erasure_id).limit(1)) is not None:
         return unknown
     gone: set[str] = set()
@@ -278,9 +278,9 @@ def _list_news(
     if fresh := sorted(names[key] for key in names.keys() - known.keys()):
         who = ", ".join(fresh[:_MOST_NEWS]) + " …" * (len(fresh) > _MOST_NEWS)
         yield f"{len(fresh)} sellers named for the first time {since}: {who}."
-    found = [one for one in dossier.confirmed if one.decided_at and one.decided_at > before.built_at]
-    if found:
-        of = f"{len(found)} listings of {len({one.member for one in found})} sellers"
+    decided = [listing for listing in dossier.confirmed if listing.decided_at and listing.decided_at > before.built_at]
+    if decided:
+        of = f"{len(decided)} listings of {len({listing.member for listing in decided})} sellers"
         yield f"{of} found counterfeit {since}; decided_at in listings.csv says which."
     if gone:
         whose = ", ".join(f"{name}: {count:,}" for name, count in sorted(gone.items())[:_MOST_NEWS])
@@ -289,10 +289,12 @@ def _list_news(
 
 
 def _read_evidence(connection: Connection, dossier: Dossier, profile: RecipientProfile) -> list[Evidence]:
-    order = sorted(dossier.confirmed, key=lambda one: (one.decided_at or one.seen_at, one.case_id), reverse=True)
-    numbers = [one.evidence_id for one in order if one.evidence_id]
-    found = [read_evidence(connection, number) for number in sorted(numbers[: profile.most_evidence])]
-    return [one for one in found if one.text is not None]
+    order = sorted(
+        dossier.confirmed, key=lambda listing: (listing.decided_at or listing.seen_at, listing.case_id), reverse=True
+    )
+    numbers = [listing.evidence_id for listing in order if listing.evidence_id]
+    pieces = [read_evidence(connection, number) for number in sorted(numbers[: profile.most_evidence])]
+    return [piece for piece in pieces if piece.text is not None]
 
 
 def _read_trail(connection: Connection, case_ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -316,8 +318,8 @@ def write_files(contents: ReferralContents) -> Iterator[tuple[str, str]]:
     yield "graph.graphml", write_graphml(facts)
     yield "graph.json", write_graph_json(facts)
     yield "referral.json", write_json(_say_terms(contents))
-    for one in contents.evidence:
-        yield f"evidence-{one.evidence_id:06}.json", str(one.text)
+    for piece in contents.evidence:
+        yield f"evidence-{piece.evidence_id:06}.json", str(piece.text)
     if contents.evidence:
         actors = sorted({row["actor"] for row in contents.rows if is_person(row["actor"])})
         names = {actor: f"person-{number:02}" for number, actor in enumerate(actors, 1)}
@@ -423,8 +425,8 @@ def note_referral(
     """
     dossier, confirmed = contents.dossier, contents.dossier.confirmed_members
     reference, profile, now = contents.summary.reference, contents.summary.profile, contents.summary.built_at
-    _refuse_erased(connection, [one for one in dossier.members if one.key in contents.names])
-    sellers = {one.key: one.seller_id or one.key for one in dossier.members if one.key in contents.names}
+    _refuse_erased(connection, [member for member in dossier.members if member.key in contents.names])
+    sellers = {member.key: member.seller_id or member.key for member in dossier.members if member.key in contents.names}
     pseudonyms = {key: pseudonym_of(connection, seller, now=now) for key, seller in sellers.items()}
     sold_value = dossier.sold_value
     least = sold_value.least
@@ -461,8 +463,8 @@ def note_referral(
 
 def _refuse_erased(connection: Connection, members: Sequence[Member]) -> None:
     serialise(connection, Lock.ENQUEUE)  # blocks erasures until the end of the transaction
-    known = find_sellers(connection, [one.key for one in members])
-    for one in members:
-        seller_id, pseudonym = known.get(one.key, (None, None))
-        if (one.seller_id and seller_id is None) or (one.pseudonym and pseudonym != one.pseudonym):
-            raise SellerErased(one.pseudonym or one.key)
+    sellers = find_sellers(connection, [member.key for member in members])
+    for member in members:
+        seller_id, pseudonym = sellers.get(member.key, (None, None))
+        if (member.seller_id and seller_id is None) or (member.pseudonym and pseudonym != member.pseudonym):
+            raise SellerErased(member.pseudonym or member.key)

@@ -43,14 +43,14 @@ def read_signs(dossier: Dossier, rules: ReferralRules, now: datetime) -> dict[st
     """Return each sign of `ipml.cooperation.policy.SIGNS`, in 0-1; the policy defines each."""
     n_members, confirmed = len(dossier.members), dossier.confirmed
     countries = list(dossier.country_of().values())
-    of_each = Counter(one.member for one in confirmed)
+    of_each = Counter(listing.member for listing in confirmed)
     quiet_days = (now - dossier.last_seen).total_seconds() / 86_400
     return {
         "joined": dossier.joined,
-        "source": max((one.belief for one in dossier.hypotheses), default=0.0),
+        "source": max((hypothesis.belief for hypothesis in dossier.hypotheses), default=0.0),
         "one_country": max((countries.count(name) for name in set(countries)), default=0) / n_members,
         "recent": math.exp(-max(quiet_days - rules.recent_days, 0.0) / rules.recent_days),
-        "evidence": sum(one.evidence_id is not None for one in confirmed) / max(len(confirmed), 1),
+        "evidence": sum(listing.evidence_id is not None for listing in confirmed) / max(len(confirmed), 1),
         "repeated": sum(count >= _REPEATED for count in of_each.values()) / n_members,
         "noticed": 1 - 1 / (1 + dossier.notices.get(_RIGHTS_HOLDERS, 0)),
     }
@@ -104,10 +104,10 @@ def sort_by_expected_value(ranked: Iterable[Ranked]) -> list[Ranked]:
 
     Raises Refused if their values are in several currencies.
     """
-    by_likelihood = sorted(ranked, key=lambda one: (-one.solvability, one.number))
-    valued = [(value, one) for one in by_likelihood if (value := one.expected_value) is not None]
-    unknown = [one for one in by_likelihood if one.value is None]
-    return [one for _, one in sorted(valued, key=itemgetter(0), reverse=True)] + unknown
+    by_likelihood = sorted(ranked, key=lambda network: (-network.solvability, network.number))
+    valued = [(value, network) for network in by_likelihood if (value := network.expected_value) is not None]
+    unknown = [network for network in by_likelihood if network.value is None]
+    return [network for _, network in sorted(valued, key=itemgetter(0), reverse=True)] + unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +151,21 @@ def judge_candidates(
     `networks` has pairs of networks and the number of one of them; `sales` is as for `estimate_sales`.
     """
     model = learn_solvability(rules.solvability, read_known(connection))
-    found = []
+    candidates = []
     for one, number in networks:
         dossier = join_network(connection, one, number, sales, with_ties=False)
         if not dossier.confirmed:
             continue
         ranked = judge(dossier, model, rules, now)
         brands = tuple(brand for brand, _ in dossier.brands.most_common())
-        found.append(
+        candidates.append(
             Candidate(ranked, dossier.sold_value, model.bound(ranked.signs), model.explain(ranked.signs), brands)
         )
-    place = {one.number: place for place, one in enumerate(sort_by_expected_value(one.ranked for one in found))}
-    return sorted(found, key=lambda one: place[one.ranked.number]), model.n_outcomes
+    place = {
+        candidate.number: place
+        for place, candidate in enumerate(sort_by_expected_value(candidate.ranked for candidate in candidates))
+    }
+    return sorted(candidates, key=lambda candidate: place[candidate.ranked.number]), model.n_outcomes
 
 
 def list_handed_out(connection: Connection) -> list[HandedOut]:

@@ -48,12 +48,14 @@ def find_reversed(connection: Connection, referral_id: int) -> list[ReversedFind
     )
     if brand is not None:
         reported = reported.where(func.lower(cases.c.brand) == brand.lower())
-    found: dict[str, ReversedFinding] = {}
+    findings: dict[str, ReversedFinding] = {}
     for some in in_batches(find_found_out(connection, referral_id)):
         for row in connection.execute(reported.where(seller_keys.c.pseudonym.in_(some))):
-            found[row.listing_id] = ReversedFinding(*row)
-    standing = _find_counterfeit(connection, found)
-    return sorted((one for name, one in found.items() if name not in standing), key=lambda one: one.case_id)
+            findings[row.listing_id] = ReversedFinding(*row)
+    standing = _find_counterfeit(connection, findings)
+    return sorted(
+        (finding for name, finding in findings.items() if name not in standing), key=lambda finding: finding.case_id
+    )
 
 
 def note_reversal(connection: Connection, reversal: Reversal) -> None:
@@ -69,8 +71,8 @@ def note_reversal(connection: Connection, reversal: Reversal) -> None:
         .where(or_(referrals.c.brand.is_(None), func.lower(referrals.c.brand) == func.lower(cases.c.brand)))
         .order_by(referrals.c.referral_id)
     )
-    subject, said = subject_of(reversal.case_id), {"decision": reversal.decision_id}
-    entries = [(subject, said | {"referral": number}) for number in connection.scalars(reported)]
+    subject, payload = subject_of(reversal.case_id), {"decision": reversal.decision_id}
+    entries = [(subject, payload | {"referral": number}) for number in connection.scalars(reported)]
     audit.append_all(connection, reversal.reviewer, REPORTED, entries, at=reversal.reversed_at)
 
 

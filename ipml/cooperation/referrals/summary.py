@@ -158,8 +158,8 @@ def _say_who(facts: DisclosedFacts) -> Iterator[str]:
 
 
 def _say_what(facts: DisclosedFacts) -> Iterator[str]:
-    found = f"{facts.n_confirmed:,} listings found counterfeit by decisions in force"
-    yield f"{found}; {facts.n_restricted:,} are restricted now."
+    counts = f"{facts.n_confirmed:,} listings found counterfeit by decisions in force"
+    yield f"{counts}; {facts.n_restricted:,} are restricted now."
     if facts.brands:
         yield f"Brands named: {_count(facts.brands)}."
     grounds = [(ground.replace("_", " "), n) for ground, n in facts.grounds if ground]
@@ -183,17 +183,17 @@ def _say_how_much(facts: DisclosedFacts) -> Iterator[str]:
     yield f"Units: {_say_estimate(sold_value.units)}." if sold_value.units.is_bounded else "Units: not known."
     if sold_value.confirmed_value:
         yield f"Known of the listings found counterfeit alone: {sold_value.confirmed_value}."
-    for one in sold_value.foreign:
-        if one.rate is not None:
-            rate = f"{one.rate:g} {sold_value.value.total.currency} for 1 {one.currency}"
-            yield f"Amounts of {one.n_listings:,} listings in {one.currency} were exchanged at {rate}."
+    for amount in sold_value.foreign:
+        if amount.rate is not None:
+            rate = f"{amount.rate:g} {sold_value.value.total.currency} for 1 {amount.currency}"
+            yield f"Amounts of {amount.n_listings:,} listings in {amount.currency} were exchanged at {rate}."
 
 
 def _say_where_from(facts: DisclosedFacts) -> Iterator[str]:
     for source in facts.sources:
         yield f"{source.name}, {source.belief:.0%} likely: {' '.join(source.reasons)}"
     if facts.sources:
-        left = max(0.0, 1 - sum(one.belief for one in facts.sources))
+        left = max(0.0, 1 - sum(source.belief for source in facts.sources))
         yield f"Somebody else, {left:.0%}: the source may have no account."
 
 
@@ -292,7 +292,11 @@ def _place_circles(facts: DisclosedFacts) -> tuple[dict[str, _Circle], int, int]
     size = SIZE / places.scale
     x, y = places.x * size, places.y * size - is_named * _LINE / 2
     shown = zip(nodes, x.tolist(), y.tolist(), radius.tolist(), is_named.tolist(), strict=True)
-    return {one.node.name: one for one in (_Circle(*each) for each in shown)}, round(size), round(places.height * size)
+    return (
+        {circle.node.name: circle for circle in (_Circle(*each) for each in shown)},
+        round(size),
+        round(places.height * size),
+    )
 
 
 def _draw_edges(edges: Sequence[Edge], circles: Mapping[str, _Circle]) -> Iterator[str]:
@@ -308,14 +312,14 @@ def _draw_edges(edges: Sequence[Edge], circles: Mapping[str, _Circle]) -> Iterat
 def _draw_circles(facts: DisclosedFacts, circles: Mapping[str, _Circle]) -> Iterator[str]:
     if facts.sources and (likeliest := circles.get(facts.sources[0].name)):
         yield write_element("circle", cx=likeliest.x, cy=likeliest.y, r=20, **_RING)
-    for name, one in circles.items():
-        role, count = one.node.role, one.node.n_counterfeit
+    for name, circle in circles.items():
+        role, count = circle.node.role, circle.node.n_counterfeit
         says = write_title(f"{name}, {_WORDS[role]}, {count} listings found counterfeit")
         style = {"fill": _FILL[role] if count else "#fff", "stroke": _FILL[role], "stroke_width": 1.5}
-        yield write_element("circle", says, cx=one.x, cy=one.y, r=one.radius, **style)
-        if one.is_named:
+        yield write_element("circle", says, cx=circle.x, cy=circle.y, r=circle.radius, **style)
+        if circle.is_named:
             rim = {"stroke": "#fff", "stroke_width": 3, "paint_order": "stroke"}
-            yield write_label(one.x, one.y + one.radius + 11, name, text_anchor="middle", fill="#222", **rim)
+            yield write_label(circle.x, circle.y + circle.radius + 11, name, text_anchor="middle", fill="#222", **rim)
 
 
 def _draw_key(facts: DisclosedFacts, n_drawn: int, top: int) -> Iterator[str]:
@@ -331,8 +335,8 @@ def _draw_key(facts: DisclosedFacts, n_drawn: int, top: int) -> Iterator[str]:
     yield write_label(x + 214, y + 4, "likeliest source, a hypothesis")
     left = facts.n_members - n_drawn
     more = f" {left} members are counted, not drawn." if left else ""
-    said = "The larger a circle, the more listings found counterfeit. Dark: the links that join all who are linked."
-    yield write_label(12, top + 42, said + more, fill="#555")
+    caption = "The larger a circle, the more listings found counterfeit. Dark: the links that join all who are linked."
+    yield write_label(12, top + 42, caption + more, fill="#555")
 
 
 _ABOUT = Path(__file__).with_name("README.txt").read_text(encoding="utf-8")

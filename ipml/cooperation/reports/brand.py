@@ -98,20 +98,20 @@ def _measure_prices(scope: ReportScope, least_sellers: int) -> tuple[Prices, ...
 
     The lowest and highest prices are left out: each belongs to one listing.
     """
-    found = select_found(scope, cases.c.seller_id, cases.c.snapshot)
+    listings = select_found(scope, cases.c.seller_id, cases.c.snapshot)
     asked: dict[str, list[float]] = defaultdict(list)
     sellers: dict[str, set[str]] = defaultdict(set)
-    for seller, snapshot in scope.connection.execute(found.execution_options(yield_per=1000)):
+    for seller, snapshot in scope.connection.execute(listings.execution_options(yield_per=1000)):
         listing = json.loads(snapshot).get("listing", {})
         price, currency = listing.get("price"), listing.get("currency")
         if price is not None and currency:
             asked[currency].append(float(price))
             sellers[currency].add(seller)
-    found = []
+    prices = []
     for name in sorted(name for name in asked if len(sellers[name]) >= least_sellers):
         twentieths = statistics.quantiles(asked[name], n=20, method="inclusive")
-        found.append(Prices(name, len(asked[name]), *(twentieths[place] for place in (1, 4, 9, 14, 17))))
-    return tuple(found)
+        prices.append(Prices(name, len(asked[name]), *(twentieths[place] for place in (1, 4, 9, 14, 17))))
+    return tuple(prices)
 
 
 _HEADLINE = ("counterfeit", "precision", "queued_to_measure", "before_first_sale", "sellers", "notice_upheld")
@@ -193,8 +193,8 @@ def _check_known(connection: Connection, brand: str) -> None:
     if connection.scalar(of_case) is None and connection.scalar(of_notice) is None:
         alike = select(cases.c.brand).where(or_(cases.c.brand.ilike(f"{brand[:3]}%"), cases.c.brand.ilike(brand)))
         names = connection.scalars(alike.distinct().order_by(cases.c.brand).limit(5))
-        known = ", ".join(repr(name[:40]) for name in names) or "none that begins like it"
-        raise NotFound("case and no notice of brand", brand, f"There is {known}. Write it as listings have it.")
+        suggestions = ", ".join(repr(name[:40]) for name in names) or "none that begins like it"
+        raise NotFound("case and no notice of brand", brand, f"There is {suggestions}. Write it as listings have it.")
 
 
 def _write_found(figures: BrandFigures) -> Section:
@@ -252,7 +252,9 @@ def _write_sellers(figures: BrandFigures, least: int) -> Section:
 
 
 def _write_prices(prices: Iterable[Prices], least: int) -> Section:
-    rows = tuple((one.currency, one.n, one.p10, one.p25, one.median, one.p75, one.p90) for one in prices)
+    rows = tuple(
+        (price.currency, price.n, price.p10, price.p25, price.median, price.p75, price.p90) for price in prices
+    )
     names = ("a tenth below", "a quarter below", "median", "a quarter above", "a tenth above")
     columns: Columns = (*count_columns("currency", "listings"), *((name, "money") for name in names))
     note = f"Currencies that fewer than {least} sellers used are left out."

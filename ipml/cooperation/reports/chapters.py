@@ -174,7 +174,7 @@ def write_precision(parts: Sequence[Precision], figures: Figures | None = None) 
         (
             _precision_quantity("precision", "Precision of what was found counterfeit", whole),
             Quantity("stood", "Not taken back", stood, "share", _STOOD),
-            *(_estimate_quantity(one) for one in (figures.estimates if figures else ())),
+            *(_estimate_quantity(estimate) for estimate in (figures.estimates if figures else ())),
         ),
         (table,),
         (chart,) if any(part.rate for part in parts) else (),
@@ -189,9 +189,9 @@ _STOOD = "Share of all found counterfeit: the naive figure, without second revie
 _OF_ALL = "Estimate for all listings scored, from those reviewed and the probability with which each was shown."
 
 
-def _estimate_quantity(one: EstimatedFigure) -> Quantity:
-    key, name = one.name.replace(" ", "_"), one.name.capitalize()
-    return Quantity(key, name, one.value, "share", _OF_ALL, one.low, one.high, one.reviews)
+def _estimate_quantity(estimate: EstimatedFigure) -> Quantity:
+    key, name = estimate.name.replace(" ", "_"), estimate.name.capitalize()
+    return Quantity(key, name, estimate.value, "share", _OF_ALL, estimate.low, estimate.high, estimate.reviews)
 
 
 def _precision_quantity(key: str, name: str, part: Precision) -> Quantity:
@@ -233,12 +233,12 @@ def write_takedowns(figures: Figures) -> Section:
 def takedown_quantities(takedowns: TakedownTimes) -> tuple[Quantity, ...]:
     """Return the median times, and the share taken down before the first sale."""
     listed, queued = (median_hours(takedowns.spans.get(stage)) for stage in ("listed to measure", "queued to measure"))
-    unsold, known = count_rate(takedowns.unsold, takedowns.sales_known), takedowns.sales_known
-    means = f"Of {known:,} listings of which the sales are known."
+    unsold, n_known = count_rate(takedowns.unsold, takedowns.sales_known), takedowns.sales_known
+    means = f"Of {n_known:,} listings of which the sales are known."
     return (
         Quantity("listed_to_measure", "From listing to measure, median", listed, "hours"),
         Quantity("queued_to_measure", "From queue to measure, median", queued, "hours"),
-        rate_quantity("before_first_sale", "Taken down before the first sale", unsold, means, known or None),
+        rate_quantity("before_first_sale", "Taken down before the first sale", unsold, means, n_known or None),
     )
 
 
@@ -321,12 +321,12 @@ def network_quantities(linked: Linked | None, least: int = 0) -> tuple[Quantity,
         return (Quantity("networks", "Networks behind them", None, "count", "No networks were given to this report."),)
     means = "Accounts that share payout, device, address and the like, as far as chance does not explain it."
     small = sum(sellers for sellers, _ in linked.active if sellers < least)
-    told = describe_count(linked.sellers, least, "Among those above.")
+    count = describe_count(linked.sellers, least, "Among those above.")
     if 0 < small < least <= linked.sellers:  # they could be calculated from the total and the larger networks
-        told = (None, "count", f"Not shown: fewer than {least} of them are in the smaller networks.")
+        count = (None, "count", f"Not shown: fewer than {least} of them are in the smaller networks.")
     return (
         Quantity("networks", "Networks behind them", *describe_count(len(linked.active), least, means)),
-        Quantity("network_sellers", "Sellers in these networks", *told),
+        Quantity("network_sellers", "Sellers in these networks", *count),
         Quantity("network_listings", "Listings of these networks found counterfeit", linked.listings, "count"),
     )
 

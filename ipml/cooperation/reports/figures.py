@@ -93,14 +93,14 @@ def count_linked(scope: ReportScope) -> Linked | None:
         return None
     networks = load_networks(scope.networks)
     numbers = dict(zip(networks.holdings.seller_ids.tolist(), networks.numbering.number.tolist(), strict=True))
-    found = (
+    linked = (
         select_found(scope, cases.c.seller_id, seller_keys.c.pseudonym, func.count())
         .join(seller_keys, seller_keys.c.seller_id == cases.c.seller_id, isouter=True)
         .group_by(cases.c.seller_id, seller_keys.c.pseudonym)
     )
     sellers: Counter[int] = Counter()
     listings: Counter[int] = Counter()
-    for seller_id, pseudonym, n in scope.connection.execute(found.execution_options(yield_per=1000)):
+    for seller_id, pseudonym, n in scope.connection.execute(linked.execution_options(yield_per=1000)):
         number = numbers.get(seller_id) or numbers.get(pseudonym) or 0
         if number:
             sellers[number] += 1
@@ -183,7 +183,8 @@ def _state_at(as_of: datetime) -> ColumnElement[str]:
     """Return the state of an item at a moment.
 
     Items settled later, or open again since, get the state of the verdict in force then: one after the notice, or an
-    earlier one if the notice did not reopen the case. An item joined to its case later was unknown.
+    earlier one if the notice did not reopen the case. An item joined to its case later was unknown; one passed on to a
+    later version of its listing waited for the earlier one.
     """
     case_id = notice_items.c.case_id
     settles = or_(
@@ -195,14 +196,17 @@ def _state_at(as_of: datetime) -> ColumnElement[str]:
     named = case(*((decisions.c.verdict == verdict, state) for verdict, state in STATE_OF_VERDICT.items()))
     verdict = select(named).where(decisions.c.case_id == case_id, is_last_verdict(as_of), settles)
     is_known = select(cases.c.case_id).where(cases.c.case_id == case_id, cases.c.enqueued_at <= as_of).exists()
-    joined = audit.c.subject == literal("item:") + cast(notice_items.c.item_id, String)
-    joined_later = select(audit.c.sequence).where(joined, audit.c.action == "item joined", audit.c.at > as_of)
+    about = audit.c.subject == literal("item:") + cast(notice_items.c.item_id, String), audit.c.at > as_of
+    joined_later, passed_on_later = (
+        select(audit.c.sequence).where(*about, audit.c.action == action).correlate(notice_items).exists()
+        for action in ("item joined", "item passed on")
+    )
     is_overturned_later = func.coalesce(notice_items.c.overturned_at > as_of, false())
     return case(
         (notice_items.c.state == "repeated", "repeated"),
-        (joined_later.correlate(notice_items).exists(), "unknown"),
+        (joined_later, "unknown"),
         (and_(notice_items.c.settled_at <= as_of, ~is_overturned_later), notice_items.c.state),
-        (is_known, func.coalesce(verdict.correlate(notice_items).scalar_subquery(), "waiting")),
+        (or_(is_known, passed_on_later), func.coalesce(verdict.correlate(notice_items).scalar_subquery(), "waiting")),
         else_="unknown",
     )
 
@@ -235,8 +239,8 @@ def _is_overturned(became: ColumnElement[str], as_of: datetime) -> ColumnElement
 def _settled_at(as_of: datetime) -> ColumnElement[Any]:
     """Return when a notice was first settled, as known at a moment, even if it was reopened since."""
     noted = audit.c.subject == literal("notice:") + cast(notices.c.notice_id, String)
-    told = noted, audit.c.action == "notice settled", audit.c.at <= as_of
-    first = select(func.min(audit.c.at)).where(*told).correlate(notices).scalar_subquery()
+    is_of_notice = noted, audit.c.action == "notice settled", audit.c.at <= as_of
+    first = select(func.min(audit.c.at)).where(*is_of_notice).correlate(notices).scalar_subquery()
     return func.coalesce(first, case((notices.c.settled_at <= as_of, notices.c.settled_at)))
 
 
@@ -340,5 +344,5 @@ def _estimate(scope: ReportScope) -> tuple[EstimatedFigure, ...]:
     """Return prevalence, recall and precision of samples of the period, as in `ipml queue estimate`."""
     within = set(scope.connection.scalars(select(samples.c.sample_id).where(scope.holds(samples.c.drawn_at))))
     drawn = read_stretches(scope.connection, since=scope.period.start, as_of=scope.as_of)
-    stretches = [one for one in drawn if one.sample_id in within]
+    stretches = [stretch for stretch in drawn if stretch.sample_id in within]
     return summarise(stretches).figures if stretches else ()

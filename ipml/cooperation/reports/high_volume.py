@@ -79,19 +79,19 @@ def find_high_volume(sales: Sales, rules: InformRules, on: date) -> list[HighVol
     []
     """
     today = _to_number(on)
-    known = _keep(sales, sales.day <= today)
-    seller, start, end = _find_stretches(known, rules)
+    past = _keep(sales, sales.day <= today)
+    seller, start, end = _find_stretches(past, rules)
     is_now = (start <= today) & (end > today)
     seller, start, end = seller[is_now], start[is_now], end[is_now]
-    most_sales, most_micros = _find_most(_keep(known, known.day + 2 * _YEAR > today), len(sales.seller_ids))
+    most_sales, most_micros = _find_most(_keep(past, past.day + 2 * _YEAR > today), len(sales.seller_ids))
     needed = round(rules.disclosed_revenue * MICROS)
-    found = []
+    sellers = []
     for place, first, last in zip(seller.tolist(), start.tolist(), end.tolist(), strict=True):
         since, revenue = _to_date(first), int(most_micros[place])
         collect_by = since + timedelta(days=rules.collect_days)
         seen = (int(most_sales[place]), revenue / MICROS, revenue >= needed)
-        found.append(HighVolume(sales.seller_ids[place], since, collect_by, _to_date(last), *seen))
-    return found
+        sellers.append(HighVolume(sales.seller_ids[place], since, collect_by, _to_date(last), *seen))
+    return sellers
 
 
 def _to_number(day: date) -> int:
@@ -211,10 +211,10 @@ def read_sales(path: Path, rates: Path | None = None) -> Sales:
         _read_rates(connection, rates)
         connection.execute(_PRICED)
         _check_rates(connection, path, rates)
-        found = connection.execute(_ORDERED).fetchnumpy()
-    day, count_of, micros = (np.asarray(found[name], dtype=np.int64) for name in ("day", "count", "micros"))
+        orders = connection.execute(_ORDERED).fetchnumpy()
+    day, count_of, micros = (np.asarray(orders[name], dtype=np.int64) for name in ("day", "count", "micros"))
     is_first = np.ones(len(day), dtype=bool)
-    names = np.asarray(found["seller_id"], dtype=object)
+    names = np.asarray(orders["seller_id"], dtype=object)
     is_first[1:] = names[1:] != names[:-1]
     return Sales(names[is_first].tolist(), np.cumsum(is_first) - 1, day, count_of, micros)
 
@@ -223,8 +223,8 @@ def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str, nee
     """Give a file a name in the database, and return its columns."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None or not path.exists():
-        found = "no such file" if not path.exists() else f"a name that ends in {path.suffix or 'nothing'}"
-        raise UnreadableFile(path, found, "a table as .csv, .csv.gz or .parquet")
+        finding = "no such file" if not path.exists() else f"a name that ends in {path.suffix or 'nothing'}"
+        raise UnreadableFile(path, finding, "a table as .csv, .csv.gz or .parquet")
     if path.suffix.lower() == ".parquet":
         check_cells(path, "a table as CSV or Parquet")
     else:
@@ -257,8 +257,8 @@ def _check_text(path: Path) -> None:
     if len(header) > _LONGEST_HEADER or max(map(header.count, _DELIMITERS)) >= MAX_COLUMNS:
         raise UnreadableFile(path, "a longer header", f"at most {MAX_COLUMNS:,} columns")
     if is_packed and total > most:
-        found = f"{total:,} bytes and more in {size:,} packed ones"
-        raise UnreadableFile(path, found, f"at most {_MOST_EXPANSION} times as many; if it is sound, unpack it")
+        finding = f"{total:,} bytes and more in {size:,} packed ones"
+        raise UnreadableFile(path, finding, f"at most {_MOST_EXPANSION} times as many; if it is sound, unpack it")
 
 
 def _check_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -287,6 +287,6 @@ def _read_rates(connection: duckdb.DuckDBPyConnection, rates: Path | None) -> No
 def _check_rates(connection: duckdb.DuckDBPyConnection, path: Path, rates: Path | None) -> None:
     query = "SELECT currency, count(*) FROM priced WHERE usd IS NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 3"
     if without := connection.execute(query).fetchall():
-        found = ", ".join(f"{currency!r} in {count:,} rows" for currency, count in without)
+        finding = ", ".join(f"{currency!r} in {count:,} rows" for currency, count in without)
         where = str(rates) if rates else "a file of rates (currency, usd)"
-        raise UnreadableFile(path, f"sales in {found}", f"US dollars, or a rate on the day of the sale in {where}")
+        raise UnreadableFile(path, f"sales in {finding}", f"US dollars, or a rate on the day of the sale in {where}")

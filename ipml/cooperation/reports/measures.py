@@ -91,9 +91,9 @@ def measure_takedowns(scope: ReportScope) -> TakedownTimes:
         query = _first_measures(scope, literal(ALL).label("group"), between(start, end).label("span"))
         if stage == "notice to measure":
             query = query.join(told, told.c.case_id == measures.c.case_id).where(start <= end)
-        found = measure_spans(scope.connection, query)
-        if ALL in found:
-            spans[stage] = found[ALL]
+        measured = measure_spans(scope.connection, query)
+        if ALL in measured:
+            spans[stage] = measured[ALL]
     unsold = func.count().filter(measures.c.sales_before == 0)
     counts = _first_measures(scope, func.count(), unsold, func.count(measures.c.sales_before))
     n, *sold = scope.connection.execute(counts).one()

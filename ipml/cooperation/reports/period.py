@@ -119,8 +119,8 @@ def add_up(counts: Mapping[_Key, int], *wanted: Hashable) -> int:
     >>> add_up({("account", "granted"): 2, ("account", "rejected"): 3, ("service", "granted"): 1}, "account", None)
     5
     """
-    wants = [(place, one) for place, one in enumerate(wanted) if one is not None]
-    return sum(n for key, n in counts.items() if all(key[place] == one for place, one in wants))
+    wants = [(place, key_part) for place, key_part in enumerate(wanted) if key_part is not None]
+    return sum(n for key, n in counts.items() if all(key[place] == key_part for place, key_part in wants))
 
 
 def between(start: ColumnElement[datetime], end: ColumnElement[datetime]) -> ColumnElement[int]:
@@ -140,8 +140,8 @@ def p90_hours(span: Span | None) -> float | None:
 
 def measure_spans(connection: Connection, query: Select[Any, Any] | Select[Any]) -> dict[str, Span]:
     """Return the spans of a query by group; its columns are "group" and "span" (microseconds, or empty)."""
-    found = query.subquery()
-    group, span = found.c.group, found.c.span
+    spans = query.subquery()
+    group, span = spans.c.group, spans.c.span
     place = func.row_number().over(partition_by=group, order_by=span).label("place")
     number = func.count().over(partition_by=group).label("number")
     ranked = select(group, span, place, number).where(span.is_not(None)).subquery()

@@ -46,8 +46,10 @@ def is_given(text: str) -> bool:
 
 def is_email(text: str) -> bool:
     """Return whether a text is one e-mail address that could be written to."""
-    found = text.strip()
-    return len(found) <= 254 and bool(_EMAIL.fullmatch(found)) and ".." not in found and not found.startswith(".")
+    address = text.strip()
+    return (
+        len(address) <= 254 and bool(_EMAIL.fullmatch(address)) and ".." not in address and not address.startswith(".")
+    )
 
 
 def _is_phone(text: str, calling_code: str = "") -> bool:
@@ -87,9 +89,9 @@ def _is_register_number(text: str) -> bool:
     >>> _is_register_number("HRB 118265"), _is_register_number("pending"), _is_register_number("0000000")
     (True, False, False)
     """
-    found = re.sub(r"[\s./-]", "", text)
-    digits = re.sub(r"\D", "", found)
-    return bool(digits) and len(found) <= 60 and (len(digits) < 4 or len(set(digits)) > 1)
+    number = re.sub(r"[\s./-]", "", text)
+    digits = re.sub(r"\D", "", number)
+    return bool(digits) and len(number) <= 60 and (len(digits) < 4 or len(set(digits)) > 1)
 
 
 def _is_address(text: str) -> bool:
@@ -223,13 +225,15 @@ def count_states(findings: Iterable[TraderFinding]) -> tuple[Counter[tuple[str, 
 
 
 def _look_at(trader: Trader, name: str, rules: TraderRules) -> State:
-    told = trader.told.get(name, "")
-    if not is_given(told):
+    value = trader.told.get(name, "")
+    if not is_given(value):
         # The register is required "where the trader is registered": unregistered traders need not name one.
         is_spared = name in rules.if_registered and trader.is_registered is False
         return State.NOT_ASKED if is_spared else State.MISSING
     checks = rules.fields[name]
-    is_well = any(_is_phone(told, rules.calling_code) if check == "phone" else CHECKS[check](told) for check in checks)
+    is_well = any(
+        _is_phone(value, rules.calling_code) if check == "phone" else CHECKS[check](value) for check in checks
+    )
     return State.GIVEN if is_well else State.MALFORMED
 
 
@@ -263,16 +267,16 @@ def read_traders(path: Path, rules: TraderRules) -> Iterator[Trader]:
     """
     with duckdb.connect() as connection:
         columns = open_table(connection, path, "traders", ("seller_id", *rules.fields))
-        wanted = ["seller_id", *rules.fields, *(name for name in _OPTIONAL if name in columns)]
-        texts = ", ".join(f"coalesce(CAST(\"{name}\" AS VARCHAR), '')" for name in wanted)
+        names = ["seller_id", *rules.fields, *(name for name in _OPTIONAL if name in columns)]
+        texts = ", ".join(f"coalesce(CAST(\"{name}\" AS VARCHAR), '')" for name in names)
         rows = connection.execute(f"SELECT {texts} FROM traders")  # noqa: S608 - names of the policy, which are columns
         seen: set[str] = set()
         while batch := rows.fetchmany(_AT_ONCE):
             for row in batch:
-                trader = _make(dict(zip(wanted, row, strict=True)), rules, path, len(seen) + 1)
+                trader = _make(dict(zip(names, row, strict=True)), rules, path, len(seen) + 1)
                 if not trader.seller_id or trader.seller_id in seen:
-                    found = "a row without seller_id" if not trader.seller_id else f"{trader.seller_id[:80]!r} twice"
-                    raise UnreadableFile(path, f"{found} (row {len(seen) + 1})", "a row for each seller")
+                    finding = "a row without seller_id" if not trader.seller_id else f"{trader.seller_id[:80]!r} twice"
+                    raise UnreadableFile(path, f"{finding} (row {len(seen) + 1})", "a row for each seller")
                 seen.add(trader.seller_id)
                 yield trader
 
@@ -282,12 +286,12 @@ def write_findings(findings: Iterable[TraderFinding], rules: TraderRules, path: 
     with _open_own(path) as file:
         writer = csv.writer(file)
         writer.writerow(("seller_id", "step", "due", "verified_on", "lacks", *rules.fields))
-        for one in findings:
-            dates = (one.due or "", one.trader.verified_on or "")
-            states = (one.states[name].value for name in rules.fields)
-            lacks = " ".join(one.lacking)
-            writer.writerow((defuse_within(one.trader.seller_id), one.step.value, *dates, lacks, *states))
-            yield one
+        for finding in findings:
+            dates = (finding.due or "", finding.trader.verified_on or "")
+            states = (finding.states[name].value for name in rules.fields)
+            lacks = " ".join(finding.lacking)
+            writer.writerow((defuse_within(finding.trader.seller_id), finding.step.value, *dates, lacks, *states))
+            yield finding
 
 
 def write_high_volume(sellers: Iterable[HighVolume], path: Path) -> None:
@@ -295,10 +299,10 @@ def write_high_volume(sellers: Iterable[HighVolume], path: Path) -> None:
     with _open_own(path) as file:
         writer = csv.writer(file)
         writer.writerow(("seller_id", "since", "collect_by", "until", "sales", "revenue_usd", "is_disclosed"))
-        for one in sellers:
-            days = (one.since, one.collect_by, one.until)
-            sums = (one.sales, f"{one.revenue:.2f}", "yes" if one.is_disclosed else "no")
-            writer.writerow((defuse_within(one.seller_id), *days, *sums))
+        for seller in sellers:
+            days = (seller.since, seller.collect_by, seller.until)
+            sums = (seller.sales, f"{seller.revenue:.2f}", "yes" if seller.is_disclosed else "no")
+            writer.writerow((defuse_within(seller.seller_id), *days, *sums))
 
 
 def _open_own(path: Path) -> TextIO:
@@ -310,8 +314,8 @@ def _open_own(path: Path) -> TextIO:
 
 def _make(row: dict[str, str], rules: TraderRules, path: Path, number: int) -> Trader:
     days = {name: _day(row.get(name, ""), name, path, number) for name in _DAYS}
-    said = row.get("is_registered", "")
-    is_registered = _is_yes(said) if is_given(said) else None
+    registered = row.get("is_registered", "")
+    is_registered = _is_yes(registered) if is_given(registered) else None
     return Trader(row["seller_id"], {name: row[name] for name in rules.fields}, is_registered, **days)
 
 

@@ -111,10 +111,10 @@ def _write_categories(sheet: _CategorySheet, head: tuple[str, str], values: Mapp
 def _write_indicators(sheet: str, head: tuple[str, str], values: Mapping[str, str]) -> str:
     columns = [name for name in _INDICATOR_COLUMNS if name not in _WITHOUT[sheet]]
     rows = []
-    for one in _read_sheets("eu_indicators.csv"):
-        if one["Sheet"] == sheet:
-            row = one | {"Service": head[0], _PERIOD: head[1]}
-            row |= {name: one[name].format_map(values) for name in ("Value", _CONTEXT)}
+    for template in _read_sheets("eu_indicators.csv"):
+        if template["Sheet"] == sheet:
+            row = template | {"Service": head[0], _PERIOD: head[1]}
+            row |= {name: template[name].format_map(values) for name in ("Value", _CONTEXT)}
             rows.append([row[name] for name in columns])
     return to_csv(columns, rows)
 
@@ -156,7 +156,9 @@ def _name_values(figures: Figures, rules: ReportRules) -> dict[str, str]:
     }
     for scope, sources in scopes.items():
         for name, alone in (("alone", True), ("by people", False)):
-            values[f"{scope} {name}"] = sum(figures.measures.count(source=one, automatic=alone) for one in sources)
+            values[f"{scope} {name}"] = sum(
+                figures.measures.count(source=source, automatic=alone) for source in sources
+            )
     values |= _describe_precision(figures)
     return {name: _NA if value is None else str(plain(value)) for name, value in values.items()}
 
@@ -190,7 +192,9 @@ def _count_complaints(figures: Figures, subject: str | None) -> dict[str, Value]
         f"{whose} filed": complaints.count(subject),
         f"{whose} rejected": complaints.count(subject, "rejected"),
         f"{whose} partly granted": complaints.count(subject, "partly granted"),
-        f"{whose} reversed": sum(complaints.count(subject, one) for one in ("granted", "measure lifted", "restored")),
+        f"{whose} reversed": sum(
+            complaints.count(subject, outcome) for outcome in ("granted", "measure lifted", "restored")
+        ),
         f"{whose} omitted": complaints.count(subject, PENDING) + complaints.count(subject, "withdrawn"),
         f"{whose} median time": median_hours(complaints.spans.get(subject or ALL)),
     }

@@ -139,13 +139,13 @@ def count_seen(scope: ReportScope) -> int | None:
     seen = [
         scope.connection.scalar(select(func.sum(listings)).where(number.in_(newest))) for number, listings in counts
     ]
-    return None if seen == [None, None] else sum(int(one or 0) for one in seen)
+    return None if seen == [None, None] else sum(int(count or 0) for count in seen)
 
 
 def count_sellers(scope: ReportScope) -> Sellers:
     """Return the numbers of sellers of listings found counterfeit."""
-    found = select_found(scope, cases.c.seller_id, func.count(cases.c.listing_id.distinct()).label("listings"))
-    by_seller = found.group_by(cases.c.seller_id).subquery()
+    listings = select_found(scope, cases.c.seller_id, func.count(cases.c.listing_id.distinct()).label("listings"))
+    by_seller = listings.group_by(cases.c.seller_id).subquery()
     several = func.count().filter(by_seller.c.listings > 1)
     n, repeated = scope.connection.execute(select(func.count(), several).select_from(by_seller)).one()
     return Sellers(n, repeated, _count_back(scope))
@@ -160,7 +160,7 @@ def count_by(scope: ReportScope, column: ColumnElement[Any]) -> list[tuple[str, 
 
 def count_people(scope: ReportScope) -> ReviewerCounts:
     """Return the numbers of people who gave verdicts or second verdicts."""
-    said = select(decisions.c.reviewer, decisions.c.decided_at).where(
+    verdicts = select(decisions.c.reviewer, decisions.c.decided_at).where(
         scope.holds(decisions.c.decided_at),
         decisions.c.origin.in_(BY_LOOKING),
         decisions.c.reviewer != "ipml",
@@ -168,7 +168,7 @@ def count_people(scope: ReportScope) -> ReviewerCounts:
     given = select(second_verdicts.c.reviewer, second_verdicts.c.decided_at).where(
         scope.holds(second_verdicts.c.decided_at)
     )
-    both = said.union_all(given).subquery()
+    both = verdicts.union_all(given).subquery()
     hour = cast(type_coerce(both.c.decided_at, BigInteger) // literal(_HOUR, BigInteger), String)
     at_work = func.count((both.c.reviewer + literal(" ") + hour).distinct())
     n, hours = scope.connection.execute(select(func.count(both.c.reviewer.distinct()), at_work)).one()
@@ -235,13 +235,13 @@ def _make_part(way: str, decided: PeriodDecisions, looks: WeightedReviews) -> Pr
 
 def _put_together(parts: list[Precision]) -> Precision:
     """Combine the ways, weighted by decisions; ways without second reviews are left out."""
-    known = [part for part in parts if part.rate and part.decided]
-    total = sum(part.decided for part in known)
+    rated = [part for part in parts if part.rate and part.decided]
+    total = sum(part.decided for part in rated)
     sums = (sum(getattr(part, name) for part in parts) for name in ("decided", "taken_back", "drawn", "confirmed"))
     decided, taken_back, drawn, confirmed = sums
     rate = None
     if total:
-        shares = [(part.decided / total, part.rate) for part in known if part.rate]
+        shares = [(part.decided / total, part.rate) for part in rated if part.rate]
         share = sum(weight * rate.share for weight, rate in shares)
         effective = 1 / sum(weight**2 / rate.n for weight, rate in shares)
         rate = count_rate(share * effective, effective)
@@ -292,7 +292,7 @@ def _drawn(scope: ReportScope) -> Select[Any]:
 def _sum_in_force(drawn: Iterable[Row[Any]], times: Mapping[str, Sequence[InForce]]) -> WeightedReviews:
     sums = WeightedReviews()
     for row in drawn:
-        if any(one.covers(row.drawn_at, row.score, row.model_version) for one in times.get(row.brand, ())):
+        if any(stretch.covers(row.drawn_at, row.score, row.model_version) for stretch in times.get(row.brand, ())):
             weight = 1 / row.sampling_probability
             sums += WeightedReviews(1, row.confirmed, weight, weight * row.confirmed, weight**2)
     return sums

@@ -147,8 +147,6 @@ def decide_appeal(
 def why_lifted(why: str) -> str:
     """Return the cause of a reversal that a seller's letter states: "appeal", "counter-notice" or "review".
 
-    Examples
-    --------
     >>> why_lifted("appeal 3 granted"), why_lifted("holder silent, appeal 3"), why_lifted("wrong brand")
     ('appeal', 'counter-notice', 'review')
     """
@@ -218,8 +216,8 @@ def _find_harder(connection: Connection, appeal: Appeal, milder: MeasureKind, at
     """Return the number of the contested measure; raise Conflict if it has ended or is not harder than `milder`."""
     (number, kind), kinds = _find_running(connection, appeal, at), list(MeasureKind)
     if kinds.index(milder) >= kinds.index(kind) or milder is MeasureKind.REMOVE_IN:
-        found = f"found outcome {milder!s} in the place of {kind}"
-        raise Conflict(appeal.name, f"{found}; expected a milder measure that holds everywhere, or another outcome")
+        finding = f"found outcome {milder!s} in the place of {kind}"
+        raise Conflict(appeal.name, f"{finding}; expected a milder measure that holds everywhere, or another outcome")
     return number
 
 

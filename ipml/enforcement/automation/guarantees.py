@@ -114,8 +114,8 @@ def _read_records(connection: Connection, brands: Iterable[str]) -> dict[str, Gu
     # "held" is noted repeatedly: only the last such event matters.
     latest = select(func.max(promises.c.promise_id)).group_by(promises.c.brand)
     is_telling = or_(promises.c.event != "held", promises.c.promise_id.in_(latest))
-    wanted = promises.c.brand.in_([*records, EVERY_BRAND])
-    for row in connection.execute(select(promises).where(wanted, is_telling).order_by(promises.c.promise_id)):
+    is_of_brand = promises.c.brand.in_([*records, EVERY_BRAND])
+    for row in connection.execute(select(promises).where(is_of_brand, is_telling).order_by(promises.c.promise_id)):
         event = _event(row)
         for record in records.values() if event.brand == EVERY_BRAND else (records[event.brand],):
             record.follow(event)
@@ -138,7 +138,7 @@ class InForce:
 
 def find_times_in_force(connection: Connection, as_of: datetime) -> dict[str, list[InForce]]:
     """Return the periods in which each brand's guarantee was in force, in order, as known at a time."""
-    found: dict[str, list[InForce]] = defaultdict(list)
+    times: dict[str, list[InForce]] = defaultdict(list)
     running: dict[str, InForce] = {}
     query = select(promises).where(promises.c.at <= as_of).order_by(promises.c.promise_id)
     for row in connection.execute(query.execution_options(yield_per=1000)):
@@ -150,12 +150,12 @@ def find_times_in_force(connection: Connection, as_of: datetime) -> dict[str, li
             continue
         for brand in [*running] if row.brand == EVERY_BRAND else [row.brand]:
             if brand in running:
-                found[brand].append(replace(running.pop(brand), end=row.at))
+                times[brand].append(replace(running.pop(brand), end=row.at))
         if row.event != "withdrawn":
             running[row.brand] = InForce(row.at, datetime.max.replace(tzinfo=UTC), *terms)
     for brand, last in running.items():
-        found[brand].append(last)
-    return dict(found)
+        times[brand].append(last)
+    return dict(times)
 
 
 def list_guarantee_events(connection: Connection, brand: str | None = None) -> list[GuaranteeEvent]:
@@ -274,16 +274,14 @@ def find_model_version(connection: Connection) -> str:
 def describe_count(count: Count, threshold: float, bound: float, rules: BrandRules) -> str:
     """Return the result of the drawn cases as a sentence.
 
-    Examples
-    --------
     >>> describe_count(Count(612, 1), 0.98, 0.9912, BrandRules(promise=0.99))
     'Of 612 drawn cases scoring 0.98 or more 1 was not found counterfeit: precision at least 0.9912, guaranteed 0.99.'
     """
     were = "was" if count.errors == 1 else "were"
-    found = f"Of {count.n:,} drawn cases scoring {threshold:g} or more {count.errors:,} {were} not found counterfeit"
+    errors = f"Of {count.n:,} drawn cases scoring {threshold:g} or more {count.errors:,} {were} not found counterfeit"
     late = f" ({count.overdue:,} not reviewed in time)" if count.overdue else ""
     # Cut off, not rounded: 0.98996 is less than 0.99.
-    return f"{found}{late}: precision at least {int(bound * 10_000) / 10_000:.4f}, guaranteed {rules.promise:g}."
+    return f"{errors}{late}: precision at least {int(bound * 10_000) / 10_000:.4f}, guaranteed {rules.promise:g}."
 
 
 def _find_since(rules: AutomaticRules, record: GuaranteeRecord, now: datetime) -> datetime:
@@ -444,8 +442,8 @@ def _follow_order(
     brand = order.brand
     named = EVERY_BRAND if brand is None else brand
     if brand is not None and brand not in policy.automatic.brands:
-        known = ", ".join(policy.automatic.brands)[:300] or "none yet: name brands in [automatic] of the policy"
-        raise Refused("automatic action", f"brand {brand[:80]!r}", f"one that the policy covers: {known}")
+        brands = ", ".join(policy.automatic.brands)[:300] or "none yet: name brands in [automatic] of the policy"
+        raise Refused("automatic action", f"brand {brand[:80]!r}", f"one that the policy covers: {brands}")
     bans = _read_records(connection, [named])[named].bans
     if event == "allowed" and named not in bans:
         raise Conflict(

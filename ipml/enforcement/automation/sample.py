@@ -60,12 +60,12 @@ def read_drawn(
     connection: Connection, brands: Iterable[str], model_version: str, since: datetime
 ) -> dict[str, list[SampledCase]]:
     """Return the cases drawn since a time, by brand, in order of the draw, without those first decided unseen."""
-    found = and_(decisions.c.case_id == automatic_draws.c.case_id, is_last_word())
+    last_word = and_(decisions.c.case_id == automatic_draws.c.case_id, is_last_word())
     first = func.coalesce(find_first_origin(automatic_draws.c.case_id), BY_LOOKING[0])
     query = (
         select(automatic_draws, decisions.c.decided_at, decisions.c.decision_id)
         .add_columns(case((is_confirmed(), 1), else_=0).label("confirmed"))
-        .select_from(automatic_draws.outerjoin(decisions, found))
+        .select_from(automatic_draws.outerjoin(decisions, last_word))
         .where(first.in_(BY_LOOKING))
         .where(automatic_draws.c.drawn_at >= since, automatic_draws.c.brand.in_(list(brands)))
         .where(automatic_draws.c.model_version == model_version)
@@ -86,8 +86,6 @@ def count(drawn: Sequence[SampledCase], threshold: float, overdue_before: dateti
     Later cases do not count, since early verdicts may be the plainest; later errors do. "Cannot tell" is an error: a
     policy may not decide cases that people cannot tell.
 
-    Examples
-    --------
     >>> from datetime import UTC
     >>> at = datetime(2026, 5, 1, tzinfo=UTC)
     >>> drawn = [SampledCase(1, 0.99, at, True), SampledCase(2, 0.99, at), SampledCase(3, 0.99, at, True),
@@ -97,15 +95,15 @@ def count(drawn: Sequence[SampledCase], threshold: float, overdue_before: dateti
     >>> count(drawn, 0.98, overdue_before=at + timedelta(days=1))
     Count(n=4, errors=2, overdue=1, waiting=0, against=(4,))
     """
-    scored = [one for one in drawn if one.score >= threshold]
+    scored = [sampled for sampled in drawn if sampled.score >= threshold]
     n = overdue = 0
-    for one in scored:
-        if one.is_right is None and one.drawn_at >= overdue_before:
+    for sampled in scored:
+        if sampled.is_right is None and sampled.drawn_at >= overdue_before:
             break
-        overdue += one.is_right is None
+        overdue += sampled.is_right is None
         n += 1
-    against = tuple(one.case_id for one in scored if one.is_right is False)
-    early = sum(one.is_right is False for one in scored[n:])
+    against = tuple(sampled.case_id for sampled in scored if sampled.is_right is False)
+    early = sum(sampled.is_right is False for sampled in scored[n:])
     return Count(n + early, len(against) + overdue, overdue, len(scored) - n - early, against)
 
 
@@ -117,8 +115,6 @@ def vouched_until(
     That many cases, drawn with or after a listing, must be reviewed and counterfeit, else the result is None: lot
     inspection with acceptance number zero (Dodge and Romig 1941).
 
-    Examples
-    --------
     >>> from datetime import UTC
     >>> days = [datetime(2026, 5, day, tzinfo=UTC) for day in (1, 2, 3, 4)]
     >>> said = [False, True, True, None]
@@ -130,21 +126,25 @@ def vouched_until(
     """
     if not vouching:
         return now
-    known: list[SampledCase] = []
-    for one in drawn:
-        if one.score < threshold:
+    decided: list[SampledCase] = []
+    for sampled in drawn:
+        if sampled.score < threshold:
             continue
-        if one.is_right is None and one.drawn_at >= overdue_before:
+        if sampled.is_right is None and sampled.drawn_at >= overdue_before:
             break
-        known.append(one)
-    last = known[-vouching:]
-    return last[0].drawn_at if len(last) == vouching and all(one.is_right for one in last) else None
+        decided.append(sampled)
+    last = decided[-vouching:]
+    return last[0].drawn_at if len(last) == vouching and all(sampled.is_right for sampled in last) else None
 
 
 def said_since(drawn: Iterable[SampledCase], threshold: float, since: datetime) -> list[bool]:
     """Return whether each case decided since a time was counterfeit, in order of decision."""
-    reviewed = [one for one in drawn if one.decided_at and one.decided_at >= since and one.score >= threshold]
-    return [bool(one.is_right) for one in sorted(reviewed, key=lambda one: one.decision_id)]
+    reviewed = [
+        sampled
+        for sampled in drawn
+        if sampled.decided_at and sampled.decided_at >= since and sampled.score >= threshold
+    ]
+    return [bool(sampled.is_right) for sampled in sorted(reviewed, key=lambda sampled: sampled.decision_id)]
 
 
 def window_start(now: datetime, window_days: float) -> datetime:
@@ -165,8 +165,6 @@ _HIGHEST_LOOKED_AT = 1 - 1e-9
 def lasting_bound(n: int, errors: int, guaranteed: float, confidence: float) -> float:
     """Return the lower bound of the precision that holds at all looks at once, sharpest somewhat above `guaranteed`.
 
-    Examples
-    --------
     >>> [round(lasting_bound(n, 0, 0.99, 0.95), 4) for n in (0, 300, 400)]
     [0.0, 0.9882, 0.991]
     """
@@ -203,8 +201,6 @@ def suspicion(is_right: Iterable[bool], guaranteed: float) -> float:
 
     While the guarantee holds, it takes at least x cases on average until this reaches x.
 
-    Examples
-    --------
     >>> round(suspicion([True] * 50, 0.99), 2)
     1.0
     >>> suspicion([True] * 50 + [False, True, True, False, False], 0.99) > 100

@@ -178,7 +178,7 @@ def start_deadlines(connection: Connection, starts: Sequence[DeadlineStart], by:
         return []
     scheduled = [_compute_due_times(_open(start), start.profile, at) for start in starts]
     began = DeadlineEvent.BEGAN
-    running = [replace(one, state=next_state(one.name, one.state, began)) for one, _ in scheduled]
+    running = [replace(deadline, state=next_state(deadline.name, deadline.state, began)) for deadline, _ in scheduled]
     begun = _store(connection, running)
     _record_opening(connection, begun, by, at)
     _record_and_note(connection, begun, _Entry(began, by, at), [payload for _, payload in scheduled])
@@ -198,7 +198,9 @@ def _store(connection: Connection, new: Sequence[Deadline]) -> list[Deadline]:
 
 
 def _record_opening(connection: Connection, opened: Sequence[Deadline], by: str, at: datetime) -> None:
-    payloads: list[Mapping[str, audit.Value]] = [{"stage": one.stage, "profile": one.profile} for one in opened]
+    payloads: list[Mapping[str, audit.Value]] = [
+        {"stage": deadline.stage, "profile": deadline.profile} for deadline in opened
+    ]
     _record(connection, opened, _Entry(DeadlineEvent.OPENED, by, at), payloads)
 
 
@@ -231,7 +233,9 @@ def stop(connection: Connection, deadline: Deadline, by: str, at: datetime) -> D
 
 def mark(connection: Connection, some: Sequence[Deadline], by: str, at: datetime) -> None:
     """Note a reading of the clock past the terms."""
-    _change_all(connection, [replace(one, marked_at=at) for one in some], _Entry(DeadlineEvent.MARKED, by, at))
+    _change_all(
+        connection, [replace(deadline, marked_at=at) for deadline in some], _Entry(DeadlineEvent.MARKED, by, at)
+    )
 
 
 def _unmark(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
@@ -253,13 +257,13 @@ def find_deadlines(connection: Connection, subject: str, *, lock: bool = False) 
 
 def find_all_deadlines(connection: Connection, subjects: Collection[str]) -> dict[str, dict[str, Deadline]]:
     """Return the deadlines of several subjects by stage."""
-    found: dict[str, dict[str, Deadline]] = {subject: {} for subject in subjects}
-    if not found:
-        return found
-    query = select(deadlines).where(deadlines.c.subject.in_(found)).order_by(deadlines.c.deadline_id)
+    by_subject: dict[str, dict[str, Deadline]] = {subject: {} for subject in subjects}
+    if not by_subject:
+        return by_subject
+    query = select(deadlines).where(deadlines.c.subject.in_(by_subject)).order_by(deadlines.c.deadline_id)
     for row in connection.execute(query):
-        found[row.subject][row.stage] = make_deadline(row)
-    return found
+        by_subject[row.subject][row.stage] = make_deadline(row)
+    return by_subject
 
 
 def list_events(connection: Connection, deadline: Deadline) -> Sequence[RecordedEvent]:
@@ -329,10 +333,12 @@ def _change_all(
 ) -> list[Deadline]:
     changed = [replace(deadline, state=next_state(deadline.name, deadline.state, entry.event)) for deadline in some]
     if changed:
-        rows = [{f"new_{name}": value for name, value in _fields_of(one).items()} for one in changed]
+        rows = [{f"new_{name}": value for name, value in _fields_of(deadline).items()} for deadline in changed]
         values: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in _fields_of(changed[0])}
         query = update(deadlines).where(deadlines.c.deadline_id == bindparam("which")).values(values)
-        connection.execute(query, [row | {"which": one.deadline_id} for row, one in zip(rows, changed, strict=True)])
+        connection.execute(
+            query, [row | {"which": deadline.deadline_id} for row, deadline in zip(rows, changed, strict=True)]
+        )
         _record_and_note(connection, changed, entry, payloads or [{}] * len(changed))
     return changed
 
@@ -343,8 +349,8 @@ def _record_and_note(
     """Append one event for several deadlines, and note it in the audit trail."""
     sequences = _record(connection, some, entry, payloads)
     noted: list[tuple[str, dict[str, audit.Value]]] = [
-        (one.name, {"sequence": sequence, "for": one.subject, "stage": one.stage, **payload})
-        for one, sequence, payload in zip(some, sequences, payloads, strict=True)
+        (deadline.name, {"sequence": sequence, "for": deadline.subject, "stage": deadline.stage, **payload})
+        for deadline, sequence, payload in zip(some, sequences, payloads, strict=True)
     ]
     audit.append_all(connection, entry.by, f"deadline {entry.event}", noted, at=entry.at)
 
@@ -355,8 +361,8 @@ def _record(
     """Append one event for several deadlines; return their sequence numbers."""
     same = {"kind": entry.event, "at": entry.at, "by": entry.by}
     rows = [
-        {"deadline_id": one.deadline_id, **same, "payload": canonical_json(payload)}
-        for one, payload in zip(some, payloads, strict=True)
+        {"deadline_id": deadline.deadline_id, **same, "payload": canonical_json(payload)}
+        for deadline, payload in zip(some, payloads, strict=True)
     ]
     return append_rows(connection, deadline_events, rows)
 
@@ -432,8 +438,8 @@ def _run_together(
 ) -> tuple[DeadlineResult, set[int]]:
     """Apply the steps without effect; return the result and the ids of these deadlines."""
     query = select(deadlines).where(deadlines.c.deadline_id.in_(numbers)).order_by(deadlines.c.deadline_id)
-    found = [make_deadline(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
-    over = [deadline for deadline in found if deadline.due_at is not None and deadline.due_at <= now]
+    due = [make_deadline(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
+    over = [deadline for deadline in due if deadline.due_at is not None and deadline.due_at <= now]
     marked = [deadline for deadline in over if deadline.state is DeadlineState.RUNNING]
     expired = [deadline for deadline in over if _is_confirmed(deadline, now, confirm) and not is_followed(deadline)]
     mark(connection, marked, DEADLINES, now)

@@ -94,12 +94,12 @@ def load_calendar(name: str, folder: Path | None = None) -> Calendar:
 
 def _find_file(name: str, kind: str, bundled: Path, folder: Path | None) -> Path:
     """Return the file of a name, from the folder if it is there, else bundled; or raise UnusableSetting."""
-    known = {path.stem: path for path in bundled.glob("*.toml")}
+    paths = {path.stem: path for path in bundled.glob("*.toml")}
     if folder is not None:
-        known |= {path.stem: path for path in (folder / kind).glob("*.toml")}
-    if name not in known:
-        raise UnusableSetting(kind, repr(name[:80]), f"one of {', '.join(sorted(known))}")
-    return known[name]
+        paths |= {path.stem: path for path in (folder / kind).glob("*.toml")}
+    if name not in paths:
+        raise UnusableSetting(kind, repr(name[:80]), f"one of {', '.join(sorted(paths))}")
+    return paths[name]
 
 
 _MONTHS = 12
@@ -157,8 +157,6 @@ def find_end(length: Length, since: datetime, counting: TermCounting, longer_by:
 
     `longer_by` is the length of pauses in days, or in working days if the term is in working days.
 
-    Examples
-    --------
     >>> from ipml.enforcement.deadlines.terms import load_calendar
     >>> belgium = TermCounting(ZoneInfo("Europe/Brussels"), load_calendar("be"), is_rolled=True)
     >>> str(find_end(Length(months=6), datetime(2027, 8, 31, 12, tzinfo=UTC), belgium).last_day)  # 29 February 2028
@@ -303,15 +301,15 @@ class TermsProfile(BaseModel):
 
     def stage(self, name: str) -> Stage:
         """Return the stage of a deadline's name."""
-        found = {
+        stages = {
             "complaint window": self.windows.complaint,
             "counter-notice window": self.windows.counter_notice,
             "decision": self.decision,
             "holder": self.holder,
         }[name]
-        if found is None:
+        if stages is None:
             raise KeyError(name)
-        return found
+        return stages
 
     def find_end(self, length: Length, since: datetime, longer_by: int = 0) -> TermEnd:
         """Return the end of a term in this jurisdiction."""

@@ -129,8 +129,8 @@ def _zip_entries(archive: Path, opened: zipfile.ZipFile) -> Iterator[_ArchivedFi
         if kind not in (0, stat.S_IFREG):
             raise _refuse(archive, f"{info.filename[:80]!r}, which is a link or a device", "plain files")
         if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            found = f"{info.filename[:80]!r}, which is encrypted or packed in a way of its own"
-            raise _refuse(archive, found, "files that are stored or deflated")
+            finding = f"{info.filename[:80]!r}, which is encrypted or packed in a way of its own"
+            raise _refuse(archive, finding, "files that are stored or deflated")
         yield _ArchivedFile(info.filename, info.file_size, partial(opened.open, info))
 
 
@@ -194,8 +194,8 @@ def _copy(archive: Path, entry: _ArchivedFile, target: Path, most: int) -> None:
         raise _refuse(archive, f"{entry.name[:80]!r} cut off", "a whole archive")
 
 
-def _refuse(archive: Path, found: str, expected: str) -> UnreadableFile:
-    return UnreadableFile(archive, found, expected, "Nothing was unpacked.")
+def _refuse(archive: Path, finding: str, expected: str) -> UnreadableFile:
+    return UnreadableFile(archive, finding, expected, "Nothing was unpacked.")
 
 
 def _too_many(archive: Path, limits: ArchiveLimits) -> UnreadableFile:

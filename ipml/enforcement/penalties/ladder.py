@@ -91,21 +91,21 @@ def _sum_up_before(
     connection: Connection, new: Sequence[Strike], rules: PenaltyRules, at: datetime
 ) -> dict[str, StrikeTotals]:
     """Return for each seller of new strikes the sum of the earlier strikes that count at a time."""
-    found = {strike.pseudonym: StrikeTotals() for strike in new}
+    totals = {strike.pseudonym: StrikeTotals() for strike in new}
     asked = {
-        "sellers": list(found),
+        "sellers": list(totals),
         "first": min(strike.strike_id for strike in new),
         "at": at,
         "ties": list({_find_tie(strike, rules) for strike in new}),
     }
     for row in connection.execute(_make_query(rules.offence.decided_together), asked):
-        seller = found[row.pseudonym]
+        seller = totals[row.pseudonym]
         seller.last_seen = row.seen_at if seller.last_seen is None else max(seller.last_seen, row.seen_at)
         if row.own is None:
             seller.unrelated = row.weight
         else:
             seller.by_offence[row.own] = row.weight
-    return found
+    return totals
 
 
 @cache  # building the query takes longer than running it
@@ -161,8 +161,8 @@ def _compute_steps(context: EnforcementContext, new: Sequence[Strike], at: datet
     for strike in new:
         by_seller.setdefault(strike.pseudonym, []).append(strike)
     sums = _sum_up_before(context.connection, new, rules, at)
-    struck_before = {pseudonym for pseudonym, found in sums.items() if found.last_seen is not None}
-    sellers = {pseudonym: _Seller(found, [], rules, at) for pseudonym, found in sums.items()}
+    struck_before = {pseudonym for pseudonym, total in sums.items() if total.last_seen is not None}
+    sellers = {pseudonym: _Seller(total, [], rules, at) for pseudonym, total in sums.items()}
     for penalty in select_penalties(context.connection, penalties.c.pseudonym.in_(sellers)):
         sellers[penalty.pseudonym].penalties.append(penalty)
     # A sweep may find thousands of listings of one seller; strikes are read only if they may change the result.
@@ -175,7 +175,7 @@ def _compute_steps(context: EnforcementContext, new: Sequence[Strike], at: datet
         for place, strike in enumerate(left):
             if place > 0 and seller.is_settled_by(strike):
                 continue
-            counted = [one for one in struck if one.strike_id <= strike.strike_id]
+            counted = [strike_so_far for strike_so_far in struck if strike_so_far.strike_id <= strike.strike_id]
             taken = take_steps(strike, counted, seller.penalties, rules, context.policy.digest)
             seller.penalties = after_steps(seller.penalties, taken)
             steps[strike.strike_id] = taken
@@ -185,8 +185,10 @@ def _compute_steps(context: EnforcementContext, new: Sequence[Strike], at: datet
 def _find_earlier(connection: Connection, pseudonyms: Collection[str], first: int) -> dict[str, list[Strike]]:
     if not pseudonyms:
         return {}
-    found = select_strikes(connection, strikes.c.pseudonym.in_(pseudonyms), strikes.c.strike_id < first)
-    return {pseudonym: list(of_seller) for pseudonym, of_seller in groupby(found, key=lambda one: one.pseudonym)}
+    earlier = select_strikes(connection, strikes.c.pseudonym.in_(pseudonyms), strikes.c.strike_id < first)
+    return {
+        pseudonym: list(of_seller) for pseudonym, of_seller in groupby(earlier, key=lambda strike: strike.pseudonym)
+    }
 
 
 def _store_steps(context: EnforcementContext, steps: Sequence[PenaltyStep], at: datetime) -> list[Penalty]:
@@ -200,7 +202,7 @@ def _store_steps(context: EnforcementContext, steps: Sequence[PenaltyStep], at: 
             change_penalty(context.connection, step.penalty, ended_as="over", ended_at=at, ended_by=BY_ITSELF)
     imposed = [step.penalty for step in done if step.what == "imposed"]
     rungs = context.policy.penalties.ladder
-    context.drafts.extend(draft_imposed(one, rungs[one.rung], at, context.keys) for one in imposed)
+    context.drafts.extend(draft_imposed(penalty, rungs[penalty.rung], at, context.keys) for penalty in imposed)
     audit_events = [describe_change(step.penalty, f"penalty {step.what}", BY_ITSELF, at) for step in done]
     audit.append_events(context.batch, audit_events)
     return imposed
@@ -209,7 +211,7 @@ def _store_steps(context: EnforcementContext, steps: Sequence[PenaltyStep], at: 
 def _store_new(context: EnforcementContext, steps: Sequence[PenaltyStep]) -> dict[tuple[int, int], int]:
     sentences = {name_penalty(step.penalty): step.sentences for step in steps if step.what != "over"}
     latest = {name_penalty(step.penalty): step.penalty for step in steps}
-    new = [(latest[name], said) for name, said in sentences.items()]
+    new = [(latest[name], sentence) for name, sentence in sentences.items()]
     return dict(zip(sentences, store_penalties(context.connection, new, context.keys), strict=True))
 
 
@@ -233,9 +235,9 @@ def find_penalties(
     conditions = [] if pseudonym is None else [penalties.c.pseudonym == pseudonym]
     if state in ("proposed", "in force"):
         conditions.append(penalties.c.ended_at.is_(None))
-    found = select_penalties(connection, *conditions)
+    selected = select_penalties(connection, *conditions)
     moment = at or datetime.now(UTC)
-    return [one for one in found if state is None or one.state(moment) == state]
+    return [penalty for penalty in selected if state is None or penalty.state(moment) == state]
 
 
 def restriction_of(connection: Connection, penalty: Penalty) -> Restriction:
@@ -249,13 +251,13 @@ def restrictions_of(
     struck: Mapping[int, DecidedCase] = MappingProxyType({}),
 ) -> list[Restriction]:
     """Return penalties as restrictions; `struck` holds known decisions by number of the strike."""
-    known = {
-        number: _Struck(one.case.case_id, one.decision, one.origin, one.listing, one.source)
-        for number, one in struck.items()
+    entries = {
+        number: _Struck(entry.case.case_id, entry.decision, entry.origin, entry.listing, entry.source)
+        for number, entry in struck.items()
     }
-    if asked := {penalty.strike_id for penalty in found} - known.keys():
-        known |= _read_struck(connection, asked)
-    return [_restrict(penalty, known[penalty.strike_id]) for penalty in found]
+    if asked := {penalty.strike_id for penalty in found} - entries.keys():
+        entries |= _read_struck(connection, asked)
+    return [_restrict(penalty, entries[penalty.strike_id]) for penalty in found]
 
 
 class _Struck(NamedTuple):
@@ -350,8 +352,8 @@ def _find_lapse(connection: Connection, penalty: Penalty, at: datetime) -> str |
     The strikes are weighed anew: some may have expired or been taken back, and old penalties no longer count.
     """
     rules = find_policy(connection, penalty.policy_digest).penalties
-    told = list_told(find_penalties(connection, pseudonym=penalty.pseudonym))
-    standing = find_standing(find_strikes(connection, penalty.pseudonym), told, rules, at, penalty.size)
+    reported = list_told(find_penalties(connection, pseudonym=penalty.pseudonym))
+    standing = find_standing(find_strikes(connection, penalty.pseudonym), reported, rules, at, penalty.size)
     if standing.proposed < penalty.rung:
         return f"its strikes weigh {standing.weight:.2f} now and do not carry it any more"
     if _is_erased(connection, penalty):
@@ -421,8 +423,8 @@ def _end_some(
     is_stopped: Callable[[], bool],
 ) -> int:
     def end_these(connection: Connection, numbers: Sequence[int]) -> int:
-        found = select_penalties(connection, penalties.c.penalty_id.in_(numbers), *conditions)
-        return sum(end(connection, penalty) for penalty in found)
+        ended = select_penalties(connection, penalties.c.penalty_id.in_(numbers), *conditions)
+        return sum(end(connection, penalty) for penalty in ended)
 
     with reading(engine) as connection:
         query = select(penalties.c.penalty_id).where(*conditions).order_by(penalties.c.penalty_id)
@@ -442,17 +444,17 @@ def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at
     """End the penalties not justified without a strike taken back; impose those that the other strikes justify."""
     pseudonym = strike.pseudonym
     before = find_penalties(connection, pseudonym=pseudonym)
-    policies = {digest: find_policy(connection, digest) for digest in {one.policy_digest for one in before}}
+    policies = {digest: find_policy(connection, digest) for digest in {penalty.policy_digest for penalty in before}}
     rules_of = {digest: policy.penalties for digest, policy in policies.items()}
     standing = find_strikes(connection, pseudonym)
     uncarried = list(find_uncarried(standing, before, rules_of, strike.struck_at))
     lost = [penalty for penalty in uncarried if penalty.is_open or penalty.is_in_force(at)]
     ended = [_end(connection, penalty, TAKEN_BACK, by, why, at) for penalty in uncarried]
-    lifted = tuple(one for one, was in zip(ended, uncarried, strict=True) if _is_told(was))
+    lifted = tuple(penalty for penalty, was in zip(ended, uncarried, strict=True) if _is_told(was))
     keys = read_keys(connection, [pseudonym])
     if not lost or pseudonym not in keys:
         return TakenBack(lifted)
-    policy = policies[max(lost, key=lambda one: one.rung).policy_digest]
+    policy = policies[max(lost, key=lambda penalty: penalty.rung).policy_digest]
     now = find_penalties(connection, pseudonym=pseudonym)
     steps = take_over(standing, now, lost, AppliedRules(policy.penalties, policy.digest, at))
     if any(step.what != "over" and _is_erased(connection, step.penalty) for step in steps):
@@ -480,4 +482,6 @@ def _end(connection: Connection, penalty: Penalty, as_what: str, by: str, why: s
 
 def hardest(found: Sequence[Penalty], at: datetime) -> Penalty | None:
     """Return the hardest penalty in force, or None."""
-    return max((one for one in found if one.is_in_force(at)), key=lambda one: one.rung, default=None)
+    return max(
+        (penalty for penalty in found if penalty.is_in_force(at)), key=lambda penalty: penalty.rung, default=None
+    )

@@ -83,9 +83,9 @@ def recommend_linked(
 def find_penalised(connection: Connection, policy: EnforcementPolicy, at: datetime) -> set[str]:
     """Return the sellers whose penalty is hard enough for links to matter, by id and by pseudonym."""
     hard = {
-        one.pseudonym
-        for one in find_penalties(connection, state="in force", at=at)
-        if _is_as_hard(one.kind, policy.penalties.links.penalised_from)
+        penalty.pseudonym
+        for penalty in find_penalties(connection, state="in force", at=at)
+        if _is_as_hard(penalty.kind, policy.penalties.links.penalised_from)
     }
     return hard | {seller for pseudonym in hard if (seller := find_seller(connection, pseudonym)) is not None}
 
@@ -152,8 +152,8 @@ def _recommend(
         return []
     pseudonym = pseudonym_of(connection, account, now=at)
     table = linked_accounts.c
-    known = (table.pseudonym == pseudonym, table.penalty_id == penalty.penalty_id, table.kind == link.kind)
-    if connection.scalar(select(table.link_id).where(*known)) is not None:
+    is_of_penalty = (table.pseudonym == pseudonym, table.penalty_id == penalty.penalty_id, table.kind == link.kind)
+    if connection.scalar(select(table.link_id).where(*is_of_penalty)) is not None:
         return []
     columns = {
         "pseudonym": pseudonym,

@@ -98,19 +98,19 @@ def select_penalties(connection: Connection, *conditions: ColumnElement[bool]) -
 
 def get_penalty(connection: Connection, penalty_id: int) -> Penalty:
     """Return one penalty; raise NotFound if there is none."""
-    found = (
+    selected = (
         select_penalties(connection, penalties.c.penalty_id == penalty_id) if 0 < penalty_id <= LARGEST_NUMBER else []
     )
-    if not found:
+    if not selected:
         raise NotFound("penalty", penalty_id, "`ipml enforce penalty list` shows them.")
-    return found[0]
+    return selected[0]
 
 
 def store_penalties(
     connection: Connection, wanted: Sequence[tuple[Penalty, Sequence[str]]], keys: Keyring
 ) -> list[int]:
     """Append penalties, each with sentences that explain it, and return their numbers."""
-    return append_rows(connection, penalties, [_columns(penalty, said, keys) for penalty, said in wanted])
+    return append_rows(connection, penalties, [_columns(penalty, sentences, keys) for penalty, sentences in wanted])
 
 
 def _columns(penalty: Penalty, sentences: Sequence[str], keys: Keyring) -> dict[str, Any]:
@@ -165,8 +165,8 @@ def explain_penalties(connection: Connection, penalty_ids: Collection[int]) -> d
 
 
 def _explain(row: Row[Any], keys: Keyring) -> Explained:
-    said = [keys.decrypt(row.pseudonym, why) if why else "" for why in (row.why_confirmed, row.why_ended)]
-    return Explained(tuple(json.loads(keys.decrypt(row.pseudonym, row.why))), *said)
+    reasons = [keys.decrypt(row.pseudonym, why) if why else "" for why in (row.why_confirmed, row.why_ended)]
+    return Explained(tuple(json.loads(keys.decrypt(row.pseudonym, row.why))), *reasons)
 
 
 def encrypt_words(connection: Connection, pseudonym: str, words: str) -> str:
@@ -226,7 +226,7 @@ def find_steps(standing: SellerStanding, before: Collection[Penalty], at: dateti
     """Return the rungs of a standing that are harder than every penalty in force or proposed."""
     in_force = _hardest_rung(before, at)
     imposed = standing.due if standing.due > in_force else None
-    is_asked = any(one.is_open and one.rung > standing.due for one in before)
+    is_asked = any(penalty.is_open and penalty.rung > standing.due for penalty in before)
     is_new = standing.proposed > max(standing.due, in_force) and not is_asked
     return Steps(imposed, standing.proposed if is_new else None)
 
@@ -269,9 +269,9 @@ def take_over(
     left = [strike for strike in strikes if strike.counts_at(applied.at)]
     if not left or not lost:
         return []
-    held = [one for one in lost if not one.is_open]
-    most_due = max((one.rung for one in held), default=NO_RUNG)
-    most = max(one.rung for one in lost)
+    held = [penalty for penalty in lost if not penalty.is_open]
+    most_due = max((penalty.rung for penalty in held), default=NO_RUNG)
+    most = max(penalty.rung for penalty in lost)
     present = find_standing(left, list_told(before), applied.rules, applied.at)
     standing = replace(present, due=min(present.due, most_due), proposed=min(present.proposed, most))
     last = max(left, key=lambda strike: strike.strike_id)
@@ -280,9 +280,9 @@ def take_over(
 
 def _end_with(step: PenaltyStep, held: Collection[Penalty]) -> PenaltyStep:
     """Limit the end of a replacing penalty to the last end of those at least as hard."""
-    ends = [one.until for one in held if one.rung >= step.penalty.rung]
-    known = [end for end in (*ends, step.penalty.until) if end is not None]
-    if step.what != "imposed" or None in ends or not known:
+    ends = [penalty.until for penalty in held if penalty.rung >= step.penalty.rung]
+    fixed = [end for end in (*ends, step.penalty.until) if end is not None]
+    if step.what != "imposed" or None in ends or not fixed:
         return step
     last = max(end for end in ends if end is not None)
     return replace(step, penalty=replace(step.penalty, until=min(last, step.penalty.until or last)))
@@ -296,9 +296,9 @@ def _make_steps(
     taken: list[PenaltyStep] = []
     if steps.imposed is not None:
         taken += [  # open proposals that it supersedes
-            PenaltyStep("over", replace(one, ended_as="over", ended_at=at, ended_by=BY_ITSELF))
-            for one in before
-            if one.is_open and one.rung <= steps.imposed
+            PenaltyStep("over", replace(penalty, ended_as="over", ended_at=at, ended_by=BY_ITSELF))
+            for penalty in before
+            if penalty.is_open and penalty.rung <= steps.imposed
         ]
         imposed = impose(_make_proposal(strike, standing, steps.imposed, applied), BY_ITSELF, at, applied.rules)
         taken.append(PenaltyStep("imposed", imposed, standing.sentences))
@@ -311,7 +311,7 @@ def _make_steps(
 def after_steps(before: Sequence[Penalty], taken: Sequence[PenaltyStep]) -> list[Penalty]:
     """Return a seller's penalties after some changes, in order."""
     over = {name_penalty(step.penalty): step.penalty for step in taken if step.what == "over"}
-    kept = [over.get(name_penalty(one), one) for one in before]
+    kept = [over.get(name_penalty(penalty), penalty) for penalty in before]
     return kept + [step.penalty for step in taken if step.what != "over"]
 
 
@@ -336,11 +336,11 @@ def is_settled(
     if in_force < without_person(min(cap, by_weight + 1, top), rules):
         return False
     highest = top if most_weight >= rules.flagrant_weight else min(by_weight + 1, cap, top)
-    return highest <= in_force or any(one.is_open and one.rung > in_force for one in before)
+    return highest <= in_force or any(penalty.is_open and penalty.rung > in_force for penalty in before)
 
 
 def _hardest_rung(before: Collection[Penalty], at: datetime) -> int:
-    return max((one.rung for one in before if one.is_in_force(at)), default=NO_RUNG)
+    return max((penalty.rung for penalty in before if penalty.is_in_force(at)), default=NO_RUNG)
 
 
 def _make_proposal(strike: Strike, standing: SellerStanding, rung: int, applied: AppliedRules) -> Penalty:
@@ -366,7 +366,11 @@ def impose(penalty: Penalty, by: str, at: datetime, rules: PenaltyRules) -> Pena
 
 def list_told(before: Collection[Penalty]) -> list[ImposedPenalty]:
     """Return the penalties notified to a seller, except those whose strikes were taken back."""
-    return [ImposedPenalty(one.rung, one.imposed_at) for one in before if one.imposed_at and one.ended_as != TAKEN_BACK]
+    return [
+        ImposedPenalty(penalty.rung, penalty.imposed_at)
+        for penalty in before
+        if penalty.imposed_at and penalty.ended_as != TAKEN_BACK
+    ]
 
 
 def find_uncarried(
@@ -379,17 +383,19 @@ def find_uncarried(
     penalty.
     """
     left = [strike for strike in strikes if strike.taken_back_at is None]
-    told: list[ImposedPenalty] = []
+    reported: list[ImposedPenalty] = []
     for penalty in before:
         if penalty.ended_as == TAKEN_BACK:
             continue
-        if penalty.proposed_at >= since and not _is_carried(penalty, left, told, rules_of[penalty.policy_digest]):
+        if penalty.proposed_at >= since and not _is_carried(penalty, left, reported, rules_of[penalty.policy_digest]):
             yield penalty
         elif penalty.imposed_at is not None:
-            told.append(ImposedPenalty(penalty.rung, penalty.imposed_at))
+            reported.append(ImposedPenalty(penalty.rung, penalty.imposed_at))
 
 
-def _is_carried(penalty: Penalty, left: Sequence[Strike], told: Sequence[ImposedPenalty], rules: PenaltyRules) -> bool:
-    earlier = [one for one in told if one.imposed_at <= penalty.proposed_at]
+def _is_carried(
+    penalty: Penalty, left: Sequence[Strike], reported: Sequence[ImposedPenalty], rules: PenaltyRules
+) -> bool:
+    earlier = [imposed for imposed in reported if imposed.imposed_at <= penalty.proposed_at]
     standing = find_standing(left, earlier, rules, penalty.proposed_at, penalty.size)
     return penalty.rung <= (standing.due if penalty.imposed_by == BY_ITSELF else standing.proposed)

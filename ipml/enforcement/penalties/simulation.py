@@ -62,16 +62,16 @@ def replay(strikes: Iterable[Strike], rules: PenaltyRules) -> list[Penalty]:
     """Return the penalties of a seller's strikes under some rules; none is confirmed or lifted."""
     standing: dict[int, Strike] = {}
     made: list[Penalty] = []
-    found = StrikeTotals()
+    totals = StrikeTotals()
     for event in list_events(apply_rules(strike, rules) for strike in strikes):
         strike = event.strike
         standing[strike.strike_id] = strike
         if event.is_taken_back:
             made = _without_uncarried(list(standing.values()), made, rules, event)
             continue
-        found.add(strike, rules)
-        most_weight = bound_strike_weight(found.weight, rules, len(made))
-        if not is_settled(most_weight, found.last_seen or event.at, made, rules, event.at):
+        totals.add(strike, rules)
+        most_weight = bound_strike_weight(totals.weight, rules, len(made))
+        if not is_settled(most_weight, totals.last_seen or event.at, made, rules, event.at):
             steps = take_steps(strike, list(standing.values()), made, rules, _DIGEST)
             made = _number(after_steps(made, steps))
     return made
@@ -80,14 +80,17 @@ def replay(strikes: Iterable[Strike], rules: PenaltyRules) -> list[Penalty]:
 def _without_uncarried(
     strikes: list[Strike], before: list[Penalty], rules: PenaltyRules, event: StrikeEvent
 ) -> list[Penalty]:
-    gone = {one.penalty_id: one for one in find_uncarried(strikes, before, {_DIGEST: rules}, event.strike.struck_at)}
-    left = [_take_back(one, event.at) if one.penalty_id in gone else one for one in before]
-    lost = [one for one in gone.values() if one.is_open or one.is_in_force(event.at)]
+    gone = {
+        penalty.penalty_id: penalty
+        for penalty in find_uncarried(strikes, before, {_DIGEST: rules}, event.strike.struck_at)
+    }
+    left = [_take_back(penalty, event.at) if penalty.penalty_id in gone else penalty for penalty in before]
+    lost = [penalty for penalty in gone.values() if penalty.is_open or penalty.is_in_force(event.at)]
     return _number(after_steps(left, take_over(strikes, left, lost, AppliedRules(rules, _DIGEST, event.at))))
 
 
 def _number(made: Iterable[Penalty]) -> list[Penalty]:
-    return [replace(one, penalty_id=place) for place, one in enumerate(made, 1)]
+    return [replace(penalty, penalty_id=place) for place, penalty in enumerate(made, 1)]
 
 
 def _take_back(penalty: Penalty, at: datetime) -> Penalty:
@@ -150,11 +153,11 @@ def simulate_penalties(
     With `since`, only later penalties are counted, but earlier strikes still have weight. `progress` receives the
     number of decisions replayed so far.
     """
-    found = Simulation()
+    simulation = Simulation()
     for struck in read_history(connection):
-        _count(found, struck, (replay(struck, in_force), replay(struck, other)), in_force, since)
-        progress(found.decisions)
-    return found
+        _count(simulation, struck, (replay(struck, in_force), replay(struck, other)), in_force, since)
+        progress(simulation.decisions)
+    return simulation
 
 
 def name_bands(rules: PenaltyRules) -> list[str]:
@@ -244,7 +247,7 @@ def _make_strike(row: Row[Any], facts: dict[str, Any] | None, groups: dict[str, 
 
 
 def _count(
-    found: Simulation,
+    simulation: Simulation,
     struck: list[Strike],
     made: tuple[list[Penalty], list[Penalty]],
     rules: PenaltyRules,
@@ -254,29 +257,29 @@ def _count(
     size = f"{_SIZE} {Bands(rules.ledger.size_bands).find(last.listings)}"
     age = f"{_AGE} {Bands(rules.ledger.age_bands).find(last.age_days)}"
     hits = []
-    for outcome, penalties in zip((found.now, found.then), made, strict=True):
-        counted = [one for one in penalties if since is None or one.proposed_at >= since]
+    for outcome, penalties in zip((simulation.now, simulation.then), made, strict=True):
+        counted = [penalty for penalty in penalties if since is None or penalty.proposed_at >= since]
         hits.append(_count_outcome(outcome, counted, (size, age)))
-    found.decisions += len(struck)
-    found.sellers += 1
-    found.harder += hits[1] > hits[0]
-    found.milder += hits[1] < hits[0]
+    simulation.decisions += len(struck)
+    simulation.sellers += 1
+    simulation.harder += hits[1] > hits[0]
+    simulation.milder += hits[1] < hits[0]
     if all(strike.taken_back_at is not None for strike in struck):
-        found.honest += 1
-        found.honest_now += hits[0] >= 0
-        found.honest_then += hits[1] >= 0
+        simulation.honest += 1
+        simulation.honest_now += hits[0] >= 0
+        simulation.honest_then += hits[1] >= 0
 
 
 def _count_outcome(outcome: PolicyOutcome, penalties: list[Penalty], bands: tuple[str, str]) -> int:
     """Count a seller's penalties, and return the place of the hardest imposed one, or -1."""
-    imposed = [one for one in penalties if one.imposed_at is not None]
-    outcome.imposed.update(one.kind.value for one in imposed)
-    outcome.proposed.update(one.kind.value for one in penalties if one.imposed_at is None)
-    for one in imposed:
-        if one.ended_as == TAKEN_BACK:
-            outcome.wrong[one.kind.value] += 1
-            outcome.wrong_days[one.kind.value] += _days_held(one)
-    hardest = max(imposed, key=lambda one: one.rung, default=None)
+    imposed = [penalty for penalty in penalties if penalty.imposed_at is not None]
+    outcome.imposed.update(penalty.kind.value for penalty in imposed)
+    outcome.proposed.update(penalty.kind.value for penalty in penalties if penalty.imposed_at is None)
+    for penalty in imposed:
+        if penalty.ended_as == TAKEN_BACK:
+            outcome.wrong[penalty.kind.value] += 1
+            outcome.wrong_days[penalty.kind.value] += _days_held(penalty)
+    hardest = max(imposed, key=lambda penalty: penalty.rung, default=None)
     kind = NOTHING if hardest is None else hardest.kind.value
     outcome.hardest.update((band, kind) for band in bands)
     return -1 if hardest is None else list(type(hardest.kind)).index(hardest.kind)

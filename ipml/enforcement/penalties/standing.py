@@ -111,8 +111,6 @@ def find_strikes(connection: Connection, pseudonym: str) -> list[Strike]:
 def bound_strike_weight(weight: float, rules: PenaltyRules, n_told: int) -> float:
     """Return an upper bound of the weight of offences that may be repeated and split at each notified penalty.
 
-    Examples
-    --------
     >>> bound_strike_weight(2.0, PenaltyRules(), 0), bound_strike_weight(2.0, PenaltyRules(), 1)
     (2.0, 6.0)
     """
@@ -146,30 +144,30 @@ class _Offence:
     weight: float
 
 
-def _find_offences(counting: Collection[Strike], told: Sequence[datetime], rules: PenaltyRules) -> list[_Offence]:
+def _find_offences(counting: Collection[Strike], moments: Sequence[datetime], rules: PenaltyRules) -> list[_Offence]:
     """Group the strikes that count into offences; from the times `told`, earlier penalties count as notified."""
     groups: dict[int, list[Strike]] = {}
-    for place, strike in zip(_join(counting, told, rules.offence), counting, strict=True):
+    for place, strike in zip(_join(counting, moments, rules.offence), counting, strict=True):
         groups.setdefault(place, []).append(strike)
-    return [_make_offence(group, told, rules) for group in groups.values()]
+    return [_make_offence(group, moments, rules) for group in groups.values()]
 
 
-def _make_offence(group: list[Strike], told: Sequence[datetime], rules: PenaltyRules) -> _Offence:
-    is_repeated = _count_told(group[0], told) > 0
+def _make_offence(group: list[Strike], moments: Sequence[datetime], rules: PenaltyRules) -> _Offence:
+    is_repeated = _count_told(group[0], moments) > 0
     heaviest = max(strike.weight for strike in group)
     return _Offence(tuple(group), is_repeated, heaviest * (rules.repeat_factor if is_repeated else 1.0))
 
 
-def _count_told(strike: Strike, told: Sequence[datetime]) -> int:
-    return sum(moment < strike.seen_at for moment in told)
+def _count_told(strike: Strike, moments: Sequence[datetime]) -> int:
+    return sum(moment < strike.seen_at for moment in moments)
 
 
-def _join(counting: Collection[Strike], told: Sequence[datetime], rules: OffenceRules) -> list[int]:
+def _join(counting: Collection[Strike], moments: Sequence[datetime], rules: OffenceRules) -> list[int]:
     """Return for each strike the place of the first one tied to it, directly or through others."""
     parents = list(range(len(counting)))
     first_with: dict[tuple[str, int, int], int] = {}
     for place, strike in enumerate(counting):
-        n_told = _count_told(strike, told)
+        n_told = _count_told(strike, moments)
         for kind, number in _ties(strike, rules):
             other = first_with.setdefault((kind, number, n_told), place)
             if other != place:
@@ -245,19 +243,17 @@ def weigh_gravity(
         harm = at_stake * rules.severity_of(strike.category) if at_stake is not None and is_known else None
         before = harms.get(strike.same_as)
         harms[strike.same_as] = harm if before is None else max(before, harm or nothing)
-    known = [harm for harm in harms.values() if harm is not None]
+    amounts = [harm for harm in harms.values() if harm is not None]
     right = rules.proportion.reviewer_right
     likely = fsum(strike.weight * _be_right(strike.probability, right) for strike in counting)
     probability = likely / fsum(strike.weight for strike in counting)
-    harm = sum(known, nothing) if known else None
-    return Gravity(harm, len(known) == len(harms), len(harms), listings, age_days, probability, is_first)
+    harm = sum(amounts, nothing) if amounts else None
+    return Gravity(harm, len(amounts) == len(harms), len(harms), listings, age_days, probability, is_first)
 
 
 def _be_right(score: float | None, reviewer_right: float) -> float:
     """Return the probability that a verdict "counterfeit" is right: the score is the prior, the reviewer a witness.
 
-    Examples
-    --------
     >>> [round(_be_right(score, 0.95), 2) for score in (0.05, 0.5, 0.9, None)]
     [0.5, 0.95, 0.99, 0.95]
     """
@@ -269,8 +265,6 @@ def _be_right(score: float | None, reviewer_right: float) -> float:
 def keep_proportion(gravity: Gravity, rules: ProportionRules) -> Proportion:
     """Return the change of a penalty by its cause and the seller's record.
 
-    Examples
-    --------
     >>> one_of_many = Gravity(Money(200.0, "EUR"), True, 1, 10_000.0, 300.0, 0.99, is_first=False)
     >>> keep_proportion(one_of_many, ProportionRules()).step
     -1
@@ -369,7 +363,7 @@ def find_standing(
         last = latest(counting)
         size = Size(last.listings, last.age_days)
     remembered = list_remembered(told, rules, at)
-    moments = sorted(_told_at(one, rules) for one in remembered)
+    moments = sorted(_told_at(penalty, rules) for penalty in remembered)
     offences = _find_offences(counting, moments, rules)
     weight = fsum(offence.weight for offence in offences)  # independent of their order
     by_weight = rules.rung_at(weight)
@@ -379,7 +373,7 @@ def find_standing(
     sentences = [_say_weight(len(counting), len(offences), weight), *proportion.sentences]
     if by_weight == NO_RUNG:
         return SellerStanding(weight, NO_RUNG, NO_RUNG, size, tuple(sentences))
-    wanted = _bound(by_weight + proportion.step, rules)
+    bound = _bound(by_weight + proportion.step, rules)
     cap = find_cap(max(strike.seen_at for strike in counting), remembered, rules)
     is_flagrant = weight >= rules.flagrant_weight
 
@@ -390,12 +384,12 @@ def find_standing(
         due = without_person(min(by_itself, cap), rules)
         return due, max(due, rung if is_flagrant else min(rung, cap))
 
-    due, proposed = reach(wanted, proportion.is_doubtful)
+    due, proposed = reach(bound, proportion.is_doubtful)
     sentences += _say_step((due, proposed), reach(by_weight, proportion.is_doubtful))
     if proportion.is_doubtful:
-        needs_person = ", so a person must confirm" if reach(wanted, False)[0] > due else ""
+        needs_person = ", so a person must confirm" if reach(bound, False)[0] > due else ""
         sentences.append(f"The decisions are right with {gravity.probability:.0%} only{needs_person}.")
-    if wanted > cap:
+    if bound > cap:
         follows = (
             "as they weigh so much, a lead decides whether to pass over rungs"
             if is_flagrant
@@ -413,18 +407,18 @@ def _say_step(reached: tuple[int, int], by_weight: tuple[int, int]) -> list[str]
     return ["So it is a rung harder." if reached[0] > by_weight[0] else "So a lead is asked about a rung harder."]
 
 
-def _told_at(one: ImposedPenalty, rules: PenaltyRules) -> datetime:
-    return one.imposed_at + timedelta(days=rules.fair_notice_days)
+def _told_at(penalty: ImposedPenalty, rules: PenaltyRules) -> datetime:
+    return penalty.imposed_at + timedelta(days=rules.fair_notice_days)
 
 
 def list_remembered(told: Collection[ImposedPenalty], rules: PenaltyRules, at: datetime) -> list[ImposedPenalty]:
     """Return the penalties that count as notice now or later: not those too long ago."""
-    return [one for one in told if one.imposed_at + timedelta(days=rules.memory_days) > at]
+    return [penalty for penalty in told if penalty.imposed_at + timedelta(days=rules.memory_days) > at]
 
 
 def find_cap(last_seen: datetime, told: Collection[ImposedPenalty], rules: PenaltyRules) -> int:
     """Return the highest rung by fair notice: one above the highest notified before a listing was seen again."""
-    return 1 + max((one.rung for one in told if _told_at(one, rules) < last_seen), default=NO_RUNG)
+    return 1 + max((penalty.rung for penalty in told if _told_at(penalty, rules) < last_seen), default=NO_RUNG)
 
 
 def without_person(rung: int, rules: PenaltyRules) -> int:

@@ -36,12 +36,14 @@ def add_strikes(
 ) -> list[Strike]:
     """Count a strike for each new decision "counterfeit"."""
     rows = [
-        _describe(one.case, one.listing, one.decision, first, context.policy) | {"pseudonym": one.pseudonym}
-        for one, first in zip(decided, firsts, strict=True)
+        _describe(case.case, case.listing, case.decision, first, context.policy) | {"pseudonym": case.pseudonym}
+        for case, first in zip(decided, firsts, strict=True)
     ]
     numbers = append_rows(context.connection, strikes, rows)
     made = [Strike(number, **row) for number, row in zip(numbers, rows, strict=True)]
-    audit_events = [audit.AuditEvent(one.struck_at, "ipml", "struck", _subject(one), _payload(one)) for one in made]
+    audit_events = [
+        audit.AuditEvent(strike.struck_at, "ipml", "struck", _subject(strike), _payload(strike)) for strike in made
+    ]
     audit.append_events(context.batch, audit_events)
     return made
 
@@ -70,8 +72,8 @@ def take_back(connection: Connection, decision_id: int, by: str, why: str, at: d
 
 def find_strike(connection: Connection, decision_id: int) -> Strike | None:
     """Return the strike of a decision, or None."""
-    found = list(select_strikes(connection, strikes.c.decision_id == decision_id))
-    return found[0] if found else None
+    selected = list(select_strikes(connection, strikes.c.decision_id == decision_id))
+    return selected[0] if selected else None
 
 
 def list_strikes(connection: Connection, seller_id: str) -> list[Strike]:
@@ -84,8 +86,8 @@ def read_seller_standing(
     connection: Connection, pseudonym: str, at: datetime, policy: EnforcementPolicy
 ) -> SellerStanding:
     """Return a seller's standing at a time."""
-    told = list_told(find_penalties(connection, pseudonym=pseudonym))
-    return find_standing(find_strikes(connection, pseudonym), told, policy.penalties, at)
+    reported = list_told(find_penalties(connection, pseudonym=pseudonym))
+    return find_standing(find_strikes(connection, pseudonym), reported, policy.penalties, at)
 
 
 def read_facts(case: StoredCase | Row[Any], listing: Listing) -> dict[str, Any]:

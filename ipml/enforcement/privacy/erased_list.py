@@ -104,9 +104,9 @@ def _read_lines(path: Path) -> list[bytes]:
     return lines[:-1]
 
 
-def _refuse(path: Path, found: str) -> UnreadableFile:
+def _refuse(path: Path, finding: str) -> UnreadableFile:
     expected = "the whole list of erased sellers as `ipml seller erase` wrote it"
-    return UnreadableFile(path, found, expected, "Bring back a copy of it; nothing was changed.")
+    return UnreadableFile(path, finding, expected, "Bring back a copy of it; nothing was changed.")
 
 
 def _write(path: Path, lines: list[bytes]) -> None:

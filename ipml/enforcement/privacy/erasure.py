@@ -262,8 +262,8 @@ def refuse(connection: Connection, pseudonym: str, now: datetime, so_far: str = 
         raise Conflict(subject, f"found appeal {appeal_id} undecided; {so_far}", remedy)
     waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
     if count := connection.scalar(select(func.count()).select_from(outbox).where(*waiting)):
-        found = f"{count:,} messages about the seller wait to be delivered; {so_far}"
-        raise Conflict(subject, found, "Deliver them, or give them up, and try again.")
+        finding = f"{count:,} messages about the seller wait to be delivered; {so_far}"
+        raise Conflict(subject, finding, "Deliver them, or give them up, and try again.")
 
 
 @dataclass(frozen=True, slots=True)

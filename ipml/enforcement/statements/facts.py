@@ -51,8 +51,6 @@ def languages() -> tuple[str, ...]:
 class StatementRules(BaseModel):
     """Rules about the platform's statements of reasons; `policy.toml` explains each rule.
 
-    Examples
-    --------
     >>> rules = StatementRules(brands=("Louis Vuitton",), languages={"AT": "de"})
     >>> rules.known_brand(" louis  VUITTON "), rules.known_brand("call 0171 5550101")
     ('Louis Vuitton', None)
@@ -238,8 +236,8 @@ def state(
     there are no words for it.
     """
     if restriction.ground not in GROUNDS:
-        found = f"ground {restriction.ground!r:.80}"
-        raise Refused(f"statement about {restriction.subject}", found, f"one of {', '.join(GROUNDS)}")
+        finding = f"ground {restriction.ground!r:.80}"
+        raise Refused(f"statement about {restriction.subject}", finding, f"one of {', '.join(GROUNDS)}")
     listing = restriction.listing
     day, which = _content_day(listing, restriction.since)
     basis = rules.basis_of(restriction.kind, restriction.ground)
@@ -282,8 +280,6 @@ def state(
 def find_signs(reasons: Iterable[Reason]) -> tuple[str, ...]:
     """Return the signs of a counterfeit in the reasons of a score, weightiest first.
 
-    Examples
-    --------
     >>> find_signs([Reason("price.brand", "", 2.0), Reason("title", "", 0.5), Reason("seller.rating", "", -1.0)])
     ('price', 'wording')
     """

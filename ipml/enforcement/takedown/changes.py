@@ -97,15 +97,15 @@ def _add_measures(
 
     `before` holds all measures there ever were on each listing; an absent listing had none.
     """
-    numbers = insert_measures(context.connection, [(one.measure, one.why) for one in wanted], context.keys)
+    numbers = insert_measures(context.connection, [(draft.measure, draft.why) for draft in wanted], context.keys)
     telling = Announcing(context.connection, context.policy.measures, context.keys)
     on_listing = {place: list(there) for place, there in before.items()}
     imposed: list[Measure] = []
     audit_events: list[audit.AuditEvent] = []
-    for one, number in zip(wanted, numbers, strict=True):
-        new, listing = dataclasses.replace(one.measure, measure_id=number), one.decided.listing
+    for draft, number in zip(wanted, numbers, strict=True):
+        new, listing = dataclasses.replace(draft.measure, measure_id=number), draft.decided.listing
         there = on_listing.setdefault(listing.listing_id, [])
-        ground = one.decided.decision.ground
+        ground = draft.decided.decision.ground
         change = MeasureChange(new, "imposed", listing, ground, list(there), [*there, new], new.imposed_at)
         audit_events.append(describe_change(change, new.imposed_by, telling.tell(change)))
         there.append(new)
@@ -151,7 +151,7 @@ def _mark_lifted(
 
 
 def _put_in_place(changed: Measure, on_listing: Sequence[Measure]) -> list[Measure]:
-    return [changed if one.measure_id == changed.measure_id else one for one in on_listing]
+    return [changed if other.measure_id == changed.measure_id else other for other in on_listing]
 
 
 def _tell_and_note(
@@ -164,13 +164,15 @@ def _tell_and_note(
 ) -> None:
     """Send the messages about a change, and note the key of the platform's message in the audit trail."""
     keys = read_keys(connection, [change.measure.pseudonym])
-    told, seller_id = change, change.listing.seller_id
+    change_told, seller_id = change, change.listing.seller_id
     is_held = change.listing.listing_id != make_placeholder_id(change.measure.case_id)
     if change.measure.pseudonym not in keys and is_held:  # the seller was erased, and another sells the listing now
         names, keys = read_sellers(connection, [seller_id], now=change.at)
-        told = dataclasses.replace(change, measure=dataclasses.replace(change.measure, pseudonym=names[seller_id]))
+        change_told = dataclasses.replace(
+            change, measure=dataclasses.replace(change.measure, pseudonym=names[seller_id])
+        )
     telling = Announcing(connection, rules, keys)
-    key = telling.tell(told)
+    key = telling.tell(change_told)
     telling.store_effects()
     outbox.put_all(connection, telling.drafts, keys)
     audit.append_events(connection, [describe_change(change, by, key, replaces)])
@@ -202,16 +204,18 @@ def impose(
 
     A listing already taken down by another decision returns only when both are lifted.
     """
-    decided_again = [one.listing.listing_id for one, first in zip(decided, firsts, strict=True) if not first.is_itself]
-    wanted = [_choose(one, context.policy) for one in decided]
-    return _add_measures(context, wanted, find_on_listings(context.connection, decided_again))
+    decided_again = [
+        case.listing.listing_id for case, first in zip(decided, firsts, strict=True) if not first.is_itself
+    ]
+    drafts = [_choose(case, context.policy) for case in decided]
+    return _add_measures(context, drafts, find_on_listings(context.connection, decided_again))
 
 
-def _choose(one: DecidedCase, policy: EnforcementPolicy) -> WantedMeasure:
-    choice = policy.measures.choose(one.listing, one.scored.score, one.decision.ground)
-    if one.origin == BY_POLICY and (kind := policy.automatic.measure):
+def _choose(case: DecidedCase, policy: EnforcementPolicy) -> WantedMeasure:
+    choice = policy.measures.choose(case.listing, case.scored.score, case.decision.ground)
+    if case.origin == BY_POLICY and (kind := policy.automatic.measure):
         choice = ChosenMeasure(kind, f"{kind}, as the policy says where nobody reviewed")
-    return want_measure(one, policy, choice)
+    return want_measure(case, policy, choice)
 
 
 def impose_by_hand(
@@ -239,12 +243,12 @@ def impose_by_hand(
     pseudonym, scored = names[case.seller_id], decode(case.snapshot)
     choice = ChosenMeasure(order.kind, order.why, order.territories)
     source = find_sources(connection, [row.decision_id]).get(row.decision_id, OWN)
-    one = DecidedCase(case, make_decision(row), row.origin, scored, pseudonym, source)
-    wanted = want_measure(one, policy, choice)
-    by_hand = dataclasses.replace(wanted.measure, imposed_by=by, imposed_at=at, until=order.until, is_automatic=False)
-    wanted = dataclasses.replace(wanted, measure=by_hand)
+    decided = DecidedCase(case, make_decision(row), row.origin, scored, pseudonym, source)
+    draft = want_measure(decided, policy, choice)
+    by_hand = dataclasses.replace(draft.measure, imposed_by=by, imposed_at=at, until=order.until, is_automatic=False)
+    draft = dataclasses.replace(draft, measure=by_hand)
     with audit.collect(connection) as batch, open_context(batch, policy, keys, at) as context:
-        return _add_measures(context, [wanted], find_on_listings(connection, [one.listing.listing_id]))[0]
+        return _add_measures(context, [draft], find_on_listings(connection, [decided.listing.listing_id]))[0]
 
 
 def replace(connection: Connection, measure_id: int, order: MeasureOrder, by: str, at: datetime) -> Measure:
@@ -255,7 +259,7 @@ def replace(connection: Connection, measure_id: int, order: MeasureOrder, by: st
     _refuse_erased(find_case(connection, old.case_id))
     listing, ground = _find_listing(connection, old)
     before = find_on_listing(connection, listing.listing_id)
-    wanted = dataclasses.replace(
+    draft = dataclasses.replace(
         old,
         kind=order.kind,
         territories=order.territories,
@@ -266,8 +270,8 @@ def replace(connection: Connection, measure_id: int, order: MeasureOrder, by: st
         done_at=None,
         refused_at=None,
     )
-    (number,) = insert_measures(connection, [(wanted, order.why)], read_keys(connection, [old.pseudonym]))
-    new = dataclasses.replace(wanted, measure_id=number)
+    (number,) = insert_measures(connection, [(draft, order.why)], read_keys(connection, [old.pseudonym]))
+    new = dataclasses.replace(draft, measure_id=number)
     after = [*_put_in_place(_mark_lifted(connection, old, by, order.why, at, replaced_by=number), before), new]
     change = MeasureChange(new, "imposed", listing, ground, before, after, at)
     rules = find_policy(connection, old.policy_digest).measures
@@ -279,7 +283,7 @@ def lift(connection: Connection, decision_id: int, by: str, why: str, at: dateti
     """Lift every measure in force of a reversed decision, and have buyers notified; return the lifted measures."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     imposed = find_measures(connection, decision_id=decision_id)
-    lifted = [lift_measure(connection, one, by, why, at) for one in reversed(imposed) if one.stands]
+    lifted = [lift_measure(connection, measure, by, why, at) for measure in reversed(imposed) if measure.stands]
     if imposed:
         _correct_buyers(connection, imposed[0], at)
     return lifted
@@ -292,9 +296,9 @@ def _correct_buyers(connection: Connection, measure: Measure, at: datetime) -> N
         return  # goods of an erased seller cannot be named
     listing, ground = _find_listing(connection, measure)
     on_listing = find_on_listing(connection, listing.listing_id)
-    of_seller = [one for one in on_listing if one.pseudonym == measure.pseudonym]
-    found = decisions.c.decision_id.in_({one.decision_id for one in of_seller}), stands()
-    if connection.scalar(select(decisions.c.decision_id).where(*found).limit(1)) is None:
+    of_seller = [other for other in on_listing if other.pseudonym == measure.pseudonym]
+    is_standing = decisions.c.decision_id.in_({other.decision_id for other in of_seller}), stands()
+    if connection.scalar(select(decisions.c.decision_id).where(*is_standing).limit(1)) is None:
         outbox.put_all(connection, draft_corrections(connection, of_seller, listing, ground, at), keys)
 
 
@@ -330,7 +334,7 @@ def end_due(connection: Connection, numbers: Sequence[int], now: datetime) -> li
     """Lift those of some measures that are past their end, in the caller's transaction."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     due = find_measures(connection, measures.c.measure_id.in_(numbers), *_is_over(now))
-    return [lift_measure(connection, one, "ipml", "its time is over", now) for one in due]
+    return [lift_measure(connection, measure, "ipml", "its time is over", now) for measure in due]
 
 
 def _is_over(now: datetime) -> tuple[ColumnElement[bool], ...]:

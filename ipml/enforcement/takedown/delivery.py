@@ -132,8 +132,8 @@ class _Noting:
     def _change(self, measure: Measure, fields: dict[str, Any]) -> None:
         if fields:
             self._changes.setdefault(measure.measure_id, {}).update(fields)
-            known = {name: value for name, value in fields.items() if name in Measure.__slots__}
-            self._measures[measure.measure_id] = replace(measure, **known)
+            own = {name: value for name, value in fields.items() if name in Measure.__slots__}
+            self._measures[measure.measure_id] = replace(measure, **own)
 
 
 def list_messages(connection: Connection, measure_id: int) -> list[Message]:
@@ -171,13 +171,13 @@ def _find_effects(
 ) -> tuple[dict[str, list[tuple[int, str]]], dict[int, Measure]]:
     """Return the effects of messages on measures by key, and these measures."""
     effects: dict[str, list[tuple[int, str]]] = {}
-    found: dict[int, Measure] = {}
+    measures_by_id: dict[int, Measure] = {}
     query = select(measures, measure_messages.c.key, measure_messages.c.effect).join(measure_messages)
     query = query.where(measure_messages.c.key.in_(keys)).order_by(measures.c.measure_id)
     for row in connection.execute(query):
         effects.setdefault(row.key, []).append((row.measure_id, row.effect))
-        found[row.measure_id] = make_measure(row)
-    return effects, found
+        measures_by_id[row.measure_id] = make_measure(row)
+    return effects, measures_by_id
 
 
 def _find_latest_answered(connection: Connection, subjects: Collection[str]) -> dict[tuple[str, str], int]:

@@ -32,15 +32,15 @@ def find_present_sellers(
     connection: Connection, listing_ids: Collection[str], *, without: Collection[int] = ()
 ) -> dict[str, str]:
     """Return the present sellers of listings by id: of the last submission, else of the last case not in `without`."""
-    found: dict[str, str] = {}
+    sellers: dict[str, str] = {}
     for some in in_batches(sorted(set(listing_ids))):
         query = select(cases.c.listing_id, cases.c.seller_id, cases.c.case_id).where(cases.c.listing_id.in_(some))
         for row in connection.execute(query.order_by(cases.c.case_id)):
             if row.case_id not in without:
-                found[row.listing_id] = row.seller_id
+                sellers[row.listing_id] = row.seller_id
         submitted = select(listings.c.listing_id, listings.c.seller_id).where(listings.c.listing_id.in_(some))
-        found |= {row.listing_id: row.seller_id for row in connection.execute(submitted)}
-    return found
+        sellers |= {row.listing_id: row.seller_id for row in connection.execute(submitted)}
+    return sellers
 
 
 def find_held(connection: Connection, rows: Sequence[StoredCase], gone: str | None = None) -> set[int]:
@@ -84,8 +84,10 @@ def release_ended(connection: Connection, case_id: int, by: str, at: datetime) -
 
 def _release(connection: Connection, of_listing: ColumnElement[bool], by: str, at: datetime) -> None:
     erased = select(cases.c.case_id).where(cases.c.erased_at.is_not(None))
-    wanted = of_listing, decisions.c.case_id.in_(erased), decisions.c.listing_id != _PLACEHOLDER
-    audit.change_rows(connection, update(decisions).where(*wanted).values(listing_id=_PLACEHOLDER), by, "erased", at=at)
+    conditions = of_listing, decisions.c.case_id.in_(erased), decisions.c.listing_id != _PLACEHOLDER
+    audit.change_rows(
+        connection, update(decisions).where(*conditions).values(listing_id=_PLACEHOLDER), by, "erased", at=at
+    )
 
 
 def read_listing(connection: Connection, case_id: int, decision_id: int) -> Listing:

@@ -83,9 +83,9 @@ class MeasureRule(BaseModel):
         if self.score_below is not None:
             yield f"the score is below {self.score_below:g}"
         if self.least_seller_age_days is not None:
-            yield f"the seller has been here for {self.least_seller_age_days:g} days"
+            yield f"the seller has been here for at least {self.least_seller_age_days:g} days"
         if self.least_seller_sales is not None:
-            yield f"the seller has sold {self.least_seller_sales:g} times"
+            yield f"the seller has at least {self.least_seller_sales:g} sales"
         if self.most_seller_strikes is not None:
             yield f"the seller has at most {self.most_seller_strikes:g} strikes"
 
@@ -119,8 +119,6 @@ _NOBODY_ELSE = NotificationRule()
 class MeasureRules(BaseModel):
     """Rules that choose the measure after a decision.
 
-    Examples
-    --------
     >>> rules = MeasureRules(usual="remove", rules=[{"kind": "pause", "days": 14, "score_below": 0.8}])
     >>> rules.choose(Listing("A7", "s1", "Bag"), 0.7, "declared_replica").why
     'pause for 14 days, as the score is below 0.8'
@@ -268,10 +266,10 @@ def make_measure(row: Row[Any]) -> Measure:
 def get_measure(connection: Connection, measure_id: int) -> Measure:
     """Return one measure; raise NotFound if there is none."""
     is_number = 0 < measure_id <= LARGEST_NUMBER
-    found = find_measures(connection, measures.c.measure_id == measure_id) if is_number else []
-    if not found:
+    selected = find_measures(connection, measures.c.measure_id == measure_id) if is_number else []
+    if not selected:
         raise NotFound("measure", measure_id, "`ipml enforce measure list` names them.")
-    return found[0]
+    return selected[0]
 
 
 def find_measures(
@@ -287,9 +285,9 @@ def find_measures(
 
     `state` is one of `STATES`; for pages, `before` limits the numbers and `at_most` the count.
     """
-    wanted = {"case_id": case_id, "decision_id": decision_id}
+    values = {"case_id": case_id, "decision_id": decision_id}
     query = select(measures).where(*conditions).order_by(measures.c.measure_id.desc()).limit(at_most)
-    query = query.where(*(measures.c[name] == value for name, value in wanted.items() if value is not None))
+    query = query.where(*(measures.c[name] == value for name, value in values.items() if value is not None))
     if state is not None:
         query = query.where(*_facts_of(state))
     if before is not None:
@@ -307,14 +305,14 @@ def find_on_listing(connection: Connection, listing_id: str) -> list[Measure]:
 
 def find_on_listings(connection: Connection, listing_ids: Iterable[str]) -> dict[str, list[Measure]]:
     """Return all measures on several listings, like `find_on_listing`."""
-    found: dict[str, list[Measure]] = {listing_id: [] for listing_id in listing_ids}
-    if not found:
-        return found
+    on_listing: dict[str, list[Measure]] = {listing_id: [] for listing_id in listing_ids}
+    if not on_listing:
+        return on_listing
     query = select(measures, decisions.c.listing_id).join(decisions, measures.c.decision_id == decisions.c.decision_id)
-    query = query.where(decisions.c.listing_id.in_(found))
+    query = query.where(decisions.c.listing_id.in_(on_listing))
     for row in connection.execute(query.order_by(measures.c.measure_id)):
-        found[row.listing_id].append(make_measure(row))
-    return found
+        on_listing[row.listing_id].append(make_measure(row))
+    return on_listing
 
 
 def is_against(connection: Connection, measure: Measure, seller_id: str) -> bool:
@@ -353,7 +351,7 @@ def read_all_whys(connection: Connection, some: Sequence[Measure]) -> dict[int, 
         return {}
     columns = measures.c.why, measures.c.why_lifted, measures.c.why_refused
     query = select(measures.c.measure_id, measures.c.pseudonym, *columns)
-    rows = connection.execute(query.where(measures.c.measure_id.in_([one.measure_id for one in some]))).all()
+    rows = connection.execute(query.where(measures.c.measure_id.in_([measure.measure_id for measure in some]))).all()
     keys = read_keys(connection, [row.pseudonym for row in rows])
     return {
         row.measure_id: {column.name: _read(keys, row.pseudonym, row._mapping[column]) for column in columns}
@@ -501,5 +499,5 @@ class _GroupTally:
 
     def sum_up(self, group: str) -> Times:
         share = self.unsold / self.sales_known if self.sales_known else None
-        spans = {stage: Span.of(found) for stage, found in self.spans.items() if found}
+        spans = {stage: Span.of(durations) for stage, durations in self.spans.items() if durations}
         return Times(group, self.measures, spans, share, self.sales_known)

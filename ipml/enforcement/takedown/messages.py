@@ -133,8 +133,8 @@ class Announcing:
 
     def _are_buyers_told(self, change: MeasureChange) -> bool:
         """Return whether an uncorrected message to buyers of this seller is on record."""
-        earlier = [one for one in change.before if one.pseudonym == change.measure.pseudonym]
-        subjects = {_buyers_subject(one) for one in earlier}
+        earlier = [measure for measure in change.before if measure.pseudonym == change.measure.pseudonym]
+        subjects = {_buyers_subject(measure) for measure in earlier}
         n_sent = self._find_past(change)[1]
         return any(draft.subject in subjects for draft in self.drafts) or any(n_sent[name] == 1 for name in subjects)
 
@@ -154,14 +154,14 @@ def draft_corrections(
 
     `on_listing` holds all measures on the listing under this seller.
     """
-    body, told = _buyers_body(listing, "not counterfeit", ground, at), _find_told(connection, on_listing)
-    may_have_arrived = outbox.withdraw(connection, [key for _, key in told], by="ipml", now=at)
+    body, informed = _buyers_body(listing, "not counterfeit", ground, at), _find_told(connection, on_listing)
+    may_have_arrived = outbox.withdraw(connection, [key for _, key in informed], by="ipml", now=at)
     return [
         outbox.Draft(
             *(_make_key(measure, "buyers-corrected"), "platform", "buyers", _buyers_subject(measure)),
             *(body, measure.pseudonym, at),
         )
-        for measure, key in told
+        for measure, key in informed
         if key in may_have_arrived
     ]
 
@@ -170,11 +170,11 @@ def _read_past(connection: Connection, before: Sequence[Measure]) -> tuple[str |
     """Return the subject of earlier messages to the platform about a listing, and the count of messages to buyers."""
     if not before:
         return None, Counter()
-    told = select(outbox_table.c.message_id, outbox_table.c.subject)
+    sent = select(outbox_table.c.message_id, outbox_table.c.subject)
     of_measure = measure_messages.c.measure_id.in_([measure.measure_id for measure in before])
-    to_platform = told.join(measure_messages, measure_messages.c.key == outbox_table.c.key).where(of_measure)
+    to_platform = sent.join(measure_messages, measure_messages.c.key == outbox_table.c.key).where(of_measure)
     named = outbox_table.c.subject.in_([_buyers_subject(measure) for measure in before])
-    both = union(to_platform, told.where(named, outbox_table.c.dropped_at.is_(None)))
+    both = union(to_platform, sent.where(named, outbox_table.c.dropped_at.is_(None)))
     subjects = [row.subject for row in connection.execute(both.order_by("message_id"))]
     threads = [subject for subject in subjects if not subject.startswith(_BUYERS)]
     return (threads[-1] if threads else None), Counter(subjects)
@@ -183,7 +183,7 @@ def _read_past(connection: Connection, before: Sequence[Measure]) -> tuple[str |
 def _find_told(connection: Connection, some: Sequence[Measure]) -> list[tuple[Measure, str]]:
     """Return the measures with an uncorrected message to buyers, each with the key of the message."""
     keys = outbox.find_all_keys(connection, [_buyers_subject(measure) for measure in some])
-    return [(one, said[0]) for one in some if len(said := keys[_buyers_subject(one)]) == 1]
+    return [(measure, sent[0]) for measure in some if len(sent := keys[_buyers_subject(measure)]) == 1]
 
 
 def _buyers_subject(measure: Measure) -> str:

@@ -78,7 +78,7 @@ def list_desk(connection: Connection, by: str, state: str | None = None, limit: 
     restrictions = _find_restrictions(connection, some)
     obstacles = find_obstacles(connection, some, by)
     rows = connection.execute(
-        select(cases.c.case_id, cases.c.snapshot).where(cases.c.case_id.in_({one.case_id for one in some}))
+        select(cases.c.case_id, cases.c.snapshot).where(cases.c.case_id.in_({appeal.case_id for appeal in some}))
     )
     titles = {row.case_id: decode_listing(row.snapshot).title for row in rows}
     return [
@@ -97,15 +97,15 @@ def read_desk(connection: Connection, appeal_id: int, by: str, *, now: datetime 
     file = get_appeal(connection, appeal_id, now=now or datetime.now(UTC))
     appeal = file.appeal
     restriction = _find_restrictions(connection, [appeal]).get(appeal.subject)
-    told = None
+    statement = None
     with suppress(NotFound):
-        told = read_told(connection, [get_statement(connection, appeal.subject)])[appeal.subject]
+        statement = read_told(connection, [get_statement(connection, appeal.subject)])[appeal.subject]
     strike = find_strike(connection, appeal.decision_id)
     evidence, damage = _find_evidence(connection, appeal.decision_id)
     return ShownAppeal(
         file=file,
         restriction=restriction,
-        told=told,
+        told=statement,
         evidence=evidence,
         damage=damage,
         strike=strike if strike is not None and strike.taken_back_at is None else None,
@@ -117,17 +117,17 @@ def read_desk(connection: Connection, appeal_id: int, by: str, *, now: datetime 
 def _find_milder(kind: MeasureKind) -> tuple[MeasureKind, ...]:
     """Return the kinds of measures that are milder than one and need no list of countries."""
     milder = _MILDEST_FIRST[: _MILDEST_FIRST.index(kind)]
-    return tuple(one for one in milder if one is not MeasureKind.REMOVE_IN)
+    return tuple(kind for kind in milder if kind is not MeasureKind.REMOVE_IN)
 
 
 def _find_restrictions(connection: Connection, some: list[Appeal]) -> dict[str, Measure | Penalty]:
     parsed = [parse_subject(appeal.subject) for appeal in some]
     numbers = {kind: [number for of, number in parsed if of == kind] for kind in ("measure", "penalty")}
-    found: list[Measure | Penalty] = [
+    restrictions: list[Measure | Penalty] = [
         *find_measures(connection, measures.c.measure_id.in_(numbers["measure"])),
         *select_penalties(connection, penalties.c.penalty_id.in_(numbers["penalty"])),
     ]
-    return {one.subject: one for one in found}
+    return {restriction.subject: restriction for restriction in restrictions}
 
 
 def _find_evidence(connection: Connection, decision_id: int) -> tuple[Evidence | None, str | None]:

@@ -116,13 +116,13 @@ class CaseActions:
     @property
     def is_nothing(self) -> bool:
         """Whether no action is recorded."""
-        found = self.evidence or self.measures or self.strikes or self.penalties or self.appeals
-        return not found and self.damage is None
+        entries = self.evidence or self.measures or self.strikes or self.penalties or self.appeals
+        return not entries and self.damage is None
 
 
 def read_case_actions(connection: Connection, case_id: int) -> CaseActions:
     """Return the actions after the decisions on a case."""
-    told = read_told(connection, list_statements(connection, case_id))
+    statements = read_told(connection, list_statements(connection, case_id))
     struck = list(select_strikes(connection, strikes.c.case_id == case_id))
     led_to = list(select_penalties(connection, penalties.c.strike_id.in_([strike.strike_id for strike in struck])))
     evidence, damage = _find_evidence(connection, case_id)
@@ -132,10 +132,11 @@ def read_case_actions(connection: Connection, case_id: int) -> CaseActions:
         evidence=evidence,
         damage=damage,
         measures=tuple(
-            TakenMeasure(measure, **whys[measure.measure_id], told=told.get(measure.subject)) for measure in measures
+            TakenMeasure(measure, **whys[measure.measure_id], told=statements.get(measure.subject))
+            for measure in measures
         ),
         strikes=tuple(struck),
-        penalties=tuple(read_penalties(connection, led_to, told)),
+        penalties=tuple(read_penalties(connection, led_to, statements)),
         appeals=tuple(find_pending(connection, list_of_case(connection, case_id))),
     )
 
@@ -144,18 +145,18 @@ def read_told(connection: Connection, stored: Sequence[StoredStatement]) -> dict
     """Return statements as sent to the seller and the public, by subject."""
     if not stored:
         return {}
-    subjects = [one.statement.subject for one in stored]
+    subjects = [stored_statement.statement.subject for stored_statement in stored]
     notified, windows = find_notified(connection, subjects), find_all_deadlines(connection, subjects)
     return {
         subject: SentStatement(
-            one.statement,
-            one.letter,
-            one.payload,
-            one.why_not_stated,
+            stored_statement.statement,
+            stored_statement.letter,
+            stored_statement.payload,
+            stored_statement.why_not_stated,
             notified.get(subject),
             tuple(windows[subject].values()),
         )
-        for subject, one in zip(subjects, stored, strict=True)
+        for subject, stored_statement in zip(subjects, stored, strict=True)
     }
 
 
@@ -163,14 +164,14 @@ def read_penalties(
     connection: Connection, some: Sequence[Penalty], told: Mapping[str, SentStatement] = MappingProxyType({})
 ) -> list[GivenPenalty]:
     """Return penalties with their reasons, and their statements if `told` contains them."""
-    explained = explain_penalties(connection, [one.penalty_id for one in some])
-    return [GivenPenalty(one, explained[one.penalty_id], told.get(one.subject)) for one in some]
+    explained = explain_penalties(connection, [penalty.penalty_id for penalty in some])
+    return [GivenPenalty(penalty, explained[penalty.penalty_id], told.get(penalty.subject)) for penalty in some]
 
 
 def find_pending(connection: Connection, some: Sequence[Appeal]) -> list[PendingAppeal]:
     """Return appeals, each with its next running deadline."""
-    terms = find_all_deadlines(connection, [one.name for one in some])
-    return [PendingAppeal(one, _next(terms[one.name].values())) for one in some]
+    terms = find_all_deadlines(connection, [appeal.name for appeal in some])
+    return [PendingAppeal(appeal, _next(terms[appeal.name].values())) for appeal in some]
 
 
 def find_due(connection: Connection, subject: str) -> datetime | None:
@@ -179,7 +180,10 @@ def find_due(connection: Connection, subject: str) -> datetime | None:
 
 
 def _next(deadlines: Iterable[Deadline]) -> datetime | None:
-    return min((one.due_at for one in deadlines if one.due_at is not None and not one.has_ended), default=None)
+    return min(
+        (deadline.due_at for deadline in deadlines if deadline.due_at is not None and not deadline.has_ended),
+        default=None,
+    )
 
 
 def _find_evidence(connection: Connection, case_id: int) -> tuple[tuple[Evidence, ...], str | None]:
@@ -248,16 +252,16 @@ def _preview_penalties(
     rules = policy.penalties
     # Decisions on this case are left out: a second reviewer must not see that there are any.
     strikes = [strike for strike in strikes if strike.case_id != case.case_id]
-    known = {strike.strike_id for strike in strikes}
+    counted = {strike.strike_id for strike in strikes}
     penalties = find_penalties(connection, pseudonym=strikes[0].pseudonym, at=at) if strikes else []
-    before = [penalty for penalty in penalties if penalty.strike_id in known]
-    told = list_told(before)
+    before = [penalty for penalty in penalties if penalty.strike_id in counted]
+    reported = list_told(before)
     ground = max(GROUNDS, key=lambda ground: rules.compute_strike_weight(ground, case.category))
     decision = Decision(0, case.case_id, case.listing_id, Verdict.COUNTERFEIT, ground, "", _NOBODY, at)
-    then = find_standing([*strikes, preview_strike(connection, case, decision, policy)], told, rules, at)
+    then = find_standing([*strikes, preview_strike(connection, case, decision, policy)], reported, rules, at)
     steps = find_steps(then, before, at)
     kinds = [None if rung is None else rules.ladder[rung].kind for rung in (steps.imposed, steps.proposed)]
-    return find_standing(strikes, told, rules, at), then, kinds[0], kinds[1]
+    return find_standing(strikes, reported, rules, at), then, kinds[0], kinds[1]
 
 
 def _restrict(case: StoredCase, listing: Listing, ground: str, choice: ChosenMeasure, at: datetime) -> Restriction:

@@ -82,11 +82,11 @@ def read_seller_file(
     pseudonym = find_pseudonym(connection, seller_id) or _find_erased(seller_id)
     if pseudonym is None:
         return SellerFile(seller_id, None, None, find_standing((), (), policy.penalties, at), None)
-    strikes = [one for one in find_strikes(connection, pseudonym) if one.case_id not in hidden]
-    known = {one.strike_id for one in strikes}
-    penalties = [one for one in find_penalties(connection, pseudonym=pseudonym) if one.strike_id in known]
+    strikes = [strike for strike in find_strikes(connection, pseudonym) if strike.case_id not in hidden]
+    numbers = {strike.strike_id for strike in strikes}
+    penalties = [penalty for penalty in find_penalties(connection, pseudonym=pseudonym) if penalty.strike_id in numbers]
     standing = find_standing(strikes, list_told(penalties), policy.penalties, at)
-    found = find_measures(connection, measures.c.pseudonym == pseudonym, at_most=MOST + len(hidden))
+    of_seller = find_measures(connection, measures.c.pseudonym == pseudonym, at_most=MOST + len(hidden))
     return SellerFile(
         seller_id=seller_id,
         pseudonym=pseudonym,
@@ -98,9 +98,11 @@ def read_seller_file(
             FiledPenalty(given, find_obstacle(connection, given.penalty, by, at))
             for given in read_penalties(connection, penalties[::-1][:MOST])
         ),
-        measures=tuple([measure for measure in found if measure.case_id not in hidden][:MOST]),
+        measures=tuple([measure for measure in of_seller if measure.case_id not in hidden][:MOST]),
         appeals=tuple(_find_appeals(connection, pseudonym, hidden)),
-        links=tuple(_recommend(connection, one, pseudonym) for one in list_linked(connection, pseudonym=pseudonym)),
+        links=tuple(
+            _recommend(connection, linked, pseudonym) for linked in list_linked(connection, pseudonym=pseudonym)
+        ),
         holds=tuple(find_holds(connection, pseudonym, at)),
     )
 

@@ -23,8 +23,6 @@ from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, 
 def is_storable(text: str) -> bool:
     """Return whether a text has only storable characters: no NUL (for PostgreSQL) and no lone surrogate.
 
-    Examples
-    --------
     >>> is_storable("Gu\\u0441\\u0441i bag"), is_storable("a\\0b"), is_storable("\\ud800")
     (True, False, False)
     """
@@ -106,6 +104,11 @@ def decode_listing(text: str) -> Listing:
     return Listing(**_with_moments(json.loads(text)["listing"]))
 
 
+def decode_reasons(text: str) -> tuple[Reason, ...]:
+    """Return only the reasons that `encode` wrote: much quicker than `decode`."""
+    return part_base_rate(Reason(**reason) for reason in json.loads(text)["reasons"])[0]
+
+
 def digest_content(listing: Listing) -> str:
     """Return the SHA-256 of an offer except its price; equal digests mean an unchanged listing.
 
@@ -119,8 +122,6 @@ def make_key(listing: Listing) -> str:
 
     Without a moment, a digest of the fields that the seller can edit takes its place.
 
-    Examples
-    --------
     >>> from datetime import UTC, datetime
     >>> make_key(Listing("A7", "s", "Bag", observed_at=datetime(2024, 5, 1, tzinfo=UTC)))
     '2024-05-01T00:00:00+00:00 A7'

@@ -1,4 +1,4 @@
-"""Search: finds cases by words and filters, page by page; precedents of a case; and a seller's record.
+"""Search: finds cases by words and filters, page by page; and a seller's record.
 
 Words match parts of words in title, brand, listing id and seller id, alike on every database. The folded text is in a
 narrow table: scanning it at 100,000 cases takes a tenth of a page's time. A page's case numbers are found first, by
@@ -19,7 +19,6 @@ from sqlalchemy import (
     FromClause,
     Select,
     and_,
-    bindparam,
     func,
     literal,
     or_,
@@ -28,7 +27,7 @@ from sqlalchemy import (
 )
 
 from ipml.errors import Refused
-from ipml.records import Case, Decision, Listing, ScoredListing, Verdict
+from ipml.records import Case, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.snapshot import decode_listing, is_storable
 from ipml.review.cases import (
     LARGEST_NUMBER,
@@ -36,17 +35,14 @@ from ipml.review.cases import (
     SELECT_CASES,
     StoredCase,
     find_case,
-    find_cases,
     is_awake,
     make_case,
     read_cases,
 )
 from ipml.review.claims import select_hidden
-from ipml.review.decisions import make_decision
-from ipml.review.near_duplicates.clusters import read_brand
 from ipml.review.ranking.list_marks import QueueParts
 from ipml.review.ranking.queue_order import find_current_parts, find_part
-from ipml.review.reversals import by_people, is_last_verdict, stands
+from ipml.review.reversals import is_last_verdict, stands
 from ipml.storage.tables import case_texts, cases, decisions
 
 MOST_WORDS = 8
@@ -54,14 +50,11 @@ _LONGEST_TITLE = 1_000
 _UNSEEN = ("Mn", "Me", "Cf", "Cc", "Cs")
 _FEW, _FEW_NARROWED = 1_000, 250
 _NAMED = ("seller_id", "assigned_to", "brand", "category", "queue_id")
-_OTHER_LINES = 3  # after the title: listing id, seller id, brand
 
 
 def fold_text(text: str) -> str:
     """Return a text without case, accents, invisible letters and width, so that alike words match.
 
-    Examples
-    --------
     >>> fold_text("  R\\u00e9plica  N\\u200b\\uff29ke ")
     'replica nike'
     """
@@ -79,11 +72,6 @@ def searched_text(scored: ScoredListing) -> str:
     title = [listing.title[:_LONGEST_TITLE], *filter(None, [scored.read_as])]
     said = [*title, listing.listing_id, listing.seller_id, listing.brand or ""]
     return "\n".join(map(fold_text, said)).replace("\0", "")
-
-
-def _title_words(text: str) -> frozenset[str]:
-    """Return the title's words, as written and as read, from a `searched_text`."""
-    return frozenset(" ".join(text.split("\n")[:-_OTHER_LINES]).split())
 
 
 def split_words(search: str) -> tuple[str, ...]:
@@ -121,14 +109,18 @@ class Filter:
         Words of title, brand, listing id or seller id; a case must contain all.
     least_score, most_score : float or None
         Bounds in 0-1, which exclude cases without a score.
-    waiting_days : float or None
-        Least time in the queue.
+    waiting_days, waited_days : float or None
+        Least and most time in the queue.
     due_hours : float or None
         Longest time until the deadline; includes overdue cases.
     free_for : str or None
         Only cases not held by anybody else.
+    held : bool, default=False
+        Only cases that somebody holds.
     verdict, reviewer : str or None
         Verdict in force, and its author.
+    decided_since, decided_before : datetime or None
+        Moments between which the verdict in force was given, the second excluded.
     snoozed : bool, default=False
         Only snoozed cases, which other lists of open cases show only by seller or words.
     hidden_from : str or None
@@ -143,10 +135,14 @@ class Filter:
     least_score: float | None = None
     most_score: float | None = None
     waiting_days: float | None = None
+    waited_days: float | None = None
     due_hours: float | None = None
+    held: bool = False
     free_for: str | None = None
     verdict: str | None = None
     reviewer: str | None = None
+    decided_since: datetime | None = None
+    decided_before: datetime | None = None
     assigned_to: str | None = None
     snoozed: bool = False
     queue_id: int | None = None
@@ -304,11 +300,14 @@ def make_conditions(
     yield from _bound_scores(score_rank, selection)
     if selection.waiting_days is not None:
         yield enqueued_at <= now - timedelta(days=selection.waiting_days)
+    if selection.waited_days is not None:
+        yield enqueued_at > now - timedelta(days=selection.waited_days)
+    if selection.held:
+        yield column.holder.is_not(None)
+        yield column.lease_expires_at > now
     if selection.due_hours is not None:
         yield column.due_at <= now + timedelta(hours=selection.due_hours)
-    if selection.verdict is not None or selection.reviewer is not None:
-        said = {"verdict": selection.verdict, "reviewer": selection.reviewer}
-        are_theirs = [decisions.c[name] == value for name, value in said.items() if value is not None]
+    if are_theirs := list(make_verdict_conditions(selection)):
         yield column.case_id.in_(select(decisions.c.case_id).where(*are_theirs, is_last_verdict()))
     if selection.hidden_from is not None:
         yield column.case_id.not_in(select_hidden(selection.hidden_from))
@@ -316,72 +315,16 @@ def make_conditions(
         yield or_(column.holder.is_(None), column.holder == selection.free_for, column.lease_expires_at <= now)
 
 
-_LATEST = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Precedent:
-    """A confirmed case, its decision, and the share of title words in common."""
-
-    case: Case
-    decision: Decision
-    likeness: float
-
-
-_TRUTHS = (Verdict.COUNTERFEIT, Verdict.GENUINE)
-
-
-def find_precedents(
-    connection: Connection, case: Case, most: int = 5, now: datetime | None = None
-) -> dict[Verdict, tuple[Precedent, ...]]:
-    """Return up to `most` similar confirmed cases of the same brand per verdict, excluding the seller's own.
-
-    The brand is the field's, else the one the model read; without a brand, only cases with common title words count.
-    Among the 300 decided last, those of the same category come first, then those with more common title words.
-    """
-    listing, brand = case.scored.listing, read_brand(case.scored)
-    words = _title_words(searched_text(case.scored))
-    asked = {"brand": brand, "seller": listing.seller_id, "number": case.case_id}
-    found = [(_likeness(words, row.text), row) for row in connection.execute(_CONFIRMED, asked)]
-    found = [(likeness, row) for likeness, row in found if brand or likeness > 0]
-    found.sort(key=lambda one: (one[1].category != listing.category, -one[0], -one[1].decision_id))
-    likest = {verdict: [one for one in found if one[1].verdict == verdict][:most] for verdict in _TRUTHS}
-    chosen = [row for some in likest.values() for _, row in some]
-    said = connection.execute(select(decisions).where(decisions.c.decision_id.in_([row.decision_id for row in chosen])))
-    made = {row.decision_id: make_decision(row) for row in said}
-    rows, moment = find_cases(connection, [row.case_id for row in chosen]), now or datetime.now(UTC)
-    return {
-        verdict: tuple(
-            Precedent(make_case(rows[row.case_id], moment), made[row.decision_id], likeness) for likeness, row in some
-        )
-        for verdict, some in likest.items()
-    }
-
-
-def _select_confirmed() -> Select[Any]:
-    latest = (
-        select(cases.c.case_id)
-        .where(cases.c.state == "decided", cases.c.brand_read == bindparam("brand"))
-        .order_by(cases.c.case_id.desc())
-        .limit(_LATEST)
-        .subquery()
-    )
-    return (
-        select(decisions.c.decision_id, decisions.c.case_id, decisions.c.verdict, cases.c.category, case_texts.c.text)
-        .join(latest, latest.c.case_id == decisions.c.case_id)
-        .join(cases, cases.c.case_id == decisions.c.case_id)
-        .join(case_texts, case_texts.c.case_id == decisions.c.case_id)
-        .where(decisions.c.verdict.in_(_TRUTHS), is_last_verdict(), by_people())
-        .where(cases.c.seller_id != bindparam("seller"), cases.c.case_id != bindparam("number"))
-    )
-
-
-_CONFIRMED = _select_confirmed()
-
-
-def _likeness(words: frozenset[str], text: str) -> float:
-    others = _title_words(text)
-    return len(words & others) / max(len(words | others), 1)
+def make_verdict_conditions(selection: Filter) -> Iterator[ColumnElement[bool]]:
+    """Yield a filter's conditions on the verdict in force, on the table `decisions`."""
+    if selection.verdict is not None:
+        yield decisions.c.verdict == selection.verdict
+    if selection.reviewer is not None:
+        yield decisions.c.reviewer == selection.reviewer
+    if selection.decided_since is not None:
+        yield decisions.c.decided_at >= selection.decided_since
+    if selection.decided_before is not None:
+        yield decisions.c.decided_at < selection.decided_before
 
 
 _MOST_CASES = 60

@@ -110,10 +110,10 @@ def make_anchor(connection: Connection, key_file: Path | None = None, *, now: da
 def parse_anchor(text: str, where: str = "anchor") -> SignedAnchor:
     """Parse an anchor without checking its signature; raise UnreadableFile if it is invalid."""
     try:
-        said = json.loads(text)
-        if said.pop("format") != FORMAT:
+        content = json.loads(text)
+        if content.pop("format") != FORMAT:
             raise UnreadableFile(where, "another format", f"a line of the form {FORMAT!r}")
-        anchor = SignedAnchor(**said)
+        anchor = SignedAnchor(**content)
         _require_form(anchor)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UnreadableFile(where, repr(text[:60]), "a line that `ipml audit anchor` wrote") from error
@@ -146,8 +146,6 @@ def find_bad_signatures(anchors: Iterable[SignedAnchor], public_key: str | None)
 
     Without a `public_key`, an anchor need only fit the key it names, or be unsigned.
 
-    Examples
-    --------
     >>> find_bad_signatures([SignedAnchor(1, "0" * 64, "0" * 64, "2026-05-01T12:00:00.000000+00:00")], "ab" * 32)
     ['anchor of row 1: is not signed']
     """

@@ -187,12 +187,14 @@ def append_events(trail: Trail, audit_events: Iterable[AuditEvent]) -> None:
 def _append(connection: Connection, audit_events: Sequence[AuditEvent]) -> None:
     if not audit_events:
         return
-    spoken_of = [[*find_spoken_of(one.action, one.subject, one.payload), *one.speaks_of] for one in audit_events]
+    spoken_of = [
+        [*find_spoken_of(event.action, event.subject, event.payload), *event.speaks_of] for event in audit_events
+    ]
     last = _lock_end(connection)
     digests = read_digests(connection, [name for names in spoken_of for name in names])
     rows: list[dict[str, object]] = []
-    for (at, actor, action, subject, said, _), names in zip(audit_events, spoken_of, strict=True):
-        number, text = last.count + 1, canonical_json({**said, **dict(write_digests(names, digests, action))})
+    for (at, actor, action, subject, payload, _), names in zip(audit_events, spoken_of, strict=True):
+        number, text = last.count + 1, canonical_json({**payload, **dict(write_digests(names, digests, action))})
         hashed = _hash(number, to_microseconds(at), actor, action, subject, text, last.head)
         row = (number, at, actor, action, subject, text, last.head, hashed)
         rows.append(dict(zip(AuditRow.__slots__, row, strict=True)))
@@ -255,8 +257,8 @@ def verify(
     now and then with the number of rows checked and the total.
     """
     count, head, total = 0, _BEFORE_THE_FIRST, anchor(connection).count
-    wanted = {kept.count for kept in anchors}
-    found = {0: head}
+    counts = {kept.count for kept in anchors}
+    hashes = {0: head}
     problems: list[str] = []
     for row in _stored_rows(connection):
         sequence, *_, previous, digest = row  # the order of the table
@@ -267,30 +269,30 @@ def verify(
         if digest != _hash(*row[:-1]):
             problems.append(f"row {sequence}: was changed")
         count, head = sequence, digest
-        if count in wanted:
-            found[count] = head
+        if count in counts:
+            hashes[count] = head
         if show and count % _AT_ONCE == 0:
             show(count, total)
-    problems = [*problems[:_MOST_PROBLEMS], *_compare(found, count, anchors)]
+    problems = [*problems[:_MOST_PROBLEMS], *_compare(hashes, count, anchors)]
     return AuditReport(Anchor(count, head), tuple(problems))
 
 
 def compare(connection: Connection, *anchors: Anchor) -> tuple[str, ...]:
     """Return a sentence for each anchor whose row the trail does not hold, without reading the whole trail."""
-    found = {0: _BEFORE_THE_FIRST}
+    hashes = {0: _BEFORE_THE_FIRST}
     count = anchor(connection).count
     numbers = sorted({kept.count for kept in anchors if kept.count <= count})
     for start in range(0, len(numbers), _MOST_NUMBERS):
         query = select(tables.audit.c.sequence, tables.audit.c.hash)
         query = query.where(tables.audit.c.sequence.in_(numbers[start : start + _MOST_NUMBERS]))
-        found |= {row.sequence: row.hash for row in connection.execute(query)}
-    return tuple(_compare(found, count, anchors))
+        hashes |= {row.sequence: row.hash for row in connection.execute(query)}
+    return tuple(_compare(hashes, count, anchors))
 
 
-def _compare(found: Mapping[int, str], count: int, anchors: Iterable[Anchor]) -> list[str]:
+def _compare(hashes: Mapping[int, str], count: int, anchors: Iterable[Anchor]) -> list[str]:
     """Return how a trail differs from its anchors: rewritten rows, then missing rows."""
     kept = sorted(set(anchors), key=lambda anchor: anchor.count)
-    wrong = [anchor for anchor in kept if anchor.count <= count and found.get(anchor.count) != anchor.head]
+    wrong = [anchor for anchor in kept if anchor.count <= count and hashes.get(anchor.count) != anchor.head]
     problems: list[str] = []
     if wrong:
         number = wrong[0].count
@@ -313,8 +315,6 @@ def _stored_rows(connection: Connection) -> Iterable[Sequence[Any]]:
 def _hash(sequence: int, at: int, actor: str, action: str, subject: str, payload: str, previous: str) -> str:
     """Return the SHA-256 of a row's columns except the hash, as a compact JSON list in ASCII.
 
-    Examples
-    --------
     >>> row = (1, 0, "an\u00e4", "claimed", "case:12", "{}", "0" * 64)
     >>> _hash(*row) == hashlib.sha256(json.dumps(row, separators=(",", ":")).encode("ascii")).hexdigest()
     True
@@ -331,11 +331,11 @@ _quote_again = lru_cache(maxsize=1024)(encode_basestring_ascii)
 def _check_payload(payload: Mapping[str, Value]) -> None:
     for name, value in payload.items():
         if isinstance(value, str) and len(value) > _LONGEST_TEXT:
-            found, expected = (
+            finding, expected = (
                 f"a text of {len(value)} characters",
                 f"an id or a hash of at most {_LONGEST_TEXT}",
             )
-            raise UnstorableValue(f"audit payload, {name}", found, expected)
+            raise UnstorableValue(f"audit payload, {name}", finding, expected)
         if isinstance(value, float) and not math.isfinite(value):
             raise UnstorableValue(f"audit payload, {name}", str(value), "a finite number or none")
 

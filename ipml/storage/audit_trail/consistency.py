@@ -99,9 +99,9 @@ def _decisions_without_record(connection: Connection) -> Iterator[str]:
 
 def _measures_without_record(connection: Connection) -> Iterator[str]:
     """Compare the measures with those in the audit trail: the same numbers, each once."""
-    told = select(audit.c.subject).where(audit.c.action == "imposed", audit.c.subject.like("measure:%"))
+    recorded = select(audit.c.subject).where(audit.c.action == "imposed", audit.c.subject.like("measure:%"))
     noted: set[int] = set()
-    for subject in connection.execute(told.execution_options(yield_per=_AT_ONCE)).scalars():
+    for subject in connection.execute(recorded.execution_options(yield_per=_AT_ONCE)).scalars():
         number = int(subject.removeprefix("measure:"))
         if number in noted:
             yield f"{subject}: the audit trail records it for the second time"
@@ -124,11 +124,13 @@ def _measures_without_decision(connection: Connection) -> Iterator[str]:
 
 def _evidence_without_record(connection: Connection) -> Iterator[str]:
     """Compare the digests of evidence with those in the audit trail; evidence may expire, but not change."""
-    told = select(audit.c.subject, audit.c.payload).where(audit.c.action == "evidence kept").order_by(audit.c.sequence)
+    recorded = (
+        select(audit.c.subject, audit.c.payload).where(audit.c.action == "evidence kept").order_by(audit.c.sequence)
+    )
     there = select(evidence.c.evidence_id, evidence.c.digest).order_by(evidence.c.evidence_id)
     for part in connection.execute(there.execution_options(yield_per=_AT_ONCE)).partitions():
         subjects = [f"evidence:{number}" for number, _ in part]
-        rows = connection.execute(told.where(audit.c.subject.in_(subjects)))
+        rows = connection.execute(recorded.where(audit.c.subject.in_(subjects)))
         noted = {subject: json.loads(payload).get("digest") for subject, payload in rows}
         for (number, digest), subject in zip(part, subjects, strict=True):
             if noted.get(subject) != digest:
@@ -162,11 +164,11 @@ def digest_identity(issuer: str, subject: str) -> str:
 
 def _logins_without_record(connection: Connection) -> Iterator[str]:
     """Compare sessions and identities with the logins and links in the trail."""
-    told = select(audit.c.at, audit.c.action, audit.c.subject, audit.c.payload).order_by(audit.c.sequence)
-    told = told.where(audit.c.action.in_(("logged in", "user linked")))
+    recorded = select(audit.c.at, audit.c.action, audit.c.subject, audit.c.payload).order_by(audit.c.sequence)
+    recorded = recorded.where(audit.c.action.in_(("logged in", "user linked")))
     first_login = datetime.max.replace(tzinfo=UTC) - _LONGEST_SESSION
     noted: set[tuple[str, str | None]] = set()
-    for at, action, subject, payload in connection.execute(told.execution_options(yield_per=_AT_ONCE)):
+    for at, action, subject, payload in connection.execute(recorded.execution_options(yield_per=_AT_ONCE)):
         details = json.loads(payload)
         noted.add((subject, details.get("session") or details.get("identity")))
         first_login = min(first_login, at) if action == "logged in" else first_login
@@ -198,10 +200,12 @@ def _cases_put_aside(connection: Connection) -> Iterator[str]:
     query = select(cases.c.case_id, cases.c.assigned_to, cases.c.snoozed_until)
     rows = connection.execute(query.where(aside, cases.c.state.in_(_PENDING)).order_by(cases.c.case_id)).all()
     noted: dict[tuple[str, bool], str] = {}
-    told = select(audit.c.subject, audit.c.action, audit.c.payload).where(audit.c.action.in_(("assigned", "snoozed")))
-    for subject, action, payload in connection.execute(told.order_by(audit.c.sequence)) if rows else ():
-        said = json.loads(payload)
-        noted[subject, action == "snoozed"] = str(said.get("until") if action == "snoozed" else said.get("to"))
+    recorded = select(audit.c.subject, audit.c.action, audit.c.payload).where(
+        audit.c.action.in_(("assigned", "snoozed"))
+    )
+    for subject, action, payload in connection.execute(recorded.order_by(audit.c.sequence)) if rows else ():
+        content = json.loads(payload)
+        noted[subject, action == "snoozed"] = str(content.get("until") if action == "snoozed" else content.get("to"))
     for row in rows:
         subject = f"case:{row.case_id}"
         if row.assigned_to is not None and noted.get((subject, False)) != row.assigned_to:
@@ -216,8 +220,8 @@ def _cases_out_of_order(connection: Connection) -> Iterator[str]:
 
     The value of a case is taken as correct. Hidden near-duplicates move a case forward, at most twentyfold.
     """
-    told = select(audit.c.action, audit.c.payload).where(audit.c.action.in_(("ranking chosen", "reranked")))
-    last = connection.execute(told.order_by(audit.c.sequence.desc()).limit(2)).all()
+    recorded = select(audit.c.action, audit.c.payload).where(audit.c.action.in_(("ranking chosen", "reranked")))
+    last = connection.execute(recorded.order_by(audit.c.sequence.desc()).limit(2)).all()
     if last and last[0].action == "ranking chosen":
         return  # the queue is being ranked anew
     order = json.loads(last[-1].payload).get("order", "score") if last else "score"
@@ -236,8 +240,8 @@ def _cases_out_of_order(connection: Connection) -> Iterator[str]:
     )
     query = select(cases.c.case_id).where(cases.c.state.in_(_PENDING), is_out).order_by(cases.c.case_id)
     for number in connection.scalars(query):
-        found = "its place in the queue is not that of its score, match, value or arrival"
-        yield f"case {number}: {found}; `ipml queue rerank` sets all places"
+        finding = "its place in the queue is not that of its score, match, value or arrival"
+        yield f"case {number}: {finding}; `ipml queue rerank` sets all places"
 
 
 def _rows_that_refer_to_none(connection: Connection) -> Iterator[str]:

@@ -63,8 +63,6 @@ RowName = tuple[str, int]
 def find_spoken_of(action: str, subject: str, payload: Mapping[str, object]) -> Iterator[RowName]:
     """Yield the audited rows that an audit entry is about.
 
-    Examples
-    --------
     >>> list(find_spoken_of("decided", "case:12", {"decision": 5, "verdict": "genuine"}))
     [('cases', 12), ('decisions', 5)]
     """
@@ -87,8 +85,6 @@ def _find_tables(noun: str, action: str) -> tuple[str, ...]:
 def name_rows(noun: str, numbers: Iterable[int]) -> list[RowName]:
     """Return the audited rows with a noun and numbers, for entries that concern more rows than they name.
 
-    Examples
-    --------
     >>> name_rows("item", [7, 8])
     [('notice_items', 7), ('notice_items', 8)]
     """
@@ -97,17 +93,17 @@ def name_rows(noun: str, numbers: Iterable[int]) -> list[RowName]:
 
 def read_digests(connection: Connection, rows: Iterable[RowName]) -> dict[RowName, str]:
     """Return the present digests of existing rows."""
-    wanted: dict[str, set[int]] = defaultdict(set)
+    asked: dict[str, set[int]] = defaultdict(set)
     for name, number in rows:
-        wanted[name].add(number)
-    found: dict[RowName, str] = {}
-    left = {name: iter(sorted(wanted[name])) for name in sorted(wanted)}
+        asked[name].add(number)
+    digests: dict[RowName, str] = {}
+    left = {name: iter(sorted(asked[name])) for name in sorted(asked)}
     while batch := {name: some for name, numbers in left.items() if (some := list(islice(numbers, _MOST_NUMBERS)))}:
         for name, read in _read_rows(connection, batch).items():
             if AUDITED[name].part_of is not None:
                 read.sort(key=tuple)  # by number and, as of these tables the columns of the key come first, by key
-            found |= {(name, number): digest for number, digest in _digest_rows(name, read)}
-    return found
+            digests |= {(name, number): digest for number, digest in _digest_rows(name, read)}
+    return digests
 
 
 def _digest_rows(name: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int, str]]:
@@ -138,12 +134,12 @@ def _read_rows(connection: Connection, numbers: Mapping[str, Sequence[int]]) -> 
 
 def write_digests(rows: Sequence[RowName], digests: Mapping[RowName, str], action: str) -> Iterator[tuple[str, str]]:
     """Yield the digests of rows as entries of a payload."""
-    said: dict[str, list[str]] = defaultdict(list)
+    stamps: dict[str, list[str]] = defaultdict(list)
     for name, number in dict.fromkeys(rows):
         digest = digests.get((name, number), _GONE if action in _REMOVING else "")
         if digest:
-            said[name].append(f"{number}:{digest}")
-    return ((PREFIX + name, " ".join(some)) for name, some in said.items())
+            stamps[name].append(f"{number}:{digest}")
+    return ((PREFIX + name, " ".join(some)) for name, some in stamps.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +156,8 @@ def check_rows(connection: Connection, *, at_most: int = 100, show: Callable[[in
     At most `at_most` problems are returned. `show` is called now and then with the number of entries read.
     """
     # Digests of the trail are sorted by row in a temporary file of SQLite.
-    with closing(sqlite3.connect("")) as said:
-        trail = _Trail(said)
+    with closing(sqlite3.connect("")) as scratch:
+        trail = _Trail(scratch)
         trail.read(connection, show)
         unchecked: dict[str, int] = {}
         problems = (line for name in AUDITED for line in _check_table(connection, trail, name, unchecked))
@@ -196,8 +192,8 @@ class _Trail:
                 if name not in AUDITED:
                     continue
                 begins = action in AUDITED[name].begun
-                for one in stamp.split(" "):
-                    number, _, digest = one.partition(":")
+                for part in stamp.split(" "):
+                    number, _, digest = part.partition(":")
                     if begins:  # the first of several rows is the created one
                         self.first[name] = min(int(number), self.first.get(name, int(number)))
                         begins = False
@@ -207,7 +203,7 @@ class _Trail:
         """Yield number and entries (sequence, action, digest) of each row of a table in order."""
         query = "SELECT number, sequence, action, digest FROM said WHERE name = ? ORDER BY number, sequence"
         for number, some in groupby(self._said.execute(query, (name,)), key=itemgetter(0)):
-            yield number, [one[1:] for one in some]
+            yield number, [digest[1:] for digest in some]
 
     def precedes_digests(self, name: str, number: int) -> bool:
         """Return whether a row without entries is older than the digests."""
@@ -217,8 +213,8 @@ class _Trail:
 def _check_table(connection: Connection, trail: _Trail, name: str, unchecked: dict[str, int]) -> Iterator[str]:
     audited = AUDITED[name]
     rows = _read_texts(name, connection.execute(_QUERIES[name].execution_options(yield_per=_AT_ONCE)))
-    told = trail.of_table(name)
-    row, spoken = next(rows, None), next(told, None)
+    recorded = trail.of_table(name)
+    row, spoken = next(rows, None), next(recorded, None)
     while row is not None or spoken is not None:
         if spoken is None or (row is not None and row[0] < spoken[0]):
             assert row is not None
@@ -238,7 +234,7 @@ def _check_table(connection: Connection, trail: _Trail, name: str, unchecked: di
             for column in _differing(audited, digest, _digest_row(audited, row[1])):
                 yield f"{name} {number}: {column} is not what audit row {sequence} says"
             row = next(rows, None)
-        spoken = next(told, None)
+        spoken = next(recorded, None)
 
 
 def _check_entries(audited: Audited, name: str, number: int, entries: Sequence[tuple[int, str, str]]) -> Iterator[str]:
@@ -285,8 +281,6 @@ def _digest_row(audited: Audited, texts: Sequence[str]) -> str:
 def _encode(value: object) -> str:
     """Return a value as a text that no other value has.
 
-    Examples
-    --------
     >>> _encode(None), _encode(True), _encode(1), _encode(1.0), _encode("1")
     ('n', 'True', '1', '1.0', "'1")
     """
@@ -316,7 +310,8 @@ def _query(name: str) -> Select[Any]:
     table, part_of = metadata.tables[name], AUDITED[name].part_of
     columns = [table.c[column] for column in AUDITED[name].columns]
     query = select(
-        _key_of(name), *(type_coerce(one, BigInteger) if isinstance(one.type, Moment) else one for one in columns)
+        _key_of(name),
+        *(type_coerce(column, BigInteger) if isinstance(column.type, Moment) else column for column in columns),
     )
     if part_of is not None:
         whole, column = metadata.tables[part_of[0]], part_of[1]
@@ -352,7 +347,7 @@ def _lay_out(types: Mapping[str, Sequence[TypeEngine[Any]]]) -> tuple[list[TypeE
     for name, wanted in types.items():
         places[name] = []
         for kind in wanted:
-            fitting = (at for at, one in enumerate(layout) if type(one) is type(kind) and at not in places[name])
+            fitting = (at for at, field in enumerate(layout) if type(field) is type(kind) and at not in places[name])
             place = next(fitting, len(layout))
             if place == len(layout):
                 layout.append(kind)

@@ -39,6 +39,7 @@ from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.review.translations import Translator, find_translation, store_translation
 from ipml.review.undo import UndoRequest, undo_group
 from ipml.review.undo import undo as undo_decision
+from ipml.review.worklists.precedents import find_sharing
 from ipml.settings import Settings
 from ipml.storage.database import writing
 from ipml.web.accounts.login import authorised, get_actions, get_engine, get_policy, settings_of
@@ -49,6 +50,7 @@ from ipml.web.console.case_list import (
     Number,
     PathNumber,
     ReviewPath,
+    ShortText,
     find_following,
     give_back,
     may_judge,
@@ -219,6 +221,24 @@ def show_listings(request: Request, case_id: PathNumber, page: Annotated[int, Qu
             "rates": current_ranking(connection).policy.exchange_rates,
         }
     return render(request, "seller_listings.html", context)
+
+
+def show_shared_reason(request: Request, case_id: PathNumber, feature: Annotated[ShortText, Query()]) -> Response:
+    """Show confirmed cases that share a reason of a case."""
+    with authorised(request) as (connection, user):
+        case = find_shown_case(connection, user.name, case_id).case
+        reason = next((one for one in case.scored.reasons if one.feature == feature), None)
+        if reason is None:
+            raise NotFound("reason", feature, f"Case {case_id} has the reasons that its page shows.")
+        shared = find_sharing(connection, case, reason, find_hidden(connection, user.name))
+        listings = {one.case.case_id: one.case.scored.listing for one in shared.nearest}
+        context = {
+            "case_id": case_id,
+            "shared": shared,
+            "pictures_of": find_pictures(connection, settings_of(request), listings),
+            "rates": current_ranking(connection).policy.exchange_rates,
+        }
+    return render(request, "shared_reason.html", context)
 
 
 def translate_title(request: Request, case_id: PathNumber, form: Annotated[TranslationForm, Form()]) -> Response:

@@ -139,7 +139,7 @@ if (keptNote) keptNote.hidden = !Object.keys(sessionStorage).some((name) => name
 document.querySelectorAll("input[type=file][data-most]").forEach((field) =>
   field.addEventListener("change", () => {
     const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
-    const [size, most] = [field.files[0]?.size ?? 0, Number(field.dataset.most)];
+    const [size, most] = [[...field.files].reduce((sum, file) => sum + file.size, 0), Number(field.dataset.most)];
     field.setCustomValidity(size > most ? `This file has ${megabytes(size)}; at most ${megabytes(most)} can be sent.` : "");
   }),
 );
@@ -264,6 +264,8 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "yes";
   noteVerdict(form, event.submitter);
   if ("plain" in form.dataset) return;
+  // A step of a form records nothing, and its page is the answer.
+  if (event.submitter && "step" in event.submitter.dataset) return keep(form);
   event.preventDefault();
   if (keeping.includes(form)) {
     keep(form, { name: event.submitter?.name, value: event.submitter?.value, key: form.elements.key?.value });

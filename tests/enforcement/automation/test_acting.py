@@ -19,7 +19,7 @@ from ipml.review.quality.assessment import list_judgements
 from ipml.review.queue_metrics import measure_hits, measure_paces
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.review.undo import UndoRequest, undo
-from ipml.review.worklists.search import find_precedents
+from ipml.review.worklists.precedents import find_precedents
 from ipml.settings import get_settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading

@@ -45,7 +45,8 @@ from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.quality.assessment import assess_reviewers
 from ipml.review.sampling.estimates import estimate
 from ipml.review.undo import UndoRequest, undo
-from ipml.review.worklists.search import Filter, browse_cases, find_precedents, read_seller_record
+from ipml.review.worklists.precedents import find_precedents
+from ipml.review.worklists.search import Filter, browse_cases, read_seller_record
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.backup import back_up, restore
