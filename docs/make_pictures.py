@@ -48,6 +48,7 @@ PICTURES: Mapping[str, Picture] = {
     "appeal": Picture("lena", "/appeals", ("a[href^='/appeals/']",)),
     "dashboard": Picture("lena", "/dashboard"),
     "notice": Picture("lena", "/notices", ("a[href^='/notices/']",)),
+    "network": Picture("lena", "/networks", ("a[href^='/networks/']",)),
     "portal": Picture("brand", "/portal"),
     "report": Picture("brand", "/portal/report"),
 }
