@@ -37,7 +37,15 @@ from ipml.web.console import (
     networks_page,
     pictures,
 )
-from ipml.web.console.admin import brand_accounts_page, lists_page, policies_page, queues_page, users_page, worker_page
+from ipml.web.console.admin import (
+    brand_accounts_page,
+    lists_page,
+    note_templates_page,
+    policies_page,
+    queues_page,
+    users_page,
+    worker_page,
+)
 from ipml.web.http_api.monitoring import show_health, show_ready
 from ipml.web.portal import pages, reporting, rights
 from ipml.web.responses import Protection, add_error_pages, make_content_policy
@@ -69,6 +77,7 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/cases/{case_id}/snooze", Action.REVIEW, case_work.snooze_case),
     ("GET", "/cases/{case_id}/seller", Action.LOOK, desks.show_seller),
     ("GET", "/cases/{case_id}/listings", Action.LOOK, case_page.show_listings),
+    ("GET", "/cases/{case_id}/ahead.json", Action.REVIEW, case_page.list_pictures_ahead),
     ("GET", "/cases/{case_id}/reasons", Action.LOOK, case_page.show_shared_reason),
     ("POST", "/cases/{case_id}/translation", Action.LOOK, case_page.translate_title),
     ("POST", "/cases/{case_id}/measure", Action.CHANGE_MEASURES, case_page.lift_or_change_measure),
@@ -96,6 +105,9 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/queues", Action.DEFINE_QUEUES, queues_page.show_queues),
     ("POST", "/queues", Action.DEFINE_QUEUES, queues_page.save_queue),
     ("POST", "/queues/{queue_id}/remove", Action.DEFINE_QUEUES, queues_page.drop_queue),
+    ("GET", "/note-templates", Action.KEEP_TEMPLATES, note_templates_page.show_templates),
+    ("POST", "/note-templates", Action.KEEP_TEMPLATES, note_templates_page.store_template),
+    ("POST", "/note-templates/{template_id}/remove", Action.KEEP_TEMPLATES, note_templates_page.drop_template),
     ("GET", "/brands", Action.LOOK, dashboard.show_brands),
     ("GET", "/brands/view", Action.LOOK, dashboard.show_brand),
     ("GET", "/networks", Action.HAND_ON_NETWORKS, networks_page.show_networks),

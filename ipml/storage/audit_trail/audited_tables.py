@@ -112,6 +112,7 @@ EXEMPT: dict[str, str] = {
     "sessions": "the trail holds a digest of each, and is compared with it",
     "sample_cases": _SAMPLE,
     "rights_files": "the details of their document, which are audited, have the SHA-256 of each",
+    "note_templates": "texts that people may put into a note; each decision has its note",
     "saved_views": "names for filters of the list; nothing is decided by them",
     "start_views": "with which of them a person's list begins",
     "spread_audits": "the trail repeats each of them",

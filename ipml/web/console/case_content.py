@@ -31,6 +31,7 @@ from ipml.review.ranking.queue_order import explain_place, explain_value, find_r
 from ipml.review.sellers.seller_listings import ListingPage, list_seller_listings
 from ipml.review.sellers.seller_lists import ListEntry, get_entries
 from ipml.review.translations import Translation, Translator, find_translation
+from ipml.review.worklists.note_templates import NoteTemplate, list_templates
 from ipml.review.worklists.own_verdicts import Progress, count_progress
 from ipml.review.worklists.precedents import Precedent, find_precedents
 from ipml.settings import Settings
@@ -149,6 +150,7 @@ class CasePage:
     work: CaseWork
     case_actions: CaseActions | None
     appeal_rules: AppealRules
+    templates: Sequence[NoteTemplate] = ()
     claim: Claim | None = None
     barred: str = ""
     preview: ActionPreview | None = None
@@ -182,8 +184,11 @@ class CaseReader:
     def _finish(self, page: CasePage, claim: Claim | None, barred: str = "") -> CasePage:
         stored, strikes = self._shown.stored, self._strikes
         preview = preview_actions(self._connection, stored, strikes, self._policy) if claim else None
+        templates = list_templates(self._connection) if claim else ()
         audit_events = shown_history(self._connection, self._user.name, self._shown)
-        return replace(page, claim=claim, barred=barred, preview=preview, audit_events=audit_events)
+        return replace(
+            page, claim=claim, barred=barred, preview=preview, audit_events=audit_events, templates=templates
+        )
 
     def _read(self) -> CasePage:
         connection, request, user = self._connection, self._request, self._user

@@ -222,6 +222,12 @@ def find_following(
     return _find_in_list(connection, user, last.case_id, state, "" if within == QUEUE else within)
 
 
+def expect_following(connection: Connection, user: User, last: Case, path: ReviewPath) -> int | None:
+    """Return the case that probably follows; nothing is claimed, and a more urgent one may still come before it."""
+    state = last.state if may_judge(user, last.state) else "open"
+    return _find_in_list(connection, user, last.case_id, state, "" if path.within == QUEUE else path.within)
+
+
 def address_of_list(within: str) -> str:
     """Return the address of the list that a reviewer works through."""
     if within in ("", QUEUE):
