@@ -62,6 +62,7 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/session", Action.SECURE_ACCOUNT, login.go_on),
     ("GET", "/verdicts", Action.REVIEW, case_work.show_own_verdicts),
     ("GET", "/", Action.LOOK, case_list.show_list),
+    ("GET", "/rows", Action.LOOK, case_list.send_rows),
     ("GET", "/suggestions.json", Action.LOOK, case_list.suggest_names),
     ("GET", "/views.json", Action.LOOK, list_views.send_views),
     ("POST", "/views", Action.LOOK, list_views.add_view),

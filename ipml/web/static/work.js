@@ -237,6 +237,7 @@ function loadAhead() {
 
 begin();
 document.addEventListener("ipml:shown", begin);
+document.addEventListener("ipml:rows", showTimes);
 
 // Going back shows the server's current state.
 window.addEventListener("popstate", () => {
