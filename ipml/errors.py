@@ -38,8 +38,6 @@ class NotFound(IpmlError):
 
     `kind` is a noun; `name` is quoted and cut if it is a text, since it may be untrusted; `hint` is a sentence.
 
-    Examples
-    --------
     >>> raise NotFound("penalty", 7, "`ipml enforce penalty list` shows those there are.")
     Traceback (most recent call last):
     ipml.errors.NotFound: No penalty 7. `ipml enforce penalty list` shows those there are.
@@ -54,8 +52,6 @@ class NotFound(IpmlError):
 class Refused(IpmlError):
     """A given value cannot be used as it is; `remedy` is a sentence, needed if `expected` does not say what to do.
 
-    Examples
-    --------
     >>> raise Refused("password", "3 characters", "12 to 1,000", "Choose another.")
     Traceback (most recent call last):
     ipml.errors.Refused: password: found 3 characters; expected 12 to 1,000. Choose another.
@@ -77,8 +73,6 @@ class UnreadableFile(Refused):
 class UnwritableFile(Refused):
     """A file cannot be written to its place.
 
-    Examples
-    --------
     >>> raise UnwritableFile("out/scored.csv", "no such folder", "a folder that exists")
     Traceback (most recent call last):
     ipml.errors.UnwritableFile: cannot write out/scored.csv: found no such folder; expected a folder that exists.
@@ -101,8 +95,6 @@ class Conflict(_Stopped):
 
     `found` is the obstacle as a clause, `remedy` a sentence.
 
-    Examples
-    --------
     >>> raise Conflict("case 12", "has been decided", "Take the next one.")
     Traceback (most recent call last):
     ipml.errors.Conflict: case 12: has been decided. Take the next one.
@@ -263,8 +255,6 @@ def describe_faults(error: ValidationError, model: type[BaseModel] | None = None
 
     With the `model`, an unknown name is shown with the known one it resembles.
 
-    Examples
-    --------
     >>> from pydantic import BaseModel, ValidationError
     >>> class Shelf(BaseModel, extra="forbid"):
     ...     width: int
@@ -320,8 +310,6 @@ def _resembling(name: str, known: Sequence[str]) -> str:
 def hide_password(text: str) -> str:
     """Return a text without user and password in a quoted URI.
 
-    Examples
-    --------
     >>> hide_password("cannot open postgresql://user:secret@host/db")
     'cannot open postgresql://…@host/db'
     """
@@ -331,8 +319,6 @@ def hide_password(text: str) -> str:
 def first_line(error: BaseException) -> str:
     """Return the first line of another library's error without passwords, or its name, up to 200 letters.
 
-    Examples
-    --------
     >>> first_line(ValueError("no such table\\nselect 1"))
     'no such table'
     >>> first_line(EOFError())

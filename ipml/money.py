@@ -20,8 +20,6 @@ class Money:
 
     Raises UnusableSetting for another code, and Refused if amounts of different currencies are ordered or added.
 
-    Examples
-    --------
     >>> price = Money(1922.4, "USD")
     >>> print(price, price * 2, f"{price:,.2f}", price + Money(8.0, "USD"), sep="; ")
     1,922 USD; 3,845 USD; 1,922.40 USD; 1,930 USD
@@ -82,8 +80,6 @@ class Money:
 def say_amount(amount: float, currency: str | None) -> str:
     """Return an amount with its currency, which rows of earlier versions may lack.
 
-    Examples
-    --------
     >>> say_amount(1922.0, "USD"), say_amount(3.0, None)
     ('1,922 USD', '3, currency unknown')
     """
@@ -99,8 +95,6 @@ def is_currency(code: str | None) -> bool:
 class Rates:
     """Value of one unit of each currency in the `currency` in which amounts are compared.
 
-    Examples
-    --------
     >>> rates = Rates("EUR", {"RUB": 0.01})
     >>> print(rates.exchange(Money(3042.0, "RUB")), rates.exchange(Money(5.0, "XAU")))
     30 EUR None

@@ -20,8 +20,6 @@ class Listing:
     `ipml.listings.schema` defines the fields with bounds and meaning. Text is the seller's and may be hostile. Unknown
     values are None. Picture addresses are separated by spaces; `extra` is a JSON object of a user's own columns.
 
-    Examples
-    --------
     >>> Listing(listing_id="1", seller_id="s", title="Leather wallet", price=40.0, currency="EUR").brand is None
     True
     """
@@ -158,8 +156,6 @@ REST = "rest"
 def part_base_rate(reasons: Iterable[Reason]) -> tuple[tuple[Reason, ...], float | None]:
     """Return reasons without the base rate that older files hold among them, and that base rate, or None.
 
-    Examples
-    --------
     >>> part_base_rate([Reason("baseline", "Where every listing starts", -2.0), Reason("price.brand", "Cheap", 1.5)])
     ((Reason(feature='price.brand', sentence='Cheap', weight=1.5),), -2.0)
     """
@@ -273,8 +269,6 @@ class ScoredListing:
     def reasons_for_counterfeit(self) -> tuple[Reason, ...]:
         """Reasons for counterfeit, strongest first; "rest", which names nothing to check, is last.
 
-        Examples
-        --------
         >>> reasons = (Reason("listing.age", "Listing is 9 days old", -2.0), Reason("price.brand", "Cheap", 1.5))
         >>> scored = ScoredListing(Listing("A7", "s1", "Bag"), 0.4, -0.5, reasons, (), None, "m1")
         >>> [reason.sentence for reason in scored.reasons_for_counterfeit]

@@ -194,7 +194,22 @@ class Settings(BaseSettings):
     trusted_header: str | None = Field(
         None, description="header in which a trusted proxy names who is logged in; needs IPML_TRUSTED_PROXIES"
     )
-    public_url: str | None = Field(None, description="address under which people reach the page; OIDC needs it")
+    public_url: str | None = Field(
+        None, description="address under which people reach the page; OIDC and public pages need it"
+    )
+    public_pages: str = Field(
+        "",
+        description="pages that need no login, between commas: seller (a restriction, behind the signed link of its "
+        "letter, and the appeal) and notices (a form, and the state of a notice); none without",
+    )
+    link_keys: Path | None = Field(
+        None, description="file with the keys that sign links of the seller's page, one a line; the first one signs"
+    )
+    link_days: float = Field(365.0, gt=0, le=3660, description="how long such a link is valid")
+    form_limit: int = Field(
+        10, ge=1, description="how many forms of public pages one address may send within 15 minutes"
+    )
+    form_limit_all: int = Field(100, ge=1, description="how many all addresses together may send, of each form")
     oidc_issuer: str | None = Field(None, description="OpenID Connect provider by which people may log in")
     oidc_client_id: str | None = Field(None, description="what the provider calls this service")
     oidc_client_secret: Path | None = Field(None, description="file with the secret shared with the provider, if any")
@@ -220,6 +235,10 @@ class Settings(BaseSettings):
     second_person: tuple[SecondPersonRule, ...] = Field(
         (), description="as JSON: which verdicts hold only when a second person agrees"
     )
+
+    def with_tracking(self, uri: str | None) -> Self:
+        """Return the settings with another MLflow store, if one is given."""
+        return self.model_copy(update={"tracking": uri}) if uri else self
 
 
 DEFAULT_SETTINGS = Settings.model_construct()

@@ -67,6 +67,7 @@ SAMPLE = Path("../data/sample")
 workshop = TemporaryDirectory(prefix="ipml-notebook-")
 folder = Path(workshop.name)
 tracking = f"sqlite:///{folder / 'mlflow.db'}"
+settings = get_settings().with_tracking(tracking)
 
 # %% [markdown]
 # ## The listings
@@ -147,8 +148,8 @@ print(first.evaluation.table())
 
 # %%
 print(first.standing(tracking).partition(" To use it")[0])
-candidacy = examine(first.run.model_uri, load_rules(), tracking_uri=tracking)
-print(promote(candidacy, override="a lesson, not for use", tracking_uri=tracking).reason)
+candidacy = examine(first.run.model_uri, load_rules(), settings)
+print(promote(candidacy, override="a lesson, not for use").reason)
 
 # %% [markdown]
 # MLflow keeps the run: parameters, figures, pictures, the scores of the test, the model. `mlflow ui
@@ -234,7 +235,7 @@ plot_intervals(
 # ipml marks such a run as leaking, and the gate below refuses it whatever its figures.
 
 # %%
-candidacy = examine(leaking.run.model_uri, load_rules(), tracking_uri=tracking)
+candidacy = examine(leaking.run.model_uri, load_rules(), settings)
 refused = next(row for row in candidacy.report.rows if "seen" in row.rule)
 print(f"{refused.rule}: {refused.measured}. {refused.reason}.")
 
@@ -268,7 +269,7 @@ plot_intervals(rows, title, "average precision on resamples of the test", is_sha
 # %%
 ATTACKS = ["homoglyph, 30 % Cyrillic", "leet digits", "genuine price", "fresh account"]
 second = run("second", C=0.3, attacks=ATTACKS)
-compared = compare_models(first.run.model_uri, second.run.model_uri, tracking_uri=tracking)
+compared = compare_models(first.run.model_uri, second.run.model_uri, settings)
 print(compared.table())
 
 # %% [markdown]
@@ -284,14 +285,14 @@ print(compared.table())
 # readily. `ipml model promote` does this.
 
 # %%
-candidacy = examine(second.run.model_uri, load_rules(), tracking_uri=tracking)
+candidacy = examine(second.run.model_uri, load_rules(), settings)
 print(candidacy.report.table())
 
 # %%
-moved = promote(candidacy, tracking_uri=tracking)
+moved = promote(candidacy)
 if moved is None:
     broken = "; ".join(f"{row.rule}: {row.reason}" for row in candidacy.report.rows if row.is_refused)
-    moved = promote(candidacy, override=f"a lesson, not for use ({broken})", tracking_uri=tracking)
+    moved = promote(candidacy, override=f"a lesson, not for use ({broken})")
 print(f"version {candidacy.model.version} is champion: {moved.reason}")
 
 # %% [markdown]

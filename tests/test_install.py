@@ -83,7 +83,7 @@ def bare_environment() -> dict[str, str]:
 def page(folder: Path, command: list[str]) -> Iterator[HTTPConnection]:
     """Open the page on a free port, give a connection to it, and close it as a person would."""
     with subprocess.Popen(
-        [*command, "--port", "0"], cwd=folder, env=bare_environment(), stdout=subprocess.PIPE, text=True
+        command, cwd=folder, env=bare_environment() | {"IPML_PORT": "0"}, stdout=subprocess.PIPE, text=True
     ) as server:
         assert server.stdout is not None
         try:
@@ -139,8 +139,8 @@ def test_the_demonstration_runs_without_a_warning(demo: subprocess.CompletedProc
 
 def test_the_page_opens_and_lets_in_as_the_demonstration_says(demo, elsewhere):
     """The printed command opens a page in good health, and the printed name and password are let in."""
-    (command,) = re.findall(r"^ +(\S+ serve .+)$", demo.stdout, re.MULTILINE)
-    ((name, password),) = re.findall(r"log in as (\S+) with the password (\S+):", demo.stdout)
+    (command,) = re.findall(r"^ +(\S+ demo .+ --serve)$", demo.stdout, re.MULTILINE)
+    ((password, name),) = re.findall(r"log in with the password (\S+) as (\S+) ", demo.stdout)
     with page(elsewhere, shlex.split(command)) as connection:
         connection.request("GET", "/health")
         health = json.load(connection.getresponse())

@@ -47,6 +47,27 @@ def find_imports(statements: list[ast.stmt]) -> Iterator[str]:
             yield from find_imports([part for part in ast.iter_child_nodes(statement) if isinstance(part, ast.stmt)])
 
 
+# Besides commands: functions of the public interface, or what they call for it, which say so in their docstrings.
+READERS_OF_THE_ENVIRONMENT = {
+    ("model/training/experiment.py", "load_experiment"),
+    ("scoring/online_scoring.py", "_served"),
+    ("scoring/scorer.py", "load_model"),
+    ("scoring/spark/job.py", "_ship"),
+}
+
+
+def test_only_entry_points_read_the_settings_of_the_environment():
+    """Commands and four functions of the public interface call `get_settings`; all others are given what they need."""
+    package, readers = ROOT / "ipml", set[tuple[str, str]]()
+    for path in package.rglob("*.py"):
+        name, text = path.relative_to(package).as_posix(), path.read_text("utf-8")
+        if "get_settings" in text and name != "settings.py" and not name.startswith("cli/"):
+            for part in ast.parse(text).body:
+                uses = [node for node in ast.walk(part) if isinstance(node, ast.Name) and node.id == "get_settings"]
+                readers |= {(name, getattr(part, "name", "")) for _ in uses}
+    assert readers == READERS_OF_THE_ENVIRONMENT
+
+
 def test_the_top_level_holds_only_what_the_design_lists():
     """The top level holds what a newcomer expects there."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout

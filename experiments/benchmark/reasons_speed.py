@@ -22,6 +22,7 @@ from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.listings.tables import read_table
 from ipml.records import Listing
 from ipml.scoring.online_scoring import ServedModel
+from ipml.settings import DEFAULT_SETTINGS
 
 SIZES = (10, 50, 200)
 N_LISTINGS, N_RUNS = 1_000, 5
@@ -32,7 +33,7 @@ def main(
     listings: Annotated[Path | None, typer.Option(help="A file of listings in place of invented ones.")] = None,
 ) -> None:
     """Print what listings cost, alone and in groups."""
-    in_use = ServedModel(model).take()
+    in_use = ServedModel(model, DEFAULT_SETTINGS).take()
     scorer = in_use.scorer
     if listings is None:
         some = in_use.check([_make_listing(f"0-{number}", 1) for number in range(N_LISTINGS)])

@@ -23,6 +23,7 @@ from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.claims import claim
@@ -67,7 +68,7 @@ def run(
     engine: Engine, arguments: argparse.Namespace, flood: int, policy: CooperationPolicy
 ) -> tuple[list[float], int]:
     """Return how many hours the honest notices waited, and how many were still waiting in the end."""
-    half, actions = arguments.honest // 2, Cooperation(policy=policy)
+    half, actions = arguments.honest // 2, Cooperation(load_enforcement_policy(), policy)
     add(engine, "ordinary", arguments.ordinary, 0.7)
     honest = add(engine, "honest", 2 * half, 0.4)
     genuine = add(engine, "genuine", flood, 0.02)

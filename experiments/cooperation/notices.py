@@ -75,12 +75,13 @@ def serve(url: str, listener: socket.socket) -> None:
     """Serve the API beside a database, as `ipml serve` does."""
     import uvicorn
 
+    from ipml.settings import get_settings
     from ipml.web.http_api.api import make_api
     from ipml.web.http_api.monitoring import Metrics
-    from ipml.web.http_api.requests import Access
+    from ipml.web.http_api.requests import Access, make_desk
 
     models = NoModels()
-    api = make_api(models, Metrics(models), Access(), {}, open_database(url))
+    api = make_api(models, Metrics(models), Access(), {}, make_desk(open_database(url), get_settings()))
     uvicorn.Server(uvicorn.Config(api, access_log=False, log_level="error")).run(sockets=[listener])
 
 

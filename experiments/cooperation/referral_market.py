@@ -11,6 +11,8 @@ from sqlalchemy import Engine
 from experiments.enforcement.identities import Identity, give_identities, write_contact
 from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.networks.detection import Networks, find_networks
+from ipml.cooperation.policy import load_cooperation_policy
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.claims import claim
@@ -21,7 +23,7 @@ from ipml.storage.database import writing
 
 NOON = datetime(2026, 4, 15, 12, tzinfo=UTC)
 STAFF = "zqstaffmember"
-COOPERATION = Cooperation()
+COOPERATION = Cooperation(load_enforcement_policy(), load_cooperation_policy())
 _CONTACTS = 0.5  # share of the listings into which their sellers write who they are
 _BRANDS = ("Nordvik", "Calder", "Ossian")
 _COUNTRIES = ("DE", "PL", "CN", "DE", "DE")

@@ -26,6 +26,7 @@ from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.evidence.bag import check_stamp, close_bag, make_request
 from ipml.enforcement.evidence.package import PackageOutput, PackageParts, Stamper, export_package
 from ipml.enforcement.evidence.verify import STAMP, check_package
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.records import Listing, Reason, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.claims import claim
@@ -66,7 +67,7 @@ def make_package(engine: Engine, place: Path) -> Path:
     reasons = (Reason("words.replica", "Says it is a replica", 2.5),)
     enqueue(engine, [ScoredListing(listing, 0.97, 3.4, reasons, (), None, "m/1", model_digest="ab" * 32)])
     for note in ("as the photo shows", "seen again"):
-        context = ReviewContext(actions=Enforcement())
+        context = ReviewContext(actions=Enforcement(load_enforcement_policy()))
         with writing(engine) as connection:
             decision = decide(
                 connection,

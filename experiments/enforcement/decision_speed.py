@@ -25,6 +25,7 @@ from sqlalchemy import Engine
 
 from experiments.databases import own_database
 from ipml.enforcement.actions import Enforcement
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
@@ -38,7 +39,7 @@ from ipml.storage.database import writing
 
 _NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 _GROUND = "declared_replica"
-ENFORCEMENT = Enforcement()
+ENFORCEMENT = Enforcement(load_enforcement_policy())
 _CONTEXT = ReviewContext(actions=ENFORCEMENT)
 
 

@@ -24,6 +24,7 @@ from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.evidence.package import PackageOutput, export_package
 from ipml.enforcement.evidence.pieces import find_evidence, read_scored_listing
 from ipml.enforcement.evidence.verify import check_package
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.features.goods import brand_table
 from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier, make_features
@@ -97,7 +98,7 @@ def decide_all(engine: Engine, folder: Path, n_decisions: int) -> None:
             decide(
                 connection,
                 DecisionRequest(claim(connection, "ana"), verdict, ground),
-                context=ReviewContext(actions=Enforcement()),
+                context=ReviewContext(actions=Enforcement(load_enforcement_policy())),
             )
 
 

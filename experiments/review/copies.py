@@ -130,7 +130,7 @@ def _give_notices(engine: Engine, listings: Sequence[Listing], at: datetime) -> 
 
 
 def _decide(engine: Engine, n: int, at: datetime) -> None:
-    actions, rng = Cooperation(), np.random.default_rng(2)
+    actions, rng = Cooperation(load_enforcement_policy(), load_cooperation_policy()), np.random.default_rng(2)
     for number in range(n):
         moment = at + timedelta(days=2) * (number / n)
         with writing(engine) as connection:

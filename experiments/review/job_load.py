@@ -143,7 +143,7 @@ def erase_large(run: Run) -> str:
 def run_deadlines(run: Run) -> str:
     """Let terms begin and run out."""
     answered = run_notice_deadlines(run.engine, policy=NOTICES, now=run.now)
-    done = run_appeal_deadlines(run.engine, AppealContext(POLICY, Cooperation()), now=run.now)
+    done = run_appeal_deadlines(run.engine, AppealContext(POLICY, Cooperation(POLICY, NOTICES)), now=run.now)
     return f"{answered.not_found:,} listings not found, {done.marked:,} terms over"
 
 
@@ -170,7 +170,7 @@ def act_automatically(run: Run) -> str:
     """Act without review on one brand: first everything is drawn."""
     rules = {"is_on": True, "brands": [make_names().brands[0]], "promise": 0.8, "thresholds": [0.9]}
     policy = EnforcementPolicy.model_validate({**POLICY.model_dump(), "automatic": rules})
-    acted = act(run.engine, policy, get_settings(), run.now, actions=Cooperation())
+    acted = act(run.engine, policy, get_settings(), run.now, actions=Cooperation(POLICY, NOTICES))
     return f"{acted.decided:,} decided, {acted.drawn:,} drawn"
 
 
@@ -229,7 +229,7 @@ def measure(name: str, url: str, seconds: float, n_listings: int, said: Any) -> 
 
 def review(url: str, name: str, stop: Any, said: Any) -> None:
     """List, claim and decide until stopped; return how long each took."""
-    engine, actions, waits = open_database(url), Cooperation(), dict[str, list[float]]()
+    engine, actions, waits = open_database(url), Cooperation(POLICY, NOTICES), dict[str, list[float]]()
 
     @contextmanager
     def timed(what: str) -> Iterator[None]:

@@ -41,6 +41,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
         ("oidc_issuer",),
     ),
     "oidc_roles": ("oidc_issuer",),
+    **dict.fromkeys(("link_keys", "link_days", "form_limit", "form_limit_all"), ("public_pages",)),
     "repeat_days": ("repeat_share",),
     "audit_hours": ("audit_share",),
 }
@@ -87,8 +88,6 @@ def check_at_start(settings: Settings, processes: Iterable[Process], environment
 def find_faults(settings: Settings, environment: Mapping[str, str], env_file: Path = Path(".env")) -> Iterator[Fault]:
     """Yield all wrong or ineffective settings, from the variables of the process and from `env_file`.
 
-    Examples
-    --------
     >>> for fault in find_faults(Settings(backups_kept=3), {"IPML_DATABSE": "sqlite:///shop.db"}, Path("no such file")):
     ...     print(fault.setting, "-", fault.words)
     IPML_DATABSE - found no setting of that name (perhaps IPML_DATABASE); expected one that the reference lists
@@ -160,6 +159,7 @@ def _find_bad_addresses(settings: Settings) -> Iterator[Fault]:
     from ipml.enforcement.takedown.sinks import make_webhook_sink, read_secrets
     from ipml.review.pictures.addresses import PictureSources
     from ipml.review.translations import make_translator
+    from ipml.web.public.links import read_public_pages
     from ipml.web.server import check_login_settings
 
     def check_translator() -> None:
@@ -169,6 +169,7 @@ def _find_bad_addresses(settings: Settings) -> Iterator[Fault]:
     page: frozenset[Process] = frozenset({"page"})
     worker: frozenset[Process] = frozenset({"worker"})
     yield from _try("", worker, lambda: plan_jobs(settings))
+    yield from _try("", frozenset({"page", "worker"}), lambda: read_public_pages(settings))
     yield from _try("", frozenset({"page", "worker"}), lambda: PictureSources.read(settings))
     if settings.webhook_url or settings.webhook_urls:
         url = "webhook_url" if settings.webhook_url else "webhook_urls"

@@ -9,7 +9,7 @@ import secrets
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.options import Force, out_option
-from ipml.cli.terminal import check_outputs, open_up_to_date, printable, show_steps
+from ipml.cli.terminal import check_outputs, open_for_cases, open_up_to_date, printable, show_steps
 from ipml.web.accounts.permissions import Role
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ipml.model.training import Trained
     from ipml.records import ScoredListing
     from ipml.simulation.marketplace import Marketplace
+    from ipml.simulation.year.population import Plan
     from ipml.simulation.year.run import Account
 
 
@@ -71,19 +72,27 @@ had not seen, and it held {recall:.0%} of their counterfeits.
 """
 
 
-def _show_year(out: Path, scale: float, seed: int, difficulty: float, days: int) -> None:
-    """Simulate a year that ended yesterday, and print its figures beside the historical ones."""
+def _show_year(out: Path, plan: Plan) -> None:
+    """Simulate a year that ended yesterday and a shift after it, and print its figures beside the historical ones."""
     from rich.console import Console
 
-    from ipml.simulation.year.population import Plan
-    from ipml.simulation.year.run import DATABASE, run_year
+    from ipml.settings import get_settings
+    from ipml.simulation.pictures import give_picture
+    from ipml.simulation.year.run import run_year
 
-    plan = Plan(scale, seed, difficulty, days).ending_before(datetime.now(UTC).date())
     console = Console(stderr=True)
     with console.status("Starting") as status:
-        account = run_year(plan, out, _make_step_printer(console, status))
+        say = _make_step_printer(console, status)
+        account = run_year(plan.ending_before(datetime.now(UTC).date()), out, get_settings(), say, leaves=LEFT)
+        left = [replace(one, listing=give_picture(one.listing)) for one in account.result.left]
+        truth = {one.listing.listing_id: account.result.truth.is_fake(one.listing.listing_id) for one in left}
+        password, began_at = _fill_queue(out, left)
+        if began_at is not None:
+            say("working a shift")
+            _draw_pictures(out)
+            console.print(_work_shift(out, truth, began_at, plan.seed))
     typer.echo(describe_year(account))
-    typer.echo(f"Look at what was done, in the database sqlite:///{out / DATABASE}")
+    _print_login(out, password)
 
 
 def _make_step_printer(console: Console, status: Status) -> Say:
@@ -113,6 +122,8 @@ def describe_year(account: Account) -> str:
 
 NEWEST = 10_000
 QUEUED = 500
+DATABASE = "ipml.db"
+LEFT = 120
 PICTURED = 150
 SHOWN = 10
 KNOWN = 20
@@ -133,6 +144,9 @@ def demo(
     year: Annotated[bool, typer.Option("--year", help="Run the historical year instead.")] = False,
     scale: Annotated[float, typer.Option(help="With --year: the part of the historical figures.")] = 0.001,
     days: Annotated[int, typer.Option(help="With --year: how many days of it, in whole weeks.")] = 365,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Open the reviewer's page of what the folder holds; first make it if empty.")
+    ] = False,
 ) -> None:
     """Make a marketplace, train a model, score its newest listings, fill the review queue and work a shift.
 
@@ -143,11 +157,23 @@ def demo(
 
     The figures are those of a simulation: they show how ipml works, not how good it is on your listings.
 
-    Example: ipml demo --listings 50000, or ipml demo --year
+    Example: ipml demo --listings 50000, or ipml demo --serve
     """
-    if year:
-        _show_year(out, scale, seed, difficulty, days)
+    from ipml.simulation.year.population import Plan
+
+    if serve and (out / DATABASE).exists():
+        _serve(out)
         return
+    if year:
+        _show_year(out, Plan(scale, seed, difficulty, days))
+    else:
+        _show_marketplace(out, listings, seed, difficulty)
+    if serve:
+        _serve(out)
+
+
+def _show_marketplace(out: Path, listings: int, seed: int, difficulty: float) -> None:
+    """Make everything from the marketplace to the shift, and print the figures and where everything is."""
     from rich.console import Console
 
     import ipml.model.training  # noqa: F401 - what is not installed is said before anything is made
@@ -169,18 +195,33 @@ def demo(
         _draw_pictures(out)
         if began_at is not None:
             say("working a shift")
-            console.print(_work_shift(out, market, began_at, seed))
+            truth = dict(zip(market.truth["listing_id"], market.truth["is_counterfeit"], strict=True))
+            _connect_sellers(out, market, seed)
+            console.print(_work_shift(out, truth, began_at, seed))
     typer.echo("\nTested on later listings of sellers the model had not seen:\n")
     typer.echo(trained.evaluation.table())
     typer.echo(f"\nThe {SHOWN} most suspicious of the {min(NEWEST, listings):,} newest listings:\n")
     for rank, one in enumerate(scored[:SHOWN], start=1):
         typer.echo(_describe(rank, one))
-    names = ", ".join(f"{name} ({role})" for name, role in PEOPLE.items())
-    login = f", and log in with the password {password or 'that the first demonstration here printed'} as {names}"
-    serve = f"{_type('ipml')} serve --database {_database(out)} --pictures {_pictures(out)}"
-    typer.echo(f"Open the reviewer's page{login}:\n\n    {serve}\n")
+    _print_login(out, password)
     where = trained.run.say_where(_tracking(out), _type("mlflow"))
     typer.echo(f"Look at the run and the model:\n\n    {where}\n")
+
+
+def _print_login(out: Path, password: str) -> None:
+    names = ", ".join(f"{name} ({role})" for name, role in PEOPLE.items())
+    login = f", and log in with the password {password or 'that the first demonstration here printed'} as {names}"
+    command = f"{_type('ipml')} demo --out {shlex.quote(str(out))} --serve"
+    typer.echo(f"Open the reviewer's page{login}:\n\n    {command}\n")
+
+
+def _serve(out: Path) -> None:
+    """Serve the reviewer's page of a demonstration, with its pictures and networks."""
+    from ipml.cli.serve import ApiOptions, run_server
+    from ipml.settings import get_settings
+
+    changed = {"database": _database(out), "pictures": _pictures(out), "networks": out / "networks"}
+    run_server(get_settings().model_copy(update=changed), ApiOptions())
 
 
 def _type(command: str) -> str:
@@ -191,7 +232,7 @@ def _type(command: str) -> str:
 
 
 def _database(out: Path) -> str:
-    return f"sqlite:///{out / 'ipml.db'}"
+    return f"sqlite:///{out / DATABASE}"
 
 
 def _pictures(out: Path) -> Path:
@@ -213,12 +254,14 @@ def _simulate(out: Path, listings: int, seed: int, difficulty: float) -> Marketp
 def _train(out: Path, seed: int, say: Say) -> Trained:
     from ipml.cli.model.experiments import explain_by_folder
     from ipml.model.training import Experiment, train
+    from ipml.settings import get_settings
 
     experiment = Experiment(
         name="demo",
         seed=seed,
         data={"listings": "listings.parquet", "brands": "brands.toml", "truth": "truth.parquet"},
         folder=out / "market",
+        settings=get_settings(),
     )
     return train(experiment, models=out / "models", tracking_uri=_tracking(out), explain=explain_by_folder, say=say)
 
@@ -242,12 +285,12 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> tuple[str, dateti
     """Enqueue the most suspicious listings, as of the day before; return the password of new users, and that moment."""
     from ipml.review.arrivals.intake import enqueue
     from ipml.settings import get_settings
-    from ipml.simulation.shift import BEGAN, make_address
+    from ipml.simulation.year.shift import BEGAN, make_address
     from ipml.storage.database import reading, writing
     from ipml.web.accounts.brand_accounts import bind_brand
     from ipml.web.accounts.users import add_user, list_users
 
-    engine, began_at = open_up_to_date(_database(out)), datetime.now(UTC) - BEGAN
+    engine, began_at = open_for_cases(_database(out)), datetime.now(UTC) - BEGAN
     listed = list(islice(scored, QUEUED))
     shown = (_take_picture(one) if rank >= PICTURED else one for rank, one in enumerate(listed))
     enqueue(engine, shown, joins_alike=get_settings().near_duplicates, now=began_at)
@@ -264,24 +307,37 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> tuple[str, dateti
     return password, began_at
 
 
-def _work_shift(out: Path, market: Marketplace, began_at: datetime, seed: int) -> str:
+def _connect_sellers(out: Path, market: Marketplace, seed: int) -> None:
+    """Write what the sellers of the marketplace share, from which networks are found, and what networks sold."""
+    import pandas as pd
+
+    from ipml.simulation.networks import YEAR_DAYS, connect_sellers
+
+    of_seller = market.truth["network_id"].groupby(market.listings["seller_id"]).first()
+    first_day = market.listings["observed_at"].max().normalize() - pd.Timedelta(days=YEAR_DAYS)
+    network = pd.factorize(of_seller)[0] + 1
+    shared = connect_sellers(of_seller.index.tolist(), network, first_day, seed)
+    shared.attributes.to_parquet(out / "attributes.parquet", index=False)
+    shared.listings.to_parquet(out / "sales.parquet", index=False)
+
+
+def _work_shift(out: Path, truth: Mapping[str, bool], began_at: datetime, seed: int) -> str:
     """Let people work the queue until now, and return their work in a line."""
     from ipml.cooperation.actions import Cooperation
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.settings import get_settings
-    from ipml.simulation.shift import BEGAN, Shift
+    from ipml.simulation.year.shift import BEGAN, Shift
 
-    truth = dict(zip(market.truth["listing_id"], market.truth["is_counterfeit"], strict=True))
     settings = get_settings()
     enforcement = load_enforcement_policy(settings.policy_enforcement)
     actions = Cooperation(enforcement, load_cooperation_policy(settings.policy_cooperation))
-    engine, outgoing = open_up_to_date(_database(out)), out / "messages.jsonl"
-    shift = Shift(engine, truth, settings, actions, outgoing, now=began_at + BEGAN, seed=seed)
-    done = shift.run()
+    engine = open_up_to_date(_database(out))
+    done = Shift(engine, truth, settings, actions, out, now=began_at + BEGAN, seed=seed).run()
     return (
         f"Shift: {done.decided} cases decided, {done.open} open, {done.escalated} escalated; {done.appeals} appeals, "
-        f"{done.notices} notices, {done.delivered} messages delivered"
+        f"{done.notices} notices, {done.delivered} messages delivered, {done.networks} networks, "
+        f"{done.referrals} referral"
     )
 
 

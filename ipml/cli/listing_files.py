@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 def load_map(columns: str | None) -> ColumnMap | None:
     """Return the column map that `--columns` names, or None where it is not given.
 
-    Examples
-    --------
     >>> load_map("mercadolibre").columns["currency"].value
     'BRL'
     """

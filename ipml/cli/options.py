@@ -156,8 +156,6 @@ def count_jobs(jobs: str) -> int:
 def take_records(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command take options that belong together as one record: each dataclass parameter becomes its fields.
 
-    Examples
-    --------
     >>> from dataclasses import dataclass
     >>> @dataclass
     ... class Page:

@@ -78,8 +78,6 @@ REMOVED = {
 def find_removed(words: Sequence[str]) -> str | None:
     """Return the answer to a line of a removed command, given the words after `ipml`; None for other lines.
 
-    Examples
-    --------
     >>> find_removed(["enforce", "penalty", "lift", "12"])
     '`ipml enforce penalty lift` was removed: lift a penalty on the page of the seller in the console.'
     >>> find_removed(["enforce", "penalty", "list"])

@@ -93,21 +93,26 @@ def serve(
     Example: ipml serve --api-only --model models:/ipml@champion
     """
     from ipml.settings import get_settings
-    from ipml.web.server import parse_networks, set_up_log
 
-    set_up_log()
     if api.portfolios and not api.api_only:
         raise UnusableSetting("--portfolios", str(api.portfolios), "--api-only too: else the database knows sellers")
     if with_worker and api.api_only:
         raise UnusableSetting("--with-worker", "--api-only, which has no database", "one of them")
-    settings = get_settings()
-    settings = settings.model_copy(update={"pictures": pictures or settings.pictures})
+    changed = {"database": database, "host": host, "port": port, "pictures": pictures}
+    settings = get_settings().model_copy(update={name: value for name, value in changed.items() if value is not None})
+    run_server(settings, api, with_worker=with_worker)
+
+
+def run_server(settings: Settings, api: ApiOptions, *, with_worker: bool = False) -> None:
+    """Serve as `ipml serve` does with these settings, until it is stopped."""
+    from ipml.web.server import parse_networks, set_up_log
+
+    set_up_log()
     _check_configuration(settings, api, with_worker=with_worker)
-    host = host or settings.host
-    access = _make_access(settings, host, api.open_api) if api.is_served else None
-    engine = None if api.api_only else _open_database(database or settings.database)
-    listener = listen(host, settings.port if port is None else port)
-    _warn_of_listeners(settings, host)
+    access = _make_access(settings, settings.host, api.open_api) if api.is_served else None
+    engine = None if api.api_only else _open_database(settings)
+    listener = listen(settings.host, settings.port)
+    _warn_of_listeners(settings, settings.host)
     with ExitStack() as until_end:
         app: ASGIApp
         if access is None:
@@ -115,8 +120,8 @@ def serve(
         else:
             app = _make_api(_start_model(api.model, api.portfolios, settings, until_end), access, engine, settings)
         if with_worker:
-            until_end.enter_context(worker_beside(database or settings.database, api.model))
-        name = f"[{host}]" if ":" in host else host
+            until_end.enter_context(worker_beside(settings.database, api.model))
+        name = f"[{settings.host}]" if ":" in settings.host else settings.host
         typer.echo(f"Listening on http://{name}:{listener.getsockname()[1]} (Ctrl-C ends it)")
         _run(app, listener, parse_networks(settings.trusted_proxies), settings.shutdown_seconds)
 
@@ -144,19 +149,18 @@ def _make_access(settings: Settings, host: str, open_api: bool) -> Access:
     return access
 
 
-def _open_database(url: str) -> Engine:
-    from ipml.settings import get_settings
+def _open_database(settings: Settings) -> Engine:
     from ipml.storage.database import reading
     from ipml.web.accounts.users import list_users
 
     with until_told_to_stop() as stop:
-        engine = open_patiently(url, stop)
+        engine = open_patiently(settings.database, stop)
     if engine is None or stop.is_set():
         raise typer.Exit
     with reading(engine) as connection:
         if not list_users(connection):
             typer.echo("Nobody can log in yet: ipml admin user add NAME --role admin")
-    _check_trail(engine, get_settings())
+    _check_trail(engine, settings)
     return engine
 
 
@@ -184,7 +188,7 @@ def _start_model(source: str | None, portfolios: Path | None, settings: Settings
     from ipml.scoring.online_scoring import ServedModel, watching
 
     logging.getLogger("ipml").setLevel(logging.INFO)  # the log must show the model in use
-    served = ServedModel(source or settings.model, portfolios)
+    served = ServedModel(source or settings.model, settings, portfolios)
     served.refresh()
     _reload_on_hangup(until_end.enter_context(watching(served, settings.model_reload_seconds)), until_end)
     return served
@@ -215,21 +219,20 @@ def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
 
 def _make_api(served: ServedModel, access: Access, engine: Engine | None, settings: Settings) -> ASGIApp:
     """Make the API, with the page if there is a database."""
-    from ipml.enforcement.policy import load_enforcement_policy
     from ipml.listings.fields import make_json_schema
-    from ipml.settings import get_settings
     from ipml.web.http_api.api import make_api, put_beside
     from ipml.web.http_api.monitoring import JobFacts, Metrics, OutboxFacts
+    from ipml.web.http_api.requests import make_desk
 
     sys.setswitchinterval(_SWITCH_SECONDS)
     metrics = Metrics(served)
-    if engine is not None:
-        metrics.add(
-            OutboxFacts(engine, load_enforcement_policy(get_settings().policy_enforcement).measures.overdue_hours)
-        )
-        metrics.add(JobFacts(engine, settings))
-    api = make_api(served, metrics, access, make_json_schema(), engine)
-    return metrics.measure(api if engine is None else put_beside(_make_page(engine, settings), api))
+    if engine is None:
+        return metrics.measure(make_api(served, metrics, access, make_json_schema()))
+    desk = make_desk(engine, settings)
+    metrics.add(OutboxFacts(engine, desk.enforcement.measures.overdue_hours))
+    metrics.add(JobFacts(engine, settings))
+    api = make_api(served, metrics, access, make_json_schema(), desk)
+    return metrics.measure(put_beside(_make_page(engine, settings), api))
 
 
 def _run(app: ASGIApp, listener: socket.socket, proxies: Sequence[Network], shutdown_seconds: float) -> None:

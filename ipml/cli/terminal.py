@@ -63,12 +63,26 @@ def open_up_to_date(url: str | None = None, *, while_in_use: bool = False) -> En
     return engine
 
 
+def open_for_cases(url: str | None = None) -> Engine:
+    """Open the review database as `open_up_to_date` does, for cases to be ranked in it.
+
+    If nobody has chosen a ranking yet, the policy of the setting `policy_review` is put in force.
+    """
+    from ipml.review.ranking.policy import load_policy
+    from ipml.review.ranking.queue_order import start_ranking
+    from ipml.settings import get_settings
+
+    engine = open_up_to_date(url)
+    start_ranking(engine, load_policy(get_settings().policy_review), datetime.now(UTC))
+    return engine
+
+
 def _say_aside(words: str) -> None:
     typer.echo(printable(words), err=True)
 
 
 def open_patiently(url: str | None, stop: Event) -> Engine | None:
-    """Open the review database as `open_up_to_date` does, as soon as it answers; None if stopped before.
+    """Open the review database as `open_for_cases` does, as soon as it answers; None if stopped before.
 
     Raises UnusableDatabase if waiting cannot help: for example an invalid URL, a wrong password, or tables of another
     release.
@@ -78,7 +92,7 @@ def open_patiently(url: str | None, stop: Event) -> Engine | None:
     pause, reason = _FIRST_PAUSE_SECONDS, ""
     while not stop.is_set():
         try:
-            engine = open_up_to_date(url)
+            engine = open_for_cases(url)
         except (UnreachableDatabase, DatabaseBusy) as error:
             if str(error) != reason:
                 reason = str(error)
@@ -196,8 +210,6 @@ def write_text(parts: Iterable[str], out: Path | None) -> int:
 def make_uri(model: str, name: str) -> str:
     """Return a model as `find_model` takes it: a bare number is a version of the registered model `name`.
 
-    Examples
-    --------
     >>> make_uri("3", "ipml"), make_uri("models:/shoes@champion", "ipml")
     ('models:/ipml/3', 'models:/shoes@champion')
     """
@@ -217,8 +229,6 @@ def show_minute(moment: datetime | None) -> str:
 def printable(text: str) -> str:
     """Return hostile text without terminal control characters.
 
-    Examples
-    --------
     >>> printable("wool\\x1b[2J hat")
     'wool\ufffd[2J hat'
     """
@@ -297,8 +307,6 @@ def show_rows(things: str = "listings") -> Iterator[ShowRows]:
 class _ProgressPace:
     """Rows per second since the first report; rows done before it do not count.
 
-    Examples
-    --------
     >>> pace = _ProgressPace("scored")
     >>> pace.describe(1_000, 9_000, seconds=0.0)
     '1,000 of 9,000 listings scored'

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, bindparam, select
 
 from ipml.cooperation.notices.outcomes import reopen, settle_decided
-from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
+from ipml.cooperation.policy import CooperationPolicy
 from ipml.cooperation.referrals.reported_findings import note_reversal
 from ipml.enforcement.actions import Enforcement
-from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import ReportSource
 from ipml.records import Reversal
 from ipml.review.reversals import CaseDecision
@@ -54,11 +54,10 @@ def find_sources(connection: Connection, case_ids: Sequence[int]) -> Mapping[int
 
 
 class Cooperation:
-    """Actions after a decision; by default under the bundled policies."""
+    """Actions after a decision, under the policies of enforcement and of cooperation."""
 
-    def __init__(self, enforcement: EnforcementPolicy | None = None, policy: CooperationPolicy | None = None) -> None:
-        self.enforcement = Enforcement(enforcement or load_enforcement_policy(), find_sources)
-        self.policy = policy or load_cooperation_policy()
+    def __init__(self, enforcement: EnforcementPolicy, policy: CooperationPolicy) -> None:
+        self.enforcement, self.policy = Enforcement(enforcement, find_sources), policy
 
     def apply_decisions(self, batch: AuditBatch, made: Sequence[CaseDecision], origin: str) -> None:
         """Apply enforcement, then settle the notices."""

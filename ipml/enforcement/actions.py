@@ -21,7 +21,7 @@ from ipml.enforcement.penalties import ladder
 from ipml.enforcement.penalties.ladder import escalate
 from ipml.enforcement.penalties.penalties import Penalty, get_penalty
 from ipml.enforcement.penalties.strikes import add_strikes, take_back
-from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import ReportSource
 from ipml.enforcement.statements.facts import Background
 from ipml.enforcement.statements.letter import RestrictionEnd
@@ -49,13 +49,10 @@ def _nobody(_connection: Connection, _case_ids: Sequence[int]) -> Mapping[int, R
 
 
 class Enforcement:
-    """Consequences of decisions under a policy; see `ipml.review.reversals.DecisionActions`.
+    """Consequences of decisions under a policy; see `ipml.review.reversals.DecisionActions`."""
 
-    Without a policy, the bundled one applies.
-    """
-
-    def __init__(self, policy: EnforcementPolicy | None = None, sources: Sources = _nobody) -> None:
-        self.policy, self.sources = policy or load_enforcement_policy(), sources
+    def __init__(self, policy: EnforcementPolicy, sources: Sources = _nobody) -> None:
+        self.policy, self.sources = policy, sources
 
     def apply_decisions(self, batch: AuditBatch, made: Sequence[CaseDecision], origin: str) -> None:
         """Store the evidence; for counterfeit listings also impose measures, issue statements and count strikes.

@@ -136,8 +136,6 @@ def compare(
 ) -> GroupComparison:
     """Compare two error rates.
 
-    Examples
-    --------
     >>> found = compare("small sellers", "overturned", ErrorCounts(400, 40), ErrorCounts(4000, 100), LedgerRules())
     >>> found.state, found.words
     ('alarm', 'small sellers: 4.0... times (2.8... to 5.7...) as often wronged as the others, 40 of 400 against ...')

@@ -196,8 +196,6 @@ class Loss:
 def find_losses(spells: Sequence[Spell]) -> Iterator[Loss]:
     """Yield a listing's losses by errors, one part of its time line after the other.
 
-    Examples
-    --------
     >>> start = datetime(2026, 3, 1, tzinfo=UTC)
     >>> removed = Spell(start, start + timedelta(days=10), 1.0, 53.0, "EUR", "wrong")
     >>> sum(loss.cost for loss in find_losses([removed, removed]))

@@ -33,8 +33,6 @@ Language = Literal["en", "de", "fr", "es", "zh"]
 class AppealRules(BaseModel):
     """Rules of appeals, and the profile of their deadlines; the policy file explains each rule.
 
-    Examples
-    --------
     >>> rules = AppealRules(profile="eu", profile_by_country={"CN": "china"})
     >>> rules.profile_for("CN").name, rules.profile_for(None).name
     ('china', 'eu')
@@ -200,8 +198,6 @@ UNKNOWN = "not known"
 class Bands:
     """Names of bands between bounds, the smallest first, and a last band for unknown values.
 
-    Examples
-    --------
     >>> sizes = Bands((10.0, 1000.0))
     >>> sizes.names
     ('up to 10', '11 to 1,000', 'over 1,000', 'not known')

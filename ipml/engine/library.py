@@ -31,10 +31,7 @@ class Array(ctypes.Structure):
     def from_param(cls, array: Any) -> Self:
         """Return an array as the engine takes it; what is taken already as it is.
 
-        Raises
-        ------
-        ValueError
-            It is of another type, has gaps, or may not be written.
+        Raises `ValueError`: it is of another type, has gaps, or may not be written.
         """
         if isinstance(array, cls):
             return array
@@ -84,8 +81,6 @@ class _Pointer:
 class Buffer(ctypes.Structure):
     """Bytes that the engine writes, as many as there turn out to be; they are read once.
 
-    Examples
-    --------
     >>> Buffer().take(np.int64).tolist()
     []
     """
@@ -97,13 +92,7 @@ class Buffer(ctypes.Structure):
     failed: int
 
     def read(self, dtype: Any) -> NDArray[Any]:
-        """Return a copy of what was written.
-
-        Raises
-        ------
-        MemoryError
-            There was not enough.
-        """
+        """Return a copy of what was written; raises MemoryError if there was not enough memory for it."""
         if self.failed:
             raise MemoryError("not enough memory for what the engine writes")
         kind = np.dtype(dtype)
@@ -150,8 +139,6 @@ _OUT_OF_MEMORY = -1  # of an outcome, as engine.h has it; a lower one says that 
 def make_struct(struct: str, **values: Any) -> Struct:
     """Return a struct by its name in C, of these values; for one within it any object with its attributes does.
 
-    Examples
-    --------
     >>> make_struct("number_lists", starts=np.array([0, 2]), number=np.array([7, 8])).number.n
     2
     """
@@ -210,10 +197,7 @@ def _kind(declared: str) -> Any:
 def _load() -> ctypes.CDLL:
     """Load the engine.
 
-    Raises
-    ------
-    ImportError
-        It was not built, or from other sources than those beside it.
+    Raises `ImportError`: it was not built, or from other sources than those beside it.
     """
     path, sources = FOLDER / NAME, digest_sources()
     if not path.exists():
@@ -232,10 +216,7 @@ def _load() -> ctypes.CDLL:
 def _declare(library: ctypes.CDLL) -> None:
     """Learn the types and functions of the engine.
 
-    Raises
-    ------
-    ImportError
-        A struct is laid out otherwise than the compiler did it.
+    Raises `ImportError`: a struct is laid out otherwise than the compiler did it.
     """
     declarations = ctypes.c_char.in_dll(library, "engine_declarations")
     layout: list[int] = []
@@ -264,8 +245,6 @@ def _make_struct(name: str, declared: list[Any]) -> type[ctypes.Structure]:
 def engine_digest() -> str:
     """Return a digest of the sources that the engine was built of.
 
-    Examples
-    --------
     >>> len(engine_digest())
     16
     """

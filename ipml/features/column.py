@@ -57,12 +57,7 @@ class Names:
 
     @classmethod
     def of(cls, texts: Any) -> Self:
-        """Return the names of a column of texts; missing texts are "".
-
-        Parameters
-        ----------
-        texts : sequence of str or None, or pandas Series
-        """
+        """Return the names of a column of texts; missing texts are ""."""
         if len(texts) == 1 and not isinstance(texts, pd.Series):
             return cls(np.zeros(1, dtype=np.int64), [_text_or_none(texts[0])])
         dtype = getattr(texts, "dtype", None)
@@ -117,8 +112,6 @@ class Names:
 def pair_up(first: Names, second: Names, find: Callable[[str, str], float | None]) -> NDArray[np.float64]:
     """Return `find` of two names for each listing, called once for each distinct pair; NaN where it returns None.
 
-    Examples
-    --------
     >>> usual = {("Nike", "USD"): 90.0}
     >>> pair_up(Names.of(["Nike", "Nike"]), Names.of(["USD", "EUR"]), lambda *pair: usual.get(pair)).tolist()
     [90.0, nan]
@@ -134,8 +127,6 @@ def pair_up(first: Names, second: Names, find: Callable[[str, str], float | None
 def find_pairs(first: Names, second: Names) -> tuple[list[tuple[str, str]], Codes]:
     """Return the distinct pairs of two names, and the position of each listing's pair among them.
 
-    Examples
-    --------
     >>> pairs, codes = find_pairs(Names.of(["Nike", "Nike", ""]), Names.of(["USD", "EUR", "EUR"]))
     >>> pairs, codes.tolist()
     ([('Nike', 'USD'), ('Nike', 'EUR'), ('', 'EUR')], [0, 1, 2])
@@ -437,8 +428,6 @@ def _read_moments(column: Any) -> NDArray[np.int64]:
 def fold_name(name: str, max_letters: int = MAX_TITLE_LETTERS) -> str:
     """Return a brand or a category folded; cached, since there are few distinct ones.
 
-    Examples
-    --------
     >>> fold_name("Sch\u00fche")
     'schuhe'
     """

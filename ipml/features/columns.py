@@ -42,7 +42,6 @@ class ListingColumns:
 
     Attributes
     ----------
-    reading : Reading
     record : Listing or None
         The listing, where the columns were made from a single one.
     readings : EngineReadings or None
@@ -71,10 +70,7 @@ class ListingColumns:
     def of(cls, listings: Any) -> ListingColumns:
         """Return the columns of a frame (see `as_frame`), a mapping, or a `ListingColumns`.
 
-        Raises
-        ------
-        TypeError
-            The argument has no column names.
+        Raises `TypeError`: the argument has no column names.
         """
         if isinstance(listings, ListingColumns):
             return listings
@@ -95,8 +91,6 @@ class ListingColumns:
     def of_records(cls, listings: Sequence[Listing], reading: Reading | None = None) -> ListingColumns:
         """Return the columns of checked listings; for some hundreds this is much faster than making a frame.
 
-        Examples
-        --------
         >>> bags = [Listing("1", "s", "Bag", price=10.0, currency="EUR"), Listing("2", "s", "Bag")]
         >>> columns = ListingColumns.of_records(bags)
         >>> columns.numbers("price"), "brand" in columns
@@ -141,12 +135,6 @@ class ListingColumns:
 
         Texts already read are not read again.
 
-        Parameters
-        ----------
-        rows : array of int
-
-        Examples
-        --------
         >>> listings = ListingColumns({"title": ["Watch", "Hat"], "price": [10.0, 20.0]}).cut(np.array([1]))
         >>> listings.texts("title"), listings.numbers("price")
         (['Hat'], array([20.]))
@@ -206,8 +194,6 @@ class ListingColumns:
     def as_read(self) -> ListingColumns:
         """Return the same listings with their read texts, but without any other computed result.
 
-        Examples
-        --------
         >>> listings = ListingColumns({"title": ["Watch"]})
         >>> listings.as_read().skeletons("title") is listings.skeletons("title")
         False
@@ -275,8 +261,6 @@ class ListingColumns:
     def number(self, name: str, row: int) -> float:
         """Return a number of one listing; NaN where it is missing.
 
-        Examples
-        --------
         >>> ListingColumns({"price": [10, None]}).number("price", 0), ListingColumns({"title": [""]}).number("price", 0)
         (10.0, nan)
         """
@@ -325,8 +309,6 @@ class ListingColumns:
 
         Parameters
         ----------
-        key : hashable
-        columns : iterable of str
         compute : function of ListingColumns
             Returns an array, a sparse matrix, or an object with `take`, such as Texts.
         """
@@ -340,14 +322,7 @@ class ListingColumns:
         return result
 
     def for_distinct_rows(self, columns: Iterable[str], read: Callable[[ListingColumns], Any]) -> Any:
-        """Return what `read` computes row by row from some columns; once for a listing with several passages.
-
-        Parameters
-        ----------
-        columns : iterable of str
-        read : function of ListingColumns
-            Returns an array or a sparse matrix with one row per listing.
-        """
+        """Return what `read` computes row by row from some columns; once for a listing with several passages."""
         if self._whole is None or not self._passages.keys().isdisjoint(columns):
             return read(self)
         if len(self._whole) <= len(self._rows):
@@ -379,8 +354,6 @@ class ListingColumns:
 def days_from(first: datetime | None, second: datetime | None) -> float:
     """Return the days from one time to another, as `ListingColumns.days_between` does; NaN where either is missing.
 
-    Examples
-    --------
     >>> from datetime import UTC, datetime
     >>> days_from(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, 12, tzinfo=UTC))
     1.5

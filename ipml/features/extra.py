@@ -176,13 +176,7 @@ def make_extra_features(numbers: Names = (), categories: Names = ()) -> dict[str
 
 
 def check_extra(extra: Iterable[str | None], numbers: Names = (), categories: Names = ()) -> None:
-    """Refuse own columns that no training listing has, and numbers that are texts.
-
-    Raises
-    ------
-    UnusableSetting
-        Names the column, and the existing ones.
-    """
+    """Refuse own columns that no training listing has, and numbers that are texts; name the existing columns."""
     cells = [parse_extra(text) for text in extra if isinstance(text, str)]
     known = sorted({name for one in cells for name in one})
     for name in (*numbers, *categories):

@@ -377,8 +377,6 @@ class PictureFeatures(Extractor):
     A classifier has this extractor where its training listings have such numbers; see
     `ipml.model.pipeline.make_features`. Unknown numbers count as 0.
 
-    Examples
-    --------
     >>> columns = {"picture_counterfeit_matches": [3.0, None], "picture_genuine_matches": [0.0, None]}
     >>> PictureFeatures().fit_transform(columns).round(2)
     array([[1.39, 0.  ],

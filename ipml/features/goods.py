@@ -285,13 +285,8 @@ class KindOfGoods:
 def load_goods(path: Path | None = None) -> tuple[KindOfGoods, ...]:
     """Load a file of kinds of goods; by default the bundled one.
 
-    Raises
-    ------
-    UnusableSetting
-        A kind has an unknown frequency word.
+    Raises `UnusableSetting`: a kind has an unknown frequency word.
 
-    Examples
-    --------
     >>> [kind.name for kind in load_goods()][:3]
     ['watches', 'bags', 'wallets']
     """

@@ -108,10 +108,7 @@ class ImageVectors(Extractor):
     def values(self, listings: ListingColumns) -> Floats:
         """Return the components, shape (n_listings, n_components); 0 where there is no vector.
 
-        Raises
-        ------
-        InvalidListings
-            A vector differs in length from the training vectors.
+        Raises `InvalidListings`: a vector differs in length from the training vectors.
         """
         return listings.memoise_rows(self.prepared, [self.column], self._project)
 
@@ -139,8 +136,6 @@ class ImageVectors(Extractor):
 class TextVectors(ImageVectors):
     """Project each listing's text vector, as `ImageVectors` projects image vectors.
 
-    Examples
-    --------
     >>> abs(TextVectors().fit_transform({"text_vector": [[3.0, 4.0], [4.0, 3.0], None]}).round(2)).tolist()
     [[0.71], [0.71], [0.0]]
     """

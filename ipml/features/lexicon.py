@@ -61,8 +61,6 @@ class Phrase:
 class Lexicon:
     """Phrases of the lexicon by kind.
 
-    Examples
-    --------
     >>> "replica*" in load_lexicon().phrases("replica")
     True
     """
@@ -78,10 +76,7 @@ class Lexicon:
 def load_lexicon(path: Path | None = None) -> Lexicon:
     """Load a lexicon file; by default the bundled one.
 
-    Raises
-    ------
-    UnusableSetting
-        An entry has an unknown kind or context.
+    Raises `UnusableSetting`: an entry has an unknown kind or context.
     """
     text = (path or files("ipml.features") / "lexicon.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)

@@ -50,8 +50,6 @@ _AFTER_NUMBER = "-~tdb" + "".join(sorted({unit[0] for unit in _UNITS}))  # 36-45
 def load_offer_words() -> tuple[tuple[str, str], ...]:
     """Load the words of offers, as pairs of group and phrase.
 
-    Examples
-    --------
     >>> ("messenger", "whatsapp") in load_offer_words()
     True
     """

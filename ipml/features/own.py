@@ -167,17 +167,7 @@ class OwnFeatures(Extractor):
         return np.array(self.names_, dtype=object)
 
     def say(self, listings: ListingColumns, row: int, weights: Floats, weight: float) -> str:
-        """Return the reason of one listing as a sentence.
-
-        Parameters
-        ----------
-        listings : ListingColumns
-        row : int
-        weights : array of shape (n_features,)
-            Weight of each scaled feature.
-        weight : float
-            Sum of their contributions to the log-odds.
-        """
+        """Return the reason of one listing as a sentence."""
         raw, added = _row(self.raw(listings), row), _row(self.values(listings), row) * weights
         if hasattr(self.transformer_, "say_reason"):
             return self._say_own(dict(zip(self.names_, raw.tolist(), strict=True)), weight)
@@ -313,8 +303,6 @@ def is_name(name: Any) -> bool:
 def is_free(name: Any) -> bool:
     """Say whether a name can be that of an extractor of one's own or of its reason.
 
-    Examples
-    --------
     >>> is_free("loudness"), is_free("price.brand"), is_free("a b")
     (True, False, False)
     """
@@ -324,8 +312,6 @@ def is_free(name: Any) -> bool:
 def is_sentence(sentence: Any) -> bool:
     """Say whether a sentence has nothing in braces but features and simple formats.
 
-    Examples
-    --------
     >>> is_sentence("Has {letters:,.0f} letters"), is_sentence("{letters.__class__}{"), is_sentence("{x:>9999999}")
     (True, False, False)
     """
@@ -342,10 +328,7 @@ def is_dropped(extractor: Any) -> bool:
 def adopt(name: str, extractor: Any) -> Any:
     """Return an extractor as a model has it: a transformer of one's own as `OwnFeatures` of this name; "drop" as it is.
 
-    Raises
-    ------
-    Refused
-        An extractor of ipml has this name, or none can have it.
+    Raises `Refused`: an extractor of ipml has this name, or none can have it.
     """
     if is_dropped(extractor) or (isinstance(extractor, Extractor) and not isinstance(extractor, OwnFeatures)):
         return extractor
@@ -431,7 +414,6 @@ def make_frame(listings: ListingColumns, columns: Sequence[str], fills_texts: bo
 
     Parameters
     ----------
-    listings : ListingColumns
     columns : sequence of str
         Canonical column names.
     fills_texts : bool, default=True
@@ -454,8 +436,6 @@ def make_frame(listings: ListingColumns, columns: Sequence[str], fills_texts: bo
 def find_own_texts(extra: Iterable[Any]) -> list[str]:
     """Return the own columns that hold a text in some listing.
 
-    Examples
-    --------
     >>> find_own_texts(['{"returns":0.25,"tier":"gold"}', ""])
     ['extra.tier']
     """
@@ -466,8 +446,6 @@ def find_own_texts(extra: Iterable[Any]) -> list[str]:
 def read_own_column(extra: Iterable[Any], name: str, is_text: bool) -> NDArray[Any]:
     """Return an own column as texts or as numbers; a cell of the other type is missing.
 
-    Examples
-    --------
     >>> read_own_column(['{"tier":"gold"}', ""], "extra.tier", is_text=True).tolist()
     ['gold', nan]
     """

@@ -47,8 +47,6 @@ class EarlierOfEach(NamedTuple):
     def with_others(self, others: Sequence[EarlierListings]) -> EarlierOfEach:
         """Return the same with other earlier listings of each seller added.
 
-        Examples
-        --------
         >>> known = EarlierOfEach(np.array([3.0]), np.array([1.5]))
         >>> known.with_others([EarlierListings(1, 0.25)]).of(0)
         EarlierListings(n=4, suspicion=1.75)
@@ -93,8 +91,6 @@ class SellerPortfolios:
     older than the seller's latest one counts as a first listing, since the state before it is no longer known. One
     thread may add while others read.
 
-    Examples
-    --------
     >>> portfolios = SellerPortfolios()
     >>> portfolios.add(["ann", "ann"], np.array([0.9, 0.8]), np.array([1, 2]))
     >>> portfolios.shares(Texts.of(["ann", "bob"]), np.array([3, 3])).round(3)
@@ -114,7 +110,6 @@ class SellerPortfolios:
 
         Parameters
         ----------
-        sellers : iterable of str
         probabilities : array of shape (n_listings,)
             Calibrated probability of each listing's own score, 0-1; listings with NaN are not added.
         moments : array of int, shape (n_listings,)
@@ -128,8 +123,6 @@ class SellerPortfolios:
     def of_one(cls, seller: str, earlier: EarlierListings) -> SellerPortfolios:
         """Return portfolios that hold these earlier listings of one seller, at any time, and no other seller.
 
-        Examples
-        --------
         >>> SellerPortfolios.of_one("ann", EarlierListings(3, 1.25)).known("ann", 7)
         EarlierListings(n=3, suspicion=1.25)
         """
@@ -141,8 +134,6 @@ class SellerPortfolios:
     def known(self, seller: str, moment: int) -> EarlierListings:
         """Return a seller's listings before a time.
 
-        Examples
-        --------
         >>> portfolios = SellerPortfolios()
         >>> portfolios.add(["ann"], np.array([0.6]), np.array([1]))
         >>> portfolios.known("ann", 2), portfolios.known("ann", 1)
@@ -151,14 +142,7 @@ class SellerPortfolios:
         return self._known(seller_key(seller), moment)
 
     def known_of_each(self, sellers: Texts, moments: Moments) -> EarlierOfEach:
-        """Return the listings that each seller had before a time, one row per listing.
-
-        Parameters
-        ----------
-        sellers : Texts
-        moments : array of int, shape (n_listings,)
-            As from `listing_moments`.
-        """
+        """Return the listings that each seller had before a time, one row per listing."""
         if len(sellers) == 1 and self._states:
             n, suspicion = self.known(sellers.text(0), int(moments[0]))
             return EarlierOfEach(np.array([float(n)]), np.array([suspicion]))
@@ -178,13 +162,6 @@ class SellerPortfolios:
         None for a listing that is no later than the seller's latest one here, since it may be counted already, and
         for an unknown probability.
 
-        Parameters
-        ----------
-        sellers, probabilities, moments
-            As for `add`.
-
-        Examples
-        --------
         >>> portfolios = SellerPortfolios()
         >>> portfolios.add(["ann"], np.array([0.6]), np.array([7]))
         >>> portfolios.weigh_later(["ann", "ann", "bob"], np.array([0.6, 0.6, 0.6]), np.array([7, 8, 7]))
@@ -201,14 +178,7 @@ class SellerPortfolios:
         return round(max(probability - SILENT_BELOW, 0.0) / (1.0 - SILENT_BELOW) * SUSPICION_STEPS) / SUSPICION_STEPS
 
     def shares(self, sellers: Texts, moments: Moments) -> Floats:
-        """Return the share of suspicion in each seller's earlier listings, shape (n_listings,).
-
-        Parameters
-        ----------
-        sellers : Texts
-        moments : array of int, shape (n_listings,)
-            As from `listing_moments`.
-        """
+        """Return the share of suspicion in each seller's earlier listings, shape (n_listings,)."""
         return self.known_of_each(sellers, moments).shares
 
     def shares_in_time(self, sellers: Iterable[str], probabilities: Floats, moments: Moments) -> Floats:
@@ -233,8 +203,6 @@ class SellerPortfolios:
     def add_stored(self, stored: Iterable[StoredPortfolio]) -> None:
         """Add stored portfolios; their listings must differ from those added already.
 
-        Examples
-        --------
         >>> from datetime import UTC, datetime
         >>> noon, portfolios = datetime(2026, 5, 1, 12, tzinfo=UTC), SellerPortfolios()
         >>> portfolios.add(["ann"], np.array([0.6]), np.array([1]))
@@ -300,8 +268,6 @@ def shares_of_others(sellers: Iterable[str], probabilities: Floats) -> Floats:
 
     For listings without times, and for evaluation in hindsight.
 
-    Examples
-    --------
     >>> shares_of_others(["ann", "ann", "bob"], np.array([0.9, 0.1, 0.9])).round(3)
     array([0.  , 0.08, 0.  ])
     """

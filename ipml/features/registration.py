@@ -12,7 +12,6 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from ipml.errors import UnusableSetting, first_line
-from ipml.settings import get_settings
 
 SCIKIT_LEARN = "scikit-learn"
 """Name that registers the transformers of `_OF_SCIKIT_LEARN`, which hold plain values and arrays."""
@@ -45,13 +44,12 @@ class Registered(NamedTuple):
 
 
 _REGISTERED: dict[str, Registered] = {}
+_ALLOWED: set[str] = set()  # names in the setting, imported and registered once one of them is needed
 
 
 def name_class(kind: Any) -> str:
     """Return the name of a class or function as written in model files and settings.
 
-    Examples
-    --------
     >>> name_class(Registered)
     'ipml.features.registration:Registered'
     """
@@ -101,12 +99,16 @@ def register_extractor(kind: Any, *, version: str | None = None) -> Any:
     return kind
 
 
+def allow_extractors(names: str) -> None:
+    """Allow the classes and functions of the setting `extractors`; they are imported once one is needed."""
+    _ALLOWED.update(filter(None, map(str.strip, names.split(","))))
+
+
 def find_registered(name: str) -> Registered | None:
     """Return a registered class or function by its name; None where neither Python nor the setting registered it."""
-    if name not in _REGISTERED:  # other processes that load models, such as workers, know only the setting
-        for part in filter(None, map(str.strip, get_settings().extractors.split(","))):
-            if part not in _REGISTERED:
-                register_extractor(part)
+    if name not in _REGISTERED:
+        for allowed in sorted(_ALLOWED - _REGISTERED.keys()):
+            register_extractor(allowed)
         if name in _OF_IPML or (SKRUB in _REGISTERED and name.startswith(("skrub.", "skrub:"))):
             register_extractor(name)
     return _REGISTERED.get(name)

@@ -118,10 +118,8 @@ class Spelling:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the words; discard everything derived from others.
 
-        Raises
-        ------
-        ValueError
-            The words cannot come from texts, counts are not whole, or the ordinary words are malformed.
+        Raises `ValueError`: the words cannot come from texts, counts are not whole, or the ordinary words are
+        malformed.
         """
         if not _STORED.fullmatch(state["words"]) or state["counts"].dtype != np.int64:
             raise ValueError("found words of other letters than a to z, * and #; expected words as texts have them")
@@ -158,8 +156,6 @@ def ordinary_words() -> OrdinaryWords:
 
     Words with other signs than letters are left out.
 
-    Examples
-    --------
     >>> [word in ordinary_words() for word in ("heroes", "hublot", "rplica", "imitacion", "pasek")]
     [True, False, False, True, True]
     """
@@ -172,8 +168,6 @@ def ordinary_words() -> OrdinaryWords:
 def common_words(language: str, n: int) -> list[str]:
     """Return the most common words of a language in small letters, and in capitals where these fold differently.
 
-    Examples
-    --------
     >>> "praca" in common_words("pt", 10_000)
     True
     """

@@ -53,8 +53,6 @@ def count_texts(
 ) -> NDArray[np.int64]:
     """Return the number of texts with an n-gram of each column, shape (2^bits,).
 
-    Examples
-    --------
     >>> int(count_texts(Texts.of(["nike nike", "nike", "hat"]), letters=(0, 0)).max())
     2
     """
@@ -150,10 +148,7 @@ class TextFeatures(Extractor):
     def learn(self, listings: ListingColumns) -> None:
         """Learn the n-grams and their rarity.
 
-        Raises
-        ------
-        ValueError
-            The shortest n-gram of letters is longer than the longest.
+        Raises `ValueError`: the shortest n-gram of letters is longer than the longest.
         """
         shortest, longest = self.letters
         if shortest > longest:
@@ -163,8 +158,6 @@ class TextFeatures(Extractor):
     def prefer(self, listings: ListingColumns) -> None:
         """Weight the n-grams of these listings as if learnt from them alone; the weights of others stay.
 
-        Examples
-        --------
         >>> titles = [{"title": ["nike air", "nike max"]}, {"title": ["max", "hat", "hat"]}]
         >>> alone = TextFeatures(letters=(0, 0)).fit(titles[0])
         >>> both = TextFeatures(letters=(0, 0)).fit({"title": titles[0]["title"] + titles[1]["title"]})
@@ -206,23 +199,11 @@ class TextFeatures(Extractor):
         return scipy.sparse.csr_matrix((data, indices, indptr), shape=counts.shape)
 
     def mark(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the coefficients as `sum` takes them: the weight of each n-gram, and whether it is known.
-
-        Parameters
-        ----------
-        coefficients : array of shape (2^bits,)
-        """
+        """Return the coefficients as `sum` takes them: the weight of each n-gram, and whether it is known."""
         return mark_known(coefficients * self.idf_, self.idf_ > 0)
 
     def sum(self, listings: ListingColumns, marked: NDArray[np.float64]) -> NgramSums:
-        """Return the product of `transform` and the coefficients, without the matrix.
-
-        Parameters
-        ----------
-        listings : ListingColumns
-        marked : array of shape (2^bits + 1,)
-            From `mark`.
-        """
+        """Return the product of `transform` and the coefficients, without the matrix."""
         return sum_ngrams(listings.skeletons(self.column), marked, letters=self.letters, words=self.words)
 
     def prepare(self) -> float:
@@ -233,12 +214,6 @@ class TextFeatures(Extractor):
         """Return the part of the log-odds of each letter of folded texts; the parts add up to `sum`.
 
         The weight of an n-gram is shared equally among its letters.
-
-        Parameters
-        ----------
-        folded : Texts
-        marked : array of shape (2^bits + 1,)
-            From `mark`.
         """
         _check_size(marked.size - 1)
         skeletons, origins = trace_skeletons(folded)

@@ -28,8 +28,6 @@ def canonical_json(content: object) -> str:
 
     Raises ValueError for a number that is not finite, and TypeError for a value without a JSON form.
 
-    Examples
-    --------
     >>> canonical_json({"b": 1.0, "a": "Gu\\u0441\\u0441i"})
     '{"a":"Gu\\\\u0441\\\\u0441i","b":1.0}'
     """

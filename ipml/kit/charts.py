@@ -34,8 +34,6 @@ _MOST_TICKS, _NARROW_TICKS = 7, 4  # names below a chart, and those shown on nar
 def write_number(value: float) -> str:
     """Return a value as precisely as an axis needs it.
 
-    Examples
-    --------
     >>> write_number(7.5), write_number(2500.0), write_number(0.25)
     ('7.5', '2,500', '0.25')
     """
@@ -46,8 +44,6 @@ def write_number(value: float) -> str:
 def shorten_number(value: float) -> str:
     """Return a value as it fits beside an axis: from 100,000 in thousands or millions.
 
-    Examples
-    --------
     >>> shorten_number(20_000), shorten_number(250_000), shorten_number(1_500_000)
     ('20,000', '250 k', '1.5 M')
     """
@@ -58,8 +54,6 @@ def shorten_number(value: float) -> str:
 def choose_ticks(largest: float, *, is_count: bool = False) -> list[float]:
     """Return up to six round values for an axis, the last no smaller than the largest value; whole ones for counts.
 
-    Examples
-    --------
     >>> choose_ticks(9.0), choose_ticks(0.31), choose_ticks(2, is_count=True)
     ([0.0, 2.5, 5.0, 7.5, 10.0], [0.0, 0.1, 0.2, 0.3, 0.4], [0.0, 1.0, 2.0])
     """
@@ -152,8 +146,8 @@ class Series:
 class Chart:
     """Series over one axis, with a title and a sentence for readers who cannot see them.
 
-    `names` are the named places below. `expected` is the expected range of the values, and `guides` are horizontal
-    lines with labels. Columns stand side by side unless `is_stacked`.
+    `names` are the named places below, `links` the addresses that they open. `expected` is the expected range of the
+    values, and `guides` are horizontal lines with labels. Columns stand side by side unless `is_stacked`.
     """
 
     title: str
@@ -168,6 +162,7 @@ class Chart:
     guides: Sequence[Tick] = ()
     height: int = 160
     is_stacked: bool = False
+    links: Sequence[str] = ()
 
     def __html__(self) -> str:
         """Return the drawing, so that templates insert it unchanged."""
@@ -199,7 +194,8 @@ def draw_chart(chart: Chart) -> str:
     """Return a chart as SVG; one line of text if it has no value."""
     if not any(value is not None for series in chart.series for value in series.values):
         return _draw_nothing(chart.description)
-    marks = chain(_draw_ground(chart), _draw_columns(chart), *(_draw_marks(chart, series) for series in chart.series))
+    drawn = (_draw_marks(chart, series) for series in chart.series)
+    marks = chain(_draw_ground(chart), _draw_columns(chart), *drawn, _draw_strips(chart))
     body = write_element("svg", *marks, y=_HEAD, height=chart.height, width="100%", class_="inside")
     return write_element(
         "svg",
@@ -207,7 +203,7 @@ def draw_chart(chart: Chart) -> str:
         body,
         *_label_axes(chart),
         class_="plot",
-        role="img",
+        role="group" if chart.links else "img",  # an image hides the links in it from screen readers
         aria_label=chart.description,
         height=chart.full_height,
     )
@@ -270,7 +266,6 @@ def _draw_column(chart: Chart, series: Series, place: int, box: tuple[float, flo
     low, high = chart.y.percent(base), chart.y.percent(base + value)
     return write_element(
         "rect",
-        _title(chart, series, place),
         class_=f"column {series.css}",
         x=_percent(chart.x.percent(x)),
         width=_percent(chart.x.percent(width)),
@@ -301,7 +296,6 @@ def _draw_points(chart: Chart, series: Series) -> Iterator[str]:
         is_off = expected is not None and bounds is not None and (bounds[0] > expected[1] or bounds[1] < expected[0])
         yield write_element(
             "circle",
-            *([_title(chart, series, place)] if chart.names else []),
             class_=f"point {series.css}{' off' if is_off else ''}",
             cx=_percent(chart.x.percent(series.x(place))),
             cy=_percent(100 - chart.y.percent(value)),
@@ -344,8 +338,16 @@ def _draw_paths(paths: Iterable[tuple[str, str]]) -> str:
     return write_element("svg", *drawn, **square, class_="inside")
 
 
-def _title(chart: Chart, series: Series, place: int) -> str:
-    return write_title(f"{chart.names[place]}, {series.name}: {series.describe(place, chart.unit)}")
+def _draw_strips(chart: Chart) -> Iterator[str]:
+    """Lay an invisible strip over each named place; it shows the values there, and opens the place's address."""
+    width = chart.x.percent(1)
+    for place, (name, texts) in enumerate(chart.rows):
+        said = ", ".join(f"{series.name} {text}" for series, text in zip(chart.series, texts, strict=True))
+        box = {"x": _percent(place * width), "width": _percent(width), "height": "100%"}
+        strip = write_element("rect", write_title(f"{name}: {said}"), class_="strip", **box)
+        # The figures beside the chart have the same links for the keyboard.
+        link = {"href": chart.links[place], "aria_label": name, "tabindex": -1} if place < len(chart.links) else None
+        yield write_element("a", strip, **link) if link and link["href"] else strip
 
 
 def _percent(percent: float) -> str:

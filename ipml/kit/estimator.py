@@ -15,8 +15,6 @@ from typing import Any, Self
 class Estimator:
     """Base of estimators: the constructor stores the parameters; learnt attributes end in "_".
 
-    Examples
-    --------
     >>> class Rule(Estimator):
     ...     def __init__(self, most=3, inner=None):
     ...         self.most, self.inner = most, inner

@@ -39,8 +39,6 @@ def is_invisible(letter: str) -> bool:
 def show_invisible(text: str) -> str:
     """Replace each invisible or reordering character by its code point in brackets, except line breaks and tabs.
 
-    Examples
-    --------
     >>> show_invisible("Ni\\u200bke")
     'Ni⟦U+200B⟧ke'
     """
@@ -52,8 +50,6 @@ def show_invisible(text: str) -> str:
 def find_invisible(text: str, kept: str = "") -> set[int]:
     """Return the places of invisible or reordering letters, except those that scripts and emoji need.
 
-    Examples
-    --------
     >>> sorted(find_invisible("Ni\\u200bke \\U0001f469\\u200d\\U0001f467 \\u2764\\ufe0f"))
     [2]
     """
@@ -73,8 +69,6 @@ def name_code_point(letter: str) -> str:
 def escape(text: str) -> str:
     """Return a text as HTML that shows every letter and has no effect.
 
-    Examples
-    --------
     >>> escape("<b>Ni\\u200bke")
     '&lt;b&gt;Ni⟦U+200B⟧ke'
     """

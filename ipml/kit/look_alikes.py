@@ -66,8 +66,6 @@ def read_letter(letter: str) -> str:
     Invisible content becomes nothing; word separators become a space, or `SEPARATOR` for a sign without a look-alike
     in ASCII. Digits of all scripts become ASCII digits; letters without ASCII look-alikes stay.
 
-    Examples
-    --------
     >>> [read_letter(letter) for letter in "N\u0456\uff2b\u0117\u200b\U0001f17d\u0280\u9ad8"]
     ['n', 'i', 'k', 'e', '', 'n', 'r', '高']
     """
@@ -102,8 +100,6 @@ def is_look_alike(letter: str) -> bool:
 def read_by_sound(word: str) -> str:
     """Return a word of another alphabet transliterated by sound, without soft and hard signs.
 
-    Examples
-    --------
     >>> read_by_sound("реплика"), read_by_sound("паль")
     ('replika', 'pal')
     """
@@ -113,8 +109,6 @@ def read_by_sound(word: str) -> str:
 def has_shape_of_its_own(words: str) -> bool:
     """Return whether a letter of a foreign word resembles no ASCII letter: then the word is meant as written.
 
-    Examples
-    --------
     >>> has_shape_of_its_own("реплика"), has_shape_of_its_own("сору")
     (True, False)
     """
@@ -231,8 +225,6 @@ def is_invisible(letter: str) -> bool:
 def kind_of(letter: str, reading: str) -> str:
     """Classify a letter: ascii, invisible, styled (full-width, mathematical, …), look-alike, or other.
 
-    Examples
-    --------
     >>> [kind_of(letter, read_letter(letter)) for letter in "n\u0456\u200b\uff2b\u9ad8"]
     ['ascii', 'look-alike', 'invisible', 'styled', 'other']
     """

@@ -29,8 +29,6 @@ def read_moment(value: object) -> datetime:
     Raises ValueError, with the expected form, for a moment without offset or outside 1970 to 2199, and for anything
     else.
 
-    Examples
-    --------
     >>> read_moment("2026-03-01T09:30+01:00")
     datetime.datetime(2026, 3, 1, 8, 30, tzinfo=datetime.timezone.utc)
     """
@@ -50,8 +48,6 @@ def read_typed_moment(text: str) -> datetime:
 
     Raises ValueError, with the found and expected form, for other texts.
 
-    Examples
-    --------
     >>> str(read_typed_moment("2026-05-01")), str(read_typed_moment("2026-05-01T12:00"))
     ('2026-05-01 00:00:00+00:00', '2026-05-01 12:00:00+00:00')
     """
@@ -66,8 +62,6 @@ def read_typed_moment(text: str) -> datetime:
 def write_moment(moment: datetime) -> str:
     """Return an aware moment as text, in UTC.
 
-    Examples
-    --------
     >>> write_moment(datetime(2024, 5, 1, 12, tzinfo=UTC))
     '2024-05-01T12:00:00+00:00'
     """

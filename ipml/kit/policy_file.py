@@ -25,8 +25,6 @@ Complete = Callable[[dict[str, Any]], dict[str, Any]]
 class PolicyText(BaseModel):
     """A policy that is stored as its text, under the digest of the text.
 
-    Examples
-    --------
     >>> class Limits(PolicyText):
     ...     most_a_day: int
     >>> limits = Limits(most_a_day=5)
@@ -112,8 +110,6 @@ class PolicyDifference:
 def list_differences(own: BaseModel, bundled: BaseModel) -> list[PolicyDifference]:
     """Return the rules in which a policy differs from the bundled one, sorted by name.
 
-    Examples
-    --------
     >>> class Limits(PolicyText):
     ...     most_a_day: int
     ...     brands: tuple[str, ...] = ()

@@ -23,8 +23,6 @@ _STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8") + CHART_
 def write_report_page(title: str, style: str, body: str) -> str:
     """Return a page from a plain-text title, the report's own CSS and an HTML body; equal content gives equal bytes.
 
-    Examples
-    --------
     >>> page = write_report_page("Bags & more", "h1 { margin: 0; }", "<h1>Bags</h1>")
     >>> "<title>Bags &amp; more</title>" in page, "style-src 'sha256-" in page
     (True, True)

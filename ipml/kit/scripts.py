@@ -24,8 +24,6 @@ _CALLED = {
 def script_numbers() -> NDArray[np.uint8]:
     """Return the number of the script of each code point, shape (0x110000,); 0 for none.
 
-    Examples
-    --------
     >>> [NAMES[script_numbers()[ord(letter)]] for letter in "aяไ1"]
     ['LATIN', 'CYRILLIC', 'THAI', 'COMMON']
     """
@@ -38,8 +36,6 @@ def script_numbers() -> NDArray[np.uint8]:
 def name_script(name: str) -> str:
     """Return the common name of a Unicode script.
 
-    Examples
-    --------
     >>> name_script("THAI"), name_script("HANGUL"), name_script("OLD_ITALIC")
     ('Thai', 'Korean', 'Old Italic')
     """

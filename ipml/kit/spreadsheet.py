@@ -18,8 +18,6 @@ _BEGINS_WITHIN = re.compile(f"(?<=[,;|\\t\\r\\n\"'])(?={_BLANK}*[{_SIGNS}])")
 def defuse(text: str) -> str:
     """Return a cell that no spreadsheet takes for a formula, with an apostrophe before one.
 
-    Examples
-    --------
     >>> defuse("=HYPERLINK(0)"), defuse("Bag, -20 %")
     ("'=HYPERLINK(0)", 'Bag, -20 %')
     """
@@ -32,8 +30,6 @@ def defuse_within(text: str) -> str:
     A spreadsheet set to semicolons splits a text there, even within quotes; so text after a separator or a quote is
     treated like a beginning.
 
-    Examples
-    --------
     >>> defuse_within('bag";=HYPERLINK(0)')
     'bag";\\'=HYPERLINK(0)'
     """
@@ -43,8 +39,6 @@ def defuse_within(text: str) -> str:
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     r"""Return rows as CSV (RFC 4180) without formulas; None gives an empty cell.
 
-    Examples
-    --------
     >>> write_csv(["brand", "price"], [("=1+1", 2.5), ("Bolt", None)])
     "brand,price\r\n'=1+1,2.5\r\nBolt,\r\n"
     """

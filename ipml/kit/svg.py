@@ -12,8 +12,6 @@ def write_element(name: str, *content: str, **attributes: object) -> str:
 
     In attribute names a final underscore is dropped, and others become hyphens; numbers are written to a tenth.
 
-    Examples
-    --------
     >>> write_element("rect", class_="s0", width=12.3456, text_anchor="end")
     '<rect class="s0" width="12.3" text-anchor="end"/>'
     """
@@ -34,8 +32,6 @@ def write_title(text: str) -> str:
 def write_svg(width: float, height: float, parts: Iterable[str], label: str, **attributes: object) -> str:
     """Return a drawing that scales to its place; `label` describes it for screen readers.
 
-    Examples
-    --------
     >>> write_svg(720, 239.5, [], "Months")
     '<svg viewBox="0 0 720 240" role="img" aria-label="Months"></svg>'
     """

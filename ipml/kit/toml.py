@@ -18,8 +18,6 @@ def parse_toml(text: str) -> dict[str, Any]:
 def quote(text: str) -> str:
     """Return a text as a TOML string, with invisible letters escaped.
 
-    Examples
-    --------
     >>> print(quote('a "b"\\n'))
     "a \\"b\\"\\n"
     """

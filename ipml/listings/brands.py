@@ -143,10 +143,7 @@ class Brands:
     def to_base_currency(self, amount: float, currency: str) -> float:
         """Convert an amount of money to the base currency.
 
-        Raises
-        ------
-        UnusableSetting
-            If the brand file has no rate for the currency.
+        Raises `UnusableSetting` if the brand file has no rate for the currency.
         """
         if currency not in self.rates:
             raise UnusableSetting("brand file", f"no rate for {currency}", f"one of {', '.join(self.rates)}")
@@ -188,8 +185,6 @@ def load_brands(path: Path | None = None) -> Brands:
 def write_brands(brands: Brands, path: Path) -> None:
     """Write a brand file that `load_brands` reads; the same brands give the same bytes.
 
-    Examples
-    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "brands.toml"

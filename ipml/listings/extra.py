@@ -71,8 +71,6 @@ def read_extra(value: object) -> str:
 def parse_extra(text: str) -> Extra:
     """Return the own columns of one listing by name; an empty mapping where the field is empty.
 
-    Examples
-    --------
     >>> parse_extra('{"returns_30d":0.25}'), parse_extra("")
     ({'returns_30d': 0.25}, {})
     """
@@ -82,8 +80,6 @@ def parse_extra(text: str) -> Extra:
 def join_extra(columns: Mapping[str, Iterable[Any]]) -> list[dict[str, Any] | None]:
     """Return columns of a file as one object per row; a text in the form of a number becomes a number.
 
-    Examples
-    --------
     >>> join_extra({"returns_30d": ["0.25", None], "tier": ["gold", None]})
     [{'returns_30d': 0.25, 'tier': 'gold'}, None]
     """

@@ -207,8 +207,6 @@ def make_json_schema() -> dict[str, Any]:
     The schema describes valid listings; `ipml.listings.schema.validate_record` decides. It is stricter only where
     JSON Schema is awkward: NUL and lone surrogates, times outside 1970 to 2199, and a price without a currency.
 
-    Examples
-    --------
     >>> schema = make_json_schema()
     >>> schema["required"]
     ['listing_id', 'seller_id', 'title']

@@ -84,8 +84,6 @@ def keeps_rules(column: pd.Series[Any], field: Field) -> bool:
 
     False means that cells must be checked one by one.
 
-    Examples
-    --------
     >>> from ipml.listings.fields import FIELDS
     >>> keeps_rules(pd.Series(["Bag", "Cap"]), FIELDS[2]), keeps_rules(pd.Series(["Bag", None]), FIELDS[2])
     (True, False)
@@ -147,8 +145,6 @@ def list_problems(frame: pd.DataFrame, is_bad: Mapping[str, Mask], fields: tuple
 def show(value: object) -> str:
     """Return a value as problems show it: at most 80 characters, "" for a missing value.
 
-    Examples
-    --------
     >>> len(show("x" * 1_000))
     80
     """
@@ -168,8 +164,6 @@ _SHOWN = {Kind.VECTOR: show_vector, Kind.EXTRA: show_extra}
 def show_cell(value: object, kind: Kind | None) -> str:
     """Return a value as `show` does; a number in place of a text is named as such, since it would look the same.
 
-    Examples
-    --------
     >>> show_cell(1, Kind.TEXT), show_cell("1", Kind.TEXT), show_cell(1, Kind.FLAG)
     ('the number 1', '1', '1')
     """

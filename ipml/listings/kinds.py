@@ -39,8 +39,6 @@ MOST_NUMBERS = 4_096
 def get_texts(column: pd.Series[Any]) -> pa.ChunkedArray | None:
     """Return the Arrow array of a column of text, or None where there is none.
 
-    Examples
-    --------
     >>> get_texts(pd.Series(["Bag", None])).null_count
     1
     """
@@ -53,8 +51,6 @@ def get_texts(column: pd.Series[Any]) -> pa.ChunkedArray | None:
 def split_texts(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
     """Return the n + 1 offsets of n texts and the bytes of all, without copying them.
 
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> offsets, letters = split_texts(pa.array(["Bag", "Cap"]))
     >>> offsets.tolist(), letters.tobytes()
@@ -74,8 +70,6 @@ def split_texts(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.
 def is_without_nul(texts: pa.ChunkedArray) -> bool:
     """Return True only if no text has a NUL.
 
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> is_without_nul(pa.chunked_array([["Bag", None]])), is_without_nul(pa.chunked_array([["Bag", "C\\0p"]]))
     (True, False)
@@ -105,8 +99,6 @@ def is_utf8(texts: pa.Array) -> bool:
 def _find_lengths(texts: pa.Array | pa.ChunkedArray) -> tuple[int, int] | None:
     """Return the smallest and the largest number of bytes of a text, or None if all are missing.
 
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> _find_lengths(pa.array(["Bag", "Capé", None]))
     (3, 5)
@@ -122,8 +114,6 @@ def _find_lengths(texts: pa.Array | pa.ChunkedArray) -> tuple[int, int] | None:
 def drop_empty_texts(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Return the texts with empty ones missing.
 
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> drop_empty_texts(pa.array(["Bag", ""])).to_pylist()
     ['Bag', None]
@@ -142,8 +132,6 @@ def keep_lengths(texts: pa.ChunkedArray, shortest: int, longest: int | None) -> 
 
     A text has at least as many bytes as code points.
 
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> keep_lengths(pa.chunked_array([["Bag", None]]), 1, 3), keep_lengths(pa.chunked_array([["Bag", ""]]), 1, 3)
     (True, False)
@@ -158,8 +146,6 @@ def keep_lengths(texts: pa.ChunkedArray, shortest: int, longest: int | None) -> 
 def match_pattern(texts: pa.ChunkedArray, pattern: str) -> bool:
     """Return whether every whole text matches a pattern; missing texts pass.
 
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> match_pattern(pa.chunked_array([["EUR", None]]), "[A-Z]{3}")
     True
@@ -214,8 +200,6 @@ _FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0
 def is_missing(value: object) -> bool:
     """Return whether a cell is missing: None, NaN, NA or NaT. An empty text is not missing.
 
-    Examples
-    --------
     >>> is_missing(float("nan")), is_missing("")
     (True, False)
     """
@@ -233,8 +217,6 @@ def read_text(value: object) -> str:
 def join_texts(value: object) -> object:
     """Return a list of texts joined by spaces, None for an empty list, anything else unchanged.
 
-    Examples
-    --------
     >>> join_texts(["https://a.example/1.jpg", "https://a.example/2.jpg"]), join_texts([]), join_texts(7)
     ('https://a.example/1.jpg https://a.example/2.jpg', None, 7)
     """
@@ -246,8 +228,6 @@ def join_texts(value: object) -> object:
 def read_number(value: object) -> float:
     """Return a finite number; ValueError for anything else, including text that is not a plain number.
 
-    Examples
-    --------
     >>> read_number("12.5")
     12.5
     >>> read_number("12,50")
@@ -288,8 +268,6 @@ def read_vector(value: object) -> npt.NDArray[np.float32]:
 
     Every number must be finite in single precision. Text, such as a cell of a CSV file, is not a vector.
 
-    Examples
-    --------
     >>> read_vector([1, 0.5]).tolist()
     [1.0, 0.5]
     >>> read_vector("[1, 0.5]")
@@ -325,8 +303,6 @@ def _is_number(value: object) -> bool:
 def show_vector(value: object) -> str | None:
     """Return in a few words why a list is not a vector; None for anything but a list.
 
-    Examples
-    --------
     >>> show_vector([0.5, "x"]), show_vector([]), show_vector("[0.5]")
     ("a list of 2 values, one of them 'x'", 'an empty list', None)
     """
@@ -342,8 +318,6 @@ def show_vector(value: object) -> str | None:
 def show_extra(value: object) -> str | None:
     """Return the part at fault of columns of a marketplace's own; None for what is no object.
 
-    Examples
-    --------
     >>> show_extra({"tier": "gold", "returns": 1e308}), show_extra("gold")
     ("'returns': 1e+308", None)
     """
@@ -380,8 +354,6 @@ READERS: dict[Kind, Callable[[object], Any]] = {
 def read_column(column: pd.Series[Any], kind: Kind) -> tuple[pd.Series[Any], Mask]:
     """Return a column in the dtype of its kind, and a mask of unreadable cells, which are missing in it.
 
-    Examples
-    --------
     >>> values, is_bad = read_column(pd.Series(["12.5", "12,50", None]), Kind.NUMBER)
     >>> values.tolist(), is_bad.tolist()
     ([12.5, nan, nan], [False, True, False])
@@ -401,8 +373,6 @@ def read_column(column: pd.Series[Any], kind: Kind) -> tuple[pd.Series[Any], Mas
 def has_cells(column: pd.Series[Any]) -> bool:
     """Return whether any cell is not missing; fast for columns of a checked frame.
 
-    Examples
-    --------
     >>> has_cells(pd.Series([None, "Bag"])), has_cells(pd.Series([float("nan")]))
     (True, False)
     """
@@ -433,8 +403,6 @@ def make_empty_column(index: pd.Index[Any], kind: Kind) -> pd.Series[Any]:
 def make_text_column(texts: pa.Array | pa.ChunkedArray, index: pd.Index[Any]) -> pd.Series[Any]:
     """Return an Arrow array of large_string as a column of text, several times faster than pandas.
 
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> make_text_column(pa.array(["Bag", None], pa.large_string()), pd.RangeIndex(2)).tolist()
     ['Bag', nan]

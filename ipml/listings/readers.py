@@ -73,13 +73,8 @@ def map_columns(table: RawTable, columns: ColumnMap | None, source: str) -> tupl
 
     Without `columns` the table has the names of the schema already; messages name the rows by `source`.
 
-    Raises
-    ------
-    MissingColumns
-        The table lacks columns that the map names.
+    Raises `MissingColumns`: the table lacks columns that the map names.
 
-    Examples
-    --------
     >>> map_columns(RawTable(pd.DataFrame({"title": ["Bag"]})), None, "shop")[0]["title"].tolist()
     ['Bag']
     """
@@ -94,7 +89,6 @@ def keep_rows(table: RawTable, rows: Sequence[int]) -> dict[int, str]:
 
     Parameters
     ----------
-    table : RawTable
     rows : sequence of int
         Their numbers in the file.
 

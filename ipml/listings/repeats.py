@@ -49,8 +49,6 @@ def hash_keys(listings: pd.DataFrame, secret: str) -> Hashes:
 
     `secret` has 16 ASCII characters; another secret changes all hashes.
 
-    Examples
-    --------
     >>> from ipml.listings.schema import listings_to_frame
     >>> from ipml.records import Listing
     >>> frame = listings_to_frame([Listing("1", "s", "Bag"), Listing("2", "s", "Bag"), Listing("1", "t", "Belt")])
@@ -67,8 +65,6 @@ def hash_keys(listings: pd.DataFrame, secret: str) -> Hashes:
 def sort_hashes(hashes: Hashes) -> npt.NDArray[np.intp]:
     """Return the stable sorting order of hashes, several times faster than `np.argsort`.
 
-    Examples
-    --------
     >>> sort_hashes(np.array([7, 2**63, 2], dtype=np.uint64)).tolist()
     [2, 0, 1]
     """
@@ -87,8 +83,6 @@ _FULLEST = 0.7
 class KeyTable:
     """Hashes and their rows, in 16 bytes per place; a third to seven tenths of the places are taken.
 
-    Examples
-    --------
     >>> table = KeyTable()
     >>> table.remember(np.array([3, 7], dtype=np.uint64), np.array([2, 1]))
     >>> table.find(np.array([5, 7], dtype=np.uint64))
@@ -158,8 +152,6 @@ class SeenKeys:
 
     With 64-bit hashes and a billion rows, one new listing in 18,000 million is mistaken for an earlier one.
 
-    Examples
-    --------
     >>> from ipml.listings.schema import listings_to_frame
     >>> from ipml.records import Listing
     >>> listings = listings_to_frame([Listing("1", "s", "Bag"), Listing("1", "s", "Belt")])

@@ -54,8 +54,6 @@ class _NotPlain(ValueError):
 def read_plain_record(record: Mapping[str, object]) -> Listing | None:
     """Return a listing whose fields are all plainly valid; None where the full check is needed.
 
-    Examples
-    --------
     >>> bag = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
     >>> read_plain_record(bag).title, read_plain_record({**bag, "title": 7}), read_plain_record({**bag, "price": "9.5"})
     ('Bag', None, None)
@@ -245,13 +243,8 @@ def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFram
 def validate_record(record: Mapping[str, object]) -> Listing:
     """Check one listing, such as a JSON object, and return it as a record; NaN (as in pandas) is missing.
 
-    Raises
-    ------
-    InvalidListings
-        With every bad field, as row 1. The rules are those of `validate_listings`.
+    Raises `InvalidListings` with every bad field, as row 1. The rules are those of `validate_listings`.
 
-    Examples
-    --------
     >>> validate_record({"listing_id": "1", "seller_id": "s", "title": "Bag"}).title
     'Bag'
     """
@@ -285,13 +278,8 @@ def check_record(record: Mapping[str, object]) -> Listing:
 def listings_to_frame(listings: Iterable[Listing]) -> pd.DataFrame:
     """Return records as a frame in canonical form, without checking rules again.
 
-    Raises
-    ------
-    InvalidListings
-        If a field does not fit its column, such as a time without a zone.
+    Raises `InvalidListings` if a field does not fit its column, such as a time without a zone.
 
-    Examples
-    --------
     >>> listings_to_frame([Listing("1", "s", "Bag")])["title"].tolist()
     ['Bag']
     """
@@ -308,8 +296,6 @@ def listings_to_frame(listings: Iterable[Listing]) -> pd.DataFrame:
 def frame_to_listings(frame: pd.DataFrame) -> Iterator[Listing]:
     """Yield the rows of a canonical frame as records; missing cells and absent columns become None.
 
-    Examples
-    --------
     >>> [listing.brand for listing in frame_to_listings(listings_to_frame([Listing("1", "s", "Bag")]))]
     [None]
     """

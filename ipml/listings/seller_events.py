@@ -203,7 +203,6 @@ def write_events(paths: Sequence[Path], target: Path) -> None:
     ----------
     paths : sequence of Path
         At least one, as for `read_events`.
-    target : Path
 
     Raises
     ------

@@ -52,8 +52,6 @@ class TextFormat:
 def check_encoding(encoding: str) -> str:
     """Return the name of a text encoding; raise LookupError, with the expected value, for any other name.
 
-    Examples
-    --------
     >>> check_encoding("cp1251")
     'cp1251'
     """
@@ -390,13 +388,8 @@ def number_batches(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[Raw
 
     `batches` holds the rows of one source in order; they are numbered from 1.
 
-    Raises
-    ------
-    ArrowInvalid
-        A text is not valid UTF-8.
+    Raises `ArrowInvalid`: a text is not valid UTF-8.
 
-    Examples
-    --------
     >>> (table,) = number_batches([pa.table({"title": ["Bag", ""]})])
     >>> table.frame["title"].tolist()
     ['Bag', nan]

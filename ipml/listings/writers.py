@@ -65,7 +65,6 @@ def write_text_shard(listings: pd.DataFrame, path: Path, *, is_first: bool) -> N
 
     Parameters
     ----------
-    listings : DataFrame
     path : Path
         Ends as for `write_listings`; written in place.
     is_first : bool
@@ -80,10 +79,7 @@ def write_text_shard(listings: pd.DataFrame, path: Path, *, is_first: bool) -> N
 def check_writable(path: Path) -> None:
     """Refuse a path that `write_listings` could not write, before hours of work.
 
-    Raises
-    ------
-    UnwritableFile
-        The suffix is unknown, the folder is missing, or a folder has that name.
+    Raises `UnwritableFile`: the suffix is unknown, the folder is missing, or a folder has that name.
     """
     kind = _kind_of(path)
     if kind not in _WRITERS or (kind == ".parquet" and path.suffix == ".gz"):
@@ -94,10 +90,7 @@ def check_writable(path: Path) -> None:
 def check_place(path: Path) -> None:
     """Refuse a path where no file can be written, whatever its suffix.
 
-    Raises
-    ------
-    UnwritableFile
-        The folder is missing, or a folder has that name.
+    Raises `UnwritableFile`: the folder is missing, or a folder has that name.
     """
     _refuse_folder(path)
     probe = path.with_name(f".{path.name}.probe")  # a fixed name, so that killed processes leave at most one file
@@ -156,10 +149,8 @@ def write_problems(problems: Iterable[Problem], rejects: Mapping[int, str], stre
 
     Parameters
     ----------
-    problems : iterable of Problem
     rejects : mapping from int to str
         The bad rows as in the file, by row number.
-    stream : text file
     """
     writer = csv.writer(stream)  # lines end in CR LF, so that a lone CR in a cell is quoted
     last = None

@@ -34,13 +34,8 @@ as well as "counterfeit?".
 def find_counterfeit_label(classes: NDArray[Any], pos_label: Any = None) -> int:
     """Return which of two labels is that of counterfeits, 0 or 1: `pos_label`, 1 or True, or a usual name.
 
-    Raises
-    ------
-    ValueError
-        `pos_label` is neither; or there is none, and both could be the label of counterfeits.
+    Raises `ValueError`: `pos_label` is neither; or there is none, and both could be the label of counterfeits.
 
-    Examples
-    --------
     >>> find_counterfeit_label(np.array(["counterfeit", "genuine"])), find_counterfeit_label(np.array([0, 1]))
     (0, 1)
     """
@@ -61,10 +56,8 @@ def find_counterfeit_label(classes: NDArray[Any], pos_label: Any = None) -> int:
 def find_counterfeit_column(classifier: Any) -> int:
     """Return the column of counterfeits in `predict_proba`; 1 for a classifier without labels.
 
-    Raises
-    ------
-    ValueError
-        A model of an earlier release, which always took the second label for counterfeit, may flag genuine listings.
+    Raises `ValueError`: a model of an earlier release, which always took the second label for counterfeit, may flag
+    genuine listings.
     """
     if not hasattr(classifier, "classes_"):
         return 1
@@ -91,13 +84,9 @@ def list_labels(y: Any, n_listings: int) -> NDArray[Any]:
 def read_labels(y: Any, weight: Floats, pos_label: Any = None) -> tuple[NDArray[Any], Labels, Any]:
     """Return both labels, sorted; 1 for counterfeit and 0 for genuine of each listing; and the label of counterfeits.
 
-    Raises
-    ------
-    ValueError
-        A label is missing, they are not of two classes with a weight, or both could be the label of counterfeits.
+    Raises `ValueError`: a label is missing, they are not of two classes with a weight, or both could be the label of
+    counterfeits.
 
-    Examples
-    --------
     >>> read_labels([False, True, True], np.ones(3))
     (array([False,  True]), array([0, 1, 1], dtype=int8), True)
     """
@@ -128,8 +117,6 @@ def find_contradictions(listings: pd.DataFrame, y: NDArray[Any]) -> NDArray[np.b
 
     Rows of one listing share the seller and either `listing_id` or title, description and price.
 
-    Examples
-    --------
     >>> listings = pd.DataFrame({"listing_id": ["a", "a", "b"], "seller_id": "s", "title": ["Bag", "Bag", "Cap"]})
     >>> find_contradictions(listings, np.array([1, 0, 1])).tolist()
     [True, True, False]
@@ -193,7 +180,6 @@ class UnlabelledEffect:
 
     Attributes
     ----------
-    n_listings : int
     weight : float
         Weight of each beside a label; 0 where only its words, prices and brands were learnt.
     mean_before, mean_after : float
@@ -278,8 +264,6 @@ def draw_unlabelled(listings: pd.DataFrame, seed: int, most: int = MOST_UNLABELL
 
     A seller's place in the draw follows from seed and name alone, so files can be drawn from part by part.
 
-    Examples
-    --------
     >>> listings = pd.DataFrame({"seller_id": ["ann", "bob", "ann", "cid"]})
     >>> in_parts = draw_unlabelled(pd.concat([draw_unlabelled(listings[:3], 0, 2), listings[3:]]), 0, 2)
     >>> in_parts.equals(draw_unlabelled(listings, 0, 2))
@@ -296,8 +280,6 @@ def draw_unlabelled(listings: pd.DataFrame, seed: int, most: int = MOST_UNLABELL
 def find_weight(mean_under: Callable[[float], float], bound: float) -> float:
     """Return the least weight under which the mean, falling with the weight, is at most the bound; else the largest.
 
-    Examples
-    --------
     >>> find_weight(lambda weight: 0.4 - weight, bound=0.3)
     0.125
     """

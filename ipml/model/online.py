@@ -31,8 +31,6 @@ class CalibratedScore(NamedTuple):
 class OnlineClassifier:
     """A classifier prepared for one listing at a time; scores equal those of frames to the bit. Threads may share it.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     >>> classifier = CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4)

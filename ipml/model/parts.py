@@ -155,8 +155,6 @@ _OF_BRANDS = (BrandFeatures, GoodsFeatures, PriceFeatures)  # which the engine k
 def complete(parts: Mapping[str, Part]) -> dict[str, Part]:
     """Return the parts that the engine knows, in its order; those that a model lacks have zero weights.
 
-    Examples
-    --------
     >>> complete({"brand": NumberPart(BrandFeatures().fit({}), np.ones(8))})["price"].weights.tolist()
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """

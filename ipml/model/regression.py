@@ -111,7 +111,6 @@ class Design:
 
     Attributes
     ----------
-    stored : StoredRows
     rows : array of int64, shape (n_listings,)
         Which of the stored rows these are.
     columns : array of int64, shape (n_stored,)
@@ -135,10 +134,7 @@ class Design:
     def of(cls, values: scipy.sparse.csr_matrix, ngrams: Sequence[Ngrams] = ()) -> Design:
         """Return features as a design; n-grams, of columns that are empty in `values`, take two bytes each.
 
-        Raises
-        ------
-        ValueError
-            A value is not finite, or the numbers of texts and listings differ.
+        Raises `ValueError`: a value is not finite, or the numbers of texts and listings differ.
         """
         _check_values(values, ngrams)
         blocks = [block for block in ngrams if block.rarity.any()]
@@ -166,8 +162,6 @@ class Design:
 
         Each part stores only its own rows and has the same n-grams. Parts are read one by one to save memory.
 
-        Examples
-        --------
         >>> parts = (Design.of(scipy.sparse.csr_matrix([[number, 1.0]])) for number in (2.0, 3.0))
         >>> Design.join(parts) @ np.array([1.0, 10.0])
         array([12., 13.])

@@ -34,8 +34,6 @@ from ipml.model.regression import Design, Ngrams
 def split_long_texts(listings: ListingColumns, column: str) -> tuple[ListingColumns, NDArray[np.intp]] | None:
     """Return each passage of the long texts as a listing, and the row of its listing; None where no text is long.
 
-    Examples
-    --------
     >>> listings = ListingColumns({"title": ["short", " ".join(f"w{number}" for number in range(24))]})
     >>> passages, owners = split_long_texts(listings, "title")
     >>> owners.tolist(), passages.raw("title").text(1).split()[0]
@@ -116,10 +114,7 @@ class Features(Estimator):
 class FirstStage:
     """Fitted extractors and the coefficients of their features, prepared for scoring; `parts` holds them by extractor.
 
-    Raises
-    ------
-    ValueError
-        The numbers of coefficients and features differ; compiled code would read past their end.
+    Raises `ValueError`: the numbers of coefficients and features differ; compiled code would read past their end.
     """
 
     is_additive = True

@@ -201,9 +201,13 @@ def change_case(connection: Connection, case_id: int, **columns: Any) -> None:
 
 def close_cases(connection: Connection, case_ids: Sequence[int], state: str) -> None:
     """Set the state of cases; claims and snoozes on them end."""
-    free = {"state": state, "holder": None, "lease_expires_at": None, "snoozed_until": None}
+    change_cases(connection, case_ids, state=state, holder=None, lease_expires_at=None, snoozed_until=None)
+
+
+def change_cases(connection: Connection, case_ids: Sequence[int], **columns: Any) -> None:
+    """Update columns of cases to the same values."""
     for start in range(0, len(case_ids), _MOST_NUMBERS):
-        connection.execute(_CHANGE_CASES, {"numbers": case_ids[start : start + _MOST_NUMBERS], **free})
+        connection.execute(_CHANGE_CASES, {"numbers": case_ids[start : start + _MOST_NUMBERS], **columns})
 
 
 def note_event(

@@ -87,8 +87,6 @@ def _find_drawn(connection: Connection, reviewer: str, now: datetime) -> StoredC
 def is_turn(share: float, taken: int, drawn: int) -> bool:
     """Return whether the next case should be a drawn one: `drawn` of the `taken` recent cases were.
 
-    Examples
-    --------
     >>> turns = []
     >>> for _ in range(10):
     ...     turns.append(is_turn(0.3, len(turns), sum(turns)))

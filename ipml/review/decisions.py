@@ -39,6 +39,7 @@ from ipml.review.quality.second_person import (
 )
 from ipml.review.reversals import DEFAULT_CONTEXT, CaseDecision, DecisionActions, ReviewContext, stands
 from ipml.review.undo import UndoRequest, undo
+from ipml.review.worklists.inbox import send_escalation_results
 from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.audit_trail import audit
 from ipml.storage.row_numbers import append_rows
@@ -245,6 +246,8 @@ def _append(
         audit.append_events(batch, [_make_audit_event(row, decision, origin) for row, decision in made])
         if actions is not None:
             actions.apply_decisions(batch, made, origin.origin)
+    if escalated := [decision for row, decision in made if row.state == "escalated"]:
+        send_escalation_results(connection, escalated)
     return made
 
 

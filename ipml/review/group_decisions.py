@@ -189,8 +189,6 @@ def _is_drawn_for_audit(decision_id: int, case_id: int, share: float) -> bool:
 
     The probability is `share`; the result is always the same for the same numbers.
 
-    Examples
-    --------
     >>> 450 < sum(_is_drawn_for_audit(7, case_id, 0.05) for case_id in range(1, 10_001)) < 550
     True
     """
@@ -279,24 +277,6 @@ def decide_and_spread(
     the same ground and note.
 
     Raises Refused if the verdict is neither counterfeit nor genuine; otherwise as `decide`.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.arrivals.intake import enqueue
-    >>> from ipml.review.claims import claim
-    >>> from ipml.review.decisions import DecisionRequest
-    >>> from ipml.storage.database import migrate, open_database, reading, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bags = [Listing(f"L{i}", "s1", f"Leather bag, brown, no. {i}", price=50.0, currency="EUR") for i in range(3)]
-    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05") for bag in bags])
-    >>> with writing(engine) as connection:
-    ...     taken = claim(connection, "ana")
-    ...     alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
-    ...     spread = decide_and_spread(connection, DecisionRequest(taken, Verdict.GENUINE), alike)
-    >>> len(alike), len(spread.decisions) + len(spread.drawn)
-    (2, 2)
     """
     if request.verdict not in _TRUTHS:
         raise Refused("verdict that spreads", f"'{request.verdict}'", "counterfeit or genuine")

@@ -106,8 +106,6 @@ def forecast_backlog(days: Sequence[BacklogDay]) -> BacklogForecast | None:
 
     Days count as independent, so the interval is too narrow where busy days follow busy days.
 
-    Examples
-    --------
     >>> days = [BacklogDay(date(2026, 5, day), 10, 30, 400 - 20 * day) for day in range(1, 11)]
     >>> forecast = forecast_backlog(days)
     >>> forecast.days, forecast.low

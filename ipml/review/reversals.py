@@ -37,26 +37,6 @@ class DecisionActions(Protocol):
     """Actions on decisions and reversals, in the same transaction; an exception undoes both.
 
     The queue does not know the actions. Entry points for people who decide pass them to every path to a decision.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing, Verdict
-    >>> from ipml.review.arrivals.intake import enqueue
-    >>> from ipml.review.claims import claim
-    >>> from ipml.review.decisions import DecisionRequest, decide
-    >>> from ipml.review.reversals import ReviewContext
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> class PrintedActions:
-    ...     def apply_decisions(self, batch, made, origin):
-    ...         for case, decision in made:
-    ...             print(case.listing_id, decision.verdict, origin)
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> with writing(engine) as connection:
-    ...     request = DecisionRequest(claim(connection, "ana"), Verdict.GENUINE)
-    ...     _ = decide(connection, request, context=ReviewContext(actions=PrintedActions()))
-    A7 genuine review
     """
 
     def apply_decisions(self, batch: AuditBatch, made: Sequence[CaseDecision], origin: str) -> None:

@@ -31,7 +31,6 @@ class Unread(NamedTuple):
 
     Attributes
     ----------
-    warnings : dict of int to str
     says_nothing : list of int
         Rows of titles without a known word; only the brands and goods that they name count.
     """

@@ -28,8 +28,6 @@ _LETTER = re.compile("[^\\W\u2e80-\U0003ffff]")
 def widen(text: str, start: int, end: int) -> tuple[int, int]:
     """Return where the words begin and end of which a place is a part.
 
-    Examples
-    --------
     >>> widen("2 sneakers", 2, 9)
     (2, 10)
     """

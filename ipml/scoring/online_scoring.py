@@ -33,7 +33,7 @@ from ipml.records import NONE_EARLIER, EarlierListings, Listing, ScoredListing, 
 from ipml.scoring.portfolio_store import read_store
 from ipml.scoring.rescoring import portfolios_of
 from ipml.scoring.scorer import Scorer, load_model
-from ipml.settings import get_settings
+from ipml.settings import Settings, get_settings
 
 
 class _ModelSource(Protocol):
@@ -54,20 +54,14 @@ class _ModelSource(Protocol):
         """Load the model that was seen, after all checks."""
 
 
-def _make_source(source: str) -> _ModelSource:
+def _make_source(source: str, settings: Settings) -> _ModelSource:
     """Return where models come from.
 
-    Parameters
-    ----------
-    source : str
-        As `ipml.scoring.scorer.load_model` takes it.
-
-    Examples
-    --------
-    >>> _make_source("models/shoes")
-    _Folder(path=PosixPath('models/shoes'))
+    >>> from ipml.settings import DEFAULT_SETTINGS
+    >>> _make_source("models/shoes", DEFAULT_SETTINGS).path
+    PosixPath('models/shoes')
     """
-    return _Registry(source) if source.startswith("models:") else _Folder(Path(source))
+    return _Registry(source, settings) if source.startswith("models:") else _Folder(Path(source), settings)
 
 
 @dataclass(frozen=True)
@@ -75,6 +69,7 @@ class _Folder:
     seconds: ClassVar[float] = 0.5
 
     path: Path
+    settings: Settings
 
     def identify(self) -> object:
         folder = find_folder(self.path)
@@ -83,7 +78,7 @@ class _Folder:
         return folder.stat().st_mtime_ns, list(map(_tell_apart, files))
 
     def load(self, _seen: object) -> Scorer:
-        return load_model(self.path)
+        return load_model(self.path, self.settings)
 
 
 @dataclass(frozen=True)
@@ -91,19 +86,20 @@ class _Registry:
     seconds: ClassVar[float] = 30.0
 
     uri: str
+    settings: Settings
 
     def identify(self) -> object:
         from ipml.model.tracking import find_model  # MLflow is loaded only for its registry
 
-        return find_model(self.uri)
+        return find_model(self.uri, self.settings.tracking)
 
     def load(self, seen: Any) -> Scorer:
         from ipml.model.tracking import resolve_model
 
         # By its number: the alias may have moved since it was looked at.
-        folder = resolve_model(seen.uri)
+        folder = resolve_model(seen.uri, self.settings.tracking, self.settings.trusted_models)
         try:
-            return load_model(folder)
+            return load_model(folder, self.settings)
         finally:
             shutil.rmtree(folder, ignore_errors=True)  # a service would fill the disk with one copy after another
 
@@ -111,8 +107,6 @@ class _Registry:
 def _tell_apart(path: Path) -> object:
     """Return an identifier of a file's present content, without reading it; None for no file.
 
-    Examples
-    --------
     >>> _tell_apart(Path("no/such/file")) is None
     True
     """
@@ -138,7 +132,6 @@ class ModelInUse:
 
     Attributes
     ----------
-    scorer : Scorer
     portfolios : SellerPortfolios or None
         Portfolios of sellers; without a store, those that the model remembers from training.
     loaded_at : datetime
@@ -212,6 +205,8 @@ class ServedModel:
     ----------
     source : str or Path
         As `ipml.scoring.scorer.load_model` takes it.
+    settings : Settings
+        Name the registry, and how to load a model.
     portfolios : Path, optional
         Portfolios as `ipml data portfolios` wrote them with that model. The file is only read, and again once the
         file has changed. No model is put in use but the one that it belongs to.
@@ -225,16 +220,17 @@ class ServedModel:
 
     Examples
     --------
-    >>> model = ServedModel("no/such/folder")
+    >>> from ipml.settings import DEFAULT_SETTINGS
+    >>> model = ServedModel("no/such/folder", DEFAULT_SETTINGS)
     >>> model.refresh(), model.current(), model.n_failures
     (False, None, 1)
     """
 
-    def __init__(self, source: str | Path, portfolios: Path | None = None) -> None:
+    def __init__(self, source: str | Path, settings: Settings, portfolios: Path | None = None) -> None:
         self.source = source = str(source)
         self.n_reloads = self.n_failures = 0
         self.failure: str | None = None
-        self._source = _make_source(source)
+        self._source = _make_source(source, settings)
         self._portfolios = portfolios
         self._current: ModelInUse | None = None
         self._loaded: object = None
@@ -253,10 +249,7 @@ class ServedModel:
         While one thread loads, the others go on with the model in use; so do all where the newer one cannot be loaded,
         which is logged.
 
-        Raises
-        ------
-        IpmlError
-            No model is in use yet, and none can be loaded.
+        Raises `IpmlError`: no model is in use yet, and none can be loaded.
         """
         in_use = self._current
         if in_use is None:
@@ -383,14 +376,7 @@ class Watch:
 
 @contextmanager
 def watching(model: ServedModel, seconds: float) -> Iterator[Watch]:
-    """Keep a model fresh within a block.
-
-    Parameters
-    ----------
-    model : ServedModel
-    seconds : float
-        How long to wait between two looks; 0 looks only when asked.
-    """
+    """Keep a model fresh within a block."""
     watch = Watch(model, seconds)
     watch.start()
     try:
@@ -412,14 +398,14 @@ def score_listings(
     listings : DataFrame, or iterable of Listing or mapping
         A frame, of polars or pyarrow, too, has the canonical columns. All are checked against the schema first.
     model : Scorer, str or Path, optional
-        A loaded model, or what `load_model` takes.
+        A loaded model, or what `load_model` takes; the settings are those of the environment.
 
     Raises
     ------
     InvalidListings
         Some listing breaks the rules of the schema; all problems are named.
     """
-    scorer = model if isinstance(model, Scorer) else _served(str(model or get_settings().model)).take().scorer
+    scorer = model if isinstance(model, Scorer) else _served(model and str(model)).take().scorer
     listings = as_frame(listings)
     if not isinstance(listings, pd.DataFrame):
         listings = listings_to_frame(item if isinstance(item, Listing) else validate_record(item) for item in listings)
@@ -427,5 +413,6 @@ def score_listings(
 
 
 @lru_cache(maxsize=4)
-def _served(source: str) -> ServedModel:
-    return ServedModel(source)
+def _served(source: str | None) -> ServedModel:
+    settings = get_settings()
+    return ServedModel(source or settings.model, settings)

@@ -100,10 +100,8 @@ def start_store(scorer: Scorer) -> PortfolioStore:
 def read_store(path: Path, version: str) -> PortfolioStore:
     """Read a store that belongs to a version of a model.
 
-    Raises
-    ------
-    UnreadableFile
-        The file is missing, cut off, holds something else, or another model made it; nothing in it has been run.
+    Raises `UnreadableFile`: the file is missing, cut off, holds something else, or another model made it; nothing in it
+    has been run.
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
@@ -125,10 +123,7 @@ def read_store(path: Path, version: str) -> PortfolioStore:
 def write_store(store: PortfolioStore, path: Path) -> None:
     """Write a store; a file of that name is replaced once the new one is whole.
 
-    Raises
-    ------
-    UnwritableFile
-        There is no such folder, or it cannot be written to.
+    Raises `UnwritableFile`: there is no such folder, or it cannot be written to.
     """
     from ipml.listings.writers import WholeFile
 
@@ -149,7 +144,6 @@ def update_store(
 
     Parameters
     ----------
-    scorer : Scorer
     source : Path
         CSV, Parquet or JSON lines.
     path : Path

@@ -215,7 +215,6 @@ class Explainer:
     ----------
     groups : list of str
         The names of the reasons there may be.
-    extractors : dict of str to extractor
     base_rate : float
         The log-odds at which every listing starts.
     """
@@ -295,7 +294,6 @@ class Explainer:
 
         Parameters
         ----------
-        facts : Facts
         weights : sequence of float
             Weight of each group.
         named : mapping of str to sequence of str
@@ -327,7 +325,6 @@ class Explainer:
 
         Parameters
         ----------
-        listings : ListingColumns
         choose : function, optional
             As `WordNaming.name` takes it; what the model says counts where none is given.
         """

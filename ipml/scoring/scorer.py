@@ -25,7 +25,7 @@ from ipml.model.calibration import is_too_wide
 from ipml.model.compiled_stage import HAS_NO_PLAIN_LETTERS, IS_UNFAMILIAR, StageScores
 from ipml.model.familiarity import Familiarity, ListingSample
 from ipml.model.labels import find_counterfeit_column
-from ipml.model.model_file import load_model as load_artifact
+from ipml.model.model_file import load_by_settings
 from ipml.model.online import CalibratedScore, OnlineClassifier
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import (
@@ -50,7 +50,7 @@ from ipml.scoring.judgement import (
     Unread,
 )
 from ipml.scoring.reasons import TITLE, Explainer
-from ipml.settings import get_settings
+from ipml.settings import Settings, get_settings
 
 SCORE_COLUMNS = ("score", "score_low", "score_high", "log_odds", "abstained", "warning", "model_version")
 ORIGIN_COLUMNS = ("model_digest", "earlier_listings", "earlier_suspicion")
@@ -189,7 +189,6 @@ class Scorer:
 
         Parameters
         ----------
-        listings : sequence of Listing
         portfolios, sample
             As for `score_frame`.
         others : sequence of EarlierListings, optional
@@ -297,7 +296,6 @@ class Scorer:
         ----------
         listings : DataFrame of shape (n_listings, …), or Listing
             Checked. The order of additions makes no difference to the result.
-        portfolios : SellerPortfolios
         """
         columns = ListingColumns.of_one(listings) if isinstance(listings, Listing) else ListingColumns.of(listings)
         sellers = columns.names("seller_id").strings()
@@ -524,14 +522,18 @@ class Scorer:
         }
 
 
-def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool = False) -> Scorer:
+def load_model(
+    source: str | Path | None = None, settings: Settings | None = None, *, allow_version_mismatch: bool = False
+) -> Scorer:
     """Load a model for scoring, after checking that it is whole, unchanged and made of nothing but known parts.
 
     Parameters
     ----------
     source : str or Path, optional
-        A model folder, or a name in the registry: "models:/ipml@champion", "models:/ipml/3". The model of the
-        settings (`IPML_MODEL`) where none is given.
+        A model folder, or a name in the registry: "models:/ipml@champion", "models:/ipml/3"; by default the model of
+        the settings (`IPML_MODEL`).
+    settings : Settings, optional
+        By default those of the environment.
     allow_version_mismatch : bool, default=False
         Load even if made with other versions of Python or of the libraries.
 
@@ -543,18 +545,13 @@ def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool
         `IPML_BRANDS` names no brand file. A model keeps the brands that it was trained with; a warning says so where
         the file names others.
     """
-    source = str(source or get_settings().model)
+    settings = settings or get_settings()
+    source = str(source or settings.model)
     if source.startswith("models:"):
         from ipml.model.tracking import resolve_model  # MLflow is loaded only for its registry
 
-        source = str(resolve_model(source))
-    settings = get_settings()
-    loaded = load_artifact(
-        Path(source),
-        key_file=settings.model_key,
-        allow_version_mismatch=allow_version_mismatch,
-        trusted=settings.trusted_models,
-    )
+        source = str(resolve_model(source, settings.tracking, settings.trusted_models))
+    loaded = load_by_settings(source, settings, allow_version_mismatch=allow_version_mismatch)
     if settings.brands and brand_table(load_brands(settings.brands)) != loaded.classifier.brand_table:
         told = "%s scores with the brands it was trained with, which are not those of IPML_BRANDS (%s): train it again"
         _log.warning(told, loaded.card.full_version, settings.brands)

@@ -51,7 +51,6 @@ class BatchFacts:
 
     Parameters
     ----------
-    listings : ListingColumns
     extractors : mapping of str to extractor
         Fitted, by name.
     """
@@ -99,7 +98,6 @@ class Facts(NamedTuple):
 
     Attributes
     ----------
-    batch : BatchFacts
     row : int
         Its row in the batch.
     earlier : EarlierListings

@@ -101,7 +101,6 @@ def shadow_file(
 
     Parameters
     ----------
-    champion, challenger : Scorer
     source : Path
         CSV, Parquet or JSON lines.
     target : Path

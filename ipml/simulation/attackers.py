@@ -113,8 +113,6 @@ def disguise_name(name: str, way: float, aliases: tuple[str, ...] = ()) -> str:
     `way` (0-1) chooses among look-alike letters, an invisible letter, spaces, digits, and an alias that buyers know;
     for a brand without `aliases` the vowels become asterisks.
 
-    Examples
-    --------
     >>> [disguise_name("Nike", way) for way in (0.3, 0.5, 0.7, 0.9)]
     ['N\u200bike', 'N i k e', 'N1k3', 'N*k*']
     """
@@ -150,8 +148,6 @@ def scale_down(worth: npt.NDArray[np.float64], exponent: float) -> npt.NDArray[n
     In replica catalogues of 2024 shoes cost about 18 % of the genuine price, and bags of twenty times that price 1 %:
     an exponent of 0.9 across both.
 
-    Examples
-    --------
     >>> scale_down(np.array([50.0, 10_000.0]), 0.5).tolist()
     [1.0, 0.1]
     """

@@ -216,8 +216,6 @@ def take_words(words: Iterable[str], positions: pd.Series[Any]) -> pd.Series[Any
 def to_moments(days: pd.Series[Any]) -> pd.Series[Any]:
     """Convert days relative to the end of the year to times in UTC, rounded to the second.
 
-    Examples
-    --------
     >>> to_moments(pd.Series([-1.0]))[0].isoformat()
     '2026-06-29T23:59:59+00:00'
     """

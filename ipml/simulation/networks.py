@@ -9,6 +9,7 @@ seen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -338,6 +339,7 @@ def _sell_accounts(rows: Rows, members: Codes, joined: Days, rng: np.random.Gene
 FIRST_DAY = pd.Timestamp("2025-01-01", tz="UTC")
 YEAR_DAYS = 365.0
 _SMALLEST, _LARGEST = 5, 300
+MISSING_SHARE, KNOWN_SALES_SHARE = 0.2, 0.15
 _TAIL = 1.1  # of network sizes: a few are twenty times as large as most
 
 
@@ -366,8 +368,8 @@ def simulate_networks(
     *,
     n_sellers: int = 50_000,
     n_networks: int = 43,
-    missing: float = 0.2,
-    known_sales: float = 0.15,
+    missing: float = MISSING_SHARE,
+    known_sales: float = KNOWN_SALES_SHARE,
     most_members: int | None = None,
 ) -> NetworkedSellers:
     """Simulate sellers, some of them in networks.
@@ -397,25 +399,67 @@ def simulate_networks(
         sizes = np.maximum(sizes * most_members // sizes.sum(), _SMALLEST)
     place = rng.permutation(n_sellers)  # seller numbers must not reveal networks
     joined = np.sort(rng.uniform(-700.0, YEAR_DAYS, n_sellers))[rng.permutation(n_sellers)]
-    network, firm = np.zeros(n_sellers, dtype=np.int64), np.zeros(n_sellers, dtype=np.int64)
-    role = np.full(n_sellers, "", dtype=object)
-    planted, listings, start = Rows(), [], 0
-    for number, size in enumerate(sizes, start=1):
-        members = place[start : start + size]
-        start += size
-        network[members] = number
-        roles, sold = plant_network(planted, members, joined, rng)
-        role[members] = np.array(ROLES, dtype=object)[roles]
+    network = np.zeros(n_sellers, dtype=np.int64)
+    network[place[: sizes.sum()]] = np.repeat(np.arange(1, len(sizes) + 1), sizes)
+    members = np.split(place, sizes.cumsum())[:-1]
+    sharing = _connect(members, _Strangers(place[sizes.sum() :], network, joined), missing, rng)
+    return sharing.publish(_name_sellers(n_sellers, rng), FIRST_DAY, known_sales, rng)
+
+
+def connect_sellers(names: Sequence[str], network: Codes, first_day: pd.Timestamp, seed: int) -> NetworkedSellers:
+    """Simulate what given sellers share in the year from `first_day`; `network` numbers that of each from 1 (0: none).
+
+    >>> names = [f"shop-{number}" for number in range(500)]
+    >>> shops = connect_sellers(names, np.repeat([1, 2, 0], [6, 5, 489]), FIRST_DAY, 0)
+    >>> shops.truth["role"].value_counts().to_dict()
+    {'': 489, 'seller': 7, 'source': 2, 'distributor': 2}
+    """
+    rng = np.random.default_rng(seed)
+    joined = rng.uniform(-700.0, YEAR_DAYS, len(names))
+    members = [np.flatnonzero(network == number) for number in range(1, int(network.max()) + 1)]
+    sharing = _connect(members, _Strangers(np.flatnonzero(network == 0), network, joined), MISSING_SHARE, rng)
+    return sharing.publish(np.array(names, dtype=object), first_day, KNOWN_SALES_SHARE, rng)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sharing:
+    """Attributes and sales of sellers, by seller number."""
+
+    rows: list[Rows]
+    network: Codes
+    firm: Codes
+    role: npt.NDArray[np.object_]
+    listings: list[pd.DataFrame]
+
+    def publish(
+        self,
+        names: npt.NDArray[np.object_],
+        first_day: pd.Timestamp,
+        known_sales: float,
+        rng: np.random.Generator,
+    ) -> NetworkedSellers:
+        """Name the sellers and date the rows."""
+        truth = {"seller_id": names, "network": self.network, "firm": self.firm, "role": self.role.astype(str)}
+        attributes = to_frame(self.rows, names, first_day, rng)
+        listings = _finish_listings(self.listings, names, first_day, known_sales, rng)
+        return NetworkedSellers(attributes, pd.DataFrame(truth), listings)
+
+
+def _connect(members: Sequence[Codes], strangers: _Strangers, missing: float, rng: np.random.Generator) -> _Sharing:
+    """Give the members of networks, and strangers, what they share; a part of it was never seen."""
+    network, joined = strangers.network, strangers.joined
+    planted, others, listings = Rows(), Rows(), []
+    role = np.full(len(network), "", dtype=object)
+    for accounts in members:
+        roles, sold = plant_network(planted, accounts, joined, rng)
+        role[accounts] = np.array(ROLES, dtype=object)[roles]
         listings.append(sold)
-    _add_crossings(planted, network, place[start:], joined, rng)
+    _add_crossings(planted, network, strangers.sellers, joined, rng)
     planted = planted.without(missing, rng)
-    strangers = Rows()
-    _add_strangers(strangers, planted, _Strangers(place[start:], network, joined), rng)
-    firm[place[start:]] = _add_firms(strangers, place[start:], joined, rng)
-    names = _name_sellers(n_sellers, rng)
-    truth = pd.DataFrame({"seller_id": names, "network": network, "firm": firm, "role": role.astype(str)})
-    attributes = to_frame([planted, strangers], names, FIRST_DAY, rng)
-    return NetworkedSellers(attributes, truth, _finish_listings(listings, names, known_sales, rng))
+    _add_strangers(others, planted, strangers, rng)
+    firm = np.zeros(len(network), dtype=np.int64)
+    firm[strangers.sellers] = _add_firms(others, strangers.sellers, joined, rng)
+    return _Sharing([planted, others], network, firm, role, listings)
 
 
 def _draw_sizes(n_networks: int, n_sellers: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -429,11 +473,15 @@ def _name_sellers(n_sellers: int, rng: np.random.Generator) -> npt.NDArray[np.ob
 
 
 def _finish_listings(
-    parts: list[pd.DataFrame], names: npt.NDArray[np.object_], known_sales: float, rng: np.random.Generator
+    parts: list[pd.DataFrame],
+    names: npt.NDArray[np.object_],
+    first_day: pd.Timestamp,
+    known_sales: float,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     listings = pd.concat(parts, ignore_index=True)
     listings.insert(0, "seller_id", names[listings.pop("seller")])
     listings.insert(1, "listing_id", [f"l{number:07d}" for number in range(len(listings))])
-    listings["listed_at"] = FIRST_DAY + pd.to_timedelta((listings.pop("day") * 86_400).round(), unit="s")
+    listings["listed_at"] = first_day + pd.to_timedelta((listings.pop("day") * 86_400).round(), unit="s")
     listings["is_known"] = rng.random(len(listings)) < known_sales
     return listings[["seller_id", "listing_id", "listed_at", "units", "value", "currency", "is_known"]]

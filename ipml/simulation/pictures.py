@@ -7,11 +7,15 @@ follows from its address alone, so only pictures that are looked at need to be d
 
 from __future__ import annotations
 
+from dataclasses import replace
+from hashlib import sha256
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ipml.simulation.offers import VOICE_CODES
+from ipml.records import Listing
+from ipml.simulation.offers import GOODS, VOICE_CODES
 
 MIRRORED_SHARE, BANNERED_SHARE = 0.2, 0.3
 PLAIN, MIRRORED, BANNERED = range(3)
@@ -32,7 +36,7 @@ def show_pictures(offers: pd.DataFrame, decisions: pd.DataFrame, rng: np.random.
     """
     alterations = _alter(offers, rng)
     names = [
-        f"https://pictures.example/{image:016x}-{goods}-{alteration}.jpg"
+        make_address(image, goods, alteration)
         for image, goods, alteration in zip(
             offers["image"].tolist(), offers["goods"].tolist(), alterations.tolist(), strict=True
         )
@@ -41,6 +45,18 @@ def show_pictures(offers: pd.DataFrame, decisions: pd.DataFrame, rng: np.random.
     matches = count_matches(groups, offers["observed_day"].to_numpy(), decisions)
     urls = pd.Series(pd.array(names, dtype="str"), index=offers.index, name="image_urls")
     return pd.concat([urls, matches.set_index(offers.index)], axis=1)
+
+
+def make_address(image: int, goods: int, alteration: int = PLAIN) -> str:
+    """Return the address of a picture of goods (position in `ipml.simulation.offers.GOODS`)."""
+    return f"https://pictures.example/{image:016x}-{goods}-{alteration}.jpg"
+
+
+def give_picture(listing: Listing) -> Listing:
+    """Return a simulated listing with the address of a picture of its goods, which follows from its id."""
+    goods = [one.name for one in GOODS].index(listing.category or GOODS[0].name)
+    image = int.from_bytes(sha256(listing.listing_id.encode()).digest()[:7])
+    return replace(listing, image_urls=make_address(image, goods))
 
 
 def _alter(offers: pd.DataFrame, rng: np.random.Generator) -> Codes:
@@ -57,8 +73,6 @@ def count_matches(groups: Codes, observed_day: Array, decisions: pd.DataFrame) -
 
     Pictures that many sellers show count nothing, as in `ipml.review.pictures.same_picture`.
 
-    Examples
-    --------
     >>> decisions = pd.DataFrame(
     ...     {"seller": [1, 2], "is_counterfeit": [True, False], "decided_day": [-9.0, -5.0]}, index=[0, 1]
     ... )

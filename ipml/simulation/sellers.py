@@ -278,8 +278,6 @@ def strike_sellers(decisions: pd.DataFrame, rng: np.random.Generator) -> pd.Data
 def count_known(events: pd.DataFrame, seller: Codes, at_day: Array) -> Codes:
     """Count, for each seller and day, the events known by then.
 
-    Examples
-    --------
     >>> events = pd.DataFrame({"seller": [0, 0, 1], "known_day": [-5.0, -1.0, -9.0]})
     >>> count_known(events, np.array([0, 0, 1]), np.array([-3.0, 0.0, -10.0])).tolist()
     [1, 2, 0]

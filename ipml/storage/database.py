@@ -356,8 +356,6 @@ def has_wal_reset_defect(version: tuple[int, int, int]) -> bool:
 
     The race is in 3.7.0 to 3.51.2, except 3.44.6 and 3.50.7 (https://sqlite.org/wal.html#walresetbug).
 
-    Examples
-    --------
     >>> has_wal_reset_defect((3, 46, 1)), has_wal_reset_defect((3, 51, 3)), has_wal_reset_defect((3, 50, 7))
     (True, False, False)
     """
@@ -374,8 +372,6 @@ def read_numbers(connection: Connection, queries: Mapping[str, Select[Any]]) -> 
 def in_batches(things: Sequence[_Thing]) -> Iterator[Sequence[_Thing]]:
     """Yield items in batches of 500, the number of parameters that one query may have.
 
-    Examples
-    --------
     >>> [len(some) for some in in_batches(range(1200))]
     [500, 500, 200]
     """

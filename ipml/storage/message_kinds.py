@@ -97,6 +97,7 @@ class LetterBody(MessageBody):
     language: str = Field(description="of the letter: de, en, es, fr or zh")
     subject: str = Field(description="the letter's subject line")
     text: str = Field(description="the letter, plain text")
+    page: str | None = Field(None, description="signed address of the seller's page, where it is open; also in `text`")
 
 
 class ConcernedListing(MessageBody):
@@ -169,6 +170,7 @@ class NoticeReceiptBody(MessageBody):
     is_suspended: bool = Field(description="whether it is only stored, as the notifier is suspended")
     says: str = Field(description="what happens next, in words")
     listings: list[ListedInReceipt] = Field(description="its listings, in their order")
+    page: str | None = Field(None, description="address of the notice's page, where it is open; for the notifier only")
 
 
 class ListedInOutcome(MessageBody):
@@ -190,6 +192,7 @@ class NoticeOutcomeBody(MessageBody):
     listings: list[ListedInOutcome] = Field(description="its listings, in their order")
     processing: str = Field(description="what was done by computer, as the law requires")
     redress: str = Field(description="where to turn if one disagrees")
+    page: str | None = Field(None, description="address of the notice's page, where it is open; for the notifier only")
 
 
 class NotifierStepBody(MessageBody):
@@ -366,8 +369,6 @@ def get_version(kind: str, channel: str) -> int:
 def find_fault(kind: str, channel: str, text: str) -> str | None:
     """Return how a JSON body differs from its documented shape, without its content; None if it fits.
 
-    Examples
-    --------
     >>> find_fault("penalty_lifted", "platform", '{"penalty": 1}')
     'kind: Field required'
     >>> find_fault("penalty", "holder", "{}")

@@ -241,8 +241,6 @@ def digest_address(url: str) -> str | None:
     Scheme, "www.", letter case of the host, default port, dots in the path, a final slash, the fragment, the order of
     parameters and advertising parameters (utm_source, gclid) are ignored.
 
-    Examples
-    --------
     >>> addresses = (
     ...     "https://shop.test/item/7?a=1&b=2",
     ...     "HTTP://www.Shop.Test:80/x/../item/7/?b=2&utm_source=mail&a=1#photos",

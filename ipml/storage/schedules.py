@@ -21,8 +21,6 @@ _FIRST_RETRY, _LAST_RETRY = timedelta(minutes=1), timedelta(hours=1)
 class Schedule:
     """Interval or time of day (UTC) of a job; off without either.
 
-    Examples
-    --------
     >>> nightly = Schedule.parse("03:00")
     >>> str(nightly.next_after(datetime(2026, 5, 1, 3, tzinfo=UTC)))
     '2026-05-02 03:00:00+00:00'

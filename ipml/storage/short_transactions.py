@@ -34,8 +34,6 @@ def change_in_turns(
     Each takes as many items as the last one had time for, at most twice as many. Waiting for `lock` does not count.
     `is_stopped` is called before each transaction.
 
-    Examples
-    --------
     >>> from ipml.storage.database import migrate, open_database
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.policy import load_enforcement_policy
+from ipml.review.pictures.hashes import HashIndex
 from ipml.review.translations import make_translator
 from ipml.settings import Settings
 from ipml.web.accounts import login
@@ -42,12 +43,16 @@ from ipml.web.console.admin import (
     lists_page,
     note_templates_page,
     policies_page,
+    proposals_page,
     queues_page,
     users_page,
     worker_page,
 )
 from ipml.web.http_api.monitoring import show_health, show_ready
-from ipml.web.portal import pages, reporting, rights
+from ipml.web.portal import pages, reporting, rights, templates
+from ipml.web.portal import pictures as portal_pictures
+from ipml.web.public import notice_page, seller_page
+from ipml.web.public.links import NOTICES_PATH, SELLER_PATH, read_public_pages
 from ipml.web.responses import Protection, add_error_pages, make_content_policy
 from ipml.web.server import Forwarded, check_proxy_login, parse_networks
 
@@ -60,6 +65,8 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/login", None, login.log_in),
     ("POST", "/logout", None, login.log_out),
     ("POST", "/session", Action.SECURE_ACCOUNT, login.go_on),
+    ("GET", "/inbox", Action.LOOK, case_work.show_inbox),
+    ("POST", "/inbox", Action.LOOK, case_work.read_messages),
     ("GET", "/verdicts", Action.REVIEW, case_work.show_own_verdicts),
     ("GET", "/", Action.LOOK, case_list.show_list),
     ("GET", "/rows", Action.LOOK, case_list.send_rows),
@@ -76,6 +83,7 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/cases/{case_id}/comments", Action.REVIEW, case_work.comment),
     ("POST", "/cases/{case_id}/assign", Action.REVIEW, case_work.assign_case),
     ("POST", "/cases/{case_id}/snooze", Action.REVIEW, case_work.snooze_case),
+    ("POST", "/cases/{case_id}/control", Action.KEEP_CONTROL_CASES, case_work.control_case),
     ("GET", "/cases/{case_id}/seller", Action.LOOK, desks.show_seller),
     ("GET", "/cases/{case_id}/listings", Action.LOOK, case_page.show_listings),
     ("GET", "/cases/{case_id}/ahead.json", Action.REVIEW, case_page.list_pictures_ahead),
@@ -105,6 +113,7 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/lists/{entry_id}/remove", Action.CHANGE_LISTS, lists_page.take_off_list),
     ("GET", "/queues", Action.DEFINE_QUEUES, queues_page.show_queues),
     ("POST", "/queues", Action.DEFINE_QUEUES, queues_page.save_queue),
+    ("POST", "/queues/{queue_id}/move", Action.DEFINE_QUEUES, queues_page.shift_queue),
     ("POST", "/queues/{queue_id}/remove", Action.DEFINE_QUEUES, queues_page.drop_queue),
     ("GET", "/note-templates", Action.KEEP_TEMPLATES, note_templates_page.show_templates),
     ("POST", "/note-templates", Action.KEEP_TEMPLATES, note_templates_page.store_template),
@@ -124,6 +133,10 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/export.csv", Action.EXPORT_TABLES, csv_files.export_table),
     ("GET", "/bulk", Action.REVIEW, bulk_page.show_bulk),
     ("POST", "/bulk", Action.REVIEW, bulk_page.decide_bulk),
+    ("POST", "/bulk/assign", Action.REVIEW, bulk_page.assign_bulk),
+    ("POST", "/bulk/snooze", Action.REVIEW, bulk_page.snooze_bulk),
+    ("POST", "/bulk/control", Action.KEEP_CONTROL_CASES, bulk_page.control_bulk),
+    ("POST", "/changes/{change_id}/undo", Action.REVIEW, case_work.undo_change),
     ("POST", "/undo", Action.REVIEW, case_page.undo),
     ("GET", "/dashboard", Action.LOOK, dashboard.show_dashboard),
     ("GET", "/jobs", Action.WATCH_JOBS, worker_page.show_jobs),
@@ -140,17 +153,26 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/brand-accounts", Action.MANAGE_USERS, brand_accounts_page.show_brand_accounts),
     ("POST", "/brand-accounts", Action.MANAGE_USERS, brand_accounts_page.bind_account),
     ("POST", "/brand-accounts/{binding_id}/end", Action.MANAGE_USERS, brand_accounts_page.end_account_binding),
-    ("GET", "/seller-proposals", Action.CHANGE_LISTS, brand_accounts_page.show_proposals),
-    ("POST", "/seller-proposals/{proposal_id}", Action.CHANGE_LISTS, brand_accounts_page.settle_seller),
+    ("GET", "/proposals", Action.CHANGE_LISTS, proposals_page.show_proposals),
+    ("POST", "/proposals/sellers/{proposal_id}", Action.CHANGE_LISTS, proposals_page.settle_seller),
+    ("POST", "/proposals/pictures/{proposal_id}", Action.KEEP_PICTURES, proposals_page.settle_proposed_picture),
     ("GET", "/documents/{document_id}/file", Action.JUDGE_NOTIFIERS, rights.download_document),
     ("GET", "/portal", Action.USE_PORTAL, pages.show_portal),
     ("GET", "/portal/listings", Action.USE_PORTAL, pages.show_listings),
+    ("POST", "/portal/listings", Action.USE_PORTAL, portal_pictures.find_by_picture),
     ("GET", "/portal/listings/{case_id}", Action.USE_PORTAL, pages.show_listing),
     ("GET", "/portal/listings/{case_id}/pictures/{digest}", Action.USE_PORTAL, pages.show_picture),
     ("GET", "/portal/listings/{case_id}/pictures/{digest}/thumbnail", Action.USE_PORTAL, pages.show_thumbnail),
     ("GET", "/portal/listings/{case_id}/evidence.zip", Action.USE_PORTAL, pages.download_evidence),
     ("GET", "/portal/report", Action.USE_PORTAL, reporting.show_report),
     ("POST", "/portal/report", Action.USE_PORTAL, reporting.report),
+    ("GET", "/portal/templates", Action.USE_PORTAL, templates.show_templates),
+    ("POST", "/portal/templates", Action.USE_PORTAL, templates.save),
+    ("POST", "/portal/templates/{template_id}/remove", Action.USE_PORTAL, templates.remove),
+    ("GET", "/portal/pictures", Action.USE_PORTAL, portal_pictures.show_pictures),
+    ("POST", "/portal/pictures", Action.USE_PORTAL, portal_pictures.propose),
+    ("GET", "/portal/pictures/{proposal_id}", Action.USE_PORTAL, portal_pictures.show_proposed),
+    ("GET", "/portal/pictures/{proposal_id}/thumbnail", Action.USE_PORTAL, portal_pictures.show_small),
     ("GET", "/portal/notices", Action.USE_PORTAL, pages.show_notices),
     ("GET", "/portal/notices/{reference}", Action.USE_PORTAL, pages.show_notice),
     ("POST", "/portal/notices/{reference}/answer", Action.USE_PORTAL, pages.answer),
@@ -166,6 +188,11 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/appearance", Action.SECURE_ACCOUNT, login.choose_appearance),
     ("GET", "/password", Action.SECURE_ACCOUNT, login.show_password),
     ("POST", "/password", Action.SECURE_ACCOUNT, login.change_password),
+    ("GET", f"{SELLER_PATH}/{{token}}", None, seller_page.show_restriction),
+    ("POST", f"{SELLER_PATH}/{{token}}", None, seller_page.appeal),
+    ("GET", NOTICES_PATH, None, notice_page.show_form),
+    ("POST", NOTICES_PATH, None, notice_page.give),
+    ("GET", f"{NOTICES_PATH}/{{reference}}", None, notice_page.show_notice),
 )
 
 _STAND_SECONDS = 10.0
@@ -195,6 +222,7 @@ def make_app(
     app.state.limits = limits
     app.state.content_policy = make_content_policy(pictures.list_image_sources(settings))
     app.state.provider = make_provider(settings)
+    app.state.public_pages = read_public_pages(settings)
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
     app.state.stand = CachedAnswer(_STAND_SECONDS)
     app.state.histories = CachedByName(_ESTIMATES_SECONDS, _MOST_BRANDS)
@@ -203,6 +231,7 @@ def make_app(
     app.state.brands = CachedAnswer(_BRANDS_SECONDS)
     app.state.brand_reports = CachedByName(_BRANDS_SECONDS, _MOST_BRANDS)
     app.state.networks = NetworkShelf(settings.networks, settings.erased)
+    app.state.picture_index = HashIndex()
     app.state.translator = make_translator(settings)
     app.state.alarms = CachedAnswer(_ESTIMATES_SECONDS)
     app.state.route_actions = {(method, path): action for method, path, action, _ in ROUTES}

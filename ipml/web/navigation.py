@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ipml.web.accounts.permissions import Action, Role
 
-_IN_THE_BAR = 6  # fit beside name and actions at 1,280 pixels; the rest is under "More"
+_IN_THE_BAR = 7  # fit beside name and actions at 1,280 pixels; the rest is under "More"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +21,19 @@ class Page:
 
 PAGES = (
     Page("Cases", "/", "c", Action.LOOK),
+    Page("Inbox", "/inbox", "i", Action.LOOK),
     Page("Appeals", "/appeals", "a", Action.DECIDE_APPEALS),
     Page("Notices", "/notices", "n", Action.JUDGE_NOTIFIERS),
     Page("Networks", "/networks", "w", Action.HAND_ON_NETWORKS),
     Page("Brands", "/brands", "b", Action.LOOK),
     Page("Dashboard", "/dashboard", "d", Action.LOOK),
     Page("Your verdicts", "/verdicts", "v", Action.REVIEW),
-    Page("Reporters", "/notifiers", "i", Action.JUDGE_NOTIFIERS),
+    Page("Reporters", "/notifiers", "m", Action.JUDGE_NOTIFIERS),
     Page("Referrals", "/referrals", "r", Action.HAND_ON_NETWORKS),
     Page("Lists", "/lists", "l", Action.CHANGE_LISTS),
-    Page("Seller proposals", "/seller-proposals", "s", Action.CHANGE_LISTS),
+    Page("Proposals", "/proposals", "s", Action.CHANGE_LISTS),
     Page("Queues", "/queues", "q", Action.DEFINE_QUEUES),
-    Page("Note templates", "/note-templates", "m", Action.KEEP_TEMPLATES),
+    Page("Note templates", "/note-templates", "x", Action.KEEP_TEMPLATES),
     Page("Deliveries", "/deliveries", "o", Action.SETTLE_MESSAGES),
     Page("Jobs", "/jobs", "j", Action.WATCH_JOBS),
     Page("Users", "/users", "u", Action.MANAGE_USERS),
@@ -50,6 +51,7 @@ PORTAL_PAGES = (
     Page("Figures", "/portal/figures", "f", Action.USE_PORTAL),
     Page("Rights", "/portal/rights", "i", Action.USE_PORTAL),
     Page("Authorised sellers", "/portal/sellers", "s", Action.USE_PORTAL),
+    Page("Reference pictures", "/portal/pictures", "p", Action.USE_PORTAL),
 )
 """Pages of the portal; all fit into the bar."""
 
@@ -70,7 +72,7 @@ def make_bar(role: Role, path: str) -> Bar:
 
     >>> bar = make_bar(Role.REVIEWER, "/cases/12")
     >>> [page.name for page in bar.shown], bar.here.name
-    (['Cases', 'Brands', 'Dashboard', 'Your verdicts'], 'Cases')
+    (['Cases', 'Inbox', 'Brands', 'Dashboard', 'Your verdicts'], 'Cases')
     >>> make_bar(Role.LEAD, "/networks/3").here.name
     'Networks'
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from math import floor
 from typing import Literal
 
@@ -44,6 +45,17 @@ def money(amount: float | None, currency: str | None) -> str:
         return "unknown"
     figure = f"{amount:,.2f}" if abs(amount) < 1e12 else f"{amount:.3g}"
     return f"{figure} {currency}" if currency else f"{figure}, currency unknown"
+
+
+def find_close(name: str, names: Iterable[str]) -> str | None:
+    """Return the name most like a mistyped one, in any case.
+
+    >>> find_close("Guci", ["Nike", "Gucci"]), find_close("Rolex", ["Nike"])
+    ('Gucci', None)
+    """
+    folded = {one.casefold(): one for one in names}
+    close = get_close_matches(name.casefold(), folded, n=1, cutoff=0.75)
+    return folded[close[0]] if close else None
 
 
 def exchanged(amount: float | None, currency: str | None, rates: Rates) -> str:

@@ -39,6 +39,7 @@ from ipml.web.phrases import (
     due_in,
     duration,
     exchanged,
+    find_close,
     is_recent,
     money,
     name_grounds,
@@ -69,6 +70,7 @@ _templates.globals |= {
     "exchanged": exchanged,
     "grounds": GROUNDS,
     "duration": duration,
+    "find_close": find_close,
     "is_recent": is_recent,
     "measure_names": MEASURES,
     "money": money,
@@ -150,7 +152,10 @@ def render_error(request: Request, status: int, message: str) -> HTMLResponse:
 _READING = ("GET", "HEAD")
 _MOST_FAULTS, _LONGEST_FAULT = 3, 200  # fields named in a refusal, and letters on each
 MOST_BYTES = 65_536  # the longest form has a note of 2,000 characters
-_MOST_BYTES_OF_FILES = {"/portal/report": 1_000_000, "/portal/rights": 2_100_000}
+_MOST_BYTES_OF_FILES = {"/portal/report": 1_000_000, "/portal/rights": 2_100_000} | dict.fromkeys(
+    ("/portal/listings", "/portal/pictures"), 12_000_000
+)
+_MOST_BYTES_OF_TEXT = 262_144  # of public forms: an appeal has 20,000 letters, each in up to nine bytes
 
 
 def make_content_policy(image_sources: Sequence[str] = ()) -> str:
@@ -254,7 +259,8 @@ def _refusal(request: Request) -> tuple[int, str] | None:
     length = request.headers.get("content-length", "")
     if not length.isdecimal():
         return HTTPStatus.LENGTH_REQUIRED, "The length of what was sent is missing."
-    most = _MOST_BYTES_OF_FILES.get(request.url.path, MOST_BYTES)
+    usual = _MOST_BYTES_OF_TEXT if request.url.path.startswith("/public/") else MOST_BYTES
+    most = _MOST_BYTES_OF_FILES.get(request.url.path, usual)
     if len(length) > 9 or int(length) > most:
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"More was sent than {most:,} bytes, the most expected."
     return None

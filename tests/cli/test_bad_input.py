@@ -1,8 +1,6 @@
 """What comes in may be anything: every command answers in words, loses nothing and repairs nothing in silence."""
 
 import gzip
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -69,18 +67,3 @@ def test_an_impossible_option_is_refused(ipml, accepted) -> None:
     assert accepted(IMPOSSIBLE) == {}
     assert {path: path.is_file() and path.read_bytes() for path in Path().iterdir()} == before
     assert ipml("enqueue a.csv").is_refusal("no column score", "ipml score")
-
-
-def test_what_is_no_database_of_ours_is_refused(accepted) -> None:
-    """The file is left as it was."""
-    Path("text.db").write_text("not a database, though of the length that its header would have " * 9)
-    with closing(sqlite3.connect("newer.db")) as connection, connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
-        connection.execute("INSERT INTO alembic_version VALUES ('9999')")
-    before = {path: path.read_bytes() for path in Path().iterdir()}
-    words = {"sqlite:///text.db": "file is not a database", "sqlite:///newer.db": "A newer ipml made it"}
-    words |= {"sqlite:///nowhere/q.db": "nowhere/q.db", "text.db": "expected a URL such as sqlite:///ipml.db"}
-    lines = ("data labels --out labels.csv", "admin user list", "serve --port 0")
-    assert accepted({f"{line} --database {url}": words[url] for line in lines for url in words}) == {}
-    assert {path: path.read_bytes() for path in before} == before

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import mlflow
 import pytest
 
-from ipml.model.tracking import RunFacts, read_champions, record_run
+from ipml.model.tracking import read_champions
 from ipml.model.training import Experiment, train
 
 # What three thousand listings cannot show: ratios of a handful of false alarms, and the recall of a few dozen finds.
@@ -122,17 +122,6 @@ def test_a_mistake_is_one_line(ipml, accepted, loop):
     assert accepted({f"model {line} --tracking {loop.store}": words for line, words in wrong.items()}) == {}
     answer = ipml("model promote 2 --override ' ' --tracking", loop.store)  # whose table is printed first
     assert (answer.exit_code, "expected 1 to 1,000 letters" in answer.err) == (2, True)
-
-
-def test_a_first_champion_has_none_before(ipml, tmp_path, saved_model):
-    """Without an earlier champion there is no way back, and a run without figures does not pass the gate."""
-    store = f"sqlite:///{tmp_path}/mlflow.db"
-    for _ in range(2):
-        record_run(RunFacts("goods", {}, {}, "listings.csv", "0"), saved_model, tracking_uri=store)
-    assert ipml("model rollback").is_refusal("none before the champion")
-    answer = ipml("model promote")
-    assert (answer.exit_code, answer.out.count("must be measured")) == (1, 6)
-    assert ipml("model compare 1 2").is_refusal("No file tested.parquet")
 
 
 # The commands on registered models where there is nothing to work on; what they do is in test_promote.py

@@ -14,7 +14,7 @@ from ipml.features.compiled.texts import Texts
 from ipml.features.spelling import Spelling
 from ipml.listings.fields import FIELDS
 from ipml.listings.kinds import Kind
-from ipml.listings.schema import frame_to_listings, listings_to_frame
+from ipml.listings.schema import listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 
 TEXTS = [field.name for field in FIELDS if field.kind is Kind.TEXT]
@@ -48,19 +48,6 @@ def test_days_are_counted_with_their_parts(minutes, start):
     days = ListingColumns({"listed_at": first, "observed_at": second}).days_between("listed_at", "observed_at")
     expected = [np.nan if minute is None else minute / 1_440 for minute in minutes]
     np.testing.assert_allclose(days, expected, rtol=1e-12)
-
-
-def test_a_record_is_a_table_of_one_row():
-    """It reads as the row of a frame does, in every column."""
-    for row, listing in enumerate(frame_to_listings(FRAME)):
-        one, frame = ListingColumns.of_one(listing), ListingColumns(FRAME)
-        assert len(one) == 1
-        assert [one.texts(name)[0] for name in TEXTS] == [frame.texts(name)[row] for name in TEXTS]
-        for name in NUMBERS:
-            np.testing.assert_array_equal(one.numbers(name)[0], frame.numbers(name)[row])
-        np.testing.assert_array_equal(
-            one.days_between("listed_at", "observed_at")[0], frame.days_between("listed_at", "observed_at")[row]
-        )
 
 
 def test_absent_columns_and_rows_read_as_missing():

@@ -173,14 +173,9 @@ def real_words() -> TradeWords:
     return TradeWords().fit({"title": []})
 
 
-def fold(texts: list[str]) -> ListingColumns:
-    """Return listings with these titles, which are folded already."""
-    return ListingColumns({"title": texts}).take(np.arange(len(texts)), {"title": Texts.of(texts)})
-
-
 def assert_counted_as_in_one(texts: list[str], words: TradeWords) -> None:
     """Compare with what counts in each text."""
-    titles = fold(texts)
+    titles = ListingColumns({"title": texts}).take(np.arange(len(texts)), {"title": Texts.of(texts)})
     counts, chosen = words.values(titles)[:, : len(KINDS)], words.find(titles, "title")
     for row, text in enumerate(texts):
         expected = specification.find_trade_words(words, text)

@@ -59,6 +59,15 @@ def test_ticks_of_counts_are_whole_numbers(largest: int) -> None:
     assert 2 <= len(ticks) <= 5
 
 
+def test_each_place_shows_its_values_and_opens_its_address() -> None:
+    """Wherever the pointer is above it; a chart with links is no image, which would hide them."""
+    series = Series("Came", "columns", "s0", [1, 0, 3]), Series("Went", "line", "s1", [2, None, 4])
+    drawing = draw_chart(make_chart(*series, links=("/a", "", "/c?x=1&y=2")))
+    assert re.findall(r"<title>([^<]*)", drawing) == ["a: Came 1, Went 2", "b: Came 0, Went –", "c: Came 3, Went 4"]
+    assert re.findall(r'<a href="([^"]*)"', drawing) == ["/a", "/c?x=1&amp;y=2"]
+    assert 'role="img"' not in drawing
+
+
 @pytest.mark.parametrize("kind", ["columns", "line", "points"])
 def test_a_chart_is_whole_and_escapes_its_texts(kind) -> None:
     """It parses as XML, names its axes, is described to screen readers, and holds no element from a text."""

@@ -36,11 +36,6 @@ def read_bytes(folder: Path, name: str, content: bytes) -> RawTable:
     return table
 
 
-def list_problems(table: RawTable) -> list[tuple[int, str]]:
-    """Return the numbers and expectations of the rows that could not be read."""
-    return [(problem.row, problem.expected) for problem in table.problems]
-
-
 def test_cells_of_csv_are_text(tmp_path: Path) -> None:
     """Ids keep their zeros, "NA", "null" and "None" are titles like any other, and only the empty cell is missing."""
     table = read_bytes(tmp_path, "a.csv", b"title,brand\nNA,\nnull,None\n007,1.50\n")
@@ -68,7 +63,7 @@ def test_a_broken_row_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     for line, expected in broken.items():
         table = read_bytes(tmp_path, "a.csv", b"a,b\n1,2\n" + line + b"\n7,8\n")
         assert table.frame["a"].to_dict() == {1: "1", 3: "7"}
-        assert list_problems(table) == [(2, expected)]
+        assert [(problem.row, problem.expected) for problem in table.problems] == [(2, expected)]
         assert table.broken == {2: line.decode()}
 
 

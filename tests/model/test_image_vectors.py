@@ -133,21 +133,6 @@ def test_one_reason_says_what_all_components_weigh(parts, model):
     assert "the vectors of its picture or text, if it had any, were not kept" in without.problem
 
 
-def test_another_length_is_one_clear_problem(model):
-    """Of whatever is scored; a score is never guessed."""
-    scorer = Scorer(model, "m/1")
-    sent = {"listing_id": "1", "seller_id": "s", "title": "Bag", "image_vector": [0.5, 0.1]}
-    numbers = "found 'a list of 2 numbers', expected a list of 40 finite numbers, as the model learnt"
-    expected = f"1 bad row: row {{}}, image_vector: {numbers}"
-    with pytest.raises(InvalidListings, match=expected.format(1)):
-        scorer.score(sent)
-    with pytest.raises(InvalidListings, match=expected.format(2)):
-        ModelInUse(scorer).score_batch([{**sent, "listing_id": "2", "image_vector": None}, sent])
-    mixed = pd.DataFrame([{**sent, "listing_id": "2", "image_vector": [1.0] * LENGTH}, sent])
-    with pytest.raises(InvalidListings, match=expected.format(2)):
-        score_listings(mixed, scorer)
-
-
 def test_mlflow_and_a_worker_of_a_cluster_score_the_same(parts, model):
     """A signature that takes lists, also as they come from JSON; rows through Spark's types, a bad one kept apart."""
     some = parts[1].head(40).reset_index(drop=True)

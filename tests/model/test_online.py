@@ -4,19 +4,13 @@ from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sklearn.pipeline import FeatureUnion
 
 from ipml.features.columns import ListingColumns
-from ipml.features.figures import PictureFeatures, SellerFeatures
-from ipml.features.goods import BrandFeatures
-from ipml.features.text import TextFeatures
 from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame
 from ipml.model.online import OnlineClassifier
-from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Listing
 from ipml.scoring.scorer import Scorer
 
@@ -99,17 +93,3 @@ def test_an_age_beside_the_seller_counts_alone_as_in_a_frame(classifier, market,
     assert sum(online.calibrate_with_bounds(listing, share=0.0) is not None for listing in listings) > 0.9 * len(
         listings
     )
-
-
-def test_fewer_and_other_extractors_judge_alone_as_in_a_frame(market):
-    """To the bit: whatever extractors a model is made of, in whatever order."""
-    listings = market.listings[market.listings["is_counterfeit"].notna()].tail(200)
-    listings = check_listings(listings.assign(picture_counterfeit_matches=np.arange(200) % 3.0))
-    parts = [("seller", SellerFeatures()), ("picture", PictureFeatures()), ("brand", BrandFeatures())]
-    features = FeatureUnion([*parts, ("title", TextFeatures("title"))])
-    classifier = CounterfeitClassifier(features, n_folds=2).fit(listings, listings["is_counterfeit"].astype(int))
-    online, columns = OnlineClassifier(classifier), classifier.columns(listings)
-    expected = classifier.calibrate(columns, classifier.decision_function(columns, np.zeros(200))).tolist()
-    judged = [online.calibrate_with_bounds(listing, share=0.0) for listing in frame_to_listings(listings)]
-    assert [score if one is None else one.score for one, score in zip(judged, expected, strict=True)] == expected
-    assert sum(one is not None for one in judged) > 180

@@ -61,19 +61,6 @@ def test_contributions_and_intercept_sum_to_the_log_odds(classifier, newest):
     assert all("__" in name for name in names[-100:])
 
 
-def test_scores_do_not_depend_on_batch_or_order(classifier, newest):
-    """To the bit, given what is known of sellers; else earlier listings of the seller count, wherever they stand."""
-    shares = np.linspace(0.0, 0.9, len(newest))
-    together = classifier.decision_function(newest, shares)
-    np.testing.assert_array_equal(classifier.decision_function(newest.iloc[::-1], shares[::-1])[::-1], together)
-    alone = [classifier.decision_function(newest.iloc[[row]], shares[[row]])[0] for row in range(20)]
-    np.testing.assert_array_equal(alone, together[:20])
-    in_time = newest.sort_values("listed_at", kind="stable")
-    together = classifier.decision_function(in_time)
-    np.testing.assert_array_equal(classifier.decision_function(in_time.iloc[::-1])[::-1], together)
-    np.testing.assert_array_equal(classifier.decision_function(in_time.head(100)), together[:100])
-
-
 def test_the_model_ranks_far_better_than_chance(market, classifier):
     """On listings without a label, counterfeits come first far more often than their share."""
     is_new = market.listings["is_counterfeit"].isna().to_numpy()

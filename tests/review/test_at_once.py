@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -137,22 +137,7 @@ def test_order_is_that_of_what_was_done_not_of_the_clock(engine: Engine, make_sc
     assert ask(engine, verify).is_intact
 
 
-CASES = int(os.environ.get("IPML_TEST_CASES", "400"))
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "5"))
-
-
-@pytest.mark.slow
-@on_both
-def test_eight_reviewers_drain_a_queue_without_doubles_or_gaps(engine: Engine, make_scored: Make):
-    """Each case is decided once, every reviewer gets some, and the trail is whole."""
-    enqueue(engine, [make_scored(f"L{number}") for number in range(CASES)])
-    reviewers = [_start(engine, f"r{number}") for number in range(8)]
-    shares = [[int(line) for line in reviewer.communicate()[0].split()] for reviewer in reviewers]
-    assert [reviewer.returncode for reviewer in reviewers] == [0] * 8
-    assert sorted(chain.from_iterable(shares)) == list(range(1, CASES + 1))
-    assert min(len(share) for share in shares) > 0
-    assert _check_trail(engine) == CASES
-    assert ask(engine, count_cases)["decided"] == CASES
 
 
 @pytest.mark.slow

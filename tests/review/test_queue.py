@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select, update
+from support.actions import COOPERATION
 from support.databases import copy_memory, on_both
 from support.given_notices import POLICY, offer, say
 from support.reviewing import NOON, Make, judge
 from support.transactions import act, ask
 
 import ipml
-from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.notices.intake import receive
 from ipml.errors import KeyReused, NotFound, Overtaken, Refused, UnstorableValue
 from ipml.records import Verdict
@@ -254,7 +254,7 @@ def test_a_case_that_is_not_there_is_named(full: Engine):
 def count_steps(n: int) -> dict[str, int]:
     """Return how many steps SQLite takes to list, to claim and to decide where n cases came, with notices."""
     engine, steps, taken = copy_memory(), Counter[str](), list[Any]()
-    context = ReviewContext(actions=Cooperation())
+    context = ReviewContext(actions=COOPERATION)
     enqueue(engine, [offer(f"L{number}", f"s{number}", brand="Acme") for number in range(n)], now=NOON)
     for number in range(0, n, 20):
         act(engine, receive, say(*(f"L{number + k}" for k in range(19))), policy=POLICY, now=NOON)

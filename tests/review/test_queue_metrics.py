@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sqlalchemy import Engine, update
 from support.databases import on_both
-from support.given_notices import say
+from support.given_notices import POLICY, say
 from support.reviewing import Make, judge, say_again
 from support.transactions import act, ask
 
@@ -155,10 +155,10 @@ def test_a_band_holds_what_its_score_or_a_draw_brought_up(engine: Engine, make_s
     enqueue(engine, [make_scored(f"L{n}", 0.91, title=f"Bag {n}", seller_id=f"s{n}") for n in range(6)])
     for case_id in range(1, 7):
         if case_id == 5:
-            act(engine, receive, say("L4"), now=NOON)
+            act(engine, receive, say("L4"), POLICY, now=NOON)
         judge(engine, case_id, (Verdict.GENUINE, Verdict.COUNTERFEIT)[case_id > 2], now=NOON)
     with writing(engine) as connection:
-        receive(connection, say("L2"), now=NOON + timedelta(hours=1))
+        receive(connection, say("L2"), POLICY, now=NOON + timedelta(hours=1))
         connection.execute(update(cases).where(cases.c.case_id == 6).values(relisting_of=5))
         for case_id, probability in ((1, 0.02), (2, 1.0), (3, 0.1)):
             its = update(decisions).where(decisions.c.case_id == case_id)

@@ -7,7 +7,7 @@ from random import Random
 from sqlalchemy import Connection, Engine, func, select
 from support.actions import COOPERATING, COOPERATION
 from support.databases import on_both
-from support.given_notices import complain
+from support.given_notices import POLICY, complain
 from support.reviewing import as_model, judge
 from support.transactions import act, ask
 
@@ -69,9 +69,9 @@ def step(engine: Engine, draw: Random, name: str, now: datetime) -> None:
         scored = take_in(engine, [sent], as_model(score), now)[listing_id].scored.listing
         assert scored.observed_at != seen_at or read(scored) == ask(engine, recount, seller, seen_at)
     elif kind == "complain":
-        act(engine, receive, complain(listing_id, f"{name}{draw.randrange(4)}", key=str(now)), now=now)
+        act(engine, receive, complain(listing_id, f"{name}{draw.randrange(4)}", key=str(now)), POLICY, now=now)
     elif kind == "find":
-        match_notices(engine, now=now)
+        match_notices(engine, POLICY, now=now)
     elif kind == "judge" and known is not None and known.state == "open":
         judge(engine, known.case_id, Verdict.COUNTERFEIT, now=now, actions=COOPERATION)
     elif kind == "reverse" and known is not None and known.verdict is Verdict.COUNTERFEIT:

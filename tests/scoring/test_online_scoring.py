@@ -23,7 +23,7 @@ from ipml.records import Listing
 from ipml.scoring.online_scoring import ModelInUse, ServedModel, score_listings, watching
 from ipml.scoring.portfolio_store import read_store, start_store, write_store
 from ipml.scoring.scorer import Scorer, load_model
-from ipml.settings import get_settings
+from ipml.settings import DEFAULT_SETTINGS, get_settings
 from ipml.simulation.marketplace import Marketplace
 
 pytestmark = pytest.mark.slow
@@ -89,7 +89,7 @@ def test_what_is_known_of_sellers_counts(saved, place, store) -> None:
     """One listing, several, and several with reasons score as the model does with the same portfolios, not without."""
     _, second = saved
     portfolios = store(second)
-    served = ServedModel(place(second), portfolios)
+    served = ServedModel(place(second), DEFAULT_SETTINGS, portfolios)
     assert served.refresh()
     scorer = load_model(saved[second])
     frame = listings_to_frame(map(validate_record, LATER))
@@ -107,7 +107,7 @@ def test_what_is_known_of_sellers_counts(saved, place, store) -> None:
 def test_portfolios_of_another_model_are_refused(saved, place, store) -> None:
     """A newer model waits for portfolios of its own, while the one in use goes on; with them it takes the place."""
     first, second = saved
-    served = ServedModel(place(first), store(first))
+    served = ServedModel(place(first), DEFAULT_SETTINGS, store(first))
     assert served.refresh()
     place(second)
     assert not served.refresh()
@@ -125,7 +125,7 @@ def test_newer_portfolios_of_the_same_model_are_taken_up(saved, place, tmp_path:
     _, second = saved
     scorer = load_model(saved[second])
     write_store(start_store(scorer), tmp_path / "sellers.npz")
-    served = ServedModel(place(second), tmp_path / "sellers.npz")
+    served = ServedModel(place(second), DEFAULT_SETTINGS, tmp_path / "sellers.npz")
     assert served.refresh()
     before = served.current()
     store(second)
@@ -139,7 +139,7 @@ def test_newer_portfolios_of_the_same_model_are_taken_up(saved, place, tmp_path:
 def test_a_newer_model_takes_the_place(saved, place) -> None:
     """After a look the model that lies there scores; the same one put there or asked for anew changes nothing."""
     first, second = saved
-    served = ServedModel(place(first))
+    served = ServedModel(place(first), DEFAULT_SETTINGS)
     assert served.current() is None
     assert served.refresh()
     before = served.current()
@@ -160,7 +160,7 @@ def test_a_changed_model_is_refused(saved, place: Callable[[str], Path], monkeyp
     for file in ("model.zip", "card.json", "manifest.json"):
         with subtests.test(file):
             caplog.clear()
-            served = ServedModel(place(first))
+            served = ServedModel(place(first), DEFAULT_SETTINGS)
             served.refresh()
             before = served.current()
             damaged = place(second) / file
@@ -174,7 +174,7 @@ def test_a_changed_model_is_refused(saved, place: Callable[[str], Path], monkeyp
             assert served.n_failures == 2
             damaged.write_bytes(content)
             with monkeypatch.context() as patch:  # an error that nobody has foreseen is a failure to load, and no more
-                patch.setattr("ipml.scoring.online_scoring.load_model", lambda _: 1 / 0)
+                patch.setattr("ipml.scoring.online_scoring.load_model", lambda *_: 1 / 0)
                 assert not served.refresh()
             assert "ZeroDivisionError" in caplog.text
             assert served.refresh()
@@ -183,7 +183,7 @@ def test_a_changed_model_is_refused(saved, place: Callable[[str], Path], monkeyp
 
 def test_a_model_may_come_late_and_go_away(saved, place, tmp_path: Path, caplog) -> None:
     """It is looked for until it is there, which the log says once; in use it needs nothing of its folder any more."""
-    served = ServedModel(tmp_path / "model")
+    served = ServedModel(tmp_path / "model", DEFAULT_SETTINGS)
     assert [served.refresh() for _ in range(3)] == [False] * 3
     assert (served.current(), served.n_failures) == (None, 3)
     assert caplog.text.count("no model to score with") == 1
@@ -219,11 +219,11 @@ def test_no_answer_is_by_two_models(saved, place) -> None:
     records = [Listing(**listing) for listing in LISTINGS]
     expected = {}
     for version in (first, second):
-        alone = ServedModel(saved[version])
+        alone = ServedModel(saved[version], DEFAULT_SETTINGS)
         alone.refresh()
         expected[version] = alone.current().scorer.score_frame(listings_to_frame(records))["score"].tolist()
     assert expected[first] != expected[second]
-    served, is_over, wrong, seen = ServedModel(place(first)), threading.Event(), [], set()
+    served, is_over, wrong, seen = ServedModel(place(first), DEFAULT_SETTINGS), threading.Event(), [], set()
     served.refresh()
 
     def ask() -> None:
@@ -272,7 +272,7 @@ def test_a_folder_that_was_replaced_is_noticed_within_a_second(saved, place, mon
         assert versions_of(where) == {version}
     with pytest.raises(NotFound):
         score_listings(LISTINGS, where.with_name("nowhere"))
-    served = ServedModel(next(iter(saved.values())))
+    served = ServedModel(next(iter(saved.values())), DEFAULT_SETTINGS)
     in_use = served.take()
     monkeypatch.setattr(served, "_source", None)
     clock.now += 0.4
@@ -287,16 +287,14 @@ def test_another_champion_is_noticed_within_a_minute(saved, tmp_path: Path, monk
     monkeypatch.setenv("IPML_TRACKING", store)
     get_settings.cache_clear()
     for folder in saved.values():
-        record_run(RunFacts("goods", {}, {}, "listings.csv", "0"), folder, tracking_uri=store)
+        record_run(RunFacts("goods", {}, {}, "listings.csv", "0"), folder, DEFAULT_SETTINGS.with_tracking(store))
     move_champion("ipml", 1, replacing=None, kind="promotion", reason="the first", tracking_uri=store)
     clock, (first, second) = Clock(monkeypatch), saved
     assert versions_of("models:/ipml@champion") == {first}
-    monkeypatch.setenv("IPML_TRACKING", f"sqlite:///{tmp_path / 'none.db'}")
-    get_settings.cache_clear()
+    silent = (tmp_path / "mlflow.db").rename(tmp_path / "silent.db")
     clock.now += 60.0
     assert versions_of("models:/ipml@champion") == {first}
-    monkeypatch.setenv("IPML_TRACKING", store)
-    get_settings.cache_clear()
+    silent.rename(tmp_path / "mlflow.db")
     move_champion("ipml", 2, replacing=1, kind="promotion", reason="better", tracking_uri=store)
     clock.now += 60.0
     assert versions_of("models:/ipml@champion") == {second}
@@ -318,24 +316,22 @@ def test_a_batch_of_another_market_is_said_to_be_unlike(saved, classifier: Any, 
         assert model.score_batch(same, explain)[1] == ()
 
 
-def test_a_model_says_where_the_brands_of_the_settings_are_not_its_own(saved, market, tmp_path, monkeypatch, caplog):
+def test_a_model_says_where_the_brands_of_the_settings_are_not_its_own(saved, market, tmp_path, caplog):
     """It scores with those it was trained with; the same brands are no matter, and a file that is none is refused."""
     folder, brands, file = next(iter(saved.values())), market.brands, tmp_path / "brands.toml"
-    monkeypatch.setenv("IPML_BRANDS", str(file))
+    settings = DEFAULT_SETTINGS.model_copy(update={"brands": file})
     for written, is_told in ((brands, False), (dataclasses.replace(brands, brands=brands.brands[1:]), True)):
         write_brands(written, file)
-        get_settings.cache_clear()
-        load_model(folder)
+        load_model(folder, settings)
         assert ("train it again" in caplog.text) == is_told
     file.write_text("no TOML")
     with pytest.raises(UnreadableFile, match=r"brands\.toml"):
-        load_model(folder)
-    get_settings.cache_clear()
+        load_model(folder, settings)
 
 
 def test_a_watch_looks_at_intervals_and_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread looks again and again; asked, it loads anew; after the block it looks no more."""
-    served = ServedModel("no/such/folder")
+    served = ServedModel("no/such/folder", DEFAULT_SETTINGS)
     looks, heard = [], threading.Semaphore(0)
 
     def look(*, is_forced: bool = False) -> bool:

@@ -23,7 +23,7 @@ from ipml.model.model_file import read_card, save_model
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.stages import Features
 from ipml.scoring.scorer import Scorer, load_model
-from ipml.settings import get_settings
+from ipml.settings import DEFAULT_SETTINGS
 
 FACTS = {"name": "own", "data_digest": "0", "experiment": {}, "figures": {}}
 
@@ -79,11 +79,10 @@ def labelled(market):
 def registered(monkeypatch):
     """Register what the models hold, for one test."""
     monkeypatch.setattr(registration, "_REGISTERED", {})
+    monkeypatch.setattr(registration, "_ALLOWED", set())
     register_extractor(Shouting, version="2")
     for kind in (count_words, SCIKIT_LEARN, SKRUB):
         register_extractor(kind)
-    yield
-    get_settings.cache_clear()
 
 
 def fit(features, listings):
@@ -173,9 +172,9 @@ def test_a_model_file_holds_what_the_loader_registered(labelled, tmp_path, monke
     with pytest.raises(UntrustedModel, match=r"Shouting in the classifier; [^\n]*ipml.register_extractor[^\n]+$"):
         save_model(classifier, tmp_path / "other", **FACTS)
     monkeypatch.setattr(Shouting, "extractor_version", "2", raising=False)
-    monkeypatch.setenv("IPML_EXTRACTORS", f"scikit-learn, {name_class(Shouting)}")
-    get_settings.cache_clear()
-    assert load_model(tmp_path / "model").classifier.features_.parts()["shouting"].names_ == ["signs", "length"]
+    settings = DEFAULT_SETTINGS.model_copy(update={"extractors": f"scikit-learn, {name_class(Shouting)}"})
+    loaded = load_model(tmp_path / "model", settings).classifier
+    assert loaded.features_.parts()["shouting"].names_ == ["signs", "length"]
     classifier.features_.parts()["shouting"].transformer_.sign = len
     with pytest.raises(UntrustedModel, match="builtins:builtin_function_or_method in the classifier"):
         save_model(classifier, tmp_path / "other", **FACTS)

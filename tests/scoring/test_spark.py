@@ -32,6 +32,7 @@ from ipml.scoring.spark import SellerHistory, job, score_dataframe, score_on_spa
 from ipml.scoring.spark.job import use_setting
 from ipml.scoring.spark.repeats import KEY, survey
 from ipml.scoring.spark.rows import ID_COLUMNS
+from ipml.settings import DEFAULT_SETTINGS
 
 pytestmark = pytest.mark.spark
 
@@ -298,7 +299,7 @@ def test_workers_use_one_thread_and_load_a_model_once(session, model):
     """A process for each core does not start threads for all of them, and a second batch finds the model loaded."""
     from ipml.scoring.spark.shipped_model import ship_model
 
-    shipped = ship_model(session, model)
+    shipped = ship_model(session, model, DEFAULT_SETTINGS)
 
     def look(_):
         import pyarrow as pa

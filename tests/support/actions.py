@@ -6,6 +6,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, update
 
 from ipml.cooperation.actions import Cooperation
+from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.context import DecidedCase, EnforcementContext, find_firsts, open_context, read_decided
@@ -110,7 +111,7 @@ class TakingDown(_Following):
 
 
 KEEPING, MEASURES = Keeping(), Measures()
-ENFORCEMENT, COOPERATION = Enforcement(), Cooperation()
+ENFORCEMENT, COOPERATION = Enforcement(POLICY), Cooperation(POLICY, load_cooperation_policy())
 """All that ipml does under the policies that come with it, without notices and with them."""
 KEEPING_EVIDENCE, TAKING_DOWN, ENFORCING, COOPERATING = (
     ReviewContext(actions=one) for one in (KEEPING, MEASURES, ENFORCEMENT, COOPERATION)

@@ -8,6 +8,8 @@ import sys
 from sqlalchemy import Engine, event
 
 from ipml.cooperation.actions import Cooperation
+from ipml.cooperation.policy import load_cooperation_policy
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.records import Verdict
 from ipml.review.claims import claim
 from ipml.review.decisions import DecisionRequest, decide
@@ -32,7 +34,8 @@ def review_until_killed(engine: Engine, steps: int) -> None:
 
 def main(url: str, steps: int) -> None:
     """Decide case after case, and undo and decide anew every other one, until the steps are over."""
-    engine, cooperation, left = open_database(url), Cooperation(), steps
+    engine, left = open_database(url), steps
+    cooperation = Cooperation(load_enforcement_policy(), load_cooperation_policy())
 
     @event.listens_for(engine, "before_cursor_execute")
     def count(connection, cursor, statement, *_):

@@ -18,7 +18,7 @@ from ipml.storage.pseudonyms import decrypt, notifier_of, pseudonym_of
 from ipml.storage.tables import cases, notice_items, notices
 from ipml.storage.tables import outbox as messages
 from support.actions import COOPERATING
-from support.given_notices import say
+from support.given_notices import POLICY, say
 from support.transactions import act, read_rows
 
 NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
@@ -75,7 +75,7 @@ class Desk:
         self.add_notifier(by)
         known = dict(read_rows(self.engine, select(cases.c.case_id, cases.c.listing_id)))
         named = [known[case_id] if case_id else f"unknown {secrets.token_hex(4)}" for case_id in case_ids]
-        return act(self.engine, receive, say(*named, email=f"{by}@example.com"), now=self.pass_time()).notice_id
+        return act(self.engine, receive, say(*named, email=f"{by}@example.com"), POLICY, now=self.pass_time()).notice_id
 
     def decide(self, case_id: int, verdict: Verdict, reviewer: str = "ana") -> Decision:
         """Let a reviewer decide a case."""

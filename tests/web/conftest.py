@@ -24,14 +24,14 @@ from ipml.listings.fields import make_json_schema
 from ipml.listings.schema import check_records
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Unlike
 from ipml.review.arrivals.intake import enqueue
-from ipml.settings import Settings
+from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage.database import open_database, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 from ipml.web.app import make_app
 from ipml.web.http_api.api import make_api
 from ipml.web.http_api.monitoring import Metrics
-from ipml.web.http_api.requests import Access
+from ipml.web.http_api.requests import Access, make_desk
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Starlette asks for httpx2 where only httpx is installed
@@ -289,8 +289,8 @@ def share_door() -> Iterator[Callable]:
 
 def make_open_api(judges: Judges, access: Access | None = None, engine: Engine | None = None) -> ASGIApp:
     """Return the API with its requests counted."""
-    metrics = Metrics(judges)
-    return metrics.measure(make_api(judges, metrics, access or Access(), make_json_schema(), engine))
+    metrics, desk = Metrics(judges), None if engine is None else make_desk(engine, DEFAULT_SETTINGS)
+    return metrics.measure(make_api(judges, metrics, access or Access(), make_json_schema(), desk))
 
 
 @contextmanager

@@ -13,10 +13,11 @@ import uvicorn
 
 from ipml.listings.schema import check_records
 from ipml.records import Listing, ScoredListing
+from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.database import open_database
 from ipml.web.http_api.api import make_api
 from ipml.web.http_api.monitoring import Metrics
-from ipml.web.http_api.requests import Access
+from ipml.web.http_api.requests import Access, make_desk
 
 
 class EveryTenth:
@@ -54,6 +55,6 @@ def start(url: str) -> tuple[subprocess.Popen[str], str]:
 if __name__ == "__main__":
     model: Any = EveryTenth()
     listener = socket.create_server(("127.0.0.1", 0))
-    app = make_api(model, Metrics(model), Access(), {}, open_database(sys.argv[1]))
+    app = make_api(model, Metrics(model), Access(), {}, make_desk(open_database(sys.argv[1]), DEFAULT_SETTINGS))
     print(listener.getsockname()[1], flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False)).run(sockets=[listener])

@@ -117,7 +117,7 @@ def test_a_lead_defines_changes_and_removes_a_queue(visitor: Callable) -> None:
     """The page says which cases are in it and who works it; the list shows those cases."""
     lea = visitor("lea")
     assert "There are none" in lea.get("/queues").text
-    assert lea.post("/queues", data=RULE).headers["location"] == "/queues#queue-1"
+    assert lea.post("/queues", data=RULE).headers["location"] == "/queues?saved=1#queue-1"
     text = lea.get("/queues").text
     assert '<a href="/?queue=1">2 open</a>' in text
     assert "People: <bdi>bo</bdi>, <bdi>ana</bdi>." in text
@@ -135,6 +135,38 @@ def test_what_was_typed_stays_where_it_is_refused(visitor: Callable) -> None:
     assert answer.status_code == 409
     assert 'value="&lt;i&gt;Bags&lt;/i&gt;"' in answer.text
     assert "vic" in answer.text
+
+
+def test_queues_are_counted_before_they_are_saved_moved_and_undone(visitor: Callable) -> None:
+    """Without a script, too; a name that nothing has is named, with the one that was meant."""
+    lea = visitor("lea")
+    counted = lea.post("/queues", data={"brands": "Nordhale", "brand": "Velmar", "preview": "1"})
+    assert counted.status_code == 200
+    assert "Fits <b>2 of 7</b> open cases. Nothing here has the name “<bdi>Velmar</bdi>”; did you mean" in counted.text
+    assert "Nordhale\nVelmar</textarea>" in counted.text
+    assert '<option value="Vellmar" label="4 open">' in counted.text
+    assert "There are none" in counted.text
+    lea.post("/queues", data={**RULE, "brand": "Guci"})
+    assert "“<bdi>Guci</bdi>”" in lea.get("/queues?saved=1").text
+    lea.post("/queues", data={"name": "Second", "script": ["latin"]})
+    moved = lea.post("/queues/2/move", data={"to": "up"}).headers["location"]
+    text = lea.get(moved).text
+    assert re.findall(r'id="queue-(\d+)"', text) == ["2", "1"]
+    assert text.count("autofocus") == 1
+    (undo,) = re.findall(r'action="(/changes/\d+/undo)"', text)
+    assert lea.post(undo).headers["location"] == "/queues"
+    assert re.findall(r'id="queue-(\d+)"', lea.get("/queues").text) == ["1", "2"]
+
+
+def test_an_unknown_seller_is_named_and_a_list_entry_undone(lead: TestClient) -> None:
+    """The count comes before saving, and the warning again after it."""
+    counted = lead.post("/lists", data={**SAID, "preview": "1"})
+    assert "Fits <b>2 of 7</b> open cases." in counted.text
+    assert "No seller is on" in counted.text
+    added = lead.post("/lists", data={**SAID, "seller": "kx_trade89"}, follow_redirects=True).text
+    assert "Nothing here has the name “<bdi>kx_trade89</bdi>”" in added
+    (undo,) = re.findall(r'action="(/changes/\d+/undo)"', added)
+    assert "No seller is on" in lead.post(undo, follow_redirects=True).text
 
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from ipml.records import Unlike
-from ipml.settings import Settings
+from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage.message_kinds import MESSAGE_KINDS, MESSAGES
 from ipml.storage.tables import REVISION
 from ipml.web.app import make_app
@@ -20,7 +20,7 @@ from ipml.web.http_api.api import API_ROUTES, MOST_AT_ONCE, make_api, put_beside
 from ipml.web.http_api.bodies import MOST_LISTINGS
 from ipml.web.http_api.monitoring import Metrics
 from ipml.web.http_api.openapi import ListingScores, ProblemDetails
-from ipml.web.http_api.requests import MOST_BYTES, Access, RequestLimit
+from ipml.web.http_api.requests import MOST_BYTES, Access, RequestLimit, make_desk
 
 BAG = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
 PATH = "/v1/score"
@@ -218,7 +218,7 @@ def test_the_document_has_every_message_that_is_sent(api: httpx.Client) -> None:
 def test_beside_the_page(engine: Engine, judges: Any, open_door: Callable) -> None:
     """Page and API share an address; health looks after both, and neither's visitors get into the other."""
     metrics = Metrics(judges)
-    api = make_api(judges, metrics, Access(), {}, engine)
+    api = make_api(judges, metrics, Access(), {}, make_desk(engine, DEFAULT_SETTINGS))
     client = open_door(metrics.measure(put_beside(make_app(engine, Settings()), api)))
     assert client.get("/login").text.startswith("<!doctype html>")
     assert client.post(PATH, json=BAG).status_code == 200

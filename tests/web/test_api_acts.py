@@ -10,13 +10,13 @@ from urllib.parse import quote
 import httpx
 import pytest
 from sqlalchemy import Engine, select
+from support.actions import ENFORCEMENT
 from support.casework import judge
 from support.databases import on_both, read_tables
 from support.given_notices import SAID
 from support.given_notices import SAID as NOTICE
 from support.transactions import count
 
-from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Verdict
 from ipml.review.cases import get_case
@@ -51,7 +51,7 @@ class Decided:
 @pytest.fixture
 def decided(engine: Engine) -> Decided:
     """Decide a case, with all that follows."""
-    judge(engine, 2, Verdict.COUNTERFEIT, actions=Enforcement())
+    judge(engine, 2, Verdict.COUNTERFEIT, actions=ENFORCEMENT)
     with reading(engine) as connection:
         seller = connection.scalar(select(cases.c.seller_id).where(cases.c.case_id == 2))
         message = connection.scalar(select(measure_messages.c.key))

@@ -9,21 +9,21 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import Engine, select
+from support.actions import ENFORCEMENT
 from support.casework import judge
 from support.databases import read_tables
 from support.given_notices import SAID
 
-from ipml.enforcement.actions import Enforcement
 from ipml.errors import UnusableSetting
 from ipml.records import Verdict
-from ipml.settings import Settings
+from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage.database import reading
 from ipml.storage.tables import audit, cases, measure_messages
 from ipml.web.accounts.permissions import PURPOSES, Action
 from ipml.web.app import make_app
 from ipml.web.http_api.api import API_ROUTES, make_api, put_beside
 from ipml.web.http_api.monitoring import Metrics
-from ipml.web.http_api.requests import Access, is_loopback, make_access
+from ipml.web.http_api.requests import Access, is_loopback, make_access, make_desk
 
 pytestmark = pytest.mark.slow
 
@@ -171,11 +171,11 @@ def market(judges: Any, engine: Engine, tmp_path: Path, open_door: Callable) -> 
     """Give an API with a key of each kind, where there is one of everything that can be asked after."""
     path = tmp_path / "keys"
     path.write_text("".join(f"{make_key(line)} {line}\n" for line in (*LINES, ALL)))
-    judge(engine, 2, Verdict.COUNTERFEIT, actions=Enforcement())
+    judge(engine, 2, Verdict.COUNTERFEIT, actions=ENFORCEMENT)
     with reading(engine) as connection:
         seller = connection.scalar(select(cases.c.seller_id).where(cases.c.case_id == 2))
         message = connection.scalar(select(measure_messages.c.key))
-    api = make_api(judges, Metrics(judges), make_access(path, "0.0.0.0"), {}, engine)
+    api = make_api(judges, Metrics(judges), make_access(path, "0.0.0.0"), {}, make_desk(engine, DEFAULT_SETTINGS))
     client = open_door(put_beside(make_app(engine, Settings()), api))
     appeal = {"about": "measure:1", "seller_id": seller, "text": "It is genuine.", "key": "t1"}
     sent = {"/v1/score": SEEN, "/v1/listings": SEEN, "/v1/events": {"events": [SOLD]}, "/v1/appeals": appeal}
@@ -238,7 +238,7 @@ def shops(judges: Any, engine: Engine, tmp_path: Path, open_door: Callable) -> C
     path, rights = tmp_path / "keys", "listings,appeals,lists,measures"
     keys = {name: make_key(name) for name in ("", "shop-a", "shop-b")}
     path.write_text("".join(f"{key} {rights}{f' name={name}' if name else ''}\n" for name, key in keys.items()))
-    api = make_api(judges, Metrics(judges), make_access(path, "0.0.0.0"), {}, engine)
+    api = make_api(judges, Metrics(judges), make_access(path, "0.0.0.0"), {}, make_desk(engine, DEFAULT_SETTINGS))
     door = open_door(api)
 
     def ask_as(name: str) -> httpx.Client:
@@ -250,7 +250,7 @@ def shops(judges: Any, engine: Engine, tmp_path: Path, open_door: Callable) -> C
 
 def test_the_name_of_a_key_stands_in_the_audit_trail(shops: Callable, engine: Engine) -> None:
     """Who put a seller on a list, answered a message, or filed an appeal; a key without a name is the platform's."""
-    judge(engine, 2, Verdict.COUNTERFEIT, actions=Enforcement())
+    judge(engine, 2, Verdict.COUNTERFEIT, actions=ENFORCEMENT)
     with reading(engine) as connection:
         seller = connection.scalar(select(cases.c.seller_id).where(cases.c.case_id == 2))
         message = connection.scalar(select(measure_messages.c.key))

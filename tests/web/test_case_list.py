@@ -14,11 +14,11 @@ from hashlib import sha256
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event
+from support.actions import COOPERATION
 from support.casework import GROUND, count_cases, judge, read_case
 from support.databases import on_both
 from support.transactions import act, ask
 
-from ipml.cooperation.actions import Cooperation
 from ipml.records import Reason, Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import get_case
@@ -195,7 +195,7 @@ def test_work_begins_with_the_top_case_nobody_holds(engine: Engine, ana: TestCli
     assert "The queue is empty" in ana.get("/").text
 
 
-decide = partial(judge, actions=Cooperation())
+decide = partial(judge, actions=COOPERATION)
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, update
+from support.actions import COOPERATION
 from support.casework import count_cases, judge, read_case, read_decisions
 from support.reviewing import list_second_verdicts
 from support.transactions import act, ask
 
-from ipml.cooperation.actions import Cooperation
 from ipml.enforcement.evidence.pieces import read_evidence
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
@@ -45,6 +45,25 @@ def test_a_comment_is_shown_to_whoever_opens_the_case(ana: TestClient, visitor: 
     assert ana.post("/cases/99/comments", data={"text": "x"}).status_code == 404
 
 
+def test_a_mention_is_counted_in_the_bar_until_it_is_read(ana: TestClient, visitor: Callable) -> None:
+    """On every page of the person named; the inbox shows the comment, and marks only what is theirs as read."""
+    bo, vic = visitor("bo"), visitor("vic")
+    ana.post("/cases/1/comments", data={"text": f"@bo {ASKED}"})
+    counted = 'class="unread">Inbox <span class="number">1</span>'
+    assert [counted in client.get("/dashboard").text for client in (bo, ana, vic)] == [True, False, False]
+    page = bo.get("/inbox").text
+    assert "ana mentioned you" in page
+    assert "Asked &lt;b&gt;the brand&lt;/b&gt;" in page
+    (number,) = set(re.findall(r'name="message" value="(\d+)"', page))
+    assert vic.post("/inbox", data={"message": number}).status_code == 303
+    assert counted in bo.get("/inbox").text
+    assert bo.post("/inbox", data={"message": [number, number]}).headers["location"] == "/inbox"
+    page = bo.get("/inbox").text
+    assert counted not in page
+    assert "ana mentioned you" in page
+    assert "No messages" in vic.get("/inbox").text
+
+
 def test_a_case_is_assigned_on_its_page(ana: TestClient, visitor: Callable) -> None:
     """The list says whose it is, and is narrowed by that; the next case goes to its person first."""
     assert ana.post("/cases/3/assign", data={"to": "bo"}).status_code == 303
@@ -52,7 +71,7 @@ def test_a_case_is_assigned_on_its_page(ana: TestClient, visitor: Callable) -> N
     assert re.findall(r'id="case-(\d+)"', ana.get("/?assigned=bo").text) == ["3"]
     bo = visitor("bo")
     assert bo.post("/next").headers["location"].startswith("/cases/3?")
-    assert "<option selected>bo</option>" in bo.get("/cases/3").text
+    assert '<option value="bo" selected>bo (1 open)</option>' in bo.get("/cases/3").text
     assert ana.post("/cases/3/assign", data={"to": "vic"}).status_code == 404
     assert ana.post("/cases/3/assign", data={"to": ":"}).status_code == 303
     assert "for bo<" not in ana.get("/").text
@@ -78,7 +97,7 @@ def test_a_snoozed_case_is_out_of_the_way(ana: TestClient) -> None:
 def test_comments_are_in_the_evidence_and_go_with_the_seller(engine: Engine, ana: TestClient) -> None:
     """Kept with what was decided, the author under a pseudonym; erased, that there was one stays, and none is added."""
     ana.post("/cases/1/comments", data={"text": ASKED})
-    judge(engine, 1, Verdict.COUNTERFEIT, actions=Cooperation())
+    judge(engine, 1, Verdict.COUNTERFEIT, actions=COOPERATION)
     with writing(engine) as connection:
         number = connection.scalars(select(tables.evidence.c.evidence_id)).one()
         (said,) = read_evidence(connection, number).content["comments"]
@@ -300,3 +319,63 @@ def test_after_a_control_case_its_truth_is_told_and_stands(engine, visitor, set_
     assert 'action="/undo"' not in page
     answers = [bo.post("/undo", data={"case": "1", "claim": str(token)}).text for token in range(5)]
     assert sum("its truth has been shown" in answer for answer in answers) == 1
+
+
+def test_a_batch_is_assigned_from_the_list_and_undone(ana: TestClient, engine: Engine) -> None:
+    """The list returns to its page with one line and a button; what did not change is named with the reason."""
+    page = ana.get("/bulk?case=1&case=2&case=3&within=brand%3DVellmar&do=assign").text
+    assert 'action="/bulk/assign"' in page
+    assert '<option value="bo">bo (0 open)</option>' in page
+    judge(engine, 3, Verdict.GENUINE, "bo")
+    sent = {"case": ["1", "2", "3"], "within": "brand=Vellmar", "to": "bo"}
+    assert ana.post("/bulk/assign", data=sent).headers["location"] == "/?brand=Vellmar"
+    text = ana.get("/?brand=Vellmar").text
+    assert re.search(r'<p role="status">2 cases assigned to <b><bdi>bo</bdi></b>\.</p>', text)
+    assert '<a href="/cases/3">Case 3</a>: it is decided' in text
+    assert text.count('<span class="held">for bo</span>') == 2
+    (undo,) = re.findall(r'action="(/changes/\d+/undo)"', text)
+    assert ana.post(undo, data={"within": "brand=Vellmar"}).headers["location"] == "/?brand=Vellmar"
+    text = ana.get("/?brand=Vellmar").text
+    assert "Undone: 2 cases assigned to" in text
+    assert "for bo<" not in text
+    assert ana.post(undo).status_code == 409
+
+
+def test_what_cannot_be_changed_is_said_above_the_form(ana: TestClient, engine: Engine) -> None:
+    """The selection stays."""
+    judge(engine, 3, Verdict.GENUINE, "bo")
+    answer = ana.post("/bulk/snooze", data={"case": ["3"], "hours": "24"})
+    assert answer.status_code == 409
+    assert "it is decided" in answer.text
+    assert '<input type="hidden" name="case" value="3">' in answer.text
+
+
+def test_a_change_of_a_case_is_told_on_its_page_and_undone_there(ana: TestClient) -> None:
+    """After snoozing the next case shows it, and undoing leads back."""
+    ana.post("/cases/1/assign", data={"to": "bo"})
+    text = ana.get("/cases/1").text
+    assert re.search(r'<a href="/cases/1">Case 1</a> assigned to <b><bdi>bo</bdi></b>', text)
+    following = ana.post("/cases/1/snooze", data={"hours": "24", "within": "queue"}).headers["location"]
+    (undo,) = re.findall(r'action="(/changes/\d+/undo)"', ana.get(following).text)
+    answer = ana.post(undo, data={"case": "2", "within": "queue"})
+    assert answer.headers["location"] == "/cases/1?within=queue"
+    assert "Snoozed until" not in ana.get("/cases/1").text
+
+
+def test_leads_make_control_cases_on_the_page_and_in_the_list(engine: Engine, ana: TestClient, visitor: Visit) -> None:
+    """Of decided cases; reviewers cannot, and see nothing of it."""
+    lea = visitor("lea")
+    for number, verdict in ((1, Verdict.COUNTERFEIT), (2, Verdict.GENUINE)):
+        judge(engine, number, verdict, "bo")
+    assert 'action="/cases/1/control"' not in ana.get("/cases/1").text
+    assert 'value="control"' not in ana.get("/?state=decided").text
+    assert ana.get("/bulk?case=1&do=control").status_code == 403
+    assert 'value="control"' in lea.get("/?state=decided").text
+    assert 'action="/cases/1/control"' in lea.get("/cases/1").text
+    lea.post("/cases/1/control", data={"truth": "counterfeit", "source": "test purchase"})
+    assert "Control case since" in lea.get("/cases/1").text
+    assert "Control case since" not in ana.get("/cases/1").text
+    lea.post("/bulk/control", data={"case": ["1", "2"], "source": "letter", "within": "state=decided"})
+    text = lea.get("/?state=decided").text
+    assert "made <b>control case</b>" in text
+    assert "it is known to be counterfeit already" in text

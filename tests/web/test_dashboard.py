@@ -48,13 +48,40 @@ def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient
     judge(engine, verdict=Verdict.COUNTERFEIT, by="bo")
     act(engine, claim, "bo")
     text = ana.get("/dashboard").text
-    tiles = dict(re.findall(r"<dt>([^<]+)</dt><dd>(\S+?)</dd>", text))
-    assert (tiles["Open"], tiles["In review"], tiles["Verdicts today"]) == ("6", "1", "1")
+    tiles = {name: plain(figure) for name, figure in re.findall(r"<dt>([^<]+)</dt><dd>(.*?)</dd>", text)}
+    assert (tiles["Open"], tiles["In review"], tiles["Verdicts today"]) == ("6", "1", "1 (yesterday: 0)")
+    assert tiles["Came in 14 days"] == "7 (previous 14 days: 0)"
     assert "7 cases came and 1 were decided" in text
     assert "95 to 100 %" in text
     drawn = re.findall(r"<svg class=[^>]*>", text)  # each chart is hidden from a screen reader or has a text
     assert drawn
     assert all("aria-hidden" in tag or "aria-label" in tag for tag in drawn)
+
+
+def test_figures_lead_to_the_cases_they_count(engine: Engine, ana: TestClient, visitor: Callable) -> None:
+    """Tiles, waiting times, days and reviewers open a list with as many cases as they say."""
+    for case_id, by in ((1, "bo"), (2, "ana"), (3, "bo")):
+        judge(engine, case_id, Verdict.COUNTERFEIT, by=by)
+    judge(engine, 4, Verdict.ESCALATE)
+    act(engine, claim, "bo")
+    today, long_due = datetime.now(UTC), datetime.now(UTC) - timedelta(hours=5)
+    execute(
+        engine,
+        update(cases).where(cases.c.case_id == 6).values(due_at=long_due),
+        update(cases).where(cases.c.case_id == 7).values(enqueued_at=today - timedelta(days=2)),
+    )
+    page = visitor("lea").get("/dashboard").text
+    shown = re.findall(r'<dd><a href="([^"]+)">(\d+)</a>', page)
+    ages = page.partition('id="ages"')[2].partition("</table>")[0]
+    shown += re.findall(r'row"><a href="([^"]+)">[^<]*</a></th><td class="wide">.*?</td><td class="number">(\d+)', ages)
+    shown += re.findall(r'<td class="number"><a href="([^"]+reviewer=bo)">(\d+)', page)
+    by_day = page.partition('id="title-flow"')[2].partition("</table>")[0]
+    shown += re.findall(r'row"><a href="([^"]+)">[^<]*</a></th><td[^>]*>\d+</td><td[^>]*>(\d+)', by_day)
+    assert len(shown) > 20
+    counted = {unescape(link): int(n) for link, n in shown}
+    listed = {link: ana.get(link).text.count("data-row") for link in counted}
+    assert listed == counted
+    assert sorted(set(counted.values())) == [0, 1, 2, 3]
 
 
 def test_nobody_is_measured_by_colleagues(engine: Engine, ana: TestClient, visitor: Callable) -> None:
@@ -75,13 +102,13 @@ def test_an_empty_queue_has_a_page(engine: Engine, ana: TestClient) -> None:
     for case_id in range(1, 8):
         judge(engine, case_id, Verdict.CANNOT_TELL)
     text = ana.get("/dashboard").text
-    assert "No verdicts yet" in text
+    assert "precision by score (no verdicts yet)" in text
     assert "<dt>Oldest open</dt><dd>–</dd>" in text
 
 
 def test_what_is_said_of_all_listings_waits_for_draws(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """Without reviews of what was drawn nothing is estimated; afterwards prevalence stands there, beside the naive."""
-    assert "Too few sampled listings have been reviewed" in ana.get("/dashboard").text
+    assert "too few sampled listings have been reviewed" in ana.get("/dashboard").text
     file = [replace(scored(number), score=number / 200) for number in range(7, 200)]
     enqueue_batch(engine, lambda: file, IntakeSelection(top=20, explore=0.7))
     with writing(engine) as connection:
@@ -102,7 +129,7 @@ def test_the_page_tells_from_when_its_figures_are(engine: Engine, ana: TestClien
     ana.app.state.stand = CachedAnswer(0.0)
     after = ana.get("/dashboard").text
     assert at[0] not in after
-    assert "<dt>Open</dt><dd>6</dd>" in after
+    assert '<dt>Open</dt><dd><a href="/?state=open">6</a></dd>' in after
 
 
 DAYS = st.none() | st.dates(date(2000, 1, 1), date(2199, 12, 31))
@@ -146,7 +173,7 @@ def test_other_days_are_shown_and_stay_in_links(old: Engine, ana: TestClient, vi
     assert "No brand decisions from" in ana.get("/brands", params={"until": "2024-05-09"}).text
     lea = visitor("lea")
     page = lea.get("/dashboard", params={"from": "2024-05-09", "until": "2024-05-11"}).text
-    row = r'<th scope="row">(\d+) May</th><td class="number">(\d)</td><td class="number">(\d)</td>'
+    row = r'<th scope="row"><a [^>]*>(\d+) May</a></th><td class="number">(\d)</td><td class="number">(\d)</td>'
     shown = re.findall(row, page.partition('id="title-backlog"')[0])
     assert shown == [("9", "0", "0"), ("10", "1", "1"), ("11", "0", "0")]
     assert '<th scope="row"><bdi>ana</bdi></th>' in page

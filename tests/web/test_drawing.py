@@ -63,6 +63,9 @@ def test_marks_stay_on_the_line_in_order(price: float, usual: list[float]) -> No
     assert 0 <= scale.low <= scale.median <= scale.high <= 100
     assert 0 <= scale.price <= 100
     assert scale.is_off_scale == (price > 1.25 * high)
+    for label in scale.labels:
+        assert label.at >= 30 if label.anchor == "middle" else label.at >= 20 if label.anchor == "end" else True
+        assert label.at <= 80 or label.anchor == "end"
 
 
 def test_unlike_things_are_not_compared() -> None:

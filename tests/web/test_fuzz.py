@@ -15,11 +15,11 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
+from support.actions import ENFORCEMENT
 from support.casework import judge
 from support.databases import copy_memory
 from support.staff import CHEAP
 
-from ipml.enforcement.actions import Enforcement
 from ipml.records import Verdict
 from ipml.settings import Settings
 from ipml.storage.database import writing
@@ -70,7 +70,7 @@ def fuzzed_api(request, filled, tmp_path_factory, share_door):
         path.write_text(f"{KEY} {','.join(PURPOSES)} notifier=*\n")
         headers = {"Authorization": f"Bearer {KEY}"}
     engine = copy_memory(filled)
-    judge(engine, 2, Verdict.COUNTERFEIT, actions=Enforcement())
+    judge(engine, 2, Verdict.COUNTERFEIT, actions=ENFORCEMENT)
     yield str(share_door(make_access(path, "127.0.0.1"), engine).base_url), headers
     engine.dispose()
 

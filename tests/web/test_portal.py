@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import ImageOps
 from sqlalchemy import Engine, select, update
 from support.actions import COOPERATING, COOPERATING_APPEALS
 from support.brand_world import (
@@ -30,7 +31,7 @@ from support.brand_world import (
 )
 from support.browser import check_pages, note_complaints, serve_page
 from support.databases import copy_memory, copy_sqlite, open_undurable, save_memory
-from support.picture_host import serve_pictures
+from support.picture_host import draw_goods, make_picture, serve_pictures, write_picture
 from support.staff import CHEAP, PASSWORD
 from support.transactions import ask, read_rows
 from support.visitors import open_browser
@@ -42,13 +43,16 @@ from ipml.review.claims import claim
 from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_due
+from ipml.review.pictures.hashes import HashIndex, group_pictures
+from ipml.review.pictures.reference import list_references
+from ipml.review.pictures.stored import sweep_files
 from ipml.review.sellers.seller_lists import EntryFilter, ListKind, list_entries
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import writing
-from ipml.storage.tables import metadata, outbox, pictures
-from ipml.web.accounts.brand_accounts import list_bindings
+from ipml.storage.tables import metadata, notices, outbox, pictures
+from ipml.web.accounts.brand_accounts import bind_brand, list_bindings
 from ipml.web.accounts.permissions import Action
 from ipml.web.app import ROUTES, make_app
 from ipml.web.http_api.api import API_ROUTES
@@ -90,6 +94,19 @@ def client(engine: Engine) -> TestClient:
     return log_in(engine)
 
 
+def bind(engine: Engine, name: str, brand: str) -> None:
+    """Bind an account to one more brand, in the name of its own notifier."""
+    with writing(engine) as connection:
+        bind_brand(connection, name, brand, ADDRESSES[name], by="adam")
+
+
+def send_report(client: TestClient, form: Mapping[str, str]) -> Any:
+    """Check the listings of a report, and send it; return the last answer, which is the first if it cannot be sent."""
+    page = client.post("/portal/report", data=form)
+    checked = re.search(r'name="checked" value="(\w+)"', page.text)
+    return client.post("/portal/report", data={**form, "step": "send", "checked": checked[1]}) if checked else page
+
+
 def verify(archive: bytes, folder: Path) -> None:
     """Unpack evidence into a folder, and let the package check itself."""
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
@@ -103,7 +120,7 @@ def verify(archive: bytes, folder: Path) -> None:
 def test_listings_are_reported_and_followed(client: TestClient) -> None:
     """By number in lines; sent twice it is one notice, whose page says how each listing stands."""
     form = {"brand": "Vellmar", "why": WHY, "listings": "V-0005\nV-0009\n", "good_faith": "yes"}
-    answers = [client.post("/portal/report", data=form) for _ in range(2)]
+    answers = [send_report(client, form) for _ in range(2)]
     assert [one.status_code for one in answers] == [303, 303]
     assert answers[0].headers["location"] == answers[1].headers["location"]
     page = client.get(answers[0].headers["location"]).text
@@ -112,9 +129,7 @@ def test_listings_are_reported_and_followed(client: TestClient) -> None:
     assert "We could not find this listing yet</b>. We look again for 30 days" in page
     least = re.search(r"At least (\d+) letters", client.get("/portal/report").text)
     assert least  # the form and what it is answered name the number of the notifier's tier
-    assert re.findall(r"at least (\d+)", client.post("/portal/report", data=form | {"why": "Too short"}).text) == [
-        least[1]
-    ]
+    assert re.findall(r"at least (\d+)", send_report(client, form | {"why": "Too short"}).text) == [least[1]]
     assert "Found counterfeit last" in client.get("/portal/figures").text
     with zipfile.ZipFile(io.BytesIO(client.get("/portal/figures.zip").content)) as archive:
         assert "brand-report/report.html" in archive.namelist()
@@ -124,12 +139,48 @@ def test_a_line_is_understood_and_fits_the_brand_or_nothing_is_sent(client: Test
     """A line that is neither address nor number is named; a listing of another brand waits for a second word."""
     form, two = {"brand": "Vellmar", "why": WHY, "good_faith": "yes"}, {"listings": "V-0005\nN-0001"}
     sent = {"listings": "V-0005\n\nthe bag I saw"}, two, two | {"other_brand": "yes"}
-    answers = [client.post("/portal/report", data=form | said) for said in sent]
+    answers = [send_report(client, form | said) for said in sent]
     rows = [re.findall(r'class="number">(\d+)</td><td data-label="Field">([^<]*)</td>', one.text) for one in answers]
     assert [one.status_code for one in answers] == [400, 400, 303]
     assert rows == [[("3", "listing")], [("2", "brand")], []]
     assert ['name="other_brand"' in one.text for one in answers] == [False, True, False]
     assert "Nordhale" not in answers[1].text
+
+
+def test_listings_are_shown_as_found_before_anything_is_sent(engine: Engine, client: TestClient) -> None:
+    """With title, earlier notices and what is not found; changed after that, they are shown again."""
+    bind(engine, "vera", "Nordhale")
+    client.post("/portal/rights", data={"brand": "Nordhale", "number": "EUTM 9", "office": "EUIPO"})
+    lines = "V-0005\nV-0000\nN-0005\nV-9999\n\n1 bag\nmailto:a"
+    form = {"brand": "", "why": WHY, "good_faith": "yes", "listings": lines}
+    page = client.post("/portal/report", data=form)
+    assert "3 of 6 found" in page.text
+    for shown in ("Vellmar tote bag number 35", "Nordhale diver watch number 35", "Not found yet", "found counterfeit"):
+        assert shown in page.text, shown
+    assert re.findall(r'class="number">(\d)</td><td data-label="Field">(\w+)', page.text) == [
+        *(("6", "listing"), ("7", "listing"), ("4", "brand"))
+    ]
+    form["listings"] = "V-0005\nN-0005"
+    page = client.post("/portal/report", data=form)
+    assert "One notice will be sent for each brand" in page.text
+    checked = re.findall(r'name="checked" value="(\w+)"', page.text)[0]
+    changed = {**form, "step": "send", "checked": checked, "listings": "V-0005\nV-0004\nN-0005"}
+    assert "3 of 3 found" in client.post("/portal/report", data=changed).text
+    assert len(read_rows(engine, select(metadata.tables["notices"]))) == len(BRANDS)
+    assert send_report(client, form).headers["location"] == "/portal/notices?sent=2"
+    given = read_rows(engine, select(notices.c.notifier_id, notices.c.brand).order_by(notices.c.notice_id))
+    assert [tuple(one) for one in given[-2:]] == [(1, "Vellmar"), (1, "Nordhale")]
+
+
+def test_the_page_of_a_listing_shows_ones_own_notices(engine: Engine) -> None:
+    """With their state; not those of another brand's notifier about the same listing."""
+    pages = [log_in(engine).get(f"/portal/listings/{number}").text for number in (1, 6)]
+    assert ["Your notices" in one for one in pages] == [True, False]
+    assert re.search(r"Reported .*? for <bdi>Vellmar</bdi>: found counterfeit", pages[0])
+    bind(engine, "nora", "Vellmar")
+    page = log_in(engine, "nora").get("/portal/listings/1").text
+    assert "Vellmar tote bag" in page
+    assert "Your notices" not in page
 
 
 def test_faults_of_a_file_are_named_by_row(client: TestClient) -> None:
@@ -224,6 +275,86 @@ def test_pictures_are_of_ones_own_listings(engine: Engine, tmp_path: Path) -> No
     assert (folder / "data" / said["file"]).read_bytes() == client.get(address).content
 
 
+def test_a_reference_picture_counts_once_a_lead_accepts(engine: Engine, tmp_path: Path) -> None:
+    """Until then it is nowhere but in the proposals; a rejected one is deleted, with a reason that the brand reads."""
+    settings = Settings(pictures=tmp_path / "pictures")
+    client, lead = log_in(engine, settings=settings), log_in(engine, "levante", settings)
+    form = {"brand": "Vellmar", "kind": "genuine", "shows": "Autumn tote"}
+    files = [("files", (f"{n}.png", write_picture(draw_goods(n), "PNG"), "image/png")) for n in (1, 2)]
+    for _ in range(2):
+        assert client.post("/portal/pictures", data=form, files=files).status_code == 303
+    refused = client.post("/portal/pictures", data=form, files=[*files, ("files", ("a.png", b"<svg/>", "image/png"))])
+    assert (refused.status_code, "no picture that can be read" in refused.text) == (400, True)
+    assert client.post("/portal/pictures", data=form | {"brand": "Nordhale"}, files=files).status_code == 404
+    assert ask(engine, list_references) == []
+    assert lead.get("/proposals").text.count('class="proposed"') == 2
+    assert client.get("/portal/pictures/1/thumbnail").headers["content-type"] == "image/webp"
+    other = log_in(engine, "nora", settings)
+    assert [other.get(f"/portal/pictures/{one}").status_code for one in ("1", "1/thumbnail", "9")] == [404, 404, 404]
+    assert "Autumn tote" not in other.get("/portal/pictures").text
+    sweep_files(engine, settings.pictures)
+    assert lead.post("/proposals/pictures/1", data={"choice": "accept"}).status_code == 303
+    answers = [
+        lead.post("/proposals/pictures/2", data={"choice": "decline", "why": why}) for why in ("", "a copy", "b")
+    ]
+    assert [one.status_code for one in answers] == [409, 303, 409]
+    (reference,) = ask(engine, list_references)
+    assert (reference.brand, reference.kind, reference.source) == ("Vellmar", "genuine", "the brand: Autumn tote")
+    assert sweep_files(engine, settings.pictures) == 1
+    page = client.get("/portal/pictures").text
+    assert "In use" in page
+    assert "a copy" in page
+    assert client.get("/portal/pictures/2").status_code == 404
+    assert ask(engine, check_rows).problems == ()
+
+
+def test_listings_are_found_by_a_picture(engine: Engine, tmp_path: Path) -> None:
+    """One's own that show it, or nearly the same; what is no picture is refused, a picture of others finds nothing."""
+    now, settings = datetime.now(UTC), Settings(pictures=tmp_path / "pictures", picture_networks="127.0.0.1")
+    goods = draw_goods(1)
+    with serve_pictures() as host:
+        host.files = {"/goods.jpg": write_picture(goods)}
+        for brand in BRANDS.values():
+            scored = make_listing(brand, 0, now)
+            shown = {"listing_id": f"{brand}-P", "title": f"{brand} with a picture"}
+            listing = replace(scored.listing, image_urls=host.address("/goods.jpg"), **shown)
+            enqueue(engine, [replace(scored, listing=listing)])
+        fetch_due(engine, settings.pictures, PictureSources.read(settings))
+    group_pictures(engine, settings.pictures, HashIndex())
+    client = log_in(engine, settings=settings)
+
+    def find(content: bytes) -> Any:
+        return client.post("/portal/listings", files={"file": ("a.webp", content, "image/webp")})
+
+    for picture in (goods, ImageOps.mirror(goods), ImageOps.expand(goods, 30, "red")):
+        page = find(write_picture(picture, "WEBP")).text
+        assert "1 listing of your brands shows" in page
+        assert 'value="Vellmar-P"' in page
+        assert "Nordhale" not in page
+    assert "No listing matches" in find(write_picture(draw_goods(2), "PNG")).text
+    for content in (b"", b"<svg/>", make_picture()):
+        assert find(content).status_code == 400
+
+
+def test_a_template_fills_the_form_and_is_ones_own(engine: Engine, client: TestClient) -> None:
+    """It keeps the listings that were typed; others neither see, use nor remove it."""
+    form = {"brand": "Vellmar", "name": "Seam", "text": WHY}
+    for text in ("An earlier text.", WHY):
+        assert client.post("/portal/templates", data=form | {"text": text}).status_code == 303
+    assert client.post("/portal/templates", data=form | {"text": " "}).status_code == 400
+    assert client.post("/portal/templates", data=form | {"brand": "Nordhale"}).status_code == 404
+    used = {"brand": "Vellmar", "listings": "V-0005", "step": "use", "template": "1"}
+    page = client.post("/portal/report", data=used).text
+    assert WHY in page
+    assert "1 of 1 found" in page
+    other = log_in(engine, "nora")
+    assert WHY not in other.post("/portal/report", data=used | {"brand": "Nordhale"}).text
+    assert WHY not in other.get("/portal/templates").text
+    assert other.post("/portal/templates/1/remove").status_code == 404
+    assert client.post("/portal/templates/1/remove").status_code == 303
+    assert "None yet" in client.get("/portal/templates").text
+
+
 def test_a_registration_is_filed_and_read_again(engine: Engine, client: TestClient) -> None:
     """As it was filed, as a download; what is no certificate, or has ended, is refused."""
     form = {"brand": "Vellmar", "number": "DE 302026", "office": "DPMA", "classes": "18", "until": "2031-05-01"}
@@ -255,9 +386,13 @@ def test_an_authorised_seller_is_listed_once_a_lead_agrees(engine: Engine, clien
 
     assert client.post("/portal/sellers", data={"brand": "Vellmar", "seller": "s9", "why": "w"}).status_code == 303
     assert listed() == {dealer_of("Vellmar")}
-    assert lead.post("/seller-proposals/3", data={"choice": "list"}).status_code == 303
+    assert lead.post("/proposals/sellers/3", data={"choice": "decline", "why": " "}).status_code == 409
+    assert lead.post("/proposals/sellers/3", data={"choice": "accept"}).status_code == 303
     assert listed() == {dealer_of("Vellmar"), "s9"}
-    assert lead.post("/seller-proposals/3", data={"choice": "list"}).status_code == 409
+    assert lead.post("/proposals/sellers/3", data={"choice": "accept"}).status_code == 409
+    assert lead.post("/proposals/sellers/1", data={"choice": "decline", "why": "no contract seen"}).status_code == 303
+    assert "no contract seen" in client.get("/portal/sellers").text
+    assert "no contract seen" not in log_in(engine, "nora").get("/portal/sellers").text
     assert client.post("/portal/sellers/1/end", data={"why": "over"}).status_code == 303
     assert listed() == {"s9"}
 
@@ -291,13 +426,23 @@ def test_hostile_text_in_every_field_stays_text(engine: Engine, client: TestClie
         ("/portal/sellers", {"brand": "Vellmar", "seller": HOSTILE, "why": HOSTILE}),
         ("/portal/sellers", {"brand": "Vellmar", "seller": "s", "why": "w", "until": "0000-99"}),
         ("/portal/sellers/1/end", {"why": HOSTILE}),
+        ("/portal/templates", {"brand": "Vellmar", "name": text[:80], "text": text}),
+        ("/portal/templates", {"brand": "Vellmar", "name": "\0", "text": HOSTILE}),
     )
     pages = [client.post(address, data=form) for address, form in forms]
     said = {"name": HOSTILE[:60], "brand": HOSTILE, "notifier": HOSTILE}
     pages += [admin.post("/brand-accounts", data=said)]
-    for address in ("", "/notices", "/rights", "/sellers", f"/listings?search={HOSTILE}", f"/report?listing={HOSTILE}"):
+    for address in (
+        "",
+        "/notices",
+        "/rights",
+        "/sellers",
+        "/templates",
+        f"/listings?search={HOSTILE}",
+        f"/report?listing={HOSTILE}",
+    ):
         pages.append(client.get("/portal" + address))
-    pages += [lead.get(one) for one in ("/seller-proposals", "/notifiers/1", "/notices/3", "/lists")]
+    pages += [lead.get(one) for one in ("/proposals", "/notifiers/1", "/notices/3", "/lists")]
     for page in pages:
         assert page.status_code < 500, page.request.url
         assert "<script>alert" not in page.text, page.request.url
@@ -379,7 +524,7 @@ def test_what_is_anothers_is_not_found(references: dict[str, str], client: TestC
     reference = references["Nordhale"]
     for address in (
         *("listings/999999", f"listings/{LISTINGS + 1}", f"listings/{LISTINGS + 1}/evidence.zip"),
-        *(f"notices/{reference}", "rights/2/file"),
+        *(f"notices/{reference}", "rights/2/file", f"templates?notice={reference}"),
         *(f"{name}?brand=Nordhale" for name in ("figures", "figures.zip", "listings", "notices")),
     ):
         assert client.get(f"/portal/{address}").status_code == 404, address
@@ -388,6 +533,7 @@ def test_what_is_anothers_is_not_found(references: dict[str, str], client: TestC
         "sellers/2/end": {"why": "x"},
         "sellers": {"brand": "Nordhale", "seller": "s", "why": "w"},
         "rights": {"brand": "Nordhale", "number": "1", "office": "o"},
+        f"templates?notice={reference}": {"brand": "Nordhale", "name": "n", "text": "t"},
         "report": {"brand": "Nordhale", "why": "w" * 40, "listings": "A", "good_faith": "yes"},
     }
     for address, form in forms.items():
@@ -468,15 +614,17 @@ def test_a_file_with_faults_is_put_right_and_sent(browser: Any, desk: Desk, tmp_
     page.set_input_files("#file", tmp_path / "list.csv")
     page.fill("#why", WHY)
     page.check("[name=good_faith]")
-    page.click("text=Send")
+    page.click("text=Check the listings")
     page.wait_for_selector("text=Nothing was sent yet")
     assert "the listing of row 2 again" in page.inner_text("[role=alert]")
     assert page.input_value("#why") == WHY
     assert page.is_checked("[name=good_faith]")
     assert all("400" in one for one in complaints), complaints
-    (tmp_path / "list.csv").write_text(CSV.replace("ftp://x,\n", "").replace(",V-0005\n,V-0005", ",V-0003\n,V-0005"))
-    page.set_input_files("#file", tmp_path / "list.csv")
-    page.click("text=Send")
+    assert page.input_value("#listings") == "ftp://x\nV-0005\nV-0005"
+    page.fill("#listings", "V-0003\nV-0005")
+    page.click("text=Check the listings")
+    page.wait_for_selector("text=2 of 2 found")
+    page.click("button:has-text('Send')")
     page.wait_for_url("**/portal/notices/*")
     assert "V-0005" in page.inner_text("main")
     page.click("text=V-0005")
@@ -525,5 +673,6 @@ def test_a_registration_is_added(browser: Any, desk: Desk, tmp_path: Path) -> No
 def test_the_pages_can_be_read(browser: Any, desk: Desk) -> None:
     """Nothing hangs over, by day and night, magnified and on a phone."""
     names = ("report", "notices", f"notices/{desk.reference}", "listings", "listings/1", "figures", "rights", "sellers")
+    names += ("report?listing=V-0000&listing=V-9999", "templates", "pictures")
     pages = {f"portal/{name}": f"portal-{name.replace('/', '-')[:12]}" for name in ("", *names)}
     check_pages(browser, desk.address, "vera", pages)

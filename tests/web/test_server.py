@@ -20,13 +20,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 from support.databases import invented_messages
 
-from ipml.settings import Settings
+from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage import outbox
 from ipml.storage.database import migrate, open_database, writing
 from ipml.web.app import make_app
 from ipml.web.http_api.api import make_api
 from ipml.web.http_api.monitoring import Metrics, OutboxFacts
-from ipml.web.http_api.requests import Access
+from ipml.web.http_api.requests import Access, make_desk
 from ipml.web.server import MOST_BODIES_OF_ADDRESS, MOST_OF_ADDRESS, SparseFilter, find_exposure
 from ipml.web.shutdown import Shutdown
 
@@ -283,10 +283,11 @@ def test_a_server_is_ready_once_there_is_a_model(engine: Engine, judges: Any) ->
     """No key and no login are asked for; without a model the API is not ready."""
     ready = (200, {"status": "ready"})
     assert ask_health(make_app(engine, Settings())) == ready
-    assert ask_health(make_api(judges, Metrics(judges), Access({}, is_open=False), {}, engine)) == ready
+    desk = make_desk(engine, DEFAULT_SETTINGS)
+    assert ask_health(make_api(judges, Metrics(judges), Access({}, is_open=False), {}, desk)) == ready
     assert ask_health(make_api(judges, Metrics(judges), Access(), {})) == ready
     model, judges.judge = judges.judge, None
-    app = make_api(judges, Metrics(judges), Access(), {}, engine)
+    app = make_api(judges, Metrics(judges), Access(), {}, desk)
     assert ask_health(app) == (503, {"status": "not ready", "reasons": ["no model could be loaded yet"]})
     judges.judge = model
     assert ask_health(app)[0] == 200

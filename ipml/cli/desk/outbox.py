@@ -116,11 +116,14 @@ def make_sink(settings: Settings, out: Path | None = None, channels: list[str] |
     """Return the destination of messages: a file, or by default the addresses of the settings."""
     from ipml.enforcement.takedown.delivery import CHANNELS
     from ipml.enforcement.takedown.sinks import FileSink, make_webhook_sink, read_secrets
+    from ipml.web.public.links import read_public_pages
 
     _check_channels(channels)
+    public = read_public_pages(settings)
+    complete = public.complete if public else None
     if out is not None:
-        return FileSink(out, channels or CHANNELS)
-    sink = make_webhook_sink(settings, read_secrets(settings.webhook_secret))
+        return FileSink(out, channels or CHANNELS, complete=complete)
+    sink = make_webhook_sink(settings, read_secrets(settings.webhook_secret), complete=complete)
     return sink.only(channels) if channels else sink
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.options import Database, make_group, take_records
-from ipml.cli.terminal import ActingUser, open_up_to_date, printable, reading_from, show_steps, show_table
+from ipml.cli.terminal import ActingUser, open_for_cases, printable, reading_from, show_steps, show_table
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
@@ -71,7 +71,7 @@ def enqueue(
     from ipml.scoring.batch.scored_files import read_scored
     from ipml.settings import get_settings
 
-    engine, settings = open_up_to_date(database), get_settings()
+    engine, settings = open_for_cases(database), get_settings()
     console = Console(stderr=True)
     words = iter(("Reading", "Enqueuing"))
 
@@ -101,7 +101,6 @@ def put_into_queue(
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.arrivals.intake import enqueue_batch
-    from ipml.settings import get_settings
 
     now = datetime.now(UTC)
     due_at = None if due_in is None else now + timedelta(hours=due_in)
@@ -119,7 +118,7 @@ def put_into_queue(
     cooperation = load_cooperation_policy(settings.policy_cooperation)
     if matched := match_notices(engine, policy=cooperation, now=now).found:
         yield f"{matched:,} of them were reported in notices before: see the page Notices."
-    policy = load_enforcement_policy(get_settings().policy_enforcement)
+    policy = load_enforcement_policy(settings.policy_enforcement)
     if policy.automatic.is_on:
         acted = act(engine, policy, settings, actions=Cooperation(policy, cooperation))
         yield f"{acted.decided:,} acted on without review, {acted.drawn:,} drawn for people."
@@ -158,8 +157,9 @@ def rerank(
     from ipml.review.ranking.plans import simulate_policy
     from ipml.review.ranking.policy import load_policy
     from ipml.review.ranking.queue_order import rerank as rerank_cases
+    from ipml.settings import get_settings
 
-    chosen, weights, now = _parse_order(order), load_policy(policy), datetime.now(UTC)
+    chosen, weights, now = _parse_order(order), load_policy(policy or get_settings().policy_review), datetime.now(UTC)
     if dry_run:
         with _counting("Weighing") as count, reading_from(user.database) as connection:
             preview = simulate_policy(

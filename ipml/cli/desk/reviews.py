@@ -51,8 +51,6 @@ def estimate(
 def describe(figure: EstimatedFigure) -> tuple[str, str, str, str, str]:
     """Return a figure as the cells of a row.
 
-    Examples
-    --------
     >>> from ipml.review.sampling.estimates import EstimatedFigure as EstimatedFigure
     >>> describe(EstimatedFigure("prevalence", 0.0795, 0.064, 0.1, 0.84, 2920))
     ('prevalence', '8.0 %', '6.4 to 10.0 %', '84.0 %', '2,920')
@@ -70,8 +68,6 @@ def describe(figure: EstimatedFigure) -> tuple[str, str, str, str, str]:
 def _describe_spread(spread: SpreadPrecision) -> list[str]:
     """Return a sentence on the reliability of decisions spread to near-duplicates.
 
-    Examples
-    --------
     >>> from ipml.review.group_decisions import SpreadPrecision
     >>> _describe_spread(SpreadPrecision(380, 20, 16, 16, 1.0, 0.806, 1.0))
     ['380 decisions spread to near-duplicates. Reviewers agreed in 16 of 16 that were drawn and reviewed: 81 to 100 %.']

@@ -95,6 +95,8 @@ def train(
 
 def _show_trained(trained: Trained, tracking: str | None) -> None:
     """Show the figures of a model, and where it is."""
+    from ipml.settings import get_settings
+
     typer.echo(trained.evaluation.table())
     if trained.gate:
         typer.echo(f"\nNo model is in use, so the gate has judged this one:\n\n{trained.gate.table()}")
@@ -102,7 +104,7 @@ def _show_trained(trained: Trained, tracking: str | None) -> None:
     if trained.source_model:
         typer.echo(trained.source_model)
     typer.echo(f"Report written to {trained.report}")
-    typer.echo(f"Run: {trained.run.say_where(tracking)}")
+    typer.echo(f"Run: {trained.run.say_where(get_settings().with_tracking(tracking).tracking)}")
     typer.echo(f"Model {trained.card.full_version} saved in {trained.folder}")
     typer.echo(trained.standing(tracking))
 
@@ -161,13 +163,14 @@ def record(
     """
     from ipml.model.promotion import load_rules
     from ipml.model.training import record_trained, say_standing
+    from ipml.settings import get_settings
 
     limits = load_rules(rules)
     with show_steps("Starting") as say:
-        run, gate = record_trained(model, rules=limits, tracking_uri=tracking, say=say)
+        run, gate = record_trained(model, get_settings(), rules=limits, tracking_uri=tracking, say=say)
     if gate:
         typer.echo(f"No model is in use, so the gate has judged this one:\n\n{gate.table()}\n")
-    typer.echo(f"Run: {run.say_where(tracking)}")
+    typer.echo(f"Run: {run.say_where(get_settings().with_tracking(tracking).tracking)}")
     typer.echo(say_standing(run, gate, tracking))
 
 
@@ -281,9 +284,11 @@ def reproduce(
     Example: ipml model reproduce models:/ipml@champion --out models/again
     """
     from ipml.model.training.run_record import reproduce as train_again
+    from ipml.settings import get_settings
 
+    settings = get_settings().with_tracking(tracking)
     with show_steps("Starting") as say:
-        outcome = train_again(make_uri(run, name), out, data_folder=folder, tracking_uri=tracking, say=say)
+        outcome = train_again(make_uri(run, name), out, settings, data_folder=folder, say=say)
     uri, version = outcome.model.uri, outcome.recorded.full_version
     if not outcome.differences:
         typer.echo(f"Same bytes: {outcome.folder} is {version}, as {uri}")

@@ -199,15 +199,7 @@ class _ReadTable(NamedTuple):
 
 
 def _read_labelled(source: Path, columns: str | None, label: str | None, seller: str | None) -> _ReadTable:
-    """Read the file, and find out which column is the label and which the seller.
-
-    Raises
-    ------
-    MissingColumns
-        The file has no such column.
-    InvalidListings
-        Rows are not what the map says.
-    """
+    """Read the file, and find out which column is the label and which the seller."""
     from ipml.listings.fields import COLUMNS
     from ipml.listings.kinds import Kind, read_column
     from ipml.listings.maps.column_maps import load_columns

@@ -62,13 +62,14 @@ def compare(
     Example: ipml model compare models:/ipml@champion models:/ipml@challenger
     """
     from ipml.model.promotion import compare_models
+    from ipml.settings import get_settings
 
     with show_steps("Reading") as say:
         compared = compare_models(
             make_uri(a, name),
             make_uri(b, name),
+            get_settings().with_tracking(tracking),
             listings=read_good_listings(labelled, columns) if labelled else None,
-            tracking_uri=tracking,
             say=say,
         )
     typer.echo(compared.table())
@@ -113,6 +114,7 @@ def promote(
     """
     from ipml.model.promotion import examine, load_rules
     from ipml.model.promotion import promote as move
+    from ipml.settings import get_settings
 
     limits = load_rules(rules)
     wanted = f"models:/{name}@challenger" if model is None else make_uri(model, name)
@@ -120,14 +122,14 @@ def promote(
         candidacy = examine(
             wanted,
             limits,
+            get_settings().with_tracking(tracking),
             listings=read_good_listings(labelled, columns) if labelled else None,
-            tracking_uri=tracking,
             say=say,
         )
     uri = candidacy.model.uri
     typer.echo(f"{candidacy.report.table()}\n")
     with show_steps("Promoting"):
-        moved = move(candidacy, override=override, confirmed_by=confirmed_by, tracking_uri=tracking)
+        moved = move(candidacy, override=override, confirmed_by=confirmed_by)
     if moved is None and candidacy.report.passed:
         typer.echo(f"{uri} waits for a person to confirm {', '.join(candidacy.report.open)}: --confirmed-by NAME.")
         raise typer.Exit(1)
@@ -153,9 +155,10 @@ def rollback(
     Example: ipml model rollback --why "flags every second-hand watch"
     """
     from ipml.model.promotion import roll_back
+    from ipml.settings import get_settings
 
     with show_steps("Going back"):
-        moved = roll_back(name, to=to, reason=why, tracking_uri=tracking)
+        moved = roll_back(name, get_settings().with_tracking(tracking), to=to, reason=why)
     typer.echo(f"models:/{name}/{moved.version} is champion again, in place of version {moved.replaced}")
 
 
@@ -329,7 +332,6 @@ def compare_with_training(source: str, model: str, listings: pd.DataFrame) -> Dr
         As for the command.
     model : str
         The model by which scores are compared: a folder or a registry URI.
-    listings : DataFrame
     """
     from ipml.model.drift import measure_drift
     from ipml.scoring.scorer import load_model
@@ -340,10 +342,7 @@ def compare_with_training(source: str, model: str, listings: pd.DataFrame) -> Dr
 def _find_reference(source: str) -> DriftReference:
     """Return the reference in a file, or beside a model folder.
 
-    Raises
-    ------
-    NotFound
-        There is none; a registered model has none beside it.
+    Raises `NotFound` if there is none; a registered model has none beside it.
     """
     from ipml.model.drift import path_beside, read_reference
     from ipml.model.drift.reference import MAKE_ONE

@@ -17,9 +17,9 @@ from ipml.cli.options import take_records
 from ipml.cli.terminal import (
     OPENED,
     ActingUser,
+    open_for_cases,
     open_for_command,
     open_patiently,
-    open_up_to_date,
     reading_from,
     say_when,
     show_minute,
@@ -75,7 +75,7 @@ def worker(
         if not once:
             _work(user.database, stop)
             raise typer.Exit
-        made = _make_worker(open_up_to_date(user.database), stop)
+        made = _make_worker(open_for_cases(user.database), stop)
         if not made.run_once():
             typer.echo("Another worker leads; nothing was done here.")
     raise typer.Exit(1 if made.n_failed else 0)

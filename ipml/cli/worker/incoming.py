@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +54,7 @@ def take_in(run: JobRun) -> str:
     files = _find_new(folder)
     if not files:
         return ""
-    scorer = get_served(run.settings.model).take().scorer
+    scorer = get_served(run.settings).take().scorer
     said, failed = list[str](), list[str]()
     for file in files:
         if run.is_stopped():
@@ -71,15 +70,19 @@ def take_in(run: JobRun) -> str:
     return "; ".join(said)
 
 
-@cache
-def get_served(source: str) -> ServedModel:
-    """Return the served model of a source: one for all jobs, reloaded when another replaces it.
+_SERVED: dict[str, ServedModel] = {}
+
+
+def get_served(settings: Settings) -> ServedModel:
+    """Return the served model of the settings: one for all jobs, reloaded when another replaces it.
 
     Loading a registry model leaves a copy on disk until the process ends.
     """
     from ipml.scoring.online_scoring import ServedModel
 
-    return ServedModel(source)
+    if settings.model not in _SERVED:
+        _SERVED[settings.model] = ServedModel(settings.model, settings)
+    return _SERVED[settings.model]
 
 
 def _freeze_portfolios(run: JobRun, scorer: Scorer, file: Path, path: Path) -> SellerPortfolios:

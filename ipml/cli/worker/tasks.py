@@ -83,7 +83,7 @@ def rescore(run: JobRun) -> str:
     with reading(run.engine) as connection:
         if not has_listings(connection):
             return ""
-    model, now = get_served(run.settings.model).take(), datetime.now(UTC)
+    model, now = get_served(run.settings).take(), datetime.now(UTC)
     asked = IntakeModel(model.version, lambda some, earlier, explain: model.score_records(some, explain, earlier)[0])
     added = rebuild_portfolios(
         run.engine, model.version, lambda some: model.score_records(some)[0], now, is_stopped=run.is_stopped

@@ -5,7 +5,7 @@ Searches cover title and listing id alone: a search by seller id would reveal wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,8 @@ from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.decisions import GROUNDS
 from ipml.review.reversals import is_last_verdict
 from ipml.review.worklists.search import contains_words, split_words
-from ipml.storage.tables import case_texts, cases, decisions, measures
+from ipml.storage.database import in_batches
+from ipml.storage.tables import case_texts, cases, decisions, measures, pictures
 
 STATES = ("all", "waiting", "counterfeit", "not counterfeit")
 _LIKELY = 0.5
@@ -116,7 +117,7 @@ def find_listings(
             break
     listed = _make(connection, found)
     if not listed and search.strip() and state == "all":
-        listed = list(_find_submitted(connection, brands, search.strip()))
+        listed = list(_find_submitted(connection, brands, [search.strip()]).values())
     return listed
 
 
@@ -127,6 +128,27 @@ def get_listing(connection: Connection, brands: Collection[str], case_id: int) -
     if not rows:
         raise NotFound("listing", case_id, "Your listings are found by their title or number.")
     return _make(connection, rows)[0]
+
+
+def find_offers(
+    connection: Connection, brands: Collection[str], listing_ids: Collection[str]
+) -> dict[str, BrandListing]:
+    """Return those of some listings that belong to some brands, by listing id, each by its newest case."""
+    query = _select(brands).where(cases.c.state != "superseded").order_by(cases.c.case_id)
+    found: dict[str, BrandListing] = {}
+    for some in in_batches(sorted(listing_ids)):
+        rows = connection.execute(query.where(cases.c.listing_id.in_(some))).all()
+        found |= {one.listing_id: one for one in _make(connection, rows)}
+    return _find_submitted(connection, brands, {*listing_ids} - found.keys()) | found
+
+
+def find_showing(
+    connection: Connection, brands: Collection[str], group_ids: Collection[int], limit: int = 50
+) -> list[BrandListing]:
+    """Return the newest listings of some brands that show a picture of some groups."""
+    shows_it = select(pictures.c.case_id).where(pictures.c.group_id.in_(list(group_ids)))
+    query = _select(brands).where(cases.c.state != "superseded", cases.c.case_id.in_(shows_it))
+    return _make(connection, connection.execute(query.order_by(cases.c.case_id.desc()).limit(limit)).all())
 
 
 def find_own_cases(connection: Connection, brands: Collection[str], case_ids: Collection[int]) -> frozenset[int]:
@@ -211,9 +233,17 @@ def _find_measures(connection: Connection, case_ids: Sequence[int]) -> Mapping[i
     return found
 
 
-def _find_submitted(connection: Connection, brands: Collection[str], listing_id: str) -> Iterator[BrandListing]:
-    known = find_known(connection, [listing_id]).get(listing_id)
-    if known is not None and known.scored.listing.brand in brands:
-        listing = known.scored.listing
-        told = _tell(listing, listing.brand or "")
-        yield BrandListing(**told, case_id=None, band=name_band(known.scored.score), state=_NO_CASE)
+def _find_submitted(
+    connection: Connection, brands: Collection[str], listing_ids: Collection[str]
+) -> dict[str, BrandListing]:
+    """Return submitted listings without a case, by id."""
+    return {
+        key: BrandListing(
+            **_tell(one.scored.listing, one.scored.listing.brand or ""),
+            case_id=None,
+            band=name_band(one.scored.score),
+            state=_NO_CASE,
+        )
+        for key, one in find_known(connection, listing_ids).items()
+        if one.scored.listing.brand in brands
+    }

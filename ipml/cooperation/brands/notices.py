@@ -24,18 +24,20 @@ from ipml.cooperation.notices.counter_notices import (
 )
 from ipml.cooperation.notices.outcomes import ListingOutcome, list_outcomes
 from ipml.cooperation.notices.register import find_stored
-from ipml.cooperation.notices.status import Receipt, make_receipt, read_explanation
+from ipml.cooperation.notices.status import Receipt, make_receipt, name_outcome, read_explanation
 from ipml.enforcement.appeals.appeal import AppealState
 from ipml.enforcement.deadlines.deadlines import find_deadlines
 from ipml.errors import NotFound
 from ipml.storage import outbox
-from ipml.storage.pseudonyms import get_notifier
+from ipml.storage.database import in_batches
+from ipml.storage.pseudonyms import digest_listing, get_notifier
 from ipml.storage.tables import appeals, measures, notice_items, notices
 
 Acting = Collection[tuple[int, str]]
 """Notifiers (numbers) for whom a person acts, each with a brand."""
 
 _HOLDERS_STAGE = "holder"
+_NOT_EXAMINED = "stored and not examined, as your notices are suspended"
 STATES: Mapping[AppealState, str] = {
     AppealState.WITH_HOLDER: "waits for your answer",
     AppealState.HOLDER_ACTED: "you have acted: the listing stays down",
@@ -143,6 +145,39 @@ def get_brand_notice(connection: Connection, acting: Acting, reference: str) -> 
         tuple(list_counter_notices(connection, acting, reference)),
         find_own_cases(connection, [stored.brand or ""], [one.case_id for one in outcomes if one.case_id]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedListing:
+    """A listing in a notice of the holder: the notice's reference, brand and moment, and its state in words."""
+
+    reference: str
+    brand: str
+    received_at: datetime
+    outcome: str
+
+
+def find_reports(
+    connection: Connection, acting: Acting, listing_ids: Collection[str]
+) -> dict[str, list[ReportedListing]]:
+    """Return the holder's notices about some listings, by listing id, the newest first."""
+    ids = {digest_listing(one): one for one in listing_ids}
+    said = notice_items.alias()  # the item, or the earlier one that it repeats
+    query = (
+        select(notice_items.c.listing_digest, notices.c.reference, notices.c.brand, notices.c.received_at)
+        .add_columns(notices.c.is_suspended, said.c.state, said.c.overturned_at)
+        .join_from(notice_items, notices, notices.c.notice_id == notice_items.c.notice_id)
+        .join(said, said.c.item_id == func.coalesce(notice_items.c.repeats, notice_items.c.item_id))
+        .where(_is_theirs(acting))
+        .order_by(notices.c.notice_id.desc())
+    )
+    found: dict[str, list[ReportedListing]] = {}
+    for some in in_batches(sorted(ids)):
+        for row in connection.execute(query.where(notice_items.c.listing_digest.in_(some))):
+            outcome = _NOT_EXAMINED if row.is_suspended else name_outcome(row.state, row.overturned_at)
+            report = ReportedListing(row.reference, row.brand, row.received_at, outcome)
+            found.setdefault(ids[row.listing_digest], []).append(report)
+    return found
 
 
 def list_counter_notices(

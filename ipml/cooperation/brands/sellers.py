@@ -48,7 +48,7 @@ class SellerProposal:
     """A seller whom a brand has authorised, as proposed.
 
     `seller_id` and `why` are None if the seller was erased; `until` is when the authorisation ends. `outcome` is
-    "listed", "declined", or None while it waits.
+    "listed", "declined", or None while it waits; `why_declined` is the reason given then.
     """
 
     proposal_id: int
@@ -61,6 +61,7 @@ class SellerProposal:
     outcome: str | None
     decided_by: str | None
     decided_at: datetime | None
+    why_declined: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +115,16 @@ def propose_seller(
 
 
 def settle_proposal(
-    connection: Connection, proposal_id: int, *, is_listed: bool, by: str, now: datetime
+    connection: Connection, proposal_id: int, *, is_listed: bool, by: str, now: datetime, why: str = ""
 ) -> SellerProposal:
-    """Put a proposed seller on the list of those authorised for the brand, or decline.
+    """Put a proposed seller on the list of those authorised for the brand, or decline for a reason.
 
-    Raises NotFound; Conflict if it was decided before or its seller was erased; Forbidden if the user sells as this
-    seller.
+    Raises NotFound; UnstorableValue without a reason to decline; Conflict if it was decided before or its seller was
+    erased; Forbidden if the user sells as this seller.
     """
     serialise(connection, Lock.ENQUEUE)
-    one = _get_proposal(connection, proposal_id)
+    row = _find_row(connection, proposal_id)
+    (one,), pseudonym = _make(connection, [row]), row.pseudonym
     if one.outcome is not None:
         raise Conflict(f"proposal {proposal_id}", f"was {one.outcome} already", "Nothing was changed.")
     until = one.until if one.until is None or one.until > now else None
@@ -134,19 +136,33 @@ def settle_proposal(
         listed = ListedSeller(ListKind.AUTHORISED, one.seller_id, one.why, _SOURCE, one.brand, (), until)
         add_entry(connection, listed, by=by, now=now)
     outcome = "listed" if is_listed else "declined"
-    fields = {"outcome": outcome, "decided_by": by, "decided_at": now}
+    fields: dict[str, Any] = {"outcome": outcome, "decided_by": by, "decided_at": now}
+    if not is_listed:
+        check_reason(why)
+        fields["why_declined"] = encrypt(connection, pseudonym, why.strip()) if one.seller_id else None
     change = update(seller_proposals).where(seller_proposals.c.proposal_id == proposal_id).values(fields)
     audit.change_rows(connection, change, by, f"proposal {outcome}", at=now)
     return _get_proposal(connection, proposal_id)
 
 
+def check_reason(why: str) -> None:
+    """Raise UnstorableValue unless a reason to decline a proposal can be stored and is not empty."""
+    check_text("reason", why, LONGEST_WHY)
+    if not why.strip():
+        raise UnstorableValue("reason", "nothing", "why it is declined, for the brand to read")
+
+
 def _get_proposal(connection: Connection, proposal_id: int) -> SellerProposal:
     """Return a proposal; raises NotFound."""
+    return _make(connection, [_find_row(connection, proposal_id)])[0]
+
+
+def _find_row(connection: Connection, proposal_id: int) -> Row[Any]:
     query = select(seller_proposals).where(seller_proposals.c.proposal_id == proposal_id)
     row = connection.execute(query).first() if 0 < proposal_id <= LARGEST_NUMBER else None
     if row is None:
         raise NotFound("proposal", proposal_id)
-    return _make(connection, [row])[0]
+    return row
 
 
 def list_proposals(
@@ -188,9 +204,10 @@ def _make(connection: Connection, rows: Sequence[Row[Any]]) -> list[SellerPropos
     for row in rows:
         try:
             why = json.loads(keys.decrypt(row.pseudonym, row.encrypted))["why"]
+            why_declined = keys.decrypt(row.pseudonym, row.why_declined) if row.why_declined else None
         except SellerErased:
-            why = None
-        seller_id = keys.find_seller(row.pseudonym)
-        fields = {name: getattr(row, name) for name in SellerProposal.__slots__ if name not in ("seller_id", "why")}
-        made.append(SellerProposal(**fields, seller_id=seller_id, why=why))
+            why = why_declined = None
+        texts = {"seller_id": keys.find_seller(row.pseudonym), "why": why, "why_declined": why_declined}
+        fields = {name: getattr(row, name) for name in SellerProposal.__slots__ if name not in texts}
+        made.append(SellerProposal(**fields, **texts))
     return made

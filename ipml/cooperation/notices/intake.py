@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -32,7 +32,7 @@ from ipml.cooperation.notices.register import (
 from ipml.cooperation.notices.status import Receipt, make_receipt, send_receipt
 from ipml.cooperation.notifiers.notifier import AppointmentOrder, appoint, find_appointment
 from ipml.cooperation.notifiers.tiers import Lane, lane_of, store_count
-from ipml.cooperation.policy import CooperationPolicy, NoticeRules, load_cooperation_policy
+from ipml.cooperation.policy import CooperationPolicy, NoticeRules
 from ipml.errors import InvalidListings, InvalidNotice
 from ipml.kit.canonical_json import digest
 from ipml.records import Listing, Problem, ScoredListing
@@ -64,8 +64,8 @@ _NO_MODEL = "none"
 def receive(
     connection: Connection,
     notice: Notice,
+    policy: CooperationPolicy,
     *,
-    policy: CooperationPolicy | None = None,
     scored: Mapping[str, ScoredListing] = MappingProxyType({}),
     now: datetime | None = None,
 ) -> Receipt:
@@ -80,23 +80,8 @@ def receive(
         The notifier's first notice on this brand names no right, or it says less than the tier requires.
     KeyReused
         Its key came before with other content.
-
-    Examples
-    --------
-    >>> from ipml.cooperation.notices.notice import check_notice
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, policy = open_database("sqlite://"), load_cooperation_policy()
-    >>> migrate(engine)
-    >>> why = "We never made a bag in this colour, and the clasp bears no number."
-    >>> said = {"explanation": why, "listings": [{"listing_id": "A7"}],
-    ...         "name": "Ann", "email": "ann@acme.test", "good_faith": True, "brand": "Acme", "rights": "EUTM 1"}
-    >>> with writing(engine) as connection:
-    ...     receipt = receive(connection, check_notice(said, policy.notices), policy=policy)
-    ...     again = receive(connection, check_notice(said, policy.notices), policy=policy)
-    >>> receipt.listings[0].state, receipt.reference == again.reference, again.is_new
-    ('unknown', True, False)
     """
-    policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
+    now = now or datetime.now(UTC)
     told = [one.listing for one in notice.listings if one.listing is not None]
     unscored = {one.listing_id: ScoredListing(one, None, None, (), (), None, _NO_MODEL, _UNSCORED) for one in told}
     scored = unscored | dict(scored)
@@ -154,12 +139,17 @@ class PreviewedListing:
     has_other_brand: bool
 
 
+def find_brands(connection: Connection, listing_ids: Collection[str]) -> dict[str, str | None]:
+    """Return the brand of each known listing, as submitted or as in its latest case, by id."""
+    known = {key: one.scored.listing.brand for key, one in find_known(connection, listing_ids).items()}
+    rows = find_cases(connection, find_latest(connection, {*listing_ids} - known.keys()).values())
+    return known | {row.listing_id: row.brand for row in rows.values()}
+
+
 def preview(connection: Connection, notice: Notice) -> list[PreviewedListing]:
     """Preview each listing of a notice, in order; nothing is stored."""
     ids = [one.listing_id or "" for one in locate(connection, notice).listings]
-    known = {key: one.scored.listing.brand for key, one in find_known(connection, ids).items()}
-    rows = find_cases(connection, find_latest(connection, {*ids} - known.keys()).values())
-    known |= {row.listing_id: row.brand for row in rows.values()}
+    known = find_brands(connection, ids)
     consistent = {""} | {fold_name(one) for one in (known.values() if notice.brand is None else [notice.brand])}
     return [PreviewedListing(key in known, fold_name(known.get(key)) not in consistent) for key in ids]
 
@@ -271,8 +261,8 @@ class Matched:
 
 def match_notices(
     engine: Engine,
+    policy: CooperationPolicy,
     *,
-    policy: CooperationPolicy | None = None,
     show: Callable[[int], object] | None = None,
     now: datetime | None = None,
 ) -> Matched:
@@ -282,7 +272,7 @@ def match_notices(
     transaction. Deadlines start now, since nothing could be decided before. `show` is called now and then with the
     number of listings searched.
     """
-    policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
+    now = now or datetime.now(UTC)
     found = looked = after = 0
     while items := _read_unknown(engine, policy.notices, after):
         with reading(engine) as connection:

@@ -6,17 +6,40 @@ name and e-mail of the notifier, and a statement of good faith that it is accura
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Literal
+from itertools import count, filterfalse
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_args
 
-from ipml.cooperation.faults import Faults, read_email, read_moment, read_number, read_object, read_text, read_url
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from ipml.cooperation.faults import (
+    MOST_FAULTS,
+    Faults,
+    describe_value,
+    read_email,
+    read_moment,
+    read_number,
+    read_text,
+    read_url,
+)
 from ipml.cooperation.policy import NoticeRules
 from ipml.errors import InvalidNotice
 from ipml.kit.canonical_json import canonical_json, digest
-from ipml.records import Listing
+from ipml.records import Listing, Problem
 from ipml.storage.pseudonyms import digest_listing
 
 NoticeKind = Literal["counterfeit", "complaint"]
@@ -82,32 +105,217 @@ MOST_LISTINGS = 300
 LONGEST_EXPLANATION = 10_000
 LONGEST_KEY = 255
 _LONGEST_NAME = 200
-_KINDS = ("counterfeit", "complaint")
-_NAMES = (
-    "explanation",
-    "listings",
-    "name",
-    "email",
-    "good_faith",
-    "brand",
-    "rights",
-    "kind",
-    "language",
-    "key",
-    "order",
-)
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_NOT_TOLD = (
-    "image_vector",
-    "text_vector",
-    "extra",
-    "is_counterfeit",
-    "labelled_at",
-    "label_weight",
-    "label_probability",
-)
-_LISTING_TYPES = {field.name: str(field.type).removesuffix(" | None") for field in fields(Listing)}
+_LANGUAGE = "^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 _LONGEST_TEXTS = {"title": 2_000, "description": 50_000}
+_NOT_TOLD = {"image_vector", "text_vector", "extra", "is_counterfeit"}
+_NOT_TOLD |= {"labelled_at", "label_weight", "label_probability"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """Rules for a notice, whether its sender may describe listings, the moment of receipt, and the listings read."""
+
+    rules: NoticeRules
+    takes_listings: bool
+    now: datetime
+    listings: list[NotedListing] = field(default_factory=list)
+
+
+def _terms_of(info: ValidationInfo) -> _Terms:
+    assert isinstance(info.context, _Terms)
+    return info.context
+
+
+def _make_fault(found: object, expected: str) -> PydanticCustomError:
+    return PydanticCustomError("fault", "{expected}", {"found": describe_value(found), "expected": expected})
+
+
+def _read(reader: Callable[..., Any], value: object, *limits: Any, **options: Any) -> Any:
+    """Return what a function of `ipml.cooperation.faults` reads; raise the fault that it finds."""
+    faults = Faults()
+    read = reader(faults, "", value, *limits, **options)
+    for problem in faults.found:
+        raise _make_fault(problem.value, problem.expected)
+    return read
+
+
+def _check_text(longest: int, **options: Any) -> BeforeValidator:
+    return BeforeValidator(lambda value: _read(read_text, value, longest=longest, **options))
+
+
+_Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME), _check_text(_LONGEST_NAME)]
+_Key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY), _check_text(LONGEST_KEY)]
+_Number = Annotated[float, BeforeValidator(lambda value: _read(read_number, value))]
+_Past = Annotated[AwareDatetime, BeforeValidator(lambda value, info: _read(read_moment, value, _terms_of(info).now))]
+
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _read_beside(pair: object) -> object:
+    """Return the id within a described listing if it is the one beside it; `pair` holds both."""
+    given, beside = pair if isinstance(pair, tuple) else (pair, None)
+    if beside is None or given != beside:
+        raise _make_fault(given, "the listing_id beside it")
+    return given
+
+
+def _list_details() -> Iterator[tuple[str, Any]]:
+    """Yield the fields of a described listing, with their types and defaults."""
+    kinds: dict[str, Any] = {"float": _Number, "datetime": _Past, "str": _Name}
+    for fact in fields(Listing):
+        kind: Any = kinds.get(str(fact.type).removesuffix(" | None"))
+        if longest := _LONGEST_TEXTS.get(fact.name):
+            kind = Annotated[str, Field(min_length=1, max_length=longest), _check_text(longest, is_line=False)]
+        if fact.name not in _NOT_TOLD and fact.name != "listing_id":
+            yield fact.name, (kind, ...) if fact.name in ("seller_id", "title") else (kind | None, None)
+
+
+if TYPE_CHECKING:
+    ListingDetails = BaseModel
+else:
+    ListingDetails = create_model(
+        "ListingDetails",
+        __base__=_Body,
+        listing_id=(Annotated[str | None, BeforeValidator(_read_beside)], None),
+        **dict(_list_details()),
+    )
+
+
+class NoticeListing(_Body):
+    """A listing, located by its address, its id, or both."""
+
+    url: Annotated[str, BeforeValidator(lambda value: _read(read_url, value))] | None = Field(
+        None,
+        max_length=2048,
+        description="https:// or http://; leads to a listing by the `url` with which it was submitted, or as "
+        "`listing_urls` in the cooperation policy says",
+    )
+    listing_id: _Name | None = Field(None, validate_default=True)
+    listing: ListingDetails | None = Field(
+        None,
+        description="details from a platform's own front end, in the fields of a listing; then it can be judged",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _require_location(cls, content: object) -> object:
+        if isinstance(content, Mapping) and content.get("url") is None and content.get("listing_id") is None:
+            raise _make_fault("neither url nor listing_id", "at least one of them")
+        return content
+
+    @field_validator("url")
+    @classmethod
+    def _check_marketplace(cls, url: str | None, info: ValidationInfo) -> str | None:
+        rules = _terms_of(info).rules
+        if url is not None and rules.listing_urls and rules.find_listing_id(url) is None:
+            raise _make_fault(url, "the address of a listing on this marketplace")
+        return url
+
+    @field_validator("listing_id")
+    @classmethod
+    def _find_id(cls, listing_id: str | None, info: ValidationInfo) -> str | None:
+        """Return the id of the listing at the address, which must match the id given beside it."""
+        url, rules = info.data.get("url"), _terms_of(info).rules
+        if url is None or not rules.listing_urls:
+            return listing_id
+        at_address = rules.find_listing_id(url)
+        if listing_id not in (None, at_address):
+            raise _make_fault(listing_id, "the id of the listing at that address")
+        return at_address
+
+    @field_validator("listing", mode="before")
+    @classmethod
+    def _place_details(cls, details: object, info: ValidationInfo) -> object:
+        """Return the given details with the id that they name, if any, and that beside them."""
+        if details is not None and not _terms_of(info).takes_listings:
+            expected = "nothing, as only the marketplace's own form may describe listings: give url or listing_id alone"
+            raise _make_fault(details, expected)
+        if not isinstance(details, Mapping):
+            return details
+        given = {name: value for name, value in details.items() if value is not None}
+        beside = info.data.get("listing_id")
+        return given | {"listing_id": (given.get("listing_id", beside), beside)}
+
+    @model_validator(mode="after")
+    def _note(self, info: ValidationInfo) -> Self:
+        details = None if self.listing is None else Listing(**self.listing.model_dump())
+        _terms_of(info).listings.append(NotedListing(self.listing_id, self.url, details))
+        return self
+
+
+class ComplaintOrder(_Body):
+    """A consumer's order."""
+
+    order_id: _Name
+    bought_at: _Past | None = None
+
+
+def _check_explanation(value: object, info: ValidationInfo) -> str:
+    least = _terms_of(info).rules.least_explanation
+    text: str = _read(read_text, value, longest=LONGEST_EXPLANATION, least_seen=least, is_line=False)
+    return text
+
+
+_NoticeListings = Annotated[list[NoticeListing], Field(min_length=1, max_length=MOST_LISTINGS, description="each once")]
+
+
+class _ListingsAlone(_Body):
+    listings: _NoticeListings
+
+
+class SubmittedNotice(_Body):
+    """A notice of counterfeits or a consumer's complaint, as Article 16(2) of Regulation (EU) 2022/2065 requires."""
+
+    kind: NoticeKind = "counterfeit"
+    explanation: Annotated[str, BeforeValidator(_check_explanation)] = Field(
+        max_length=LONGEST_EXPLANATION,
+        description="why the listings are counterfeit, in 20 letters or more, as the policy asks",
+    )
+    listings: _NoticeListings
+    name: _Name = Field(description="name of the notifier")
+    email: Annotated[str, BeforeValidator(lambda value: _read(read_email, value))] = Field(
+        max_length=254,
+        description="address for receipt and decisions; filled in from a notifier's own key",
+    )
+    good_faith: Literal[True] = Field(
+        description="that you believe in good faith that all of it is accurate and complete"
+    )
+    brand: _Name | None = Field(
+        None, validate_default=True, description="the copied brand; required except in a complaint"
+    )
+    rights: _Name | None = Field(
+        None,
+        description="document of the right, such as the number of a trade mark; needed in the first notice on a brand",
+    )
+    language: str | None = Field(None, max_length=35, pattern=_LANGUAGE, examples=["en"])
+    key: _Key | None = Field(None, description="as the header Idempotency-Key")
+    order: ComplaintOrder | None = Field(None, description="only in a complaint")
+
+    @field_validator("good_faith", mode="before")
+    @classmethod
+    def _refuse_others(cls, good_faith: object) -> object:
+        if good_faith is not True:  # 1 is equal to it
+            raise _make_fault(good_faith, _EXPECTED["good_faith"])
+        return good_faith
+
+    @field_validator("brand")
+    @classmethod
+    def _require_brand(cls, brand: str | None, info: ValidationInfo) -> str | None:
+        if brand is None and info.data.get("kind") != "complaint":
+            raise _make_fault(brand, "text")
+        return brand
+
+    @field_validator("order", mode="before")
+    @classmethod
+    def _refuse_order(cls, order: object, info: ValidationInfo) -> object:
+        if order is not None and info.data.get("kind") != "complaint":
+            raise _make_fault(order, "none, but for a complaint")
+        return order
 
 
 def check_notice(
@@ -129,154 +337,72 @@ def check_notice(
     >>> check_notice(said, load_cooperation_policy().notices)
     Traceback (most recent call last):
     ipml.errors.InvalidNotice: notice: 4 faults: explanation: found '4 letters that can be seen', expected at least 20
-    letters; good_faith: ... email: ...
+    letters; listings[0].url: ... email: ...
     """
-    now, faults = now or datetime.now(UTC), Faults(row)
-    said = read_object(faults, "", content, _NAMES)
-    kind = _read_kind(faults, said.get("kind", "counterfeit"))
-    explanation = read_text(
-        faults,
-        "explanation",
-        said.get("explanation"),
-        longest=LONGEST_EXPLANATION,
-        least_seen=rules.least_explanation,
-        is_line=False,
-    )
-    if said.get("good_faith") is not True:
-        faults.add("good_faith", said.get("good_faith"), "true: that you believe it to be accurate and complete")
-    name = read_text(faults, "name", said.get("name"), longest=_LONGEST_NAME)
-    email = read_email(faults, "email", said.get("email"))
-    brand = _read_optional(faults, said, "brand", is_needed=kind == "counterfeit")
-    rights = _read_optional(faults, said, "rights")
-    key = _read_optional(faults, said, "key", LONGEST_KEY)
-    language = _read_language(faults, said.get("language"))
-    order = _read_order(faults, said.get("order"), kind, now)
-    listings = _read_listings(faults, said.get("listings"), _ListingRules(rules, takes_listings, now))
-    if faults.found:
-        raise InvalidNotice(faults.found, source)
-    assert explanation is not None
-    assert name is not None
-    assert email is not None
-    return Notice(kind, explanation, name, email, tuple(listings), brand, rights, language, key, order)
+    terms = _Terms(rules, takes_listings, now or datetime.now(UTC))
+    body = _validate(SubmittedNotice, content, terms, row, source)
+    order = None if body.order is None else ConsumerOrder(**body.order.model_dump())
+    simple = body.model_dump(exclude={"listings", "order", "good_faith"})
+    return Notice(**simple, listings=tuple(terms.listings), order=order)
 
 
-@dataclass(frozen=True, slots=True)
-class _ListingRules:
-    """Rules for the listings of a notice, whether the sender may describe them, and the moment of receipt."""
-
-    notices: NoticeRules
-    takes_listings: bool
-    now: datetime
+def check_listings(value: object, rules: NoticeRules) -> tuple[NotedListing, ...]:
+    """Check the listings of a notice alone, without descriptions; raises InvalidNotice with all faults."""
+    terms = _Terms(rules, takes_listings=False, now=datetime.now(UTC))
+    _validate(_ListingsAlone, {"listings": value}, terms)
+    return tuple(terms.listings)
 
 
-def _read_kind(faults: Faults, value: object) -> NoticeKind:
-    if value not in _KINDS:
-        faults.add("kind", value, " or ".join(_KINDS))
-    return "complaint" if value == "complaint" else "counterfeit"
+def _validate(model: type[Body], content: object, terms: _Terms, row: int = 1, source: str = "notice") -> Body:
+    """Return the body; raise InvalidNotice with all faults."""
+    faults = list[Mapping[str, Any]]()
+    try:
+        body = model.model_validate(content, context=terms)
+    except ValidationError as error:
+        faults += error.errors(include_url=False)
+    problems = [_describe(fault, row) for fault in faults]
+    is_faulty = {fault["loc"][1] for fault in faults if fault["loc"][:1] == ("listings",) and len(fault["loc"]) > 1}
+    problems += _find_repeated(terms.listings, filterfalse(is_faulty.__contains__, count()), row)
+    if problems:
+        raise InvalidNotice(problems[:MOST_FAULTS], source)
+    return body
 
 
-def _read_optional(
-    faults: Faults, said: Mapping[str, object], name: str, longest: int = _LONGEST_NAME, *, is_needed: bool = False
-) -> str | None:
-    value = said.get(name)
-    return read_text(faults, name, value, longest=longest) if is_needed or value is not None else None
+def _find_repeated(listings: Sequence[NotedListing], places: Iterator[int], row: int) -> Iterator[Problem]:
+    """Yield the listings, at some places of a notice, that come again."""
+    first_at: dict[str, int] = {}
+    for place, listing in zip(places, listings, strict=False):
+        first = first_at.setdefault(listing.digest, place)
+        if first != place:
+            yield Problem(row, f"listings[{place}]", f"the listing of listings[{first}] again", "each listing once")
 
 
-def _read_language(faults: Faults, value: object) -> str | None:
-    if value is None or (isinstance(value, str) and len(value) <= 35 and _LANGUAGE.fullmatch(value)):
-        return None if value is None else str(value)
-    faults.add("language", value, "a language such as en or zh-Hans")
-    return None
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "": SubmittedNotice,
+    "listings": NoticeListing,
+    "listing": ListingDetails,
+    "order": ComplaintOrder,
+}
+_EXPECTED = {
+    "kind": " or ".join(get_args(NoticeKind)),
+    "listings": f"a list of 1 to {MOST_LISTINGS}",
+    "good_faith": "true: that you believe it to be accurate and complete",
+    "language": "a language such as en or zh-Hans",
+}
 
 
-def _read_order(faults: Faults, value: object, kind: NoticeKind, now: datetime) -> ConsumerOrder | None:
-    if value is None:
-        return None
-    if kind != "complaint":
-        faults.add("order", value, "none, but for a complaint")
-        return None
-    said = read_object(faults, "order", value, ("order_id", "bought_at"))
-    number = read_text(faults, "order.order_id", said.get("order_id"), longest=_LONGEST_NAME)
-    bought_at = said.get("bought_at")
-    moment = None if bought_at is None else read_moment(faults, "order.bought_at", bought_at, now)
-    return None if number is None else ConsumerOrder(number, moment)
-
-
-def _read_listings(faults: Faults, value: object, rules: _ListingRules) -> list[NotedListing]:
-    if not isinstance(value, list) or not 1 <= len(value) <= MOST_LISTINGS:
-        faults.add("listings", value, f"a list of 1 to {MOST_LISTINGS}")
-        return []
-    found: dict[str, int] = {}
-    noted: list[NotedListing] = []
-    for number, entry in enumerate(value):
-        place = f"listings[{number}]"
-        one = _read_listing(faults, place, entry, rules)
-        if one is None:
-            continue
-        first = found.setdefault(one.digest, number)
-        if first != number:
-            faults.add_words(place, f"the listing of listings[{first}] again", "each listing once")
-        noted.append(one)
-    return noted
-
-
-def _read_listing(faults: Faults, place: str, value: object, rules: _ListingRules) -> NotedListing | None:
-    before = faults.n
-    said = read_object(faults, place, value, ("url", "listing_id", "listing"))
-    if not isinstance(value, Mapping):
-        return None
-    url, listing_id = said.get("url"), said.get("listing_id")
-    if url is None and listing_id is None:
-        faults.add_words(place, "neither url nor listing_id", "at least one of them")
-    if url is not None:
-        url = read_url(faults, f"{place}.url", url)
-    if listing_id is not None:
-        listing_id = read_text(faults, f"{place}.listing_id", listing_id, longest=_LONGEST_NAME)
-    if url is not None:
-        listing_id = _find_id(faults, place, url, listing_id, rules.notices)
-    listing = None
-    if said.get("listing") is not None:
-        listing = _read_described(faults, f"{place}.listing", said["listing"], listing_id, rules)
-    return NotedListing(listing_id, url, listing) if faults.n == before else None
-
-
-def _find_id(faults: Faults, place: str, url: str, listing_id: str | None, rules: NoticeRules) -> str | None:
-    """Return the id of the listing at an address, which must match the id given beside it."""
-    if not rules.listing_urls:
-        return listing_id
-    found = rules.find_listing_id(url)
-    if found is None:
-        faults.add(f"{place}.url", url, "the address of a listing on this marketplace")
-    elif listing_id not in (None, found):
-        faults.add(f"{place}.listing_id", listing_id, "the id of the listing at that address")
-    return found
-
-
-def _read_described(
-    faults: Faults, place: str, value: object, listing_id: str | None, rules: _ListingRules
-) -> Listing | None:
-    if not rules.takes_listings:
-        expected = "nothing, as only the marketplace's own form may describe listings: give url or listing_id alone"
-        faults.add(place, value, expected)
-        return None
-    before = faults.n
-    said = read_object(faults, place, value, [name for name in _LISTING_TYPES if name not in _NOT_TOLD])
-    if not isinstance(value, Mapping):
-        return None
-    given = {"listing_id": listing_id} | {name: told for name, told in said.items() if told is not None}
-    if given["listing_id"] != listing_id or listing_id is None:
-        faults.add(f"{place}.listing_id", given["listing_id"], "the listing_id beside it")
-    for name in ("seller_id", "title"):
-        given.setdefault(name, None)
-    known = {name: _read_field(faults, f"{place}.{name}", name, told, rules.now) for name, told in given.items()}
-    return Listing(**known) if faults.n == before else None  # type: ignore[arg-type]
-
-
-def _read_field(faults: Faults, place: str, name: str, value: object, now: datetime) -> object:
-    kind = _LISTING_TYPES.get(name)
-    if kind == "float":
-        return read_number(faults, place, value)
-    if kind == "datetime":
-        return read_moment(faults, place, value, now)
-    longest = _LONGEST_TEXTS.get(name, _LONGEST_NAME)
-    return read_text(faults, place, value, longest=longest, is_line=name not in _LONGEST_TEXTS)
+def _describe(fault: Mapping[str, Any], row: int) -> Problem:
+    """Return a fault that pydantic found as a problem with its place, such as "listings[0].url"."""
+    path, kind = fault["loc"], fault["type"]
+    if kind == "string_unicode" and path[-1:] != ("language",):  # in the name of a field
+        path, kind = (*path, fault["input"]), "extra_forbidden"
+    *within, last = path or ("",)
+    parts = (f"[{part}]" if isinstance(part, int) else f".{describe_value(part)}" for part in (*within, last))
+    place = "".join(parts).removeprefix(".")
+    if kind == "fault":
+        return Problem(row, place, fault["ctx"]["found"], fault["ctx"]["expected"])
+    if kind == "extra_forbidden":
+        holder = next((part for part in reversed(within) if isinstance(part, str)), "")
+        return Problem(row, place, "an unknown field", f"one of {', '.join(sorted(_MODELS[holder].model_fields))}")
+    found = "nothing" if kind == "missing" else describe_value(fault["input"])
+    return Problem(row, place, found, "an object" if kind == "model_type" else _EXPECTED.get(last, "text"))

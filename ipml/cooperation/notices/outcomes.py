@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, func, o
 from ipml.cooperation.notices.counter_notices import pass_on_counter_notices
 from ipml.cooperation.notices.register import find_offered, read_location
 from ipml.cooperation.notifiers.notifier import CHANNEL
-from ipml.cooperation.policy import CooperationPolicy, NotifierRules, load_cooperation_policy
+from ipml.cooperation.policy import CooperationPolicy, NotifierRules
 from ipml.kit.moments import write_moment
 from ipml.records import Decision, Reversal
 from ipml.review.cases import StoredCase, find_case, find_cases, pass_on_notices
@@ -395,15 +395,13 @@ class AnsweringResult:
     passed_over: int
 
 
-def run_notice_deadlines(
-    engine: Engine, *, policy: CooperationPolicy | None = None, now: datetime | None = None
-) -> AnsweringResult:
+def run_notice_deadlines(engine: Engine, policy: CooperationPolicy, *, now: datetime | None = None) -> AnsweringResult:
     """Apply all due deadlines of notices; calling it again does nothing more.
 
     Call it before `ipml.enforcement.appeals.resolution`: a term starts only when notifiers have received the
     counter-notice.
     """
-    policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
+    now = now or datetime.now(UTC)
     rules, before = policy.notifiers, now - timedelta(days=policy.notices.unknown_days)
     return AnsweringResult(
         pass_on_counter_notices(engine, now=now),

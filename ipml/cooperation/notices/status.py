@@ -60,7 +60,12 @@ class ListingStatus:
         """The state in words."""
         if self.is_short:
             return _TOO_FEW if self.settled_at else _MORE_NEEDED
-        return "decided, and taken back since" if self.overturned_at else OUTCOMES[self.state]
+        return name_outcome(self.state, self.overturned_at)
+
+
+def name_outcome(state: str, overturned_at: datetime | None) -> str:
+    """Return the state of a listing in a notice, in words."""
+    return "decided, and taken back since" if overturned_at else OUTCOMES[state]
 
 
 @dataclass(frozen=True, slots=True)

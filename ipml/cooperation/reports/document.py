@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from math import floor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -210,10 +209,7 @@ def chart_intervals(table: Table, columns: tuple[int, int, int], title: str, des
             text, lowest, highest = (show(value, "share") for value in (share, low, high))
             tooltip = f"{row[0]}: {text}, from {lowest} to {highest}"
             rows.append(BarRow(str(row[0]), share, text, low, high, tooltip=tooltip))
-    lowest_share = min((row.low for row in rows if row.low is not None), default=0.0)
-    start = floor(lowest_share * 10) / 10 if lowest_share >= 0.5 else 0.0
-    ticks = [(end, f"{100 * end:.0f} %") for end in (start, 1.0)]
-    return RowChart(title, description, Axis("", ticks, low=start), rows)
+    return RowChart(title, description, Axis("", [(0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %")]), rows)
 
 
 _HEIGHT = 190  # pixels

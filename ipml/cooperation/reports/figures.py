@@ -183,7 +183,8 @@ def _state_at(as_of: datetime) -> ColumnElement[str]:
     """Return the state of an item at a moment.
 
     Items settled later, or open again since, get the state of the verdict in force then: one after the notice, or an
-    earlier one if the notice did not reopen the case. An item joined to its case later was unknown.
+    earlier one if the notice did not reopen the case. An item joined to its case later was unknown; one passed on to a
+    later version of its listing waited for the earlier one.
     """
     case_id = notice_items.c.case_id
     settles = or_(
@@ -195,14 +196,17 @@ def _state_at(as_of: datetime) -> ColumnElement[str]:
     named = case(*((decisions.c.verdict == verdict, state) for verdict, state in STATE_OF_VERDICT.items()))
     verdict = select(named).where(decisions.c.case_id == case_id, is_last_verdict(as_of), settles)
     is_known = select(cases.c.case_id).where(cases.c.case_id == case_id, cases.c.enqueued_at <= as_of).exists()
-    joined = audit.c.subject == literal("item:") + cast(notice_items.c.item_id, String)
-    joined_later = select(audit.c.sequence).where(joined, audit.c.action == "item joined", audit.c.at > as_of)
+    about = audit.c.subject == literal("item:") + cast(notice_items.c.item_id, String), audit.c.at > as_of
+    joined_later, passed_on_later = (
+        select(audit.c.sequence).where(*about, audit.c.action == action).correlate(notice_items).exists()
+        for action in ("item joined", "item passed on")
+    )
     is_overturned_later = func.coalesce(notice_items.c.overturned_at > as_of, false())
     return case(
         (notice_items.c.state == "repeated", "repeated"),
-        (joined_later.correlate(notice_items).exists(), "unknown"),
+        (joined_later, "unknown"),
         (and_(notice_items.c.settled_at <= as_of, ~is_overturned_later), notice_items.c.state),
-        (is_known, func.coalesce(verdict.correlate(notice_items).scalar_subquery(), "waiting")),
+        (or_(is_known, passed_on_later), func.coalesce(verdict.correlate(notice_items).scalar_subquery(), "waiting")),
         else_="unknown",
     )
 

@@ -25,6 +25,7 @@ from ipml.review.cases import LARGEST_NUMBER, find_case, make_case
 from ipml.review.corrections import find_family
 from ipml.review.quality.second_person import may_judge, refuse_conflict
 from ipml.review.reversals import find_reversible, stands
+from ipml.review.worklists.inbox import MessageKind, send_to_decider
 from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import decrypt, encrypt
 from ipml.storage.tables import (
@@ -188,6 +189,8 @@ def store_outcome(connection: Connection, appeal: Appeal, outcome: AppealOutcome
     connection.execute(insert(appeal_outcomes).values(fields | {"appeal_id": appeal.appeal_id, "why": encrypted}))
     noted = {"outcome": outcome.outcome, "case": appeal.case_id, "decision": appeal.decision_id, **payload}
     audit.append(connection, outcome.decided_by, f"appeal {appeal.state}", appeal.name, noted, at=outcome.decided_at)
+    source = appeal.case_id, appeal.appeal_id
+    send_to_decider(connection, appeal.decision_id, MessageKind.OUTCOME, source, at=outcome.decided_at)
 
 
 def count_outcomes(connection: Connection, start: datetime, end: datetime) -> dict[date, Counter[str]]:
@@ -300,8 +303,6 @@ def _collect(connection: Connection, queries: Iterable[Select[Any]]) -> dict[Any
 def is_person(name: str) -> bool:
     """Return whether a name can be a person's, rather than a component's.
 
-    Examples
-    --------
     >>> is_person("ana"), is_person("policy:1f3a9c02"), is_person("ipml deadlines"), is_person(" ")
     (True, False, False, False)
     """

@@ -44,6 +44,7 @@ from ipml.errors import Conflict, KeyReused, NotFound, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import find_case
+from ipml.review.worklists.inbox import MessageKind, send_to_decider
 from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of, refuse_while_erased
 from ipml.storage.tables import appeals, deadlines, outbox
@@ -132,6 +133,8 @@ def file_appeal(
     restriction = (restricted.subject, restricted.case_id, restricted.decision_id)
     filed = Appeal(0, *restriction, pseudonym, kind, profile.name, next_state(0, None, event), now)
     appeal = _keep(connection, filed, request)
+    source = appeal.case_id, appeal.appeal_id
+    send_to_decider(connection, appeal.decision_id, MessageKind.APPEAL, source, at=now)
     goes_to_holder = appeal.state is AppealState.WITH_HOLDER
     _start(connection, appeal, profile, now)
     write_seller(
@@ -140,6 +143,29 @@ def file_appeal(
     if goes_to_holder:
         pass_on(connection, appeal, request.text, listing, profile)
     return appeal
+
+
+def find_open_kinds(connection: Connection, about: str, seller_id: str, rules: AppealRules) -> list[Kind]:
+    """Return the kinds of appeal that a seller may file against a restriction now; a counter-notice needs a holder."""
+    try:
+        restricted = find_restricted(connection, about, seller_id)
+        _refuse_second(connection, restricted, find_pseudonym(connection, seller_id) or "")
+    except (Conflict, NotFound):
+        return []
+    windows = find_deadlines(connection, restricted.subject)
+    profile = _find_profile(connection, restricted, _find_window(windows, "complaint"), rules)
+    is_of_listing = profile.holder is not None and not restricted.subject.startswith("penalty:")
+    kinds: tuple[Kind, ...] = ("complaint", "counter-notice") if is_of_listing else ("complaint",)
+    late = DeadlineState.EXPIRED
+    return [kind for kind in kinds if (window := _find_window(windows, kind)) is None or window.state is not late]
+
+
+def _find_profile(
+    connection: Connection, restricted: Restricted, window: Deadline | None, rules: AppealRules
+) -> TermsProfile:
+    if window is not None:
+        return rules.load_profile(window.profile)
+    return rules.profile_for(read_listing(connection, restricted.case_id, restricted.decision_id).country)
 
 
 def withdraw_appeal(

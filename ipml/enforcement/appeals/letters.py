@@ -88,8 +88,6 @@ def passed_on_subject(appeal_id: int) -> str:
 def _inert(text: str, longest: int = _LONGEST_WORD) -> str:
     """Return a text, cut to a length, without characters that control a terminal or the text direction.
 
-    Examples
-    --------
     >>> _inert("a\\x1b[2J\\u202eb\\nc")
     'a\ufffd[2J\ufffdb\\nc'
     """

@@ -147,8 +147,6 @@ def decide_appeal(
 def why_lifted(why: str) -> str:
     """Return the cause of a reversal that a seller's letter states: "appeal", "counter-notice" or "review".
 
-    Examples
-    --------
     >>> why_lifted("appeal 3 granted"), why_lifted("holder silent, appeal 3"), why_lifted("wrong brand")
     ('appeal', 'counter-notice', 'review')
     """

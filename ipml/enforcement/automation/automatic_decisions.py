@@ -60,8 +60,6 @@ def _select_candidates(
 def _find_exclusion(listing: Listing, rules: AutomaticRules) -> str | None:
     """Return why the rules leave a listing to people, as a phrase, or None.
 
-    Examples
-    --------
     >>> rules = AutomaticRules(excluded_categories=("toys",), most_seller_sales=1_000)
     >>> _find_exclusion(Listing("A7", "s1", "Bag", category="bags", seller_sales=5_000), rules)
     'its seller sells much'

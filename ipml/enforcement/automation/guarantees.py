@@ -274,8 +274,6 @@ def find_model_version(connection: Connection) -> str:
 def describe_count(count: Count, threshold: float, bound: float, rules: BrandRules) -> str:
     """Return the result of the drawn cases as a sentence.
 
-    Examples
-    --------
     >>> describe_count(Count(612, 1), 0.98, 0.9912, BrandRules(promise=0.99))
     'Of 612 drawn cases scoring 0.98 or more 1 was not found counterfeit: precision at least 0.9912, guaranteed 0.99.'
     """

@@ -86,8 +86,6 @@ def count(drawn: Sequence[SampledCase], threshold: float, overdue_before: dateti
     Later cases do not count, since early verdicts may be the plainest; later errors do. "Cannot tell" is an error: a
     policy may not decide cases that people cannot tell.
 
-    Examples
-    --------
     >>> from datetime import UTC
     >>> at = datetime(2026, 5, 1, tzinfo=UTC)
     >>> drawn = [SampledCase(1, 0.99, at, True), SampledCase(2, 0.99, at), SampledCase(3, 0.99, at, True),
@@ -117,8 +115,6 @@ def vouched_until(
     That many cases, drawn with or after a listing, must be reviewed and counterfeit, else the result is None: lot
     inspection with acceptance number zero (Dodge and Romig 1941).
 
-    Examples
-    --------
     >>> from datetime import UTC
     >>> days = [datetime(2026, 5, day, tzinfo=UTC) for day in (1, 2, 3, 4)]
     >>> said = [False, True, True, None]
@@ -165,8 +161,6 @@ _HIGHEST_LOOKED_AT = 1 - 1e-9
 def lasting_bound(n: int, errors: int, guaranteed: float, confidence: float) -> float:
     """Return the lower bound of the precision that holds at all looks at once, sharpest somewhat above `guaranteed`.
 
-    Examples
-    --------
     >>> [round(lasting_bound(n, 0, 0.99, 0.95), 4) for n in (0, 300, 400)]
     [0.0, 0.9882, 0.991]
     """
@@ -203,8 +197,6 @@ def suspicion(is_right: Iterable[bool], guaranteed: float) -> float:
 
     While the guarantee holds, it takes at least x cases on average until this reaches x.
 
-    Examples
-    --------
     >>> round(suspicion([True] * 50, 0.99), 2)
     1.0
     >>> suspicion([True] * 50 + [False, True, True, False, False], 0.99) > 100

@@ -157,8 +157,6 @@ def find_end(length: Length, since: datetime, counting: TermCounting, longer_by:
 
     `longer_by` is the length of pauses in days, or in working days if the term is in working days.
 
-    Examples
-    --------
     >>> from ipml.enforcement.deadlines.terms import load_calendar
     >>> belgium = TermCounting(ZoneInfo("Europe/Brussels"), load_calendar("be"), is_rolled=True)
     >>> str(find_end(Length(months=6), datetime(2027, 8, 31, 12, tzinfo=UTC), belgium).last_day)  # 29 February 2028

@@ -197,8 +197,6 @@ def _describe(evidence: Evidence) -> str:
 def shown(value: object) -> str:
     """Return a listing's value in one line, shortened, without characters that control a terminal.
 
-    Examples
-    --------
     >>> shown("wool\\x1b[2J\\u202e hat")
     '"wool\ufffd[2J\ufffd hat"'
     >>> shown(12.5)

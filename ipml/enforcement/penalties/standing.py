@@ -111,8 +111,6 @@ def find_strikes(connection: Connection, pseudonym: str) -> list[Strike]:
 def bound_strike_weight(weight: float, rules: PenaltyRules, n_told: int) -> float:
     """Return an upper bound of the weight of offences that may be repeated and split at each notified penalty.
 
-    Examples
-    --------
     >>> bound_strike_weight(2.0, PenaltyRules(), 0), bound_strike_weight(2.0, PenaltyRules(), 1)
     (2.0, 6.0)
     """
@@ -256,8 +254,6 @@ def weigh_gravity(
 def _be_right(score: float | None, reviewer_right: float) -> float:
     """Return the probability that a verdict "counterfeit" is right: the score is the prior, the reviewer a witness.
 
-    Examples
-    --------
     >>> [round(_be_right(score, 0.95), 2) for score in (0.05, 0.5, 0.9, None)]
     [0.5, 0.95, 0.99, 0.95]
     """
@@ -269,8 +265,6 @@ def _be_right(score: float | None, reviewer_right: float) -> float:
 def keep_proportion(gravity: Gravity, rules: ProportionRules) -> Proportion:
     """Return the change of a penalty by its cause and the seller's record.
 
-    Examples
-    --------
     >>> one_of_many = Gravity(Money(200.0, "EUR"), True, 1, 10_000.0, 300.0, 0.99, is_first=False)
     >>> keep_proportion(one_of_many, ProportionRules()).step
     -1

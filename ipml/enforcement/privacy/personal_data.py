@@ -65,6 +65,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "automatic_draws": {"model_version": NOTHING, "brand": CLEAR},
     "case_comments": {"pseudonym": PSEUDONYM, "author": NOTHING, "encrypted": ENCRYPTED},
     "case_texts": {"text": CLEAR},
+    "inbox_messages": {"user_name": NOTHING, "kind": NOTHING},
     "translations": {"digest": NOTHING, "text": CLEAR, "language": NOTHING},
     "cases": dict.fromkeys(("model_version", "state", "holder", "expected_value", "lane"), NOTHING)
     | dict.fromkeys(("assigned_to", "script", "match_kind"), NOTHING)
@@ -104,6 +105,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     # A notifier's own key encrypts `encrypted`, `reference`, `why`, `ground` and `explanation`. Explanations are about
     # sellers, whose keys do not protect them: they count as clear.
     "notice_items": {"listing_digest": CLEAR, "location": ENCRYPTED, "pseudonym": PSEUDONYM, "state": NOTHING},
+    "notice_templates": {"brand": NOTHING, "encrypted": ENCRYPTED, "changed_by": NOTHING},
     "notices": dict.fromkeys(("reference", "kind", "brand", "key", "content_digest", "tier"), NOTHING)
     | {"encrypted": ENCRYPTED, "explanation": CLEAR},
     "notifier_appointments": {"kind": NOTHING, "made_by": NOTHING, "ground": ENCRYPTED},
@@ -115,6 +117,8 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | {"pseudonym": PSEUDONYM, "body": ENCRYPTED, "last_error": ENCRYPTED, "why_dropped": ENCRYPTED},
     "penalties": dict.fromkeys(("kind", "policy_digest", "imposed_by", "ended_as", "ended_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "why": ENCRYPTED, "why_ended": ENCRYPTED, "why_confirmed": ENCRYPTED},
+    "picture_proposals": dict.fromkeys(("brand", "digest", "kind", "shows", "proposed_by"), NOTHING)
+    | dict.fromkeys(("outcome", "why_rejected", "decided_by"), NOTHING),
     "picture_groups": dict.fromkeys(("hash", "colours"), PSEUDONYM),
     "pictures": dict.fromkeys(("state", "kind"), NOTHING)
     | {"digest": PSEUDONYM}
@@ -142,10 +146,11 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED, "why_removed": ENCRYPTED},
     "seller_languages": {"seller_id": CLEAR, "language": CLEAR},
     "seller_proposals": dict.fromkeys(("brand", "proposed_by", "outcome", "decided_by"), NOTHING)
-    | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED},
+    | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED, "why_declined": ENCRYPTED},
     "sessions": {"token_hash": NOTHING},
     "saved_views": dict.fromkeys(("name", "query", "seller_id"), CLEAR),
     "samples": dict.fromkeys(("digest", "file_digest", "model_version", "rule"), NOTHING),
+    "changes": dict.fromkeys(("kind", "changed_by", "content"), NOTHING),
     "spread_audits": {"verdict": NOTHING},
     # Facts and payload name brands and categories of the policy only, and nobody.
     "statements": dict.fromkeys(("subject", "puid", "facts", "payload", "policy_digest"), NOTHING)
@@ -296,8 +301,6 @@ def _make_placeholder(
 ) -> ScoredListing:
     """Return a scored listing without personal data; brand and category stay unless they are in `lone`.
 
-    Examples
-    --------
     >>> bag = ScoredListing(Listing("A7", "s1", "Bag of Ann", brand="Acme"), 0.9, 2.2, (), (), None, "2024-05")
     >>> _make_placeholder(bag, 12, "erased:5f1c", ()).listing
     Listing(listing_id='erased:12', seller_id='erased:5f1c', title='(erased)', ... brand='Acme', ...)

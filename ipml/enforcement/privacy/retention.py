@@ -173,8 +173,6 @@ def _find_class(state: str, waits_since: datetime, last: LastVerdict | None) -> 
 
     `waits_since` is when the case was enqueued or last returned to reviewers.
 
-    Examples
-    --------
     >>> noon = datetime(2026, 5, 1, 12)
     >>> _find_class("open", noon, None)[0], _find_class("decided", noon, (Verdict.COUNTERFEIT, noon))[0]
     ('undecided_listings', 'counterfeit_listings')

@@ -51,8 +51,6 @@ def languages() -> tuple[str, ...]:
 class StatementRules(BaseModel):
     """Rules about the platform's statements of reasons; `policy.toml` explains each rule.
 
-    Examples
-    --------
     >>> rules = StatementRules(brands=("Louis Vuitton",), languages={"AT": "de"})
     >>> rules.known_brand(" louis  VUITTON "), rules.known_brand("call 0171 5550101")
     ('Louis Vuitton', None)
@@ -282,8 +280,6 @@ def state(
 def find_signs(reasons: Iterable[Reason]) -> tuple[str, ...]:
     """Return the signs of a counterfeit in the reasons of a score, weightiest first.
 
-    Examples
-    --------
     >>> find_signs([Reason("price.brand", "", 2.0), Reason("title", "", 0.5), Reason("seller.rating", "", -1.0)])
     ('price', 'wording')
     """

@@ -172,8 +172,6 @@ def read_words(text: str, name: str) -> LetterWords:
 def fill(template: str, blanks: Mapping[str, object] = MappingProxyType({}), /, **others: object) -> str:
     """Return a template of `string.Template` with its blanks filled.
 
-    Examples
-    --------
     >>> fill("$day ${month}{s}, $$5", day=1, month="May")
     '1 May{s}, $5'
     """
@@ -233,9 +231,9 @@ def write_explanation(statement: Statement, words: LetterWords) -> str:
     return words.explanations[statement.right if statement.basis == "illegal" else statement.basis]
 
 
-def _write_remedies(statement: Statement, rules: StatementRules, words: LetterWords) -> str:
-    """Return the seller's remedies under the named law, as numbered lines."""
-    kinds = ["complaint"]
+def list_remedies(statement: Statement, rules: StatementRules) -> dict[str, str]:
+    """Return the seller's remedies under the named law, by kind, in the statement's language."""
+    words, kinds = load_words(statement.language), ["complaint"]
     if statement.law == "eu":
         kinds.append("settlement")
     elif statement.law in _REMEDIES and not statement.is_of_account:
@@ -245,8 +243,7 @@ def _write_remedies(statement: Statement, rules: StatementRules, words: LetterWo
         "appeal_months": str(statement.appeal_months),
         "settlement_at": rules.settlement_at or words.any_body,
     }
-    lines = [fill(words.remedies[kind], blanks) for kind in (*kinds, "court")]
-    return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
+    return {kind: fill(words.remedies[kind], blanks) for kind in (*kinds, "court")}
 
 
 def _name_countries(codes: tuple[str, ...], words: LetterWords) -> str:
@@ -283,7 +280,18 @@ class Letter:
 def write_letter(statement: Statement, title: str, listing_id: str, rules: StatementRules) -> Letter:
     """Write the letter that states a restriction and its reasons, in the statement's language."""
     words = load_words(statement.language)
-    blanks = _fill_common(statement, title, listing_id, rules, statement.issued_at) | {
+    blanks = _fill_common(statement, title, listing_id, rules, statement.issued_at) | describe_statement(statement)
+    remedies = list_remedies(statement, rules).values()
+    blanks["remedies"] = "\n".join(f"{number}. {line}" for number, line in enumerate(remedies, 1))
+    subject = fill(words.subject, puid=statement.puid)
+    return Letter(statement.language, subject, fill(words.letter, blanks))
+
+
+def describe_statement(statement: Statement) -> dict[str, str]:
+    """Return what a statement says, by the blanks of the letter, in the statement's language."""
+    words = load_words(statement.language)
+    return {
+        "kind": words.kinds[statement.kind],
         "content_on": words.write_day(statement.content_on),
         "applied_on": words.write_day(statement.applied_on),
         "ends_on": words.no_end if statement.ends_on is None else words.write_day(statement.ends_on),
@@ -294,10 +302,7 @@ def write_letter(statement: Statement, title: str, listing_id: str, rules: State
         "automation": words.automations[statement.automation],
         "law": write_law(statement, words),
         "explanation": write_explanation(statement, words),
-        "remedies": _write_remedies(statement, rules, words),
     }
-    subject = fill(words.subject, puid=statement.puid)
-    return Letter(statement.language, subject, fill(words.letter, blanks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,8 +335,6 @@ def write_lifted_letter(
 def quote(text: str, longest: int = _LONGEST_TITLE) -> str:
     """Return a seller's text on one line without invisible characters, isolated from the text around it.
 
-    Examples
-    --------
     >>> quote("Bag\\u202e\\r\\nBcc: all")[1:-1]
     'Bag Bcc: all'
     """

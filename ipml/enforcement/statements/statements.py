@@ -97,8 +97,6 @@ class Fault:
 def find_faults(statement: object) -> tuple[Fault, ...]:
     """Return all faults of a parsed JSON statement; null fields count as absent.
 
-    Examples
-    --------
     >>> [fault.field for fault in find_faults({"puid": "with a blank", "colour": "red"})][:3]
     ['colour', 'decision_ground', 'content_type']
     """
@@ -408,14 +406,12 @@ def tell_taken_back(
 
     A decision is reversed once, so there is one letter. It names the listing as its statement did.
     """
-    row = connection.execute(select(statements).where(statements.c.subject == restriction.subject)).first()
-    if row is None:
+    try:
+        stated = read_stated(connection, restriction.subject)
+    except NotFound:
         return False
-    statement, keys = decode(row.facts, row.statement_id), read_keys(connection, [row.pseudonym])
-    if not row.letter or row.pseudonym not in keys:
-        return False
-    stated = json.loads(keys.decrypt(row.pseudonym, row.letter))
-    letter = write_lifted_letter(statement, stated["title"], stated["listing_id"], policy.statements, end)
+    statement, keys = stated.statement, read_keys(connection, [stated.statement.pseudonym])
+    letter = write_lifted_letter(statement, stated.title, stated.listing_id, policy.statements, end)
     draft = _draft_letter(statement, letter, "lifted", keys.find_seller(statement.pseudonym), end.told_at)
     outbox.put_all(connection, [draft], keys)
     noted: dict[str, audit.Value] = {"statement": statement.statement_id, "letter": digest(letter.text)}
@@ -458,6 +454,25 @@ def _read_stored(connection: Connection, rows: Sequence[Row[Any]]) -> list[Store
         payload = json.loads(row.payload) if row.payload else None
         stored.append(StoredStatement(statement, payload, why_not_stated(statement), letter))
     return stored
+
+
+@dataclass(frozen=True, slots=True)
+class StatedListing:
+    """A statement with title and number of its listing, as its seller wrote them."""
+
+    statement: Statement
+    title: str
+    listing_id: str
+
+
+def read_stated(connection: Connection, subject: str) -> StatedListing:
+    """Return a statement with its listing; raises NotFound if there is none, or its letter was erased or expired."""
+    row = _get_row(connection, subject)
+    keys = read_keys(connection, [row.pseudonym])
+    if not row.letter or row.pseudonym not in keys:
+        raise NotFound("letter about", subject, "Its time is over; its facts are still there.")
+    content = json.loads(keys.decrypt(row.pseudonym, row.letter))
+    return StatedListing(decode(row.facts, row.statement_id), content["title"], content["listing_id"])
 
 
 def read_letter(

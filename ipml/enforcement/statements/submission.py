@@ -132,8 +132,6 @@ def settle_batch(engine: Engine, batch: StatementBatch, outcomes: Sequence[State
 def deliver(payloads: Sequence[Payload], post: Post) -> list[StatementOutcome]:
     """Send statements, and return their outcomes.
 
-    Examples
-    --------
     >>> def post(batch):  # a database that dislikes one of them, and so takes none of the batch
     ...     bad = {place: "no" for place, payload in enumerate(batch) if payload["puid"] == "b"}
     ...     return DatabaseAnswer(422 if bad else 201, bad)
@@ -246,8 +244,6 @@ def open_client() -> httpx.Client:
 def read_answer(status: int, body: bytes) -> DatabaseAnswer:
     """Parse an answer: faulty and known statements.
 
-    Examples
-    --------
     >>> read_answer(422, b'{"errors": {"statement_3": {"puid": ["is missing"]}}}').refused
     {3: 'puid: is missing'}
     >>> read_answer(422, b'{"errors": {"existing_puids": ["abc"]}}').known

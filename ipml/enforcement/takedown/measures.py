@@ -119,8 +119,6 @@ _NOBODY_ELSE = NotificationRule()
 class MeasureRules(BaseModel):
     """Rules that choose the measure after a decision.
 
-    Examples
-    --------
     >>> rules = MeasureRules(usual="remove", rules=[{"kind": "pause", "days": 14, "score_below": 0.8}])
     >>> rules.choose(Listing("A7", "s1", "Bag"), 0.7, "declared_replica").why
     'pause for 14 days, as the score is below 0.8'

@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -34,8 +34,13 @@ _PREFIX = "whsec_"
 _LEAST_SECRET_BYTES, _MOST_SECRET_BYTES, _SECRET_BYTES = 24, 64, 32
 
 
-def write_envelope(message: Message, *, is_test: bool = False) -> bytes:
+Complete = Callable[[Message, dict[str, Any]], dict[str, Any]]
+"""Returns the body of a message with what is added as it leaves, such as the address of a public page."""
+
+
+def write_envelope(message: Message, *, is_test: bool = False, complete: Complete | None = None) -> bytes:
     """Return a message as JSON in ASCII; the same message gives the same bytes."""
+    body = json.loads(message.body or "null")
     envelope: dict[str, Any] = {
         "type": f"ipml.{message.kind}",
         "version": message.version,
@@ -44,7 +49,7 @@ def write_envelope(message: Message, *, is_test: bool = False) -> bytes:
         "channel": message.channel,
         "subject": message.subject,
         **({"is_test": True} if is_test else {}),
-        "data": json.loads(message.body or "null"),
+        "data": complete(message, body) if complete and body else body,
     }
     return json.dumps(envelope, separators=(",", ":")).encode("ascii")
 
@@ -97,8 +102,8 @@ class FileSink:
 
     at_once = 200
 
-    def __init__(self, path: Path, channels: Collection[str] = CHANNELS) -> None:
-        self.channels = channels
+    def __init__(self, path: Path, channels: Collection[str] = CHANNELS, *, complete: Complete | None = None) -> None:
+        self.channels, self._complete = channels, complete
         self._path, self._known, self._read_to = path, set[str](), 0
 
     def deliver(self, messages: Sequence[Message]) -> Iterator[DeliveryOutcome]:
@@ -109,7 +114,7 @@ class FileSink:
             fcntl.flock(file, fcntl.LOCK_EX)
             self._catch_up(file)
             new = [message for message in messages if message.key not in self._known]
-            file.write(b"".join(write_envelope(message) + b"\n" for message in new))
+            file.write(b"".join(write_envelope(message, complete=self._complete) + b"\n" for message in new))
             file.flush()
             os.fsync(file.fileno())
             self._catch_up(file)
@@ -156,8 +161,10 @@ class WebhookSink:
         *,
         is_test: bool = False,
         timeout: httpx.Timeout = _TIMEOUT,
+        complete: Complete | None = None,
     ) -> None:
         self._urls, self._signers, self._is_test = urls, [Webhook(secret) for secret in secrets], is_test
+        self._complete = complete
         self.channels: Collection[str] = CHANNELS if "" in urls else tuple(urls)
         self._client = httpx.Client(timeout=timeout, follow_redirects=False)
 
@@ -179,7 +186,7 @@ class WebhookSink:
 
     def _post(self, message: Message) -> DeliveryOutcome:
         url = self._urls.get(message.channel) or self._urls[""]
-        body, now = write_envelope(message, is_test=self._is_test), datetime.now(UTC)
+        body, now = write_envelope(message, is_test=self._is_test, complete=self._complete), datetime.now(UTC)
         headers = {
             "content-type": "application/json",
             "user-agent": "ipml",
@@ -197,8 +204,6 @@ class WebhookSink:
 def judge(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> DeliveryOutcome:
     """Return the outcome that an HTTP answer means.
 
-    Examples
-    --------
     >>> judge(200, {}, b'{"status": "done"}', datetime.now(UTC)).status
     'done'
     >>> judge(404, {}, b"", datetime.now(UTC)).is_final, judge(503, {}, b"", datetime.now(UTC)).is_final
@@ -256,7 +261,12 @@ def _make_example(shape: MessageShape, now: datetime) -> Message:
 
 
 def make_webhook_sink(
-    settings: Settings, secrets: Sequence[bytes], url: str | None = None, *, is_test: bool = False
+    settings: Settings,
+    secrets: Sequence[bytes],
+    url: str | None = None,
+    *,
+    is_test: bool = False,
+    complete: Complete | None = None,
 ) -> WebhookSink:
     """Return the sink of the settings, or one that sends everything to a URL.
 
@@ -270,7 +280,7 @@ def make_webhook_sink(
         if channel not in ("", *CHANNELS):
             raise UnusableSetting("IPML_WEBHOOK_URLS", repr(channel[:80]), f"one of {', '.join(CHANNELS)}")
         _check_url(url)
-    return WebhookSink(urls, secrets, is_test=is_test)
+    return WebhookSink(urls, secrets, is_test=is_test, complete=complete)
 
 
 def _check_url(url: str) -> None:

@@ -59,7 +59,6 @@ static uint64_t hash_bytes(const uint8_t *at, int64_t n) {
     return state[0];
 }
 
-/* Write the hash of each text. */
 EXPORT outcome hash_texts(texts of, uint64s_out hashes) {
     REQUIRE(are_texts(of) && hashes.n == n_rows(of));
     for (int64_t i = 0; i < hashes.n; i++)

@@ -63,7 +63,6 @@ enum { OUT_OF_MEMORY = -1, BAD_LENGTHS = -2 };
         if (!(holds)) return BAD_LENGTHS;                                                                              \
     } while (0)
 
-/* How many texts there are. */
 static inline int64_t n_rows(texts of) { return of.offsets.n - 1; }
 
 /* Whether lists start one after another, and all end within so many elements. */
@@ -120,6 +119,16 @@ static inline void buffer_write(buffer *into, const void *from, int64_t n) {
 }
 
 static inline void buffer_write_int64(buffer *into, int64_t value) { buffer_write(into, &value, sizeof value); }
+
+/* The place of the first of some numbers in order that is above a bound; the last place if none is. */
+static inline int64_t find_above(const int64_t *numbers, int64_t first, int64_t last, int64_t bound) {
+    while (first < last) {
+        int64_t middle = first + (last - first) / 2;
+        if (numbers[middle] > bound) last = middle;
+        else first = middle + 1;
+    }
+    return first;
+}
 
 static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }

@@ -10,7 +10,11 @@ enum { BREAK = 10 }; /* stands before and after every text: it is neither a lett
 
 static inline int64_t size_of_letter(uint8_t byte) { return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4; }
 
-/* The code point of the letter that begins at a byte. */
+/* Whether some letters stand at a byte of a text. */
+static inline bool stands_at(const uint8_t *data, int64_t at, int64_t end, const void *letters, int64_t size) {
+    return at + size <= end && memcmp(data + at, letters, (size_t)size) == 0;
+}
+
 static inline int64_t letter_at(const uint8_t *data, int64_t at) {
     int64_t first = data[at];
     if (first < 0x80) return first;

@@ -16,7 +16,6 @@ EXPORT outcome count_bytes_with_rows(int64s offsets, int64s rows, int64s ends);
 /* Write texts of which some rows, in their order, are replaced: each by the bytes written up to its end. */
 EXPORT outcome put_rows(texts of, int64s rows, int64s ends, uint8s written, int64s_out offsets, uint8s_out data);
 
-/* How many bytes the longest text has. */
 static inline int64_t longest_text(texts of) {
     int64_t longest = 0;
     for (int64_t row = 0; row + 1 < of.offsets.n; row++)

@@ -58,7 +58,7 @@ static bool is_ascii_space(uint8_t byte) {
 }
 
 /* Return whether a spelling is at a place of a text, in any case; a space matches several. */
-static bool stands_at(const uint8_t *data, int64_t at, int64_t end, const uint8_t *spelling, int64_t size) {
+static bool is_spelt_at(const uint8_t *data, int64_t at, int64_t end, const uint8_t *spelling, int64_t size) {
     for (int64_t i = 0; i < size; i++) {
         if (at >= end) return false;
         if (spelling[i] == ' ' && is_ascii_space(data[at])) {
@@ -80,7 +80,7 @@ static bool holds_spelling(texts titles, int64_t row, texts spelt, int64_t first
         int64_t size = spelt.offsets.at[one + 1] - spelt.offsets.at[one];
         if (is_folded && is_ascii(spelling, 0, size)) continue;
         for (int64_t at = titles.offsets.at[row]; at < end; at++) {
-            if (stands_at(titles.data.at, at, end, spelling, size)) return true;
+            if (is_spelt_at(titles.data.at, at, end, spelling, size)) return true;
         }
     }
     return false;

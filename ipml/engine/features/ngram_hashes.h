@@ -13,7 +13,6 @@ static const uint64_t MIX_2 = 0xC4CEB9FE1A85EC53;
 
 static inline uint64_t hash_byte(uint64_t value, uint8_t byte) { return (value ^ byte) * FNV_PRIME; }
 
-/* The column of the bytes hashed so far. */
 static inline uint64_t column_of(uint64_t value, uint64_t mask) {
     value ^= value >> 33;
     value *= MIX_1;
@@ -26,7 +25,6 @@ static inline uint64_t column_of(uint64_t value, uint64_t mask) {
 /* Whether there are as many weights as columns of n-grams, which are a power of two, and one more after them. */
 static inline bool are_marked(doubles marked) { return marked.n > 1 && ((marked.n - 1) & (marked.n - 2)) == 0; }
 
-/* The mask of columns of n-grams whose weights are these. */
 static inline uint64_t mask_of(doubles marked) {
     assert(are_marked(marked));
     return (uint64_t)(marked.n - 2);

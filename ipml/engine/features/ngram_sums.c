@@ -205,7 +205,6 @@ static inline bool is_alike_between(const uint8_t *chunk, const uint8_t *other, 
     return memcmp(chunk + 8, other + 8, (size_t)(size - 8)) == 0;
 }
 
-/* Whether a chunk is the one that is kept. */
 static inline bool is_kept(const scale *with, const kept_chunk *kept, const uint8_t *chunk, int64_t size,
                            uint64_t first, uint64_t rest) {
     if (kept->first != first || (int64_t)kept->size != size) return false;

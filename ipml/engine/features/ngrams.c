@@ -89,7 +89,6 @@ static inline void hash_letters(ngrams *found, const uint8_t *data, int64_t star
     }
 }
 
-/* Add the n-grams of words. */
 static inline void hash_words(ngrams *found, const uint8_t *data, int64_t start, int64_t end, bool has_places) {
     int64_t position = start;
     while (position < end) {

@@ -16,19 +16,12 @@ enum { MOST_IN_LINK = 40, MOST_IN_DOMAIN = 63 }; /* letters */
 
 static bool is_digit(int64_t letter) { return letter >= '0' && letter <= '9'; }
 
-/* Whether some letters stand at a byte. */
-static bool stands_at(const uint8_t *data, int64_t at, int64_t end, const char *word, int64_t size) {
-    return at + size <= end && memcmp(data + at, word, (size_t)size) == 0;
-}
-
 static int64_t size_of_word(texts words, int64_t number) {
     return words.offsets.at[number + 1] - words.offsets.at[number];
 }
 
-/* Whether one of some words stands at a byte. */
 static bool word_stands_at(const uint8_t *data, int64_t at, int64_t end, texts words, int64_t number) {
-    const char *word = (const char *)words.data.at + words.offsets.at[number];
-    return stands_at(data, at, end, word, size_of_word(words, number));
+    return stands_at(data, at, end, words.data.at + words.offsets.at[number], size_of_word(words, number));
 }
 
 /* Links, telephones, addresses and handles in one text, by the byte `at` of the sign that marks */
@@ -56,7 +49,6 @@ static bool is_domain(const uint8_t *data, int64_t start, int64_t end, int64_t a
     return false;
 }
 
-/* Whether a link has its dot here. */
 static bool is_link_at_dot(const uint8_t *data, int64_t start, int64_t end, int64_t at, uint8s kinds, texts link_ends) {
     if (at - start >= 3 && stands_at(data, at - 3, end, "www", 3)) return true;
     return is_domain(data, start, end, at, kinds, link_ends);
@@ -88,7 +80,6 @@ static bool ends_in_digits(const uint8_t *data, int64_t at, int64_t end, uint8s 
     return false;
 }
 
-/* Whether so many digits stand here. */
 static bool are_digits(const uint8_t *data, int64_t at, int64_t end, int64_t n) {
     if (at + n > end) return false;
     for (int64_t i = at; i < at + n; i++) {
@@ -123,7 +114,6 @@ static bool is_phone_at_bracket(const uint8_t *data, int64_t start, int64_t end,
            && may_begin(data, start, at, kinds);
 }
 
-/* Whether an address has its @ here. */
 static bool is_email_at(const uint8_t *data, int64_t start, int64_t end, int64_t at) {
     int64_t before = at > start ? data[at - 1] : 0;
     bool is_sign = before == '.' || before == '_' || before == '%' || before == '+' || before == '-';
@@ -135,7 +125,6 @@ static bool is_email_at(const uint8_t *data, int64_t start, int64_t end, int64_t
     return is_small_letter(data[dot + 1]) && is_small_letter(data[dot + 2]);
 }
 
-/* Whether a handle begins with this @. */
 static bool is_handle_at(const uint8_t *data, int64_t start, int64_t end, int64_t at) {
     int64_t before = at > start ? data[at - 1] : 0;
     if (is_plain(before) || before == '.' || at + 3 >= end) return false;
@@ -334,7 +323,6 @@ static int64_t find_beginnings(const uint8_t *data, int64_t start, int64_t end, 
     return n;
 }
 
-/* Look for the contact that a sign marks. */
 static void read_sign(offer *of, int64_t at, const offer_table *table) {
     const uint8_t *data = of->data;
     int64_t start = of->start, end = of->end;
@@ -349,7 +337,6 @@ static void read_sign(offer *of, int64_t at, const offer_table *table) {
     }
 }
 
-/* Look for "x10". */
 static void read_pieces(offer *of, int64_t at, const offer_table *table) {
     int64_t stop = end_of_pieces(of->data, of->start, at, of->end, table);
     if (stop == 0) return;
@@ -443,7 +430,6 @@ static int64_t write_small(const uint8_t *data, int64_t at, int64_t end, uint8_t
     return n;
 }
 
-/* Look for addresses and handles in a text in small letters. */
 static void read_small(const uint8_t *small, int64_t n, double *values) {
     for (int64_t at = 0; at < n; at++) {
         if (small[at] != '@') continue;

@@ -75,7 +75,6 @@ static bool has_few_words(reading *of, int64_t start, int64_t end, int64_t most)
     return of->before[end].words - first->words + goes_on <= most;
 }
 
-/* Whether a sentence is parted between two letters. */
 static bool holds_break(reading *of, int64_t start, int64_t end) {
     if (start >= end) return false;
     if (!of->is_tallied) tally_text(of);
@@ -94,19 +93,6 @@ static void group_places(reading *of) {
         of->group_begins[at] = of->found->start.at[i];
         of->group_ends[at] = at > of->group_starts[kind] ? max_of(end, of->group_ends[at - 1]) : end;
     }
-}
-
-/* Return the place of the first number in order that is above a bound. */
-static int64_t find_above(const int64_t *values, int64_t first, int64_t last, int64_t bound) {
-    while (first < last) {
-        int64_t middle = first + (last - first) / 2;
-        if (values[middle] > bound) {
-            last = middle;
-        } else {
-            first = middle + 1;
-        }
-    }
-    return first;
 }
 
 /* Whether one place of a kind overlaps another place, or stands beside it with three words between at most. */
@@ -239,7 +225,6 @@ static bool begin_reading(reading *of, texts folded) {
     return open_reading(of, max_of(most, 1), longest_text(folded));
 }
 
-/* Read one of the texts, and choose the phrases that count in it. */
 static void read_text(reading *of, texts folded, int64_t row) {
     of->text = folded.data.at + folded.offsets.at[row];
     of->size = folded.offsets.at[row + 1] - folded.offsets.at[row];

@@ -5,13 +5,8 @@ enum { OF_TURNED = 0, N_SCRIPTS = 5, FEWEST_ORNAMENTS = 4 };
 
 /* Return the letter that another replaces in a script, -1 if none. */
 static int64_t find_reading(const script_readings *of, int64_t script, int64_t letter) {
-    int64_t key = script << SCRIPT_SHIFT | (letter & CODE), low = 0, high = of->keys.n;
-    while (low < high) {
-        int64_t middle = (low + high) / 2;
-        if (of->keys.at[middle] < key) low = middle + 1;
-        else high = middle;
-    }
-    return low < of->keys.n && of->keys.at[low] == key ? of->letters.at[low] : -1;
+    int64_t key = script << SCRIPT_SHIFT | (letter & CODE), place = find_above(of->keys.at, 0, of->keys.n, key - 1);
+    return place < of->keys.n && of->keys.at[place] == key ? of->letters.at[place] : -1;
 }
 
 /* Write for each letter the one that it replaces in a script, if any. */

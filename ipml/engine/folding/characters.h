@@ -66,7 +66,6 @@ static inline int64_t look_up(int64_t code, int aspect, const characters *known)
     return describe(code, aspect, known);
 }
 
-/* Whether pages were asked for. */
 static inline bool lacks_pages(const characters *known) { return known->asked.at[known->asked.n - 1] != 0; }
 
 /* Another character in the place of one. */

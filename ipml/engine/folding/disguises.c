@@ -128,7 +128,6 @@ static int64_t end_of_flags(const int32_t *text, int64_t at, int64_t n) {
     return at;
 }
 
-/* Write spaces for flags. */
 static void part_flags(int32_t *text, int64_t n, const characters *known) {
     for (int64_t at = 0, end; at < n; at = max_of(end, at + 1)) {
         end = end_of_flags(text, at, n);

@@ -111,15 +111,8 @@ static bool holds(uint64s names, uint64_t name) {
 
 /* The place of a name among others in order, -1 if it is not there. */
 static int64_t find(uint64s names, uint64_t name) {
-    int64_t low = 0, high = names.n;
-    while (low < high) {
-        int64_t middle = (low + high) / 2;
-        if (names.at[middle] < name)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < names.n && names.at[low] == name ? low : -1;
+    int64_t place = find_above((const int64_t *)names.at, 0, names.n, (int64_t)name - 1); /* of ASCII, so positive */
+    return place < names.n && names.at[place] == name ? place : -1;
 }
 
 /* The end of a comment; its start if it has none. */
@@ -211,7 +204,6 @@ static markup read_entity(const uint8_t *text, int64_t start, int64_t n, const m
     return (markup){end + 1, tables->codes.at[2 * place], tables->codes.at[2 * place + 1]};
 }
 
-/* Write a byte that stays. */
 static int64_t put_byte(const written_bytes *from, int64_t at, const written_bytes *into, int64_t to) {
     into->at[to] = from->at[at];
     if (from->places != NULL) into->places[to] = from->places[at];

@@ -68,7 +68,6 @@ static inline int kind_at(characters_read text, int64_t at) {
 
 static inline bool is_word_at(characters_read text, int64_t at) { return at < text.n && text.at[at] & WORD; }
 
-/* Whether a text or a word begins with a character. */
 static inline bool is_first(characters_read text, int64_t at) { return at == 0 || code_at(text, at - 1) == ' '; }
 
 static int64_t end_of_signs(characters_read text, int64_t at) {

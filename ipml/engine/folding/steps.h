@@ -119,7 +119,6 @@ typedef struct {
     uint16s pairs; /* what each byte is after each other one, shape (65536,), the first of them the higher one */
 } screening_tables;
 
-/* Whether all bytes of a text are ASCII. */
 static inline bool is_ascii(const uint8_t *data, int64_t start, int64_t end) {
     uint8_t every = 0;
     for (int64_t at = start; at < end; at++) every |= data[at];

@@ -12,7 +12,6 @@ typedef struct {
     int64_t n;
 } column;
 
-/* Write a text without some pieces of it. */
 static void write_without(buffer *into, texts of, int64_t row, const int64_t *pieces, int64_t n) {
     int64_t at = of.offsets.at[row], end = of.offsets.at[row + 1], letter = 0;
     for (int64_t i = 0; i < 2 * n; i++) {

@@ -89,7 +89,6 @@ static places places_of(const reading *of, int64_t set) {
     };
 }
 
-/* Fold texts and read their misspelt words. */
 static texts fold_and_read(texts raw, int64_t most, const characters *known, const stage_tables *tables,
                            space *within) {
     int64_t n = n_texts(raw);
@@ -125,7 +124,6 @@ static void sum_skeletons(reading *of, const text_column *column, const stage_ta
     for (int64_t row = 0; row < n; row++) of->ngrams[row] /= sqrt((double)max_of(of->n_known[row], 1));
 }
 
-/* Read what is read in any column. */
 static void read_column(reading *of, texts raw, const text_column *column, const stage_tables *tables, space *within) {
     int64_t n = of->n, n_counted = tables->trade.n_counted, n_offers = column->n_offers;
     of->ngrams = ROOM(within, double, n);
@@ -191,14 +189,9 @@ static void read_claims(reading *of, texts raw, number_lists named, const listin
 
 /* What goods of a brand usually cost in the category of a listing, in the unit of its price; NaN where unknown. */
 static double find_usual(int64_t brand, const int64_t *codes, const usual_prices *usual, int64_t n_brands) {
-    int64_t low = AT(usual->starts, codes[CATEGORY_AND_UNIT]), end = AT(usual->starts, codes[CATEGORY_AND_UNIT] + 1);
-    int64_t high = end;
-    while (low < high) {
-        int64_t middle = (low + high) / 2;
-        if (AT(usual->brands, middle) < brand) low = middle + 1;
-        else high = middle;
-    }
-    if (low < end && AT(usual->brands, low) == brand) return AT(usual->prices, low);
+    int64_t start = AT(usual->starts, codes[CATEGORY_AND_UNIT]), end = AT(usual->starts, codes[CATEGORY_AND_UNIT] + 1);
+    int64_t place = find_above(usual->brands.at, start, end, brand - 1);
+    if (place < end && AT(usual->brands, place) == brand) return AT(usual->prices, place);
     return AT(usual->of_units, codes[UNIT] * n_brands + brand);
 }
 
@@ -263,7 +256,6 @@ static void read_descriptions(reading *of, texts raw, const listings *all, const
                       (doubles_out){of->listing, n * tables->weights.listing.n});
 }
 
-/* Return what is known of the seller of each listing. */
 static double *describe_all_sellers(const listings *all, int64_t n, const stage_tables *tables, space *within) {
     double *figures = ROOM(within, double, 5 * n), *values = ROOM(within, double, n * N_OF_SELLER);
     if (within->failed) return NULL;
@@ -287,7 +279,6 @@ static double add(double total, const double *values, const double *weights, int
     return total + weigh_row(0.0, values, weights, n);
 }
 
-/* Add what two columns of texts weigh together. */
 static double add_both(double total, const double *title, int64_t n, const double *description, int64_t n_other,
                        const double *weights) {
     return total + weigh_row(weigh_row(0.0, title, weights, n), description, weights + n, n_other);
@@ -302,7 +293,6 @@ typedef struct {
     const double *facts, *seller;
 } pair;
 
-/* The log-odds of a pair. */
 static double sum(const pair *of, const stage_tables *tables) {
     const feature_weights *weigh = &tables->weights;
     const reading *titles = of->titles, *descriptions = of->descriptions;
@@ -432,7 +422,6 @@ static void find_worst(const readings *all, const stage_tables *tables, double *
         compare(&other, tables, worst, chosen);
 }
 
-/* Write what else is found of pairs. */
 static void find_more(const readings *all, const listing_texts *written, const stage_tables *tables, uint8_t *found,
                       space *within) {
     int64_t n = all->titles.n;
@@ -519,7 +508,6 @@ listings cut_listings(const listings *of, int64_t first, int64_t n, int64_t *off
     };
 }
 
-/* Weigh listings, each by its own texts. */
 static outcome weigh_own(const listings *of, const characters *known, const stage_tables *tables,
                          stage_results into) {
     int64_t n = n_texts(of->titles);

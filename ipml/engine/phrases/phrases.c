@@ -283,19 +283,14 @@ static void order_places(place *found, int64_t n) {
     }
 }
 
-/* Whether some letters stand at a byte of a text. */
-static bool stand_at(const uint8_t *data, int64_t at, int64_t end, const uint8_t *letters, int64_t size) {
-    return at + size <= end && memcmp(data + at, letters, (size_t)size) == 0;
-}
-
 /* Where a phrase stands exactly, from a byte on or from a repeat of the letter there, which skeletons drop; -1 if it
    does not. The letter after the repeats stands at `following`. */
 static int64_t find_exact(const uint8_t *data, int64_t begin, int64_t following, int64_t end, const uint8_t *phrase,
                           int64_t size) {
     int64_t of_letter = size_of_letter(data[begin]);
     for (int64_t at = begin; at < following; at += of_letter) {
-        if (!stand_at(data, at, end, data + begin, of_letter)) return -1;
-        if (stand_at(data, at, end, phrase, size)) return at;
+        if (!stands_at(data, at, end, data + begin, of_letter)) return -1;
+        if (stands_at(data, at, end, phrase, size)) return at;
     }
     return -1;
 }
@@ -343,7 +338,7 @@ static void compare(texts folded, int64_t start, int64_t end, const phrase_table
             if (!stands_exactly(data, start, end, tables, some, met, entry, &one)) continue;
         } else {
             int64_t at = tables->folded.offsets.at[entry], size = tables->folded.offsets.at[entry + 1] - at;
-            bool is_same = is_stem && stand_at(data, begin, end, tables->folded.data.at + at, size);
+            bool is_same = is_stem && stands_at(data, begin, end, tables->folded.data.at + at, size);
             int64_t entry_stop = is_same ? begin + size : stop;
             bool stands = (met->walk & 1) && (is_stem || ends);
             if (!stands && !is_within_joined(data, start, end, begin, entry_stop)) continue;

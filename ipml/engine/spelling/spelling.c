@@ -72,7 +72,6 @@ static bool is_whole_word(const spelling_tables *tables, const stretch *text, co
     return !is_beside_alnum(tables, text, word->start, word->end);
 }
 
-/* Whether a word is in a set. */
 static bool is_in_words(const word_set *words, const spelling_tables *tables, const stretch *text, const run *word) {
     const uint8_t *letters = text->data + word->start;
     return find_word(words, tables->letters.codes.at, word->key, letters, word->end - word->start) >= 0;
@@ -412,7 +411,6 @@ static void write_some(const text_reader *reader, const stretch *text, int64_t s
     }
 }
 
-/* Append a text with words read as others. */
 static void write_read(const text_reader *reader, const stretch *text, buffer *written) {
     const uint8_t *lines = reader->by.tables->known.lines.at;
     int64_t at = text->start;

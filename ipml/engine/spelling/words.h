@@ -45,7 +45,6 @@ int64_t *list_words(uint8s lines, uint8s codes, int64_t *n);
 void put_words(uint64_t *table, uint8s lines, const uint8_t *codes, const int64_t *starts, const int64_t *ends,
                int64_t n);
 
-/* Whether all lines have an end. */
 static inline bool are_lines(uint8s lines) { return lines.n == 0 || lines.at[lines.n - 1] == END_OF_WORD; }
 
 /* The powers, which end a table, have two numbers each. */
@@ -147,7 +146,6 @@ static inline uint64_t key_of(uint64_t number, int64_t n) {
     return n <= SHORT_WORD ? number : (number & LETTERS_OF_SHORT) | LONG_KEY;
 }
 
-/* A letter as a digit. */
 static inline uint64_t digit_of(const uint8_t *codes, uint8_t letter) { return codes[letter] & CODE_OF_LETTER; }
 
 /* The number of a word that goes on with these letters. */
@@ -174,7 +172,6 @@ static inline bool is_same(const uint8_t *one, const uint8_t *other, int64_t n) 
     return true;
 }
 
-/* The length of a word in a set. */
 static inline int64_t length_of(const uint8_t *lines, int64_t word) {
     int64_t end = word;
     while (lines[end] != END_OF_WORD) end++;

@@ -74,8 +74,6 @@ def fold_with_places(texts: Texts, max_letters: int = MAX_TITLE_LETTERS) -> tupl
     Positions count letters; beyond four million letters they are not distinguished. A letter from an entity, an
     escape or a wide gap has the position of its beginning.
 
-    Examples
-    --------
     >>> folded, places = fold_with_places(Texts.of(["\u00c6  b", "R&eacute;plica"]))
     >>> folded.strings(), places.tolist()
     (['ae b', 'replica'], [0, 0, 1, 3, 0, 1, 9, 10, 11, 12, 13])
@@ -96,13 +94,6 @@ def count_disguised_words(texts: Texts) -> NDArray[np.int64]:
     0. So do sizes with units of another script, full-width letters beside Chinese or Japanese ones, and the joiners
     of Persian, Hindi and emoji.
 
-    Parameters
-    ----------
-    texts : Texts
-        As the sellers wrote them.
-
-    Examples
-    --------
     >>> count_disguised_words(Texts.of(["N\u0456ke Air", "\u043a\u0435\u0434\u044b Nike", "Ni\u200bke"])).tolist()
     [1, 0, 1]
     """
@@ -193,15 +184,6 @@ TABLES = make_struct(
 def fold_text(text: str, max_letters: int = MAX_TITLE_LETTERS) -> str:
     """Return the folded view of a text: what a reader sees, in plain lower-case letters.
 
-    Parameters
-    ----------
-    text : str
-        As the seller wrote it.
-    max_letters : int, default=2000
-        Limit on the letters that are read, before folding and after.
-
-    Examples
-    --------
     >>> fold_text("N\u0456k\u0435  A\u200bir M\uff41x &amp; 1:1 R<b></b>\u00e9plica")
     'nike air max & 1:1 replica'
     >>> fold_text("r.e.p.l.i.c.a w.a.t.c.h")
@@ -213,8 +195,6 @@ def fold_text(text: str, max_letters: int = MAX_TITLE_LETTERS) -> str:
 def fold_with_origins(text: str, max_letters: int = MAX_TITLE_LETTERS) -> tuple[str, list[int]]:
     """Return the folded view and, for each of its letters, its position in the text as written.
 
-    Examples
-    --------
     >>> fold_with_origins("\u00c6  b")
     ('ae b', [0, 0, 1, 3])
     """
@@ -225,8 +205,6 @@ def fold_with_origins(text: str, max_letters: int = MAX_TITLE_LETTERS) -> tuple[
 def count_disguises(text: str) -> int:
     """Return the number of disguised words in a text.
 
-    Examples
-    --------
     >>> [count_disguises(title) for title in ("N\u0456ke Air", "\u043a\u0435\u0434\u044b Nike", "Ni\u200bke")]
     [1, 0, 1]
     """

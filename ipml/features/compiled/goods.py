@@ -27,15 +27,6 @@ _describe_claims = bind("describe_claims")
 def list_brands(places: Places, phrase_brands: NDArray[np.int64]) -> Numbers:
     """Return the brands in each text, in order of occurrence, each once.
 
-    Parameters
-    ----------
-    places : Places
-        Places of the brands' names and aliases.
-    phrase_brands : array of int64, shape (n_phrases,)
-        The number of each phrase's brand.
-
-    Examples
-    --------
     >>> from ipml.features.compiled.phrases import PhraseFinder
     >>> from ipml.features.compiled.texts import Texts
     >>> (places,) = PhraseFinder((("Nike", "Air Jordan", "Jordan"),)).find(Texts.of(["jordan by nike, air jordan"]))
@@ -82,7 +73,6 @@ def find_disguised(titles: Texts, folded: Texts, brands: Numbers, spellings: Spe
         The same, folded and with misspelt words corrected.
     brands : Numbers
         The brands found in them.
-    spellings : Spellings
 
     Examples
     --------
@@ -161,16 +151,6 @@ def make_goods_table(
 def describe_goods(places: Places, brands: Numbers, goods: Struct) -> NDArray[np.float64]:
     """Return the values of `GoodsFeatures`, shape (n_titles, n_kinds + 6).
 
-    Parameters
-    ----------
-    places : Places
-        Places of names of goods in the titles.
-    brands : Numbers
-        The brands in the titles.
-    goods : Struct
-
-    Examples
-    --------
     >>> from ipml.features.compiled.phrases import PhraseFinder
     >>> from ipml.features.compiled.texts import Texts
     >>> (watches,) = PhraseFinder((("watch",),)).find(Texts.of(["watch", "hat"]))

@@ -84,8 +84,6 @@ _UNKNOWN = np.uint32(0xFFFFFFFF)
 def order_known(rarity: Floats) -> Integers:
     """Return the columns with a rarity above 0 in the order of their numbers: the least rare first.
 
-    Examples
-    --------
     >>> order_known(np.array([2.0, 0.0, 3.0, 1.0])).tolist()
     [3, 0, 2]
     """
@@ -107,8 +105,6 @@ def mark_known(weights: Floats, known: NDArray[np.bool_]) -> Floats:
 
     One memory access, the bottleneck of summing, then gives both. A weight changes by less than a relative 1e-15.
 
-    Examples
-    --------
     >>> mark_known(np.array([2.0, -1.0]), np.array([False, True])).round(9).tolist()
     [2.0, -1.0, 0.0]
     """
@@ -139,8 +135,6 @@ def find_distinct(texts: Texts) -> tuple[Integers, Integers]:
 
     A distinct text may occur several times, if there are more than a table of 65,536 holds.
 
-    Examples
-    --------
     >>> [found.tolist() for found in find_distinct(Texts.of(["b", "a", "b"]))]
     [[0, 1, 0], [0, 1]]
     """

@@ -55,13 +55,6 @@ _reduce_with_origins = bind("reduce_with_origins")
 def skeleton_texts(folded: Texts) -> Texts:
     """Return the skeleton of each folded text.
 
-    Parameters
-    ----------
-    folded : Texts
-        As from `fold_text`.
-
-    Examples
-    --------
     >>> skeleton_texts(Texts.of(["r3plica r0llex aaa", "hat"])).strings()
     ['repica roiex aaa', 'hat']
     """
@@ -73,8 +66,6 @@ def skeleton_texts(folded: Texts) -> Texts:
 def trace_skeletons(folded: Texts) -> tuple[Texts, NDArray[np.int64]]:
     """Return the skeleton of each folded text, and for each byte of the skeletons the byte of the text it comes from.
 
-    Examples
-    --------
     >>> skeletons, origins = trace_skeletons(Texts.of(["rollex", "hat"]))
     >>> skeletons.strings(), origins.tolist()
     (['roiex', 'hat'], [0, 1, 2, 4, 5, 6, 7, 8])
@@ -196,11 +187,6 @@ class PhraseFinder:
         between words, and inside a word of fourteen letters or more, it matches anywhere; with one or two letters of
         katakana or Hangul only at the beginning of a word. In Arabic and Hebrew, articles may precede a phrase.
         Overlapping phrases are all found.
-
-        Parameters
-        ----------
-        folded : Texts
-            As from `fold_text`.
         """
         buffers = tuple(Buffer() for _ in range(5))
         _find_places(folded, self.tables, *buffers)
@@ -260,8 +246,6 @@ def _fold_phrases(phrases: list[str]) -> list[tuple[str, ...]]:
 def list_ways(folded: str) -> Iterator[str]:
     """Yield the spellings of a folded phrase: itself, and in other scripts also joined and in their own forms.
 
-    Examples
-    --------
     >>> len(list(list_ways("air max"))), list(list_ways("나이키 맥스"))[:2]
     (1, ['나이키 맥스', '나이키맥스'])
     """

@@ -101,13 +101,8 @@ class Numbers:
 def _take_lists(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> Any:
     """Return the starts of the selected lists, and the positions of their items.
 
-    Raises
-    ------
-    IndexError
-        There is no such list.
+    Raises `IndexError`: there is no such list.
 
-    Examples
-    --------
     >>> [taken.tolist() for taken in _take_lists(np.array([0, 1, 1, 3]), np.array([2, 1, 0]))]
     [[0, 2, 2, 3], [1, 2, 0]]
     """

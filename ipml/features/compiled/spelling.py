@@ -184,10 +184,6 @@ class KnownWords:
     most_targets : int, default=20_000
         Number of most frequent words that are targets.
 
-    Attributes
-    ----------
-    words : Words
-
     Raises
     ------
     ValueError
@@ -278,17 +274,7 @@ _know_a_word = bind("know_a_word")
 
 
 def read_texts(folded: Texts, known: Words, ordinary: OrdinaryWords) -> Texts:
-    """Return folded texts with misspelt words corrected.
-
-    Parameters
-    ----------
-    folded : Texts
-        As from `fold_text`.
-    known : Words
-        The known words, with targets of corrections.
-    ordinary : OrdinaryWords
-        Words that are never changed.
-    """
+    """Return folded texts with misspelt words corrected."""
     rows, ends, written = Buffer(), Buffer(), Buffer()
     _read_texts(folded, make_tables(known, ordinary), rows, ends, written)
     if not rows.n:

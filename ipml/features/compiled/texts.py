@@ -53,14 +53,7 @@ class Texts:
     def of(cls, texts: Any) -> Self:
         """Return texts as bytes, without a copy if they are in Arrow already; missing texts are empty.
 
-        Parameters
-        ----------
-        texts : sequence of str or None, or pandas Series
-
-        Raises
-        ------
-        ValueError
-            Arrow texts are not UTF-8, or lie outside their buffer.
+        Raises `ValueError`: Arrow texts are not UTF-8, or lie outside their buffer.
         """
         if isinstance(texts, pd.Series):
             if isinstance(texts.dtype, pd.StringDtype) and texts.dtype.storage == "pyarrow":
@@ -77,8 +70,6 @@ class Texts:
     def of_none(cls, n_texts: int) -> Self:
         """Return an empty text for each of some listings.
 
-        Examples
-        --------
         >>> Texts.of_none(2).strings()
         ['', '']
         """
@@ -88,8 +79,6 @@ class Texts:
     def of_one(cls, text: str) -> Self:
         """Return a single text as bytes.
 
-        Examples
-        --------
         >>> Texts.of_one("Кеды").offsets.tolist()
         [0, 8]
         """
@@ -135,10 +124,7 @@ class Texts:
     def take(self, rows: NDArray[np.intp]) -> Texts:
         """Return some of the texts, in the given order.
 
-        Raises
-        ------
-        IndexError
-            There is no such row.
+        Raises `IndexError`: there is no such row.
         """
         rows = np.ascontiguousarray(rows, dtype=np.int64)
         offsets = np.empty(len(rows) + 1, dtype=np.int64)
@@ -159,8 +145,6 @@ class Texts:
 def concat(parts: Sequence[Texts]) -> Texts:
     """Return all texts in sequence.
 
-    Examples
-    --------
     >>> concat([Texts.of(["a"]), Texts.of(["b", "c"])]).strings()
     ['a', 'b', 'c']
     """
@@ -176,8 +160,6 @@ def _encode(text: Any) -> bytes:
 def hash_texts(texts: Texts) -> NDArray[np.uint64]:
     """Return `hash_text` of each text, shape (n_texts,).
 
-    Examples
-    --------
     >>> hash_texts(Texts.of(["ann", "bob"])).tolist() == [hash_text(b"ann"), hash_text(b"bob")]
     True
     """
@@ -198,7 +180,6 @@ def cut_passages(texts: Texts, longest_whole: int, n_words: int, step: int) -> t
 
     Parameters
     ----------
-    texts : Texts
     longest_whole : int
         Texts of up to so many words are not cut.
     n_words : int
@@ -228,8 +209,6 @@ def letter_kinds() -> NDArray[np.uint8]:
 
     `MARK` is a combining mark of a script's spelling, such as a vowel of Hindi or Thai.
 
-    Examples
-    --------
     >>> letter_kinds()[[ord(letter) for letter in "aж٣ -\u0e35"]].tolist()
     [1, 1, 3, 4, 0, 8]
     """

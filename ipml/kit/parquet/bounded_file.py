@@ -208,8 +208,6 @@ def look_into(path: Path, expected: str = "a Parquet file") -> BoundedFile:
 
     Raises UnreadableFile if it is no complete Parquet file, or would take more memory than its size allows.
 
-    Examples
-    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "shop.parquet"
@@ -381,8 +379,6 @@ def _find_longest(stream: IO[bytes], chunk: _Chunk) -> int:
 def find_longest(data: npt.NDArray[np.uint8], n_texts: int) -> int:
     """Return the bytes of the longest of `n_texts` texts, each behind its length of four bytes, as dictionaries are.
 
-    Examples
-    --------
     >>> data = np.frombuffer(b"\\3\\0\\0\\0bag\\4\\0\\0\\0belt", dtype=np.uint8)
     >>> find_longest(data, 2), find_longest(data, 1)
     (4, 3)

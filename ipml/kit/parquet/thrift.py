@@ -17,8 +17,6 @@ class ThriftReader:
 
     On any bytes it ends with a struct, an IndexError, a ValueError or a RecursionError.
 
-    Examples
-    --------
     >>> ThriftReader(bytes([0x15, 0x0E, 0x00])).read_struct()
     {1: (5, 7)}
     """

@@ -226,10 +226,7 @@ class ColumnMap(BaseModel):
 
         `is_sparse` allows optional columns to be absent, as in JSON; messages name the file by `source`.
 
-        Raises
-        ------
-        MissingColumns
-            If the file lacks columns that the map names.
+        Raises `MissingColumns` if the file lacks columns that the map names.
         """
         self._check_file(frame, source, is_sparse=is_sparse)
         mapped: dict[str, pd.Series[Any]] = {}
@@ -320,8 +317,6 @@ def load_columns(name_or_path: str | Path) -> ColumnMap:
 def list_bundled() -> list[str]:
     """Return the names of the bundled column maps.
 
-    Examples
-    --------
     >>> list_bundled()
     ['mercadolibre', 'ozon-ecup', 'schema-org']
     """

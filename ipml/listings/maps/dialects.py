@@ -60,8 +60,6 @@ def _read_head(path: Path) -> bytes:
 def guess_encoding(head: bytes) -> tuple[str, str]:
     """Return the encoding of the beginning of a text, and the reason if it is not UTF-8.
 
-    Examples
-    --------
     >>> guess_encoding("Größe".encode("utf-16"))
     ('utf-16', 'it begins with the mark of it')
     >>> guess_encoding("Сумка женская".encode("cp1251"))[0]
@@ -121,8 +119,6 @@ def guess_separator(text: str, *, is_whole: bool = True) -> tuple[str, str]:
     It is the sign that splits the header into the most cells, provided that nine in ten rows have as many. Python's
     `csv.Sniffer` counts letters within lines and picks one that titles have in common.
 
-    Examples
-    --------
     >>> guess_separator("titel;preis\\nTasche, rot;9,50\\n")
     (';', '1 of 1 rows are as wide as the header, of 2 cells')
     """

@@ -48,8 +48,6 @@ _NAIVE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0
 def find_column(names: Sequence[str], path: str) -> str | None:
     """Return the column in which a path starts: the one with its whole name, or with its name up to a dot.
 
-    Examples
-    --------
     >>> find_column(["id", "offers"], "offers.price")
     'offers'
     """
@@ -60,8 +58,6 @@ def find_column(names: Sequence[str], path: str) -> str | None:
 def follow_path(frame: pd.DataFrame, path: str, *, is_list: bool = False) -> pd.Series[Any]:
     """Return the cells at the end of a path; a list is read as its first element, unless lists are wanted.
 
-    Examples
-    --------
     >>> follow_path(pd.DataFrame({"offers": [[{"price": 5}], None]}), "offers.price").tolist()
     [5, None]
     """
@@ -86,8 +82,6 @@ def drop_texts(cells: pd.Series[Any], silent: Collection[str]) -> pd.Series[Any]
 def spell_out(cells: pd.Series[Any]) -> pd.Series[Any]:
     """Return cells with integers, such as ids, as text.
 
-    Examples
-    --------
     >>> spell_out(pd.Series([2**63, "7"])).tolist()
     ['9223372036854775808', '7']
     """
@@ -102,8 +96,6 @@ def spell_out(cells: pd.Series[Any]) -> pd.Series[Any]:
 def look_up(cells: pd.Series[Any], values: Mapping[str, Any], other: Any) -> tuple[pd.Series[Any], Mask]:
     """Return the replacements of cells by their text, and which cells have none (without `other`).
 
-    Examples
-    --------
     >>> found, is_unknown = look_up(pd.Series(["1", "9", None]), {"1": "new"}, None)
     >>> found.tolist(), is_unknown.tolist()
     (['new', None, None], [False, True, False])
@@ -121,8 +113,6 @@ def read_numbers(cells: pd.Series[Any], decimal: str, unit: str | None = None) -
 
     `decimal` is a comma or a point; `unit` is a text allowed before or after the number, such as "€".
 
-    Examples
-    --------
     >>> read_numbers(pd.Series(["1.234,50 €", "12.5"]), ",", "€")[0].tolist()
     ['1234.50', None]
     """
@@ -146,8 +136,6 @@ def read_dates(cells: pd.Series[Any], order: DateOrder) -> tuple[pd.Series[Any],
 
     Texts already in ISO 8601, the year first, stay unchanged, since they are unambiguous.
 
-    Examples
-    --------
     >>> read_dates(pd.Series(["31.12.2025 14:30", "12/31/2025"]), "DMY")[0].tolist()
     ['2025-12-31T14:30:00', None]
     """
@@ -190,8 +178,6 @@ def give_zone(
     A local time that occurs twice, when clocks go back, or never, when they go forward, means by `clock_change` the
     earlier or the later of the times by the offsets before and after the change. Without it such a cell is a problem.
 
-    Examples
-    --------
     >>> give_zone(pd.Series(["2026-03-01", "soon"]), "Europe/Moscow")[0].astype(str).tolist()
     ['2026-02-28 21:00:00+00:00', 'soon']
     >>> give_zone(pd.Series(["2025-10-26 02:30"]), "Europe/Berlin", "later")[0].astype(str).tolist()
@@ -235,8 +221,6 @@ def go_back(cells: pd.Series[Any], later: pd.Series[Any]) -> pd.Series[Any]:
 def name_remedy(value: str, kind: Kind) -> str:
     """Return the option of a column map that cures a refused cell, to follow the expected content in a message.
 
-    Examples
-    --------
     >>> name_remedy("12,50", Kind.NUMBER)
     '; a column map reads it with decimal = ","'
     """

@@ -33,8 +33,6 @@ from ipml.model.calibration.seller_weights import (
 def _smooth_targets(y: NDArray[np.int8], weight: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return labels drawn a little towards each other, against overconfidence with few labels (Platt 1999).
 
-    Examples
-    --------
     >>> _smooth_targets(np.array([1, 0, 0, 0]), np.ones(4)).round(2)
     array([0.67, 0.2 , 0.2 , 0.2 ])
     """
@@ -50,8 +48,6 @@ def fit_line(
 ) -> tuple[float, float]:
     """Return slope (at least 0) and intercept of the most likely line, plus `offset`, from log-odds to calibrated ones.
 
-    Examples
-    --------
     >>> slope, intercept = fit_line(np.array([-1.0, 1.0]), np.array([0.25, 0.9]), np.ones(2))
     >>> round(slope, 2), round(intercept, 2)
     (1.65, 0.55)

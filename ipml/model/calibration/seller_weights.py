@@ -16,8 +16,6 @@ Codes = NDArray[np.intp]
 def limit_sellers(sellers: ArrayLike, most_listings: float) -> Floats:
     """Return the weight of each listing under which no seller counts for more than `most_listings`.
 
-    Examples
-    --------
     >>> limit_sellers(["ann", "ann", "ann", "ann", "bob"], most_listings=2)
     array([0.5, 0.5, 0.5, 0.5, 1. ])
     """
@@ -28,8 +26,6 @@ def limit_sellers(sellers: ArrayLike, most_listings: float) -> Floats:
 def share_of_independent(seller: Codes, weight: Floats, correlation: float) -> Floats:
     """Return the weight of each listing, 1 / (1 + (listings of its seller - 1) * correlation), shape (n_listings,).
 
-    Examples
-    --------
     >>> share_of_independent(np.array([0, 0, 1]), np.ones(3), correlation=0.5).round(2)
     array([0.67, 0.67, 1.  ])
     """
@@ -43,8 +39,6 @@ def correlation_within_sellers(seller: Codes, y: NDArray[np.int8], probability: 
     Mean product of errors over pairs of a seller's listings, divided by its value for identical errors. Sellers count
     by their listings, not by their pairs.
 
-    Examples
-    --------
     >>> half, seller = np.full(8, 0.5), np.array([0, 0, 1, 1, 2, 2, 3, 3])
     >>> correlation_within_sellers(seller, np.array([1, 1, 0, 0, 1, 1, 0, 0]), half)
     1.0
@@ -69,8 +63,6 @@ def clustered_covariance(columns: Floats, error: Floats, information: Floats, se
     McCaffrey, 2002, "Bias reduction in standard errors"): with few sellers the plain sandwich is too narrow. `error` is
     the weighted error of each probability, `information` the weighted p (1 - p).
 
-    Examples
-    --------
     >>> columns, error, information = np.eye(2)[[1, 1, 1, 1]], np.array([0.5, 0.5, -0.5, -0.5]), np.full(4, 0.25)
     >>> clustered_covariance(columns, error, information, seller=np.array([0, 0, 1, 1]))
     array([[0., 0.],
@@ -89,8 +81,6 @@ def surplus_variance(columns: Floats, error: Floats, information: Floats, seller
 
     It is the mean eigenvalue of `clustered_covariance` against the covariance of independent labels.
 
-    Examples
-    --------
     >>> columns, error, information = np.eye(2)[[0, 1, 0, 1]], np.array([0.5, 0.5, -0.5, -0.5]), np.full(4, 0.25)
     >>> surplus_variance(columns, error, information, seller=np.array([0, 0, 1, 1]))
     2.0

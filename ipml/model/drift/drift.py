@@ -206,8 +206,6 @@ def stability_index(before: Floats, after: Floats, n_before: float, n_after: flo
 
     Half a listing is added to each bin, so that an empty one is no infinity.
 
-    Examples
-    --------
     >>> round(stability_index(np.array([0.5, 0.5]), np.array([0.8, 0.2]), 1e6, 1e6), 3)
     0.416
     """

@@ -238,8 +238,6 @@ def watched_columns(
 def _split_extra(extra: pd.Series[Any]) -> dict[str, pd.Series[Any]]:
     """Return a marketplace's own columns, named as in column maps; empty without any.
 
-    Examples
-    --------
     >>> {name: cells.tolist() for name, cells in _split_extra(pd.Series(['{"tier":"gold"}'])).items()}
     {'extra.tier': ['gold']}
     """
@@ -364,10 +362,7 @@ class DriftReference:
     def from_json(cls, text: str | bytes, where: Path | str = "drift reference") -> DriftReference:
         """Read what `to_json` wrote.
 
-        Raises
-        ------
-        UnreadableFile
-            It is something else; every wrong place is named.
+        Raises `UnreadableFile` for any other text; every wrong place is named.
         """
         try:
             return _ADAPTER.validate_json(text)

@@ -86,8 +86,6 @@ def estimate_differences(draws: Mapping[str, Floats], n_sellers: float) -> dict[
 def stretch_interval(estimate: Estimate, n_sellers: float, chance: float) -> Estimate:
     """Stretch a 95 % interval of resamples to Student's t for that many sellers and this chance of error.
 
-    Examples
-    --------
     >>> print(stretch_interval(Estimate(0.1, 0.0, 0.3), n_sellers=8, chance=0.05))
     0.100 (-0.029 to 0.358)
     """

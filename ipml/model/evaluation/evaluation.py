@@ -315,10 +315,7 @@ def keep_scores(tested: TestedListings) -> TestedListings:
 def read_tested(path: Path) -> TestedListings:
     """Read a file of `write_tested`; it holds no baseline scores.
 
-    Raises
-    ------
-    UnreadableFile
-        The file is something else.
+    Raises `UnreadableFile` for any other file.
     """
     expected = f"the scores of a test: columns {', '.join(_KEPT)}, y, {_SCORE}1 …"
     table = read_whole(path, expected).to_pandas()

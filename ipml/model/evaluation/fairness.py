@@ -97,8 +97,6 @@ def seller_fairness(
 
     Parameters
     ----------
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     score : array of shape (n_listings,)
         From a model that had not learnt from the sellers.
     listings : DataFrame of shape (n_listings, …)

@@ -216,7 +216,6 @@ class Maturity:
 
     Attributes
     ----------
-    counterfeit, genuine : Lags
     is_provisional : bool
         Whether genuine listings without a moment are taken as genuine until found.
     weight : array of shape (n_labels,)

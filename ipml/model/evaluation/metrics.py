@@ -45,8 +45,6 @@ MEASURES = measure_names()
 class Estimate:
     """A figure and its 95 % interval; `skipped` resamples held no counterfeit and were left out.
 
-    Examples
-    --------
     >>> print(Estimate(0.774, 0.702, 0.831))
     0.774 (0.702 to 0.831)
     """
@@ -62,8 +60,6 @@ class Estimate:
     def show(self, sign: str = "") -> str:
         """Return it as text, without decimals from 100 on, as for amounts of money.
 
-        Examples
-        --------
         >>> Estimate(12_345.6, 9_000.0, 15_000.0).show(), Estimate(0.01, -0.02, 0.04).show("+")
         ('12,346 (9,000 to 15,000)', '+0.010 (-0.020 to +0.040)')
         """
@@ -78,8 +74,6 @@ def average_precision(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None =
 
     Parameters
     ----------
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     score : array of shape (n_listings,)
         Higher is more suspicious; any finite numbers.
     weight : array of shape (n_listings,), optional
@@ -112,8 +106,6 @@ def measure(name: str, y: ArrayLike, score: ArrayLike, weight: ArrayLike | None 
       |observed share - mean score|. Chance alone makes it positive, and more so with few listings: an interval of
       resamples lies high and can exclude the value.
 
-    Examples
-    --------
     >>> y, score = [1, 0, 1, 0], [0.9, 0.5, 0.5, 0.1]
     >>> [measure(name, y, score) for name in ("precision_at_2", "recall_at_1", "recall_at_precision_0.6")]
     [0.75, 0.5, 1.0]
@@ -169,8 +161,6 @@ def resample_all(
 def estimate_of(draws: Floats) -> Estimate:
     """Summarise values of `resample_all`: the first is the figure, the others give its interval.
 
-    Examples
-    --------
     >>> print(estimate_of(np.array([0.5, 0.4, 0.6, np.nan])))
     0.500 (0.405 to 0.595)
     """
@@ -226,8 +216,6 @@ def add_values(listings: pd.DataFrame, rates: Mapping[str, float], base_currency
 def describe_unpriced(y: ArrayLike, listings: pd.DataFrame) -> str:
     """Return a line on counterfeits without a value, or on why there are no values; "" where all have one.
 
-    Examples
-    --------
     >>> describe_unpriced([1, 1], pd.DataFrame({"price": [10.0, 10.0], "currency": ["EUR", "CHF"]}))
     'no value at k: prices are in CHF, EUR, and no rate is known at which they could be added'
     """

@@ -119,10 +119,7 @@ def check_scores(y: ArrayLike, score: ArrayLike, are_probabilities: bool = True)
 def measure_named(name: str) -> Callable[[ScoreRanking], Floats]:
     """Return the function that reads the named measure from a ranking, one value per sample.
 
-    Raises
-    ------
-    UnusableSetting
-        No measure has that name.
+    Raises `UnusableSetting`: no measure has that name.
     """
     if name in _PLAIN_MEASURES:
         return _PLAIN_MEASURES[name]
@@ -253,8 +250,6 @@ def resample_rankings(
     Resamples without a counterfeit are left out. With `worth` of at least 0, shape (n_listings,), each counterfeit
     counts as its worth: recall is then the share of all worth that was found.
 
-    Examples
-    --------
     >>> draws = resample_rankings([1, 0], [0.9, 0.1], ["a", "b"], Resampling(n_resamples=0))
     >>> [(numbers.tolist(), ranking.precision.tolist()) for numbers, ranking in draws]
     [([0], [[1.0, 0.5]])]
@@ -276,8 +271,6 @@ def resample_sums(values: ArrayLike, sellers: ArrayLike, resampling: Resampling 
 
     The sellers drawn are those of `resample_rankings` under the same seed. Weights must be in the values already.
 
-    Examples
-    --------
     >>> resample_sums([[1.0], [2.0], [4.0]], ["a", "a", "b"], Resampling(n_resamples=3)).ravel()
     array([7., 8., 7., 6.])
     """

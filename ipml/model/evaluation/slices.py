@@ -57,8 +57,6 @@ def writing_system(text: str) -> str:
 
     Letters in disguise (full width, mathematical) count as the plain ones. Kana make a text Japanese.
 
-    Examples
-    --------
     >>> writing_system("Кроссовки Nike"), writing_system("Ｎｉｋｅ shoes"), writing_system("100 %")
     ('Cyrillic', 'Latin', 'no letters')
     """
@@ -85,8 +83,6 @@ _AS_GIVEN = ("brand", "category", "currency", "country")
 def group_columns(listings: pd.DataFrame) -> pd.DataFrame:
     """Return the columns by which listings are grouped, as given or derived, where known.
 
-    Examples
-    --------
     >>> listings = pd.DataFrame({"seller_id": ["a", "b"], "title": ["Bag", "Сумка"], "seller_age_days": [9.0, None]})
     >>> group_columns(listings)
       seller size     seller age    script
@@ -108,8 +104,6 @@ def group_columns(listings: pd.DataFrame) -> pd.DataFrame:
 def seller_sizes(listings: pd.DataFrame) -> pd.Series[float]:
     """Return how many listings the seller of each listing has: as given in `seller_listings`, else as counted here.
 
-    Examples
-    --------
     >>> seller_sizes(pd.DataFrame({"seller_id": list("aab")})).tolist()
     [2.0, 2.0, 1.0]
     """
@@ -120,8 +114,6 @@ def seller_sizes(listings: pd.DataFrame) -> pd.Series[float]:
 def scripts_of(listings: pd.DataFrame) -> pd.Series[str]:
     """Return the script of each listing's title and description.
 
-    Examples
-    --------
     >>> scripts_of(pd.DataFrame({"title": ["Nike"], "description": ["Кроссовки мужские"]})).tolist()
     ['Cyrillic']
     """
@@ -160,8 +152,6 @@ MOST_RESAMPLES = 200  # slices are many, and read roughly
 class SliceCounts:
     """Listings, counterfeits and sellers behind a set of figures.
 
-    Examples
-    --------
     >>> print(SliceCounts(listings=1200, counterfeits=96, sellers=85))
     1,200 listings of 85 sellers, 96 counterfeit (8.0 %)
     """
@@ -214,8 +204,6 @@ def break_even(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) 
 
     More are flagged if scores are equal there. Without `weight` each listing counts once.
 
-    Examples
-    --------
     >>> break_even([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1])
     0.8
     """
@@ -240,14 +228,11 @@ def measure_slices(
 
     Parameters
     ----------
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     scores : sequence of array of shape (n_listings,)
         Probabilities, one array per repeat; the figures are averaged over them.
     columns : DataFrame of shape (n_listings, n_columns)
         Such as `group_columns` returns.
     sellers : Series of shape (n_listings,)
-    resampling : Resampling
 
     Examples
     --------

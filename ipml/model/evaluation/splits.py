@@ -58,10 +58,7 @@ def seller_folds(
     ----------
     listings : DataFrame
         With the column `seller_id`.
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     n_folds : int, default=5
-    seed : int, default=0
 
     Raises
     ------
@@ -113,7 +110,6 @@ def later_unseen_sellers(
         Share of all listings after the cut, in 0-1; fewer where many share one moment.
     seller_share : float, default=0.3
         Share of sellers held back, in 0-1.
-    seed : int, default=0
     moment : str, default="observed_at"
         Column of the moment; "listed_at" suits listings that were all observed at once.
 

@@ -47,7 +47,6 @@ class ExternalClassifier(Estimator):
 
     Parameters
     ----------
-    source : EstimatorSource
     brands : dict or None, default=None
         A table made by `ipml.features.goods.brand_table`, for price ranges and calibration by brand.
     is_calibrated : bool, default=True

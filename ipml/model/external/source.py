@@ -96,10 +96,7 @@ class EstimatorSource(Estimator):
 
         `trusted` lists what may be opened besides types that skops trusts, between commas; `where` is for messages.
 
-        Raises
-        ------
-        UntrustedModel
-            It needs what is not trusted, or cannot be read.
+        Raises `UntrustedModel`: the estimator needs types that are not trusted, or cannot be read.
         """
         allowed = {name.strip() for name in trusted.split(",")} - {""}
         if self.kind not in _OPENERS:

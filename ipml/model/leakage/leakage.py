@@ -75,7 +75,6 @@ def audit_leakage(
         Columns to ignore, such as the label and the ids.
     as_of : datetime, optional
         Moment of the table, by default now; no label can be later.
-    seed : int, default=0
 
     Raises
     ------

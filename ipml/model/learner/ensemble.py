@@ -63,7 +63,6 @@ class Ensemble:
     by_few : array of shape (n_listings,)
         Log-odds of listings not drawn, by learners fitted on those drawn; NaN elsewhere. Less sure than `unseen`, but
         without knowledge of their sellers, too.
-    fits : WarmStarts
     """
 
     members: list[StrengthTrial] = field(repr=False)
@@ -134,10 +133,8 @@ def choose_ensemble(
 
     Parameters
     ----------
-    problem : TrainingProblem
     C : float or None
         Inverse strength of the penalty; None to choose it.
-    n_folds : int
     drawn : array of int, optional
         The rows to choose on; default all.
     before : Ensemble, optional

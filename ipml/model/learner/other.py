@@ -86,10 +86,8 @@ def fit_learner(learner: Any, problem: TrainingProblem) -> LinearLearner | Other
 
     Coefficients of a linear one that would lower a score where they may only raise it are set to 0.
 
-    Raises
-    ------
-    ValueError
-        It fails, takes no weights and these differ, or it reads no sparse matrix and this one is too wide.
+    Raises `ValueError`: the learner fails, takes no weights and these differ, or it reads no sparse matrix and this one
+    is too wide.
     """
     from sklearn.base import clone  # scoring does without scikit-learn
 

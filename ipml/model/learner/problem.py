@@ -73,8 +73,6 @@ def has_both(y: NDArray[Any], weight: Floats) -> bool:
 def draw_sellers(y: Labels, weight: Floats, sellers: NDArray[Any], seed: int) -> NDArray[np.intp]:
     """Return the rows of some sellers, drawn at random; of all sellers if they have at most `MOST_LISTINGS` listings.
 
-    Examples
-    --------
     >>> draw_sellers(np.array([0, 1, 0]), np.ones(3), np.array(["ann", "bob", "ann"]), seed=0)
     array([0, 1, 2])
     """

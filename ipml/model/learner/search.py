@@ -70,7 +70,6 @@ class StrengthTrial:
 
     Attributes
     ----------
-    strength : Strength
     line : tuple of (float, float)
         Slope and intercept of the calibration, which makes the log-odds of trials comparable.
     unseen : array of shape (n_listings,)
@@ -188,8 +187,6 @@ def average_weights(trials: Sequence[StrengthTrial]) -> tuple[list[StrengthTrial
     A trial whose loss is z standard errors above the least, in pairs over sellers, has exp(-z²/2) times the weight of
     the best: the likelihood of such a difference by chance. Weights below 1 in 100 are left out.
 
-    Examples
-    --------
     >>> losses = {0.1: [5.0, 1.0, 2.0], 1.0: [1.0, 5.0, 2.0], 10.0: [7.0, 7.5, 7.0]}
     >>> nothing = np.zeros(3)
     >>> trials = [StrengthTrial(Strength(1.0, C), (1.0, 0.0), nothing, np.array(of), []) for C, of in losses.items()]

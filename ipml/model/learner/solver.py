@@ -55,7 +55,6 @@ class DualSolver:
 
     Parameters
     ----------
-    problem : TrainingProblem
     C : float
         Inverse strength of the penalty.
     start : SolverState, optional
@@ -106,10 +105,7 @@ class DualSolver:
         A weak penalty is reached by way of stronger ones: from far away the ascent takes very long. scipy's L-BFGS-B
         finishes what the ascent cannot, such as values of a million or very weak penalties.
 
-        Raises
-        ------
-        Refused
-            Neither arrives: the fit is not to be used.
+        Raises `Refused` if neither arrives: the fit is not to be used.
         """
         C = self.C
         self._approach()

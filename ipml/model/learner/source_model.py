@@ -64,10 +64,7 @@ def merge_vocabulary(features: Features, of_source: Features, coefficients: Floa
     An extractor keeps what it learnt. An n-gram that is rarer here than there has larger values, and so a smaller
     coefficient: an occurrence counts as much as in the source model.
 
-    Raises
-    ------
-    ValueError
-        The extractors are not of the same kind.
+    Raises `ValueError`: the extractors are not of the same kind.
     """
     check_kind(features, of_source)
     bounds = np.cumsum([0, *(count_features(extractor) for _, extractor in of_source.transformer_list)])

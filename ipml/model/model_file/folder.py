@@ -158,10 +158,7 @@ def make_manifest(contents: Mapping[str, bytes]) -> bytes:
 def check_manifest(contents: Mapping[str, bytes], folder: Path) -> None:
     """Refuse files that differ from their manifest, and name the first.
 
-    Raises
-    ------
-    UntrustedModel
-        A file or the manifest's spelling differs, or the folder has another format.
+    Raises `UntrustedModel`: a file or the manifest's spelling differs, or the folder has another format.
     """
     if contents[MANIFEST] == make_manifest(contents):
         return

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from ipml.errors import Failed, UntrustedModel, UnusableSetting, first_line
-from ipml.features.registration import find_registered
+from ipml.features.registration import allow_extractors, find_registered
 from ipml.listings.schema import listings_to_frame
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.external import ExternalClassifier
@@ -49,6 +49,7 @@ from ipml.model.model_file.folder import (
 from ipml.model.model_file.own_state import make_refusal
 from ipml.model.model_file.state import MODEL, list_extractors, pack, unpack
 from ipml.records import Listing
+from ipml.settings import Settings
 
 RECORDED = ("ipml", "scikit-learn", "numpy", "scipy", "pandas")
 
@@ -61,8 +62,6 @@ logger = logging.getLogger(__name__)
 def running_versions() -> dict[str, str]:
     """Return the versions of Python, ipml and its libraries in this process.
 
-    Examples
-    --------
     >>> list(running_versions())
     ['python', 'ipml', 'scikit-learn', 'numpy', 'scipy', 'pandas']
     """
@@ -149,8 +148,6 @@ _CARDS = TypeAdapter(ModelCard)
 def content_version(packed: bytes) -> str:
     """Return the version of a model with this file.
 
-    Examples
-    --------
     >>> content_version(b"")
     'e3b0c44298fc'
     """
@@ -204,8 +201,6 @@ class SavableClassifier(Protocol):
 def golden_log_odds(classifier: SavableClassifier) -> tuple[float, ...]:
     """Return the log-odds of the golden listings.
 
-    Examples
-    --------
     >>> class Shy:
     ...     def decision_function(self, X):
     ...         return np.full(len(X), -3)
@@ -457,6 +452,17 @@ def load_model(
         classifier.opened  # noqa: B018 - refuses what is not trusted
     check_golden(classifier, card.golden_log_odds, folder)
     return LoadedModel(classifier, card, hashlib.sha256(contents[MODEL]).hexdigest())
+
+
+def load_by_settings(folder: Path | str, settings: Settings, *, allow_version_mismatch: bool = False) -> LoadedModel:
+    """Load a model folder as `load_model` does, with the key, trusted types and extractors of the settings."""
+    allow_extractors(settings.extractors)
+    return load_model(
+        folder,
+        key_file=settings.model_key,
+        allow_version_mismatch=allow_version_mismatch,
+        trusted=settings.trusted_models,
+    )
 
 
 def read_card(folder: Path | str) -> ModelCard:

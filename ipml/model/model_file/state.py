@@ -93,13 +93,8 @@ _TRUSTED = [  # besides what skops trusts: the parts of trees, calibrated classi
 def pack(classifier: object) -> bytes:
     """Return a classifier as the bytes of a model file, deflated unless that would look like a zip bomb.
 
-    Raises
-    ------
-    TypeError
-        It holds something that such a file cannot hold.
+    Raises `TypeError` for values that such a file cannot hold.
 
-    Examples
-    --------
     >>> packed = pack(SigmoidCalibration().fit(np.array([-1.0, 1.0]), np.array([0, 1])))
     >>> unpack(packed, Path("model")).probability(np.zeros(1))
     array([0.5])
@@ -198,11 +193,8 @@ def _zip(entries: dict[str, bytes], compression: int) -> bytes:
 def unpack(packed: bytes, folder: Path, *, is_signed: bool = False) -> Any:
     """Return the classifier in a model file; only with a signed manifest may it hold a learner of scikit-learn.
 
-    Raises
-    ------
-    UntrustedModel
-        The file is no zip within the limits, names unknown estimators, or holds tables that the engine cannot read
-        safely.
+    Raises `UntrustedModel`: the file is no zip within the limits, names unknown estimators, or holds tables that the
+    engine cannot read safely.
     """
     entries = _unzip(packed, folder)
     arrays = {name: read_array(content, folder) for name, content in entries.items() if name != STATE}
@@ -223,10 +215,8 @@ def unpack(packed: bytes, folder: Path, *, is_signed: bool = False) -> Any:
 def read_skops(packed: bytes, folder: Path) -> CounterfeitClassifier:
     """Return a classifier saved by skops, as MLflow does, after the checks of our files.
 
-    Raises
-    ------
-    UntrustedModel
-        It is none, holds types other than `SKOPS_TYPES`, or tables that the engine cannot read safely.
+    Raises `UntrustedModel`: the file is something else, holds types other than `SKOPS_TYPES`, or tables that the
+    engine cannot read safely.
     """
     from skops.io import loads
 

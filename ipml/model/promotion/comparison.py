@@ -37,8 +37,6 @@ BETTER, WORSE, UNDECIDED = "B clearly better", "B clearly worse", "cannot be tol
 class ComparedMeasure:
     """One measure of both models, the difference B - A, and the seller count if it is too low for a verdict.
 
-    Examples
-    --------
     >>> same = Estimate(0.7, 0.6, 0.8)
     >>> ComparedMeasure("average_precision", same, same, Estimate(0.0, -0.1, 0.1)).verdict
     'cannot be told apart'
@@ -111,7 +109,6 @@ def compare_tests(
     k : int, default=100
         Number of listings read, for value at k.
     names : tuple of str, default=("A", "B")
-    resampling : Resampling
 
     Raises
     ------
@@ -154,8 +151,6 @@ def compare_scores(
 
     Parameters
     ----------
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     scores_a, scores_b : sequence of array of shape (n_listings,)
         Probabilities, one array per repeat; a measure is averaged over the repeats.
     listings : DataFrame of shape (n_listings, …)

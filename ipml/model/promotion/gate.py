@@ -27,8 +27,6 @@ _BUNDLED = Path(__file__).with_name("gate.toml")
 class GateRule(BaseModel):
     """A limit for one figure.
 
-    Examples
-    --------
     >>> GateRule(at_least=0.5).allows(0.4), GateRule(at_most=0.05).allows(0.04)
     (False, True)
     >>> str(GateRule(at_most=0.05))
@@ -166,10 +164,7 @@ class GateFacts:
     def from_json(cls, text: str, source: str = GATE_FILE) -> GateFacts:
         """Read facts that `to_json` wrote.
 
-        Raises
-        ------
-        UnusableSetting
-            The text is something else.
+        Raises `UnusableSetting` for any other text.
         """
         try:
             return _JSON.validate_json(text)
@@ -263,7 +258,6 @@ def apply_gate(
 
     Parameters
     ----------
-    candidate : GateFacts
     champion : GateFacts or None
         None if there is no champion yet.
     rules : GateRules
@@ -392,8 +386,6 @@ def _count_needed(share: float) -> int:
     With so many, the exact interval of all of them begins above the share (Clopper and Pearson, 1934,
     doi:10.1093/biomet/26.4.404), and that of none ends below one less the share.
 
-    Examples
-    --------
     >>> _count_needed(0.9), _count_needed(0.8), _count_needed(0.5)
     (36, 17, 6)
     """

@@ -17,7 +17,8 @@ from ipml.model.evaluation.evaluation import KEY, MODEL, TESTED_FILE, TestedList
 from ipml.model.evaluation.metrics import Estimate, add_values
 from ipml.model.evaluation.ranking import Floats, Resampling
 from ipml.model.labels import find_counterfeit_column
-from ipml.model.model_file import load_model
+from ipml.model.model_file import load_by_settings
+from ipml.model.model_file.model_file import LoadedModel
 from ipml.model.promotion.comparison import K, ModelComparison, compare_scores, compare_tests
 from ipml.model.promotion.gate import GATE_FILE, GateFacts, GateReport, GateRow, GateRules, apply_gate
 from ipml.model.tracking import (
@@ -30,7 +31,7 @@ from ipml.model.tracking import (
     resolve_model,
 )
 from ipml.model.tracking.champion import ChampionMove, Champions
-from ipml.settings import get_settings
+from ipml.settings import Settings
 
 _PROMOTE = "Promote one with `ipml model promote`."
 _FLATTERY = "Listings of a seller that one of them has learnt from flatter that one."
@@ -39,10 +40,10 @@ _FLATTERY = "Listings of a seller that one of them has learnt from flatter that 
 def compare_models(
     a: str,
     b: str,
+    settings: Settings,
     *,
     listings: pd.DataFrame | None = None,
     k: int = K,
-    tracking_uri: str | None = None,
     n_resamples: int = 500,
     say: Callable[[str], None] = lambda _: None,
 ) -> ModelComparison:
@@ -52,16 +53,14 @@ def compare_models(
     ----------
     a, b : str
         Registry URIs, ids of runs, or model folders.
+    settings : Settings
+        Name the store and the brands, and how to load the models.
     listings : DataFrame, optional
         Checked listings; those without a label are left out. By default the listings of both tests.
     k : int, default=100
         Number of listings read, for value at k.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
     n_resamples : int, default=500
         Resamples of the sellers, for the intervals.
-    say : function of str, optional
-        Called with the current step, for a progress display.
 
     Raises
     ------
@@ -74,7 +73,7 @@ def compare_models(
     """
     if listings is None:
         say("reading both tests")
-        tests = [fetch_tested(model, tracking_uri) for model in (a, b)]
+        tests = [fetch_tested(model, settings.tracking) for model in (a, b)]
         say("comparing")
         return compare_tests(*tests, k=k, names=(a, b), resampling=Resampling(n_resamples))
     labelled = listings[listings["is_counterfeit"].notna()]
@@ -83,9 +82,9 @@ def compare_models(
     scores: list[Floats] = []
     for model in (a, b):
         say(f"scoring with {model}")
-        scores.append(_score(_fetch_folder(model, tracking_uri), labelled))
+        scores.append(_score(model, labelled, settings))
     say("comparing")
-    brands = load_brands(get_settings().brands)
+    brands = load_brands(settings.brands)
     compared = compare_scores(
         labelled["is_counterfeit"].to_numpy(dtype=bool),
         scores[:1],
@@ -97,12 +96,12 @@ def compare_models(
     return replace(compared, name_a=a, name_b=b, remarks=(_FLATTERY, *compared.remarks))
 
 
-def fetch_tested(model: str, tracking_uri: str | None = None) -> TestedListings:
+def fetch_tested(model: str, tracking_uri: str) -> TestedListings:
     """Return truth and scores of the test of a model's training; NotFound if the run has none."""
     return read_tested(fetch_run_artifact(model, TESTED_FILE, tracking_uri))
 
 
-def fetch_gate_facts(model: str, tracking_uri: str | None = None) -> GateFacts:
+def fetch_gate_facts(model: str, tracking_uri: str) -> GateFacts:
     """Return the facts for the gate; empty for a run without the file."""
     registered = find_model(model, tracking_uri)
     try:
@@ -112,20 +111,17 @@ def fetch_gate_facts(model: str, tracking_uri: str | None = None) -> GateFacts:
     return GateFacts.from_json(path.read_text(encoding="utf-8"), f"{GATE_FILE} of {model}")
 
 
-def _fetch_folder(model: str, tracking_uri: str | None = None) -> Path:
-    """Return the folder of a model, fetched from the registry unless it is one already."""
-    return Path(model) if Path(model).is_dir() else resolve_model(find_model(model, tracking_uri).uri, tracking_uri)
-
-
-def _score(folder: Path, listings: pd.DataFrame) -> Floats:
-    settings = get_settings()
-    classifier = load_model(folder, key_file=settings.model_key, trusted=settings.trusted_models).classifier
+def _score(model: str, listings: pd.DataFrame, settings: Settings) -> Floats:
+    """Return the scores of listings by a model, fetched from the registry unless it is a folder."""
+    is_folder = Path(model).is_dir()
+    loaded = (
+        load_by_settings(model, settings) if is_folder else _load(find_model(model, settings.tracking).uri, settings)
+    )
+    classifier = loaded.classifier
     return np.asarray(classifier.predict_proba(listings)[:, find_counterfeit_column(classifier)], dtype=np.float64)
 
 
-def fetch_champion_scores(
-    tested: TestedListings, model_name: str, tracking_uri: str | None = None
-) -> list[Floats] | None:
+def fetch_champion_scores(tested: TestedListings, model_name: str, tracking_uri: str) -> list[Floats] | None:
     """Return the champion's test scores of the same listings, in their order; one array per repeat.
 
     None without a champion, without its test, or if it was not tested on all of them: scores of listings that it learnt
@@ -150,20 +146,21 @@ _USABLE = GateRow("golden listings scored as when it was saved", "yes", "", "yes
 
 @dataclass(frozen=True, slots=True)
 class Candidacy:
-    """A candidate for champion, the report and rules of the gate, and the version that it would replace."""
+    """A candidate for champion, the report and rules of the gate, the version that it would replace, and the store."""
 
     model: RegisteredModel
     replacing: int | None
     report: GateReport
     rules: GateRules
+    tracking_uri: str
 
 
 def examine(
     model: str,
     rules: GateRules,
+    settings: Settings,
     *,
     listings: pd.DataFrame | None = None,
-    tracking_uri: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Candidacy:
     """Apply the gate to a registered model, in comparison with the champion.
@@ -174,12 +171,10 @@ def examine(
         Its registry URI, the id of its run, or its folder.
     rules : GateRules
         From `load_rules`.
+    settings : Settings
+        As for `compare_models`.
     listings : DataFrame, optional
         Labelled listings for the comparison; by default those of both tests.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
-    say : function of str, optional
-        Called with the current step, for a progress display.
 
     Raises
     ------
@@ -191,28 +186,25 @@ def examine(
         Scoring could not use it.
     """
     say("looking up the model")
+    tracking_uri = settings.tracking
     candidate = find_model(model, tracking_uri)
     current = read_champions(candidate.name, tracking_uri).current
     if current == candidate.version:
         raise Conflict(candidate.uri, "is the champion already", "Name another version.")
-    _check_usable(candidate.uri, tracking_uri)
+    _load(candidate.uri, settings)  # so that scoring will not fail with it
     facts = fetch_gate_facts(candidate.uri, tracking_uri)
     if current is None:
         report = apply_gate(facts, None, rules)
     else:
         champion = f"models:/{candidate.name}/{current}"
         say("comparing it with the champion")
-        differences = _compare(champion, candidate.uri, facts.k, listings, tracking_uri)
+        differences = _compare(champion, candidate.uri, facts.k, listings, settings)
         report = apply_gate(facts, fetch_gate_facts(champion, tracking_uri), rules, *differences)
-    return Candidacy(candidate, current, GateReport((_USABLE, *report.rows)), rules)
+    return Candidacy(candidate, current, GateReport((_USABLE, *report.rows)), rules, tracking_uri)
 
 
 def promote(
-    candidacy: Candidacy,
-    *,
-    override: str | None = None,
-    confirmed_by: str | None = None,
-    tracking_uri: str | None = None,
+    candidacy: Candidacy, *, override: str | None = None, confirmed_by: str | None = None
 ) -> ChampionMove | None:
     """Make a candidate the champion if it passed the gate, or for a stored reason if not.
 
@@ -220,13 +212,10 @@ def promote(
 
     Parameters
     ----------
-    candidacy : Candidacy
     override : str, optional
         Reason for a promotion that the gate refuses.
     confirmed_by : str, optional
         Name of the person who confirms the open rules; stored with their names.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
 
     Returns
     -------
@@ -239,7 +228,7 @@ def promote(
         Another model was promoted meanwhile.
     """
     report, reason = candidacy.report, "passed the gate"
-    _note_verdict(candidacy, tracking_uri)
+    _note_verdict(candidacy)
     if not report.passed or (report.open and confirmed_by is None):
         if override is None:
             return None
@@ -253,35 +242,33 @@ def promote(
         replacing=candidacy.replacing,
         kind="promotion",
         reason=reason,
-        tracking_uri=tracking_uri,
+        tracking_uri=candidacy.tracking_uri,
     )
 
 
-def _note_verdict(candidacy: Candidacy, tracking_uri: str | None) -> None:
+def _note_verdict(candidacy: Candidacy) -> None:
     """Store the verdict of the gate on the candidate's run, if it has one."""
     report, rules = candidacy.report, candidacy.rules.model_dump_json(indent=2)
     verdict = "refused" if not report.passed else "to confirm" if report.open else "passed"
     if candidacy.model.run_id:
         tags = {VERDICT_TAG: verdict, RULES_TAG: digest(rules.encode())}
         texts = {VERDICT_FILE: f"{report.table()}\n", RULES_FILE: rules}
-        note_run(candidacy.model.run_id, tags, texts, tracking_uri)
+        note_run(candidacy.model.run_id, tags, texts, candidacy.tracking_uri)
 
 
-def roll_back(
-    name: str = "ipml", *, to: int | None = None, reason: str = "", tracking_uri: str | None = None
-) -> ChampionMove:
+def roll_back(name: str, settings: Settings, *, to: int | None = None, reason: str = "") -> ChampionMove:
     """Make an earlier champion the champion again.
 
     Parameters
     ----------
-    name : str, default="ipml"
+    name : str
         Name in the registry.
+    settings : Settings
+        As for `compare_models`.
     to : int, optional
         A version that has been champion; by default the one before the champion.
     reason : str, default=""
         Shown in the history.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------
@@ -292,28 +279,28 @@ def roll_back(
     NotFound, UntrustedModel
         Scoring could not use the earlier model.
     """
-    champions = read_champions(name, tracking_uri)
+    champions = read_champions(name, settings.tracking)
     target = _choose(name, champions, to)
-    _check_usable(f"models:/{name}/{target}", tracking_uri)
+    _load(f"models:/{name}/{target}", settings)  # so that scoring will not fail with it
     return move_champion(
         name,
         target,
         replacing=champions.current,
         kind="rollback",
         reason=_check_reason(reason) if reason else "no reason given",
-        tracking_uri=tracking_uri,
+        tracking_uri=settings.tracking,
     )
 
 
 def _compare(
-    champion: str, candidate: str, k: int, listings: pd.DataFrame | None, tracking_uri: str | None
+    champion: str, candidate: str, k: int, listings: pd.DataFrame | None, settings: Settings
 ) -> tuple[Estimate | SellerCount | None, Estimate | SellerCount | None]:
     """Return the candidate's gain in average precision and in value at k, or the too few sellers of the test.
 
     None where the two cannot be compared at all.
     """
     try:
-        compared = compare_models(champion, candidate, listings=listings, k=k, tracking_uri=tracking_uri)
+        compared = compare_models(champion, candidate, settings, listings=listings, k=k)
     except (Conflict, NotFound):
         return None, None
     leading = compared["average_precision"]
@@ -334,10 +321,8 @@ def _choose(name: str, champions: Champions, to: int | None) -> int:
     return to
 
 
-def _check_usable(uri: str, tracking_uri: str | None) -> None:
-    """Load a model once, so that scoring will not fail with it."""
-    settings = get_settings()
-    load_model(resolve_model(uri, tracking_uri), key_file=settings.model_key, trusted=settings.trusted_models)
+def _load(uri: str, settings: Settings) -> LoadedModel:
+    return load_by_settings(resolve_model(uri, settings.tracking, settings.trusted_models), settings)
 
 
 def _check_reason(reason: str) -> str:

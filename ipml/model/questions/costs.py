@@ -146,10 +146,8 @@ def measure_costs(
     listings : DataFrame of shape (n_listings, …)
         With `seller_id` and, for the price of missed listings, the columns of `add_values`; weighted by
         `label_probability` where known.
-    costs : Costs
     k : sequence of int, default=(100,)
         Numbers of flagged listings, for the value at k.
-    resampling : Resampling
 
     Raises
     ------

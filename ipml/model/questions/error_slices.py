@@ -175,8 +175,6 @@ def find_error_slices(
 def describe_listings(listings: pd.DataFrame) -> pd.DataFrame:
     """Return columns of words that describe listings: groups, missing fields, length, age and price.
 
-    Examples
-    --------
     >>> listings = pd.DataFrame({"seller_id": ["a"], "title": ["Bag"], "description": [None]})
     >>> describe_listings(listings).iloc[0].to_dict()
     {'seller size': '1 listing', 'script': 'Latin', 'description': 'missing', 'title length': 'under 20 letters'}

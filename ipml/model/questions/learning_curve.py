@@ -105,8 +105,6 @@ def measure_learning_curve(
     ----------
     score_with : function of DataFrame, DataFrame
         Learns from labelled listings, which have `is_counterfeit`, and scores others.
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     listings : DataFrame of shape (n_listings, …)
         With `seller_id`; weighted by `label_probability` where known.
     times : tuple of float, default=(2.0,)

@@ -109,7 +109,6 @@ def find_moves(
         Return the reasons of the first and the second model for the shown listings.
     n : int, default=20
         Number of listings to show.
-    resampling : Resampling
 
     Examples
     --------
@@ -182,8 +181,6 @@ _TEXTS = ("listing_id", "seller_id", "title")
 def _subtract_reasons(before: Sequence[Reason], after: Sequence[Reason]) -> tuple[ReasonChange, ...]:
     """Return the difference of each feature's part of the log-odds, the largest first.
 
-    Examples
-    --------
     >>> _subtract_reasons([Reason("age", "Account is new", 1.0)], [Reason("age", "Account is new", 0.25)])
     (ReasonChange(feature='age', sentence='Account is new', change=-0.75),)
     """

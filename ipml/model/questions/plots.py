@@ -47,10 +47,7 @@ def check_suffix(path: Path) -> None:
 def save_plot(chart: Chart | RowChart, path: Path) -> None:
     """Write a chart as SVG.
 
-    Raises
-    ------
-    UnwritableFile
-        The file cannot be written there.
+    Raises `UnwritableFile`: the file cannot be written there.
     """
     check_suffix(path)
     try:
@@ -73,7 +70,6 @@ def plot_intervals(
 
     Parameters
     ----------
-    rows : mapping of str to Estimate
     title, label : str
         Above the chart and below its axis.
     marks : sequence of float, optional
@@ -323,8 +319,6 @@ def _plot_trials(title: str, axis: Axis, places: Sequence[float], scores: Sequen
 def shorten(text: str, most: int = MOST_LETTERS) -> str:
     """Return a text of a seller as it can be drawn or printed.
 
-    Examples
-    --------
     >>> shorten("brand is \\u202eekiN", 40), shorten("abcdef", 4)
     ('brand is ⟦U+202E⟧ekiN', 'abc…')
     """

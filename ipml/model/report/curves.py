@@ -119,8 +119,6 @@ def reliability(
 
     Listings are weighted as in `precision_recall`.
 
-    Examples
-    --------
     >>> bins = reliability([1, 0, 1, 0], [0.91, 0.15, 0.93, 0.15], list("abcd"), resampling=Resampling(9))
     >>> bins.predicted, bins.observed
     (array([0.92, 0.15]), array([1., 0.]))
@@ -145,8 +143,6 @@ def reliability(
 def score_histogram(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> ScoreHistogram:
     """Return the weighted listings of each class by fortieths of the scale.
 
-    Examples
-    --------
     >>> histogram = score_histogram([1, 0, 1], [0.99, 0.01, 0.98])
     >>> histogram.genuine[0], histogram.counterfeit[-1]
     (np.float64(1.0), np.float64(2.0))

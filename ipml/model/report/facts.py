@@ -38,7 +38,6 @@ class FoundFirst:
 
     Attributes
     ----------
-    k : int
     precision : Estimate
         Share of counterfeits among them.
     recall : Estimate
@@ -58,8 +57,6 @@ class FoundFirst:
 def choose_k(n_listings: int) -> tuple[int, ...]:
     """Return round numbers of listings that people might read, up to half of all.
 
-    Examples
-    --------
     >>> choose_k(300)
     (10, 20, 50, 100)
     """
@@ -77,8 +74,6 @@ def found_first(
 
     Parameters
     ----------
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     scores : sequence of array of shape (n_listings,)
         Probabilities, one array a repeat; the figures are averaged over them.
     listings : DataFrame of shape (n_listings, …)
@@ -177,8 +172,6 @@ _MOST_NAMED = 3
 def percent(share: float) -> str:
     """Return a share in whole percent; 0 % and 100 % only if exact.
 
-    Examples
-    --------
     >>> percent(0.126), percent(0.999), percent(0.001), percent(0.0)
     ('13 %', 'over 99 %', 'under 1 %', '0 %')
     """
@@ -194,7 +187,6 @@ def say_how_good(evaluation: Evaluation, found: Sequence[FoundFirst]) -> str:
 
     Parameters
     ----------
-    evaluation : Evaluation
     found : sequence of FoundFirst
         The one whose k is nearest to the number of counterfeits that the labels represent is reported.
     """
@@ -214,8 +206,6 @@ def say_how_good(evaluation: Evaluation, found: Sequence[FoundFirst]) -> str:
 def say_against_what(evaluation: Evaluation, champion: BaselineComparison | None = None) -> str:
     """Return the sentence on the best baseline, and on the champion if there is one.
 
-    Examples
-    --------
     >>> from ipml.model.evaluation.slices import SliceCounts as Counts
     >>> figures = {"model": {"average_precision": Estimate(0.8, 0.5, 0.9)}}
     >>> tie = BaselineComparison("price rule", Estimate(0.04, -0.02, 0.1))
@@ -237,8 +227,6 @@ def say_against_what(evaluation: Evaluation, champion: BaselineComparison | None
 def say_where_weak(slices: Sequence[Slice], fairness: Fairness) -> str:
     """Return the sentence on slices and kinds of sellers for which the model is clearly worse.
 
-    Examples
-    --------
     >>> say_where_weak((), Fairness(0.5, ()))
     'No slice is clearly below the whole, and no kind of seller was large enough to compare false alarms.'
     """

@@ -99,7 +99,6 @@ def model_report(
         The listings, their truth and the scores.
     evaluation : Evaluation
         Measured on the same.
-    head : ReportHead
     parts : ReportParts, optional
 
     Raises
@@ -175,10 +174,7 @@ def _plot(facts: ReportFacts) -> dict[str, Chart]:
 def write_report(facts: ReportFacts, path: Path) -> Path:
     """Write the page into a file and return its path.
 
-    Raises
-    ------
-    UnwritableFile
-        The file cannot be written there.
+    Raises `UnwritableFile`: the file cannot be written there.
     """
     page = render_report(facts)
     try:
@@ -208,8 +204,6 @@ def _compare_with_champion(
 def _gloss(measure: str) -> str:
     """Return the meaning of a measure in a few words.
 
-    Examples
-    --------
     >>> _gloss("precision_at_100")
     'share of counterfeits among the first 100'
     """

@@ -288,9 +288,6 @@ def attack_text(text: str, family: Family, *, seed: int = 0, targets: Targets = 
 
     Parameters
     ----------
-    text : str
-    family : Family
-    seed : int, default=0
     targets : {"all", "trade words"}, default="all"
         Rewrite the whole text, or only brand names of the bundled brand file and replica words of the lexicon. Padding
         goes around the whole text in either case.
@@ -321,7 +318,6 @@ def attack_listings(
     ----------
     listings : DataFrame of shape (n_listings, …)
         Canonical listing columns; not changed.
-    family : Family
     is_attacked : array of bool, shape (n_listings,)
         Listings to rewrite.
     seed, targets

@@ -57,13 +57,8 @@ class AttackableClassifier(Protocol):
 def find_attacks(names: Collection[str]) -> tuple[Attack, ...]:
     """Return the attacks with the given names or kinds; all if none is given.
 
-    Raises
-    ------
-    UnusableSetting
-        A name is neither an attack nor a kind.
+    Raises `UnusableSetting`: a name is neither an attack nor a kind.
 
-    Examples
-    --------
     >>> [attack.name for attack in find_attacks(["leet digits", "upper case"])]
     ['upper case', 'leet digits']
     """
@@ -97,16 +92,11 @@ def score_attacks(
         Fitted on other sellers.
     listings : DataFrame of shape (n_listings, …)
         Canonical listing columns.
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     families : iterable of Family or Scenario, default=all
     targets : {"all", "trade words"}, default="all"
         Rewritten words, as for `attack_text`.
-    seed : int, default=0
     clean : array of shape (n_listings,), optional
         Scores before any attack, if already computed.
-    say : function of str, optional
-        Called with the name of each attack before it is made.
     """
     truth = np.asarray(y, dtype=bool)
     before = score_by_seller(classifier, listings) if clean is None else clean
@@ -138,8 +128,6 @@ def _score_again(
 def score_by_seller(classifier: AttackableClassifier, listings: pd.DataFrame) -> Floats:
     """Return the scores, shape (n_listings,), computed for a few thousand listings at a time and whole sellers.
 
-    Examples
-    --------
     >>> class Counter:
     ...     def predict_proba(self, X):
     ...         return np.full((len(X), 2), len(X))
@@ -316,8 +304,6 @@ def robustness_of(
 
     Parameters
     ----------
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
     clean : array of shape (n_listings,)
         Scores of the untouched listings; 0 where the scorer abstains, which counts as not found.
     attacked : mapping of str to array of shape (n_listings,)
@@ -376,13 +362,8 @@ def threshold_at_precision(
 ) -> float:
     """Return the lowest threshold with at least this precision.
 
-    Raises
-    ------
-    UnmeasurableScores
-        No threshold is that precise.
+    Raises `UnmeasurableScores`: no threshold is that precise.
 
-    Examples
-    --------
     >>> threshold_at_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], precision=0.6)
     0.7
     """
@@ -427,8 +408,6 @@ class ScriptAlarms:
 def false_alarms_by_script(classifier: AttackableClassifier, threshold: float) -> tuple[ScriptAlarms, ...]:
     """Return the false alarms on harmless listings in each language, the reference first.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> class Alarmist:
     ...     def predict_proba(self, X):

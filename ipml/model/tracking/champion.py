@@ -77,10 +77,7 @@ class ChampionMove:
     def from_json(cls, text: str) -> ChampionMove:
         """Read a move that `to_json` wrote; fields of earlier releases are ignored.
 
-        Raises
-        ------
-        UnusableSetting
-            Another program wrote the text.
+        Raises `UnusableSetting`: another program wrote the text.
         """
         try:
             return _JSON.validate_json(text)
@@ -95,8 +92,6 @@ _JSON = TypeAdapter(ChampionMove)
 class Champions:
     """Champion of a registered model (None without one), and all noted moves, the oldest first.
 
-    Examples
-    --------
     >>> from datetime import UTC
     >>> moment = datetime(2026, 3, 1, tzinfo=UTC)
     >>> second = ChampionMove(1, "promotion", 2, 1, moment, "ada", "passed the gate")
@@ -146,15 +141,13 @@ def _select_made(moves: Sequence[ChampionMove], current: int | None) -> list[Cha
     return [move for move, after in zip(moves, champions_after, strict=True) if after != move.replaced]
 
 
-def read_champions(name: str = "ipml", tracking_uri: str | None = None) -> Champions:
+def read_champions(name: str, tracking_uri: str) -> Champions:
     """Return the champion of a registered model and its history.
 
     Parameters
     ----------
-    name : str, default="ipml"
+    name : str
         Name in the registry.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------
@@ -173,7 +166,7 @@ def move_champion(
     replacing: int | None,
     kind: MoveKind,
     reason: str,
-    tracking_uri: str | None = None,
+    tracking_uri: str,
 ) -> ChampionMove:
     """Make a version the champion, and note who did it, when and why.
 

@@ -67,10 +67,7 @@ class FlavorModel:
         Where the model abstains, `abstained` gives the reason and the score is None, which JSON can express, not NaN.
         Moments may be ISO text, as in JSON.
 
-        Raises
-        ------
-        MlflowException
-            A listing breaks the rules of the schema; all problems are named.
+        Raises `MlflowException`: a listing breaks the rules of the schema; all problems are named.
         """
         try:
             scored = self._score(check_listings(model_input.reset_index(drop=True)))
@@ -111,10 +108,7 @@ SKOPS_FILE = "model.skops"  # of MLflow's own flavour of scikit-learn
 def convert_sklearn(folder: Path, name: str) -> Path:
     """Convert a classifier stored by `mlflow.sklearn.log_model`, a private copy, to a model folder beside it.
 
-    Raises
-    ------
-    UntrustedModel
-        It is no such classifier, or stored by pickle.
+    Raises `UntrustedModel` for anything else, or if it was stored by pickle.
     """
     file = folder / SKOPS_FILE
     if not file.is_file():

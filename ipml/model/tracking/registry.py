@@ -16,7 +16,6 @@ from ipml.model.model_file import manifest_sha256
 from ipml.model.model_file.folder import MANIFEST
 from ipml.model.tracking.flavor import MODEL_FOLDER, convert_sklearn
 from ipml.model.tracking.store import NAME_ANOTHER, ModelUri, download, find_store_of, open_store, parse_model_uri
-from ipml.settings import get_settings
 
 MANIFEST_TAG = "ipml.manifest_sha256"
 _RUN_ID = re.compile("[0-9a-f]{32}")
@@ -26,8 +25,6 @@ _RUN_ID = re.compile("[0-9a-f]{32}")
 class RegisteredModel:
     """A version in the registry, and its run ("" without one).
 
-    Examples
-    --------
     >>> RegisteredModel("ipml", 3, "0123abcd").uri
     'models:/ipml/3'
     """
@@ -42,15 +39,13 @@ class RegisteredModel:
         return f"models:/{self.name}/{self.version}"
 
 
-def find_model(reference: str | Path, tracking_uri: str | None = None) -> RegisteredModel:
+def find_model(reference: str | Path, tracking_uri: str) -> RegisteredModel:
     """Find a registered version by its URI, the id of its run, or a recorded model folder.
 
     Parameters
     ----------
     reference : str or Path
         "models:/NAME@ALIAS", "models:/NAME/VERSION", the 32 digits of a run, or a folder of `ipml model train`.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------
@@ -70,7 +65,7 @@ def find_model(reference: str | Path, tracking_uri: str | None = None) -> Regist
     return RegisteredModel(registered.name, int(registered.version), registered.run_id or "")
 
 
-def resolve_model(uri: str, tracking_uri: str | None = None) -> Path:
+def resolve_model(uri: str, tracking_uri: str, trusted: str = "") -> Path:
     """Fetch a registered model and return its folder, for `load_model`.
 
     The folder is a private copy, deleted when the process ends.
@@ -79,8 +74,8 @@ def resolve_model(uri: str, tracking_uri: str | None = None) -> Path:
     ----------
     uri : str
         "models:/NAME@ALIAS" or "models:/NAME/VERSION".
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
+    trusted : str, default=""
+        The setting `trusted_models`.
 
     Raises
     ------
@@ -89,12 +84,11 @@ def resolve_model(uri: str, tracking_uri: str | None = None) -> Path:
     NotFound
         No such model, alias or version, or its files are gone.
     UntrustedModel
-        The version was not registered by ipml, and `IPML_TRUSTED_MODELS` does not name the model; or its files have
-        changed since.
+        The version was not registered by ipml, and `trusted` does not name the model; or its files have changed since.
 
     Examples
     --------
-    >>> resolve_model("models:/../../etc/1")
+    >>> resolve_model("models:/../../etc/1", "sqlite:///mlflow.db")
     Traceback (most recent call last):
     ipml.errors.UnusableSetting: model: found 'models:/../../etc/1'; expected models:/NAME@ALIAS or ...
     """
@@ -103,7 +97,7 @@ def resolve_model(uri: str, tracking_uri: str | None = None) -> Path:
         registered = find_version(client, wanted)
         expected = registered.tags.get(MANIFEST_TAG)
         if expected is None:
-            _check_named(registered.name, uri)
+            _check_named(registered.name, uri, trusted)
             return convert_sklearn(_fetch(client, wanted, registered), registered.name)
         folder = _fetch(client, wanted, registered, MODEL_FOLDER)
     if manifest_sha256(folder) != expected:
@@ -143,9 +137,9 @@ def _make_filter(reference: str) -> str:
     return f"tags.`{MANIFEST_TAG}` = '{manifest_sha256(reference)}'"
 
 
-def _check_named(name: str, uri: str) -> None:
-    """Refuse a version that ipml did not register, unless the settings trust its model."""
-    if f"models:/{name}" not in map(str.strip, get_settings().trusted_models.split(",")):
+def _check_named(name: str, uri: str, trusted: str) -> None:
+    """Refuse a version that ipml did not register, unless its model is trusted."""
+    if f"models:/{name}" not in map(str.strip, trusted.split(",")):
         remedy = f"If you trust all who can write to this store, set IPML_TRUSTED_MODELS=models:/{name}."
         raise UntrustedModel(uri, f"no tag {MANIFEST_TAG}", "a version registered by ipml", remedy)
 

@@ -23,7 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from ipml.errors import Failed, NotFound, UnusableSetting
 from ipml.model.evaluation.metrics import Estimate
-from ipml.model.model_file import load_model
+from ipml.model.model_file import load_by_settings
 from ipml.model.model_file.model_file import NAME_PATTERN
 from ipml.model.tracking import flavor
 from ipml.model.tracking.champion import CHALLENGER, CHAMPION
@@ -31,14 +31,14 @@ from ipml.model.tracking.registry import RegisteredModel, find_model, register
 from ipml.model.tracking.store import (
     download,
     find_sqlite_file,
-    find_store,
     find_store_of,
+    make_absolute,
     make_active,
     make_shown,
     open_store,
     parse_model_uri,
 )
-from ipml.settings import get_settings
+from ipml.settings import Settings
 
 MAX_VALUE_LETTERS = 500
 
@@ -104,8 +104,6 @@ def make_parameters(facts: RunFacts) -> dict[str, str]:
 def select_shown(parameters: Mapping[str, object]) -> dict[str, object]:
     """Return the parameters that a run shows: without columns of extractors and their unset parameters.
 
-    Examples
-    --------
     >>> select_shown({"C": None, "features": None, "features__title__column": "title", "features__title__words": 1})
     {'C': None, 'features__title__words': 1}
     """
@@ -166,8 +164,6 @@ PARAMETERS_AT_A_TIME, POINTS_AT_A_TIME = 100, 1_000  # MLflow takes no more in o
 class RecordedRun:
     """A recorded run and its model version.
 
-    Examples
-    --------
     >>> run = RecordedRun("0123abcd", "ipml", 3, "challenger", experiment_id="1")
     >>> run.model_uri
     'models:/ipml/3'
@@ -186,13 +182,13 @@ class RecordedRun:
         """The registry URI of this version: "models:/ipml/3"."""
         return f"models:/{self.model_name}/{self.model_version}"
 
-    def say_where(self, tracking_uri: str | None = None, command: str = "mlflow") -> str:
+    def say_where(self, tracking_uri: str, command: str = "mlflow") -> str:
         """Return the address of the run's page, after the command that shows pages if the store is local.
 
         `command` is the call of MLflow on this machine.
         """
         page = f"#/experiments/{self.experiment_id}/runs/{self.run_id}?{_VIEW}"
-        store = make_shown(find_store(tracking_uri))
+        store = make_shown(make_absolute(tracking_uri))
         if store.startswith(("http://", "https://")):
             return f"{store.rstrip('/')}/{page}"
         return f"{command} ui --workers 1 --backend-store-uri {shlex.quote(store)}, then http://127.0.0.1:5000/{page}"
@@ -201,10 +197,10 @@ class RecordedRun:
 def record_run(
     facts: RunFacts,
     model_folder: Path,
+    settings: Settings,
     *,
     model_name: str = "ipml",
     alias: str | None = None,
-    tracking_uri: str | None = None,
 ) -> RecordedRun:
     """Record a training run with its model, and register the model as a new version.
 
@@ -212,15 +208,14 @@ def record_run(
 
     Parameters
     ----------
-    facts : RunFacts
     model_folder : Path
         As `save_model` wrote it; loaded once as a check.
+    settings : Settings
+        Name the store, and how to load the model.
     model_name : str, default="ipml"
         Name in the registry.
     alias : str, optional
         Alias of the version, "challenger" by default. Never "champion": only the gate makes a champion.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------
@@ -231,8 +226,8 @@ def record_run(
     """
     chosen = check_alias(alias)
     parse_model_uri(f"models:/{model_name}@{chosen}")  # else it could never be resolved
-    load_model(model_folder, trusted=get_settings().trusted_models)
-    with open_store(find_store(tracking_uri)) as client, make_active(client):
+    load_by_settings(model_folder, settings)
+    with open_store(settings.tracking) as client, make_active(client):
         with start_run(client, facts, model_name) as run:
             logged = Model.log(
                 artifact_path=None,
@@ -254,7 +249,7 @@ def check_alias(alias: str | None) -> str:
     return alias or CHALLENGER
 
 
-def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, tracking_uri: str | None = None) -> Path:
+def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, tracking_uri: str) -> Path:
     """Fetch a file that was recorded with a run, as a private copy that is deleted when the process ends.
 
     Parameters
@@ -263,8 +258,6 @@ def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, track
         As for `find_model`, or its result.
     name : str
         Path in the run: "tested.parquet", "gate/gate.json".
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; by default that of the settings.
 
     Raises
     ------
@@ -290,10 +283,10 @@ def _find_file(client: mlflow.MlflowClient, run_id: str, name: str) -> str | Non
     return name if name in top else None
 
 
-def note_run(run_id: str, tags: Mapping[str, str], texts: Mapping[str, str], tracking_uri: str | None = None) -> bool:
+def note_run(run_id: str, tags: Mapping[str, str], texts: Mapping[str, str], tracking_uri: str) -> bool:
     """Add tags and text files to a run that has ended; return False if the run was deleted."""
     try:
-        with open_store(find_store(tracking_uri)) as client:
+        with open_store(tracking_uri) as client:
             for name, value in tags.items():
                 client.set_tag(run_id, name, value)
             for name, text in texts.items():
@@ -303,7 +296,7 @@ def note_run(run_id: str, tags: Mapping[str, str], texts: Mapping[str, str], tra
     return True
 
 
-def fetch_run_tags(model: RegisteredModel, tracking_uri: str | None = None) -> dict[str, str]:
+def fetch_run_tags(model: RegisteredModel, tracking_uri: str) -> dict[str, str]:
     """Return the tags of a registered model's run; empty for a model without a run."""
     with open_store(find_store_of(model.uri, tracking_uri)) as client:
         return dict(client.get_run(model.run_id).data.tags) if model.run_id else {}

@@ -28,7 +28,6 @@ from mlflow.exceptions import MlflowException
 
 from ipml.errors import Failed, NotFound, UnusableSetting, first_line, hide_password
 from ipml.model.model_file.model_file import NAME_PATTERN
-from ipml.settings import get_settings
 
 MODEL_URI = re.compile(r"models:/(?P<name>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>[1-9][0-9]{0,8}))")
 SQLITE = "sqlite:///"
@@ -51,13 +50,8 @@ class ModelUri:
 def parse_model_uri(uri: str) -> ModelUri:
     """Read "models:/NAME@ALIAS" or "models:/NAME/VERSION".
 
-    Raises
-    ------
-    UnusableSetting
-        Another form of URI, or a name that could be a path.
+    Raises `UnusableSetting` for another form of URI, or a name that could be a path.
 
-    Examples
-    --------
     >>> parse_model_uri("models:/ipml@champion")
     ModelUri(name='ipml', alias='champion', version=None)
     >>> parse_model_uri("models:/../1")
@@ -114,28 +108,18 @@ _CAUSES = {
 _ASKING = threading.Lock()  # the environment is that of all threads
 
 
-def check_store(tracking_uri: str | None = None) -> None:
+def check_store(tracking_uri: str) -> None:
     """Open the store, and create the tables of a new database, before a long training relies on it.
 
-    Raises
-    ------
-    Failed
-        MLflow cannot be reached.
+    Raises `Failed`: MLflow cannot be reached.
     """
-    with open_store(find_store(tracking_uri)):
+    with open_store(tracking_uri):
         pass
-
-
-def find_store(tracking_uri: str | None) -> str:
-    """Return the URI of the store, by default that of the settings, with an absolute path."""
-    return make_absolute(tracking_uri or get_settings().tracking)
 
 
 def make_shown(store_uri: str) -> str:
     """Return the URI of a store for display, without password and, for a server, without user.
 
-    Examples
-    --------
     >>> make_shown("https://me:secret@mlflow.example/")
     'https://mlflow.example/'
     >>> make_shown("postgresql://me:secret@host/db")
@@ -150,15 +134,12 @@ def name_store(tracking_uri: str | None) -> str:
     return f" --tracking {shlex.quote(make_shown(tracking_uri))}" if tracking_uri else ""
 
 
-def find_store_of(wanted: str, tracking_uri: str | None) -> str:
+def find_store_of(wanted: str, tracking_uri: str) -> str:
     """Return the URI of the store of a model; MLflow would create a missing database.
 
-    Raises
-    ------
-    NotFound
-        There is no database.
+    Raises `NotFound`: there is no database.
     """
-    uri = find_store(tracking_uri)
+    uri = make_absolute(tracking_uri)
     database = find_sqlite_file(uri)
     if database is not None and not database.exists():
         raise NotFound("model", wanted, f"There is no registry {database}. {NAME_ANOTHER}")
@@ -169,12 +150,9 @@ def find_store_of(wanted: str, tracking_uri: str | None) -> str:
 def open_store(uri: str) -> Iterator[mlflow.MlflowClient]:
     """Yield a client of the store; mute MLflow's log, and turn its errors into one line.
 
-    Raises
-    ------
-    Failed
-        The store cannot be reached, or refuses a request.
+    Raises `Failed`: the store cannot be reached, or refuses a request.
     """
-    levels = {name: logging.getLogger(name).level for name in _CHATTY}
+    levels, uri = {name: logging.getLogger(name).level for name in _CHATTY}, make_absolute(uri)
     try:
         for name in _CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)

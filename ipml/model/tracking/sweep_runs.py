@@ -10,19 +10,17 @@ import mlflow
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from ipml.model.tracking.runs import RunFacts, start_run
-from ipml.model.tracking.store import download, find_store, make_active, open_store
+from ipml.model.tracking.store import download, make_active, open_store
 
 TRIAL_TAG, SWEEP_TAG = "ipml.trial", "ipml.sweep_key"
 
 
-def begin_sweep(
-    facts: RunFacts, key: str, model_name: str = "ipml", *, is_new: bool = False, tracking_uri: str | None = None
-) -> str:
+def begin_sweep(facts: RunFacts, key: str, model_name: str = "ipml", *, tracking_uri: str, is_new: bool = False) -> str:
     """Begin the run of a sweep, or continue the last one with the same key unless `is_new`; return its id.
 
     The key is a hexadecimal digest of the space and of everything else that determines the outcome.
     """
-    with open_store(find_store(tracking_uri)) as client, make_active(client):
+    with open_store(tracking_uri) as client, make_active(client):
         run_id = None if is_new else _find_last(client, model_name, f"tags.`{SWEEP_TAG}` = '{key}'")
         if run_id is None:
             tagged = replace(facts, tags={**facts.tags, SWEEP_TAG: key})
@@ -39,10 +37,10 @@ def finish_sweep(
     figures: Mapping[str, float],
     pictures: Sequence[Path],
     texts: Mapping[str, str],
-    tracking_uri: str | None = None,
+    tracking_uri: str,
 ) -> None:
     """Add the outcome of a sweep to its run, and end it."""
-    with open_store(find_store(tracking_uri)) as client:
+    with open_store(tracking_uri) as client:
         client.set_tag(run_id, MLFLOW_RUN_NOTE, description)
         for name, value in figures.items():
             client.log_metric(run_id, name, value)
@@ -58,8 +56,8 @@ def record_trial(
     key: str,
     model_name: str = "ipml",
     *,
+    tracking_uri: str,
     parent: str | None = None,
-    tracking_uri: str | None = None,
 ) -> str:
     """Record a run without a model, under the run of its sweep if any, and return its id.
 
@@ -67,16 +65,16 @@ def record_trial(
     """
     tagged = replace(facts, tags={**facts.tags, TRIAL_TAG: key})
     with (
-        open_store(find_store(tracking_uri)) as client,
+        open_store(tracking_uri) as client,
         make_active(client),
         start_run(client, tagged, model_name, parent=parent) as run,
     ):
         return str(run.info.run_id)
 
 
-def fetch_trial_file(model_name: str, key: str, name: str, tracking_uri: str | None = None) -> Path | None:
+def fetch_trial_file(model_name: str, key: str, name: str, tracking_uri: str) -> Path | None:
     """Fetch a file of the last finished trial with this key as a private copy; None if there is none."""
-    with open_store(find_store(tracking_uri)) as client:
+    with open_store(tracking_uri) as client:
         run_id = _find_last(client, model_name, f"tags.`{TRIAL_TAG}` = '{key}' and attributes.status = 'FINISHED'")
         if run_id is None or name not in {file.path for file in client.list_artifacts(run_id)}:
             return None

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ipml.errors import NotFound, Refused, UnreadableFile, describe_faults
 from ipml.model.model_file import manifest_sha256
 from ipml.model.tracking.runs import RecordedRun, RunFacts, record_run
+from ipml.settings import Settings
 
 FACTS_FILE = "run.json"
 
@@ -58,7 +59,7 @@ def store_run(facts: RunFacts, model_folder: Path, *, model_name: str, alias: st
     (folder / FACTS_FILE).write_text(run.model_dump_json(indent=2), encoding="utf-8")
 
 
-def record_stored(model_folder: Path, tracking_uri: str | None = None) -> RecordedRun:
+def record_stored(model_folder: Path, settings: Settings) -> RecordedRun:
     """Record the stored run of a model, and delete it from disk.
 
     Raises
@@ -88,7 +89,7 @@ def record_stored(model_folder: Path, tracking_uri: str | None = None) -> Record
         pictures=[folder / picture.name for picture in run.facts.pictures],
         files=[folder / file.name for file in run.facts.files],
     )
-    recorded = record_run(facts, model_folder, model_name=run.model_name, alias=run.alias, tracking_uri=tracking_uri)
+    recorded = record_run(facts, model_folder, settings, model_name=run.model_name, alias=run.alias)
     shutil.rmtree(folder)
     return recorded
 

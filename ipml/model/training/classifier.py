@@ -21,13 +21,14 @@ from ipml.model.evaluation.metrics import add_values
 from ipml.model.evaluation.splits import NEVER, Positions, later_unseen_sellers, leaking_random_split, seller_folds
 from ipml.model.external import ExternalClassifier, read_source
 from ipml.model.learner.source_model import check_kind, count_sellers
-from ipml.model.model_file import load_model
+from ipml.model.model_file import load_by_settings
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.questions.learning_curve import LearningCurve, measure_learning_curve
 from ipml.model.robustness import Attack, score_attacks
 from ipml.model.training.experiment import Experiment, labelled_of, read_truth, read_unlabelled
 from ipml.model.training.own_features import check_savable, make_own_features
+from ipml.settings import Settings
 
 _COPIES = 50  # of the golden listings, so that words are frequent enough for extractors that leave out rare ones
 _LATEST = np.iinfo(np.int64).max  # after whatever the source model knows
@@ -50,10 +51,7 @@ def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitCl
 def rehearse(experiment: Experiment, brands: BrandTable, source_model: CounterfeitClassifier | None = None) -> None:
     """Fit on a few golden listings, if any parameter is set, to find values that the classifier cannot use.
 
-    Raises
-    ------
-    UnusableSetting
-        A value fails, or an extractor of the user's own fails or cannot be saved.
+    Raises `UnusableSetting`: a value fails, or an extractor of the user's own fails or cannot be saved.
     """
     if experiment.external or not (experiment.model or experiment.features):
         return
@@ -71,9 +69,7 @@ def rehearse(experiment: Experiment, brands: BrandTable, source_model: Counterfe
     check_savable(experiment, classifier.features_.parts())
 
 
-def fetch_source_model(
-    experiment: Experiment, tracking_uri: str | None = None
-) -> tuple[Experiment, CounterfeitClassifier | None]:
+def fetch_source_model(experiment: Experiment) -> tuple[Experiment, CounterfeitClassifier | None]:
     """Return the experiment with its source model pinned by version and digest, since an alias moves, and that model.
 
     Raises
@@ -83,8 +79,8 @@ def fetch_source_model(
     """
     if experiment.data.donor is None:
         return experiment, None
-    uri, folder = _find_source_model(experiment.data.donor, tracking_uri)
-    source_model, pinned = load_model(folder, key_file=experiment.settings.model_key), experiment.data.donor_digest
+    uri, folder = _find_source_model(experiment.data.donor, experiment.settings)
+    source_model, pinned = load_by_settings(folder, experiment.settings), experiment.data.donor_digest
     if pinned not in (None, source_model.digest):
         raise UnusableSetting(
             f"source model {uri}", f"a model file with the digest {source_model.digest}", f"that with {pinned}"
@@ -100,17 +96,17 @@ def fetch_source_model(
     return experiment.model_copy(update={"data": data}), source_model.classifier
 
 
-def _find_source_model(source_model: str, tracking_uri: str | None) -> tuple[str, Path]:
+def _find_source_model(source_model: str, settings: Settings) -> tuple[str, Path]:
     """Return the permanent name of a source model, and its folder: a registered model, or else a folder."""
     from ipml.model.tracking import find_model, resolve_model  # MLflow is loaded only for its registry
 
     try:
-        uri = find_model(source_model, tracking_uri).uri
+        uri = find_model(source_model, settings.tracking).uri
     except NotFound:
         if not Path(source_model).is_dir():
             raise
         return str(Path(source_model).absolute()), Path(source_model)
-    return uri, resolve_model(uri, tracking_uri)
+    return uri, resolve_model(uri, settings.tracking, settings.trusted_models)
 
 
 def fit_classifier(
@@ -147,13 +143,7 @@ def fit_classifier(
 
 
 def _make_external(experiment: Experiment, brands: BrandTable) -> ExternalClassifier:
-    """Return the experiment's classifier around an external estimator, not yet fitted.
-
-    Raises
-    ------
-    UnusableSetting, UnreadableFile, UntrustedModel
-        It is missing, differs from the recorded one, or needs what `trusted` does not allow.
-    """
+    """Return the experiment's classifier around an external estimator, not yet fitted."""
     external = experiment.external
     assert external is not None
     source = read_source(external.estimator, experiment.find)
@@ -248,11 +238,8 @@ def score_unseen(
 
     Parameters
     ----------
-    task : TrainingTask
     attacks : sequence of Attack, optional
         Disguises tried on the counterfeits of the test, in the first repeat.
-    say : function of str, optional
-        Receives progress messages.
     """
     experiment, listings, brands = task.experiment, task.listings, task.brands
     truth, unlabelled = read_truth(experiment, listings), read_unlabelled(experiment, listings)
@@ -301,10 +288,7 @@ def learn_from_subsets(
 
     `n_draws`, `times` and `say` are those of `measure_learning_curve`.
 
-    Raises
-    ------
-    Refused
-        Too few sellers of counterfeits, or an estimator that is not fitted anew.
+    Raises `Refused`: too few sellers of counterfeits, or an estimator that is not fitted anew.
     """
     experiment = task.experiment
     if experiment.external and not experiment.external.refit:

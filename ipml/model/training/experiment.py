@@ -79,7 +79,7 @@ from ipml.model.labels import PREVALENCE_BOUND, draw_unlabelled
 from ipml.model.model_file.model_file import NAME_PATTERN
 from ipml.model.questions.costs import Costs
 from ipml.records import Problem
-from ipml.settings import Settings, get_settings
+from ipml.settings import DEFAULT_SETTINGS, Settings, get_settings
 
 
 def _list_files(value: Any) -> Any:
@@ -189,8 +189,6 @@ SweepValues = Annotated[list[Any], Field(min_length=1)] | SweepRange
 class SweepPart(BaseModel):
     """The values of `ipml model sweep`: parameters of the classifier, each with a list or a range.
 
-    Examples
-    --------
     >>> SweepPart(trials=20, C={"low": 0.01, "high": 10.0, "log": True}).space["C"].high
     10.0
     """
@@ -216,8 +214,6 @@ class RecordPart(_Part):
 class Experiment(_Part):
     """One training run; `load_experiment` reads it from a file.
 
-    Examples
-    --------
     >>> Experiment(name="shoes", data={"listings": "shoes.csv"}).data.listings
     ('shoes.csv',)
     """
@@ -234,7 +230,11 @@ class Experiment(_Part):
     record: RecordPart = RecordPart()
     folder: Path = Field(Path(), exclude=True, description="where the file lies; names of files start here")
     text: str = Field("", exclude=True, description="the file as written, recorded with the run")
-    settings: Settings = Field(default_factory=get_settings, exclude=True, repr=False)
+    settings: Settings = Field(DEFAULT_SETTINGS, exclude=True, repr=False)
+
+    def stored_at(self, tracking_uri: str | None) -> Experiment:
+        """Return the experiment with another MLflow store in its settings, if one is given."""
+        return self.model_copy(update={"settings": self.settings.with_tracking(tracking_uri)})
 
     def read_brands(self) -> Brands:
         """Return the brands of the experiment, else of the settings, else the bundled ones."""
@@ -247,8 +247,6 @@ class Experiment(_Part):
     def list_files(self) -> list[tuple[str, str]]:
         """Return the purpose and name of each file, as in the table [data].
 
-        Examples
-        --------
         >>> Experiment(name="shoes", data={"listings": "a.csv", "labels": "b.csv"}).list_files()
         [('listings', 'a.csv'), ('labels', 'b.csv')]
         """
@@ -282,8 +280,6 @@ class Experiment(_Part):
 def start_from(experiment: Experiment, donor: str | None) -> Experiment:
     """Return the experiment with this source model, or unchanged for None.
 
-    Examples
-    --------
     >>> shoes = Experiment(name="shoes", data={"listings": "shoes.csv"})
     >>> start_from(shoes, "models:/ipml-bags@champion").data.donor
     'models:/ipml-bags@champion'
@@ -320,25 +316,28 @@ def name_external(
     return experiment.model_copy(update={"external": part.model_copy(update=changes)})
 
 
-def read_recorded(text: str, folder: Path, source: str) -> Experiment:
+def read_recorded(text: str, folder: Path, source: str, settings: Settings = DEFAULT_SETTINGS) -> Experiment:
     """Read an experiment that was recorded with a run, with its files in `folder`; refuse others by an UnusableSetting.
 
-    Examples
-    --------
     >>> shoes = Experiment(name="shoes", data={"listings": "shoes.csv"})
     >>> read_recorded(shoes.model_dump_json(), Path(), "a run") == shoes
     True
     """
     try:
-        return Experiment.model_validate_json(text).model_copy(update={"folder": folder})
+        return Experiment.model_validate_json(text).model_copy(update={"folder": folder, "settings": settings})
     except ValidationError as error:
         raise UnusableSetting(
             source, describe_faults(error), "an experiment as `ipml model train` records it"
         ) from error
 
 
-def load_experiment(path: Path) -> Experiment:
+def load_experiment(path: Path, settings: Settings | None = None) -> Experiment:
     """Read an experiment file.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Name the data folder, the brands and the store; by default those of the environment.
 
     Raises
     ------
@@ -352,7 +351,7 @@ def load_experiment(path: Path) -> Experiment:
         written = parse_toml(text)
         if ours := {"folder", "text", "settings"} & written.keys():
             raise UnusableSetting(str(path), f"unknown {', '.join(sorted(ours))}", _EXPECTED)
-        return Experiment(**written, folder=path.parent, text=text)
+        return Experiment(**written, folder=path.parent, text=text, settings=settings or get_settings())
     except OSError as error:
         raise UnreadableFile(path, error.strerror or "no readable file", "an experiment file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

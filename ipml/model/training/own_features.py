@@ -8,7 +8,7 @@ from typing import Any
 from ipml.errors import Refused, UnusableSetting, first_line
 from ipml.features.extra import make_extra_features
 from ipml.features.own import OwnFeatures, adopt
-from ipml.features.registration import find_registered
+from ipml.features.registration import allow_extractors, find_registered
 from ipml.model.model_file.state import pack
 from ipml.model.training.experiment import Experiment
 
@@ -18,13 +18,8 @@ _OF_EXTRACTOR = ("columns", "group", "sentence")
 def make_own_features(experiment: Experiment) -> dict[str, OwnFeatures]:
     """Return the extractors that an experiment names, not yet fitted.
 
-    Raises
-    ------
-    UnusableSetting
-        A class is not registered or rejects a parameter, or a name is taken.
+    Raises `UnusableSetting`: a class is not registered or rejects a parameter, or a name is taken.
 
-    Examples
-    --------
     >>> from ipml import register_extractor
     >>> counts = {"class": "sklearn.feature_extraction.text:CountVectorizer", "columns": "title", "min_df": 5}
     >>> experiment = Experiment(name="shoes", data={"listings": "shoes.csv"}, features={"counts": counts})
@@ -33,6 +28,7 @@ def make_own_features(experiment: Experiment) -> dict[str, OwnFeatures]:
     >>> make_own_features(experiment)["counts"].transformer
     CountVectorizer(min_df=5)
     """
+    allow_extractors(experiment.settings.extractors)
     extra = make_extra_features(experiment.data.extra_numbers, experiment.data.extra_categories)
     if twice := sorted(extra.keys() & experiment.features.keys()):
         found = "the name of a column under [data]"

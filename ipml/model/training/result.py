@@ -58,8 +58,6 @@ SOME = (
 def choose_attacks(experiment: Experiment) -> tuple[Attack, ...]:
     """Return the attacks that an experiment asks for; refuse unknown names by an UnusableSetting.
 
-    Examples
-    --------
     >>> shoes = Experiment(name="shoes", data={"listings": "shoes.csv"}, evaluation={"attacks": ["leet digits"]})
     >>> [attack.name for attack in choose_attacks(shoes)]
     ['leet digits']
@@ -117,8 +115,6 @@ _SPLITS = {
 def head_of(experiment: Experiment, model: str) -> ReportHead:
     """Return the head of a model's report.
 
-    Examples
-    --------
     >>> head = head_of(Experiment(name="shoes", data={"listings": "shoes.csv"}), "ipml-shoes/0123456789ab")
     >>> head.data, head.split, head.is_leaking
     ('shoes.csv', 'later listings of sellers the model had not seen', False)
@@ -267,8 +263,6 @@ def save_learnt(experiment: Experiment, learnt: TrainingResult, folder: Path) ->
 def listings_per_second(classifier: AttackableClassifier, listings: pd.DataFrame) -> float:
     """Return how many listings a classifier scores in a second of processor time on one core.
 
-    Examples
-    --------
     >>> class Idle(AttackableClassifier):
     ...     def predict_proba(self, X):
     ...         return X.to_numpy()

@@ -42,6 +42,7 @@ from ipml.model.training.experiment import (
     read_unlabelled,
 )
 from ipml.model.training.result import TrainingResult, count_found, learn, listings_per_second, prepare, save_learnt
+from ipml.settings import Settings
 
 EXPERIMENT_FILE, EXPERIMENT_TEXT = "experiment/experiment.json", "experiment/experiment.toml"
 EVALUATION_FILE = "evaluation/evaluation.json"
@@ -97,8 +98,6 @@ def store_training(
 def parameters_of(experiment: Experiment) -> dict[str, object]:
     """Return the parameters that were set: seed, split and classifier (`select_shown`).
 
-    Examples
-    --------
     >>> parameters = parameters_of(Experiment(name="shoes", data={"listings": "shoes.csv"}, model={"n_folds": 3}))
     >>> parameters["n_folds"], parameters["C"], parameters["features__title__letters"]
     (3, 'chosen', (2, 5))
@@ -211,8 +210,6 @@ class Reproduction:
 
     Attributes
     ----------
-    model : RegisteredModel
-    recorded : ModelCard
     differences : tuple of str
         A line each, the causes first; empty if every byte is the same.
     folder : Path or None
@@ -228,9 +225,9 @@ class Reproduction:
 def reproduce(
     model: str,
     out: Path,
+    settings: Settings,
     *,
     data_folder: Path | None = None,
-    tracking_uri: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Reproduction:
     """Train a recorded model again, and report the differences.
@@ -241,12 +238,10 @@ def reproduce(
         Its registry URI, the id of its run, or its folder.
     out : Path
         Folder of the model trained again; nothing is registered.
+    settings : Settings
+        Name the store, the data folder and the brands.
     data_folder : Path, optional
         Folder of the experiment's files; default as in the original training.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; default that of the settings.
-    say : function of str, optional
-        Receives progress messages.
 
     Raises
     ------
@@ -259,12 +254,12 @@ def reproduce(
     """
     check_replaceable(out)
     say("looking up the model")
-    found = find_model(model, tracking_uri)
-    original = resolve_model(found.uri, tracking_uri)
+    found = find_model(model, settings.tracking)
+    original = resolve_model(found.uri, settings.tracking, settings.trusted_models)
     recorded = read_card(original)
-    folder = data_folder or Path(fetch_run_tags(found, tracking_uri).get(FOLDER_TAG, "."))
-    experiment = read_recorded(json.dumps(dict(recorded.experiment)), folder, f"experiment of {found.uri}")
-    experiment, source_model = fetch_source_model(experiment, tracking_uri)
+    folder = data_folder or Path(fetch_run_tags(found, settings.tracking).get(FOLDER_TAG, "."))
+    experiment = read_recorded(json.dumps(dict(recorded.experiment)), folder, f"experiment of {found.uri}", settings)
+    experiment, source_model = fetch_source_model(experiment)
     brands = prepare(experiment)
     say("reading listings")
     listings = read_training_listings(experiment)
@@ -285,8 +280,6 @@ def reproduce(
 def compare_cards(card: ModelCard, recorded: ModelCard) -> list[str]:
     """Return the differences between two model cards, besides versions; a line each.
 
-    Examples
-    --------
     >>> from dataclasses import replace
     >>> card = ModelCard("ipml", "0123456789ab", {}, (), "0", {}, {}, (0.5, -1.0))
     >>> compare_cards(card, card)

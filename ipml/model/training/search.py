@@ -151,8 +151,6 @@ _COMPLETE = (TrialState.COMPLETE,)
 def count_trials(part: SweepPart) -> int:
     """Return the number of trials of a sweep; refuse a range without one by an UnusableSetting.
 
-    Examples
-    --------
     >>> count_trials(SweepPart(C=[0.1, 1.0], n_folds=[2, 3, 5])), count_trials(SweepPart(trials=20, C=[0.1, 1.0]))
     (6, 20)
     """

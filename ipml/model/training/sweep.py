@@ -158,7 +158,7 @@ class _Progress:
 
     parent: str
     data_digest: str
-    tracking_uri: str | None
+    tracking_uri: str
     again: bool
     say: Say
     trials: dict[str, SweepTrial] = field(default_factory=dict)
@@ -201,7 +201,6 @@ def sweep(
 
     Parameters
     ----------
-    experiment : Experiment
     models : Path, default="models"
         Folder of the study, `NAME.sweep.db`, and the picture of the search, `NAME.sweep.svg`.
     jobs : int, default=1
@@ -209,9 +208,7 @@ def sweep(
     again : bool, default=False
         Start anew, including trials already done.
     tracking_uri : str, optional
-        MLflow's tracking URI; default that of the settings.
-    say : function of str, optional
-        Receives progress messages.
+        MLflow's tracking URI; by default that of the experiment's settings.
 
     Raises
     ------
@@ -221,8 +218,10 @@ def sweep(
         As for `ipml.model.training.train`; or the study cannot be used.
     """
     say("checking what is needed")
-    check_store(tracking_uri)
-    experiment, source_model = fetch_source_model(experiment, tracking_uri)
+    experiment = experiment.stored_at(tracking_uri)
+    store = experiment.settings.tracking
+    check_store(store)
+    experiment, source_model = fetch_source_model(experiment)
     part = _check_sweep(experiment)
     files = digest_files(experiment)
     table = brand_table(prepare(experiment))
@@ -236,8 +235,8 @@ def sweep(
     search = Search(part, file, name, seed=experiment.seed, is_new=again)
     key = digest(f"{name} {part.model_dump_json(exclude={'trials'})}")[:32]
     facts = _facts_of(experiment, part, data_digest)
-    parent = begin_sweep(facts, key, experiment.record.model, is_new=again, tracking_uri=tracking_uri)
-    progress = _Progress(parent, data_digest, tracking_uri, again, say)
+    parent = begin_sweep(facts, key, experiment.record.model, tracking_uri=store, is_new=again)
+    progress = _Progress(parent, data_digest, store, again, say)
     task = _keep_training_side(TrainingTask(experiment, listings, table, source_model))
     with _open_workers(jobs, task) as submit:
         _try_all(search, lambda values: make_trial(experiment, values, files), progress, submit, jobs)

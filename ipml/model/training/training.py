@@ -42,6 +42,7 @@ from ipml.model.training.result import (
     save_learnt,
 )
 from ipml.model.training.run_record import store_training
+from ipml.settings import Settings
 
 ExplainWith = Callable[[Path], Explain]
 """From a model folder to what gives the sentences for each listing of a frame."""
@@ -111,13 +112,11 @@ def train(
     models : Path, default="models"
         Folder of the model's folder, named after the experiment, its drift reference and its report.
     tracking_uri : str, optional
-        MLflow's store; default that of the settings.
+        MLflow's store; by default that of the experiment's settings.
     explain : function of Path, optional
         From the model folder to what explains the worst errors in the report.
     rules : GateRules, optional
         Requirements of a first model; default the bundled rules.
-    say : function of str, optional
-        Receives progress messages.
 
     Raises
     ------
@@ -127,13 +126,14 @@ def train(
         Model or run could not be stored; found before anything is learnt. If MLflow fails later, model and report are
         stored, and `record_trained` registers the model.
     """
-    folder = models / experiment.name
+    folder, experiment = models / experiment.name, experiment.stored_at(tracking_uri)
+    settings = experiment.settings
     say("checking what is needed")
     brands = prepare(experiment)
     attacks = choose_attacks(experiment)
     check_alias(experiment.record.alias)
-    _check_destination(folder, tracking_uri)
-    experiment, source_model = fetch_source_model(experiment, tracking_uri)
+    _check_destination(folder, settings.tracking)
+    experiment, source_model = fetch_source_model(experiment)
     say("reading listings")
     task = TrainingTask(experiment, read_training_listings(experiment), brand_table(brands), source_model)
     learnt = learn(task, attacks=attacks, say=say)
@@ -147,7 +147,7 @@ def train(
         learnt.evaluation,
         head_of(experiment, card.full_version),
         ReportParts(
-            champion=_fetch_champion(experiment, learnt, tracking_uri),
+            champion=_fetch_champion(experiment, learnt),
             robustness=measure_attacks(experiment, learnt.tested),
             explain=explain and explain(folder),
             costs=experiment.evaluation.costs,
@@ -156,13 +156,14 @@ def train(
     )
     page = write_report(facts, folder.with_name(f"{folder.name}.report.html"))
     store_training(experiment, learnt, facts, folder, page)
-    run, gate = record_trained(folder, rules=rules, tracking_uri=tracking_uri, say=say)
+    run, gate = record_trained(folder, settings, rules=rules, tracking_uri=tracking_uri, say=say)
     started = describe_source_model(experiment, source_model, learnt.classifier, learnt.tested.listings)
     return Trained(card, folder, learnt.evaluation, run, page, gate, started)
 
 
 def record_trained(
     folder: Path,
+    settings: Settings,
     *,
     rules: GateRules | None = None,
     tracking_uri: str | None = None,
@@ -170,7 +171,8 @@ def record_trained(
 ) -> tuple[RecordedRun, GateReport | None]:
     """Record the run of a saved model, and put it through the gate if no model is in use.
 
-    `folder` is that of the model; the other parameters are those of `train`.
+    `folder` is that of the model, `tracking_uri` a store other than that of the settings; the other parameters are
+    those of `train`.
 
     Raises
     ------
@@ -180,16 +182,17 @@ def record_trained(
         No run of this model waits to be recorded.
     """
     say("recording")
+    settings = settings.with_tracking(tracking_uri)
     try:
-        run = record_stored(folder, tracking_uri)
+        run = record_stored(folder, settings)
     except Failed as error:
         again = f"ipml model record {shlex.quote(str(folder))}{name_store(tracking_uri)}"
         found = f"the model is saved, but not registered ({str(error).removesuffix('.')})"
         raise Failed(folder, found, f"Register it: {again}") from error
-    return _judge_first(run, rules or load_rules(), tracking_uri, say)
+    return _judge_first(run, rules or load_rules(), settings, say)
 
 
-def _check_destination(folder: Path, tracking_uri: str | None) -> None:
+def _check_destination(folder: Path, tracking_uri: str) -> None:
     """Refuse early what would fail after training."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -200,20 +203,20 @@ def _check_destination(folder: Path, tracking_uri: str | None) -> None:
 
 
 def _judge_first(
-    run: RecordedRun, rules: GateRules, tracking_uri: str | None, say: Say
+    run: RecordedRun, rules: GateRules, settings: Settings, say: Say
 ) -> tuple[RecordedRun, GateReport | None]:
     """Put a model through the gate if none is in use, and promote it if it passes."""
-    if run.alias != CHALLENGER or read_champions(run.model_name, tracking_uri).current is not None:
+    if run.alias != CHALLENGER or read_champions(run.model_name, settings.tracking).current is not None:
         return run, None
     say("judging it by the rules of the gate")
-    candidacy = examine(run.model_uri, rules, tracking_uri=tracking_uri)
-    moved = promote(candidacy, tracking_uri=tracking_uri)
+    candidacy = examine(run.model_uri, rules, settings)
+    moved = promote(candidacy)
     return replace(run, alias=CHAMPION) if moved else run, candidacy.report
 
 
-def _fetch_champion(experiment: Experiment, learnt: TrainingResult, tracking_uri: str | None) -> list[Floats] | None:
+def _fetch_champion(experiment: Experiment, learnt: TrainingResult) -> list[Floats] | None:
     """Return the champion's scores if it was tested on the same listings and MLflow answers."""
     try:
-        return fetch_champion_scores(learnt.tested, experiment.record.model, tracking_uri)
+        return fetch_champion_scores(learnt.tested, experiment.record.model, experiment.settings.tracking)
     except Failed:
         return None

@@ -23,8 +23,6 @@ from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, 
 def is_storable(text: str) -> bool:
     """Return whether a text has only storable characters: no NUL (for PostgreSQL) and no lone surrogate.
 
-    Examples
-    --------
     >>> is_storable("Gu\\u0441\\u0441i bag"), is_storable("a\\0b"), is_storable("\\ud800")
     (True, False, False)
     """
@@ -125,8 +123,6 @@ def make_key(listing: Listing) -> str:
 
     Without a moment, a digest of the fields that the seller can edit takes its place.
 
-    Examples
-    --------
     >>> from datetime import UTC, datetime
     >>> make_key(Listing("A7", "s", "Bag", observed_at=datetime(2024, 5, 1, tzinfo=UTC)))
     '2024-05-01T00:00:00+00:00 A7'

@@ -169,8 +169,6 @@ def find_untouched(connection: Connection, rows: Collection[StoredCase]) -> set[
 def has_same_price(one: Listing, other: Listing, share: float) -> bool:
     """Return whether two prices are both unknown, or in one currency and at most a share of the lower one apart.
 
-    Examples
-    --------
     >>> bag = Listing("A7", "s", "Bag", price=50.0)
     >>> [has_same_price(bag, Listing("A7", "s", "Bag", price=price), 0.05) for price in (52.5, 53.0, None)]
     [True, False, False]
@@ -331,8 +329,6 @@ def _read_past(
 def tell_past(past: Past) -> str:
     """Return a sentence on earlier decisions on a listing and why it is back; "" for a new one.
 
-    Examples
-    --------
     >>> decision = Decision(1, 12, "A7", Verdict.GENUINE, "", "", "ana", datetime(2024, 5, 1))
     >>> tell_past(Past(12, "decided", decision, (), 0.02, 0.4, decision, None, None, None))
     'This listing was found genuine on 1 May 2024 by ana (case 12). It is back because its score rose from 2 % to 40 %.'

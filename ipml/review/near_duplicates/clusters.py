@@ -44,8 +44,6 @@ _BETWEEN_WORDS = re.compile(r"[\W_]+")
 def fold_title(text: str) -> str:
     """Return a text without the details that copies vary: case, accents, invisible or full-width letters, punctuation.
 
-    Examples
-    --------
     >>> fold_title("  Ｌｅａｔｈｅｒ  wal​let,  BROWN!! ")
     'leather wallet brown'
     """
@@ -59,8 +57,6 @@ def fold_title(text: str) -> str:
 def make_shingles(text: str) -> frozenset[str]:
     """Return all three-letter runs of a folded text; empty for a text without letters and digits.
 
-    Examples
-    --------
     >>> sorted(make_shingles("Bag 1"))
     [' 1 ', ' ba', 'ag ', 'bag', 'g 1']
     """
@@ -91,8 +87,6 @@ def make_bands(
     Only listings of the same `scope`, such as "seller s1, brand acme", meet. A picture has its own number, so the same
     picture is found under any title. More `rows` (MinHash values per band) require more similar titles.
 
-    Examples
-    --------
     >>> bag = sign_shingles(make_shingles("Leather bag"))
     >>> len(make_bands("s1", bag)), set(make_bands("s1", bag)) & set(make_bands("s2", bag))
     (20, set())
@@ -166,8 +160,6 @@ class Appearance:
 def make_appearance(scored: ScoredListing) -> Appearance:
     """Return the visible features of a listing.
 
-    Examples
-    --------
     >>> bag = ScoredListing(Listing("1", "s1", "B\u0430g", brand="ACME "), 0.5, None, (), (), None, "m", read_as="bag")
     >>> make_appearance(bag).brand, sorted(make_appearance(bag).shingles)
     ('acme', [' ba', 'ag ', 'bag'])
@@ -185,8 +177,6 @@ def read_brand(scored: ScoredListing) -> str:
 def is_same_offer(one: ScoredListing, other: ScoredListing) -> bool:
     """Return whether a verdict on one listing holds for the other: same seller, brand, price, and title or picture.
 
-    Examples
-    --------
     >>> bag, copy, dear = (
     ...     ScoredListing(Listing("1", "s1", title, price=price, currency="EUR"), 0.5, None, (), (), None, "m")
     ...     for title, price in [("Leather bag, brown", 50.0), ("Leather bag brown!", 52.0), ("Leather bag", 90.0)]

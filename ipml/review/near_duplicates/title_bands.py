@@ -35,8 +35,6 @@ _HASH = 0xFFFFFFFF
 def read_words(title: str) -> list[str]:
     """Return the words of a title as a reader sees them, folded.
 
-    Examples
-    --------
     >>> read_words("L\u0435ath\u0435r W\u00c1LLET, br0wn!"), read_words("r.e.p.l.i.c.a &amp; Le<b></b>ather")
     (['leather', 'wallet', 'brown'], ['repllca', 'leather'])
     """
@@ -93,8 +91,6 @@ def make_title_bands(title: str, seller_id: str, *, is_kept: bool) -> tuple[int,
     One number covers all words and the seller, and is found however many others share the title. Titles are stored
     (`is_kept`) under more numbers than they are searched under.
 
-    Examples
-    --------
     >>> wallet = make_title_bands("Leather wallet, brown, with coin pocket", "s1", is_kept=True)
     >>> others = ("Pocket with coin, brown wallet: LEATHER", "New leather wallet brown with coin pocket, boxed", "Cap")
     >>> [bool({*wallet}.intersection(make_title_bands(title, "s2", is_kept=False))) for title in others]

@@ -43,8 +43,6 @@ class PictureHost:
     def has(self, address: str) -> bool:
         """Return whether a URL is on the host.
 
-        Examples
-        --------
         >>> host = parse_hosts("*.example.com")[0]
         >>> host.has("https://a.example.com/1.jpg"), host.has("https://example.com.evil/"), host.has("http://a.example.com/")
         (True, False, False)
@@ -70,8 +68,6 @@ def parse_hosts(text: str) -> tuple[PictureHost, ...]:
 
     Raises UnusableSetting.
 
-    Examples
-    --------
     >>> [host.source for host in parse_hosts("img.example.com, http://localhost:8000")]
     ['https://img.example.com', 'http://localhost:8000']
     """
@@ -135,8 +131,6 @@ class PictureSources:
     def refuse(self, address: str) -> str:
         """Return why a URL must not be fetched, judged by its text; "" if it may.
 
-        Examples
-        --------
         >>> PictureSources().refuse("https://ann:secret@a.example/1.jpg"), PictureSources().refuse("https://a.example/")
         ('its address names a user', '')
         """
@@ -157,8 +151,6 @@ class PictureSources:
     def may_reach(self, address: str, port: int) -> bool:
         """Return whether the worker may connect to a resolved address.
 
-        Examples
-        --------
         >>> sources = PictureSources(networks=parse_picture_networks("10.2.0.0/16"))
         >>> [sources.may_reach(found, 80) for found in ("93.184.215.14", "10.2.0.7", "10.3.0.7", "169.254.169.254")]
         [True, True, False, False]

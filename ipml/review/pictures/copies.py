@@ -36,8 +36,6 @@ def make_copies(content: bytes, most_pixels: int = MOST_PIXELS) -> PictureCopies
     Raises PictureRefused if the format is unknown, the file damaged or cut short, or it has over 40 million pixels;
     these are not unpacked.
 
-    Examples
-    --------
     >>> file = io.BytesIO()
     >>> Image.new("RGB", (800, 400), "red").save(file, "PNG")
     >>> made = make_copies(file.getvalue())

@@ -7,7 +7,8 @@ picture. They match unchanged and mirrored copies until the job rehashes them an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -19,6 +20,7 @@ from PIL import Image
 from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, func, insert, select, update
 
 from ipml.review.near_duplicates.same_pictures import mark_same_pictures
+from ipml.review.pictures.copies import PictureRefused, make_copies
 from ipml.review.pictures.picture_hash import (
     COLOUR_BYTES,
     EDGE,
@@ -63,8 +65,6 @@ class HashIndex:
     Each hash has four bands of 24 bits. A picture is compared only with groups that share a band with one of its
     places; 999 of 1,000 copies share one. The index is read once, then updated. Use it from one thread at a time.
 
-    Examples
-    --------
     >>> index = HashIndex()
     >>> stairs = Image.linear_gradient("L").quantize(5).convert("L").rotate(30)
     >>> index.add(7, hash_picture(stairs).own)
@@ -131,6 +131,10 @@ class HashIndex:
 
     def find_nearest(self, picture: HashedPicture) -> tuple[int, int] | None:
         """Return the nearest group (of two, the older) and its distance in bits; None if none is near."""
+        return next(self.find_near(picture), None)
+
+    def find_near(self, picture: HashedPicture) -> Iterator[tuple[int, int]]:
+        """Yield the near groups, the nearest first, each with its distance in bits."""
         near = []
         for place in self._find_candidates(picture.hashes).tolist():
             distances = np.bitwise_count(picture.hashes ^ self._hashes[place]).sum(axis=1, dtype=np.int64)
@@ -138,7 +142,7 @@ class HashIndex:
             if self._groups[place] != NO_GROUP and distances[nearest] <= MOST_DISTANCE:
                 colours = self._colours[place].tobytes() if self._colours[place].any() else b""
                 near.append((int(distances[nearest]), int(self._groups[place]), nearest, colours))
-        return next((one[1::-1] for one in sorted(near) if picture.has_colours(*one[2:])), None)
+        yield from (one[1::-1] for one in sorted(near) if picture.has_colours(*one[2:]))
 
     def _find_candidates(self, hashes: Hashes) -> _Numbers:
         """Return the places of hashes that share a band, the likeliest first."""
@@ -243,6 +247,22 @@ def _hash_file(folder: Path, digest: str | None) -> HashedPicture | None:
             return hash_picture(image)
     except FileNotFoundError:
         return None
+
+
+def hash_file(content: bytes) -> HashedPicture:
+    """Return the hashes of a file as uploaded; raises PictureRefused if it is unusable or has too little detail."""
+    with Image.open(io.BytesIO(make_copies(content).thumbnail), formats=["WEBP"]) as image:
+        found = hash_picture(image)
+    if found is None:
+        raise PictureRefused("has too little detail to be recognised")
+    return found
+
+
+def find_alike(connection: Connection, index: HashIndex, picture: HashedPicture) -> list[int]:
+    """Return the groups of pictures that look like one, the nearest first; nothing is stored."""
+    with index.lock:
+        index.refresh(connection)
+        return [group_id for group_id, _ in index.find_near(picture)]
 
 
 def _store_groups(

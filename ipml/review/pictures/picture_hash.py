@@ -79,8 +79,6 @@ class HashedPicture:
 def hash_picture(image: Image.Image) -> HashedPicture | None:
     """Return a picture with its hashes; None if it has too little detail to be recognised.
 
-    Examples
-    --------
     >>> hash_picture(Image.new("RGB", (90, 90), "white")) is None
     True
     >>> stairs = Image.linear_gradient("L").quantize(5).convert("L").rotate(30)

@@ -208,8 +208,6 @@ class ScreeningState:
     def words(self) -> str:
         """The state as a sentence.
 
-        Examples
-        --------
         >>> ScreeningState(requests=1_200, n_bytes=90_000_000, left_out=7).words
         '1,200 requests and 90.0 MB today; 7 left out today by the budget'
         """

@@ -21,7 +21,7 @@ from ipml.records import Listing
 from ipml.storage.backup import whole_or_not_at_all
 from ipml.storage.database import Lock, in_batches, reading
 from ipml.storage.short_transactions import change_in_turns
-from ipml.storage.tables import picture_groups, pictures, reference_pictures, screened_pictures
+from ipml.storage.tables import picture_groups, picture_proposals, pictures, reference_pictures, screened_pictures
 
 Size = Literal["original", "view", "thumbnail"]
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "AVIF": "avif"}
@@ -136,11 +136,16 @@ def read_pictures(connection: Connection, case_ids: Iterable[int]) -> dict[int, 
 
 
 _IS_OF_GOODS = reference_pictures.c.digest == bindparam("digest"), reference_pictures.c.removed_at.is_(None)
-_HAS_PICTURE = select(exists().where(pictures.c.digest == bindparam("digest")) | exists().where(*_IS_OF_GOODS))
+_IS_PROPOSED = picture_proposals.c.outcome.is_(None)
+_HAS_PICTURE = select(
+    exists().where(pictures.c.digest == bindparam("digest"))
+    | exists().where(*_IS_OF_GOODS)
+    | exists().where(picture_proposals.c.digest == bindparam("digest"), _IS_PROPOSED)
+)
 
 
 def has_picture(connection: Connection, digest: str) -> bool:
-    """Return whether a picture belongs to a case or to known goods."""
+    """Return whether a picture belongs to a case or to known goods, or is proposed for them."""
     return bool(connection.scalar(_HAS_PICTURE, {"digest": digest}))
 
 
@@ -198,6 +203,8 @@ def _find_named(connection: Connection, digests: Collection[str]) -> set[str]:
         named.update(filter(None, connection.scalars(select(pictures.c.digest).where(pictures.c.digest.in_(part)))))
         is_kept = reference_pictures.c.digest.in_(part), reference_pictures.c.removed_at.is_(None)
         named.update(connection.scalars(select(reference_pictures.c.digest).where(*is_kept)))
+        is_proposed = picture_proposals.c.digest.in_(part), picture_proposals.c.outcome.is_(None)
+        named.update(connection.scalars(select(picture_proposals.c.digest).where(*is_proposed)))
         is_screened = screened_pictures.c.digest.in_(part)
         named.update(filter(None, connection.scalars(select(screened_pictures.c.digest).where(is_screened))))
     return named

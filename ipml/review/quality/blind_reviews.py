@@ -9,8 +9,8 @@ decided cases of independently known truth; each reviewer gets each once, blind,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -31,13 +31,23 @@ from sqlalchemy import (
     update,
 )
 
-from ipml.errors import Conflict, NotFound, Overtaken, UnstorableValue
+from ipml.errors import Conflict, IpmlError, NotFound, Overtaken, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import to_microseconds
 from ipml.records import Claim, Decision, Verdict
-from ipml.review.cases import NOW, REVIEWER, StoredCase, find_case, lock_first, note_event, select_first
+from ipml.review.cases import (
+    NOW,
+    REVIEWER,
+    StoredCase,
+    find_case,
+    find_cases,
+    lock_first,
+    select_first,
+    subject_of,
+)
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.quality.second_person import Capacity, may_judge, note_second_verdict, store_second_verdict
+from ipml.review.worklists.inbox import MessageKind, send
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.row_numbers import append_rows
@@ -134,7 +144,7 @@ def find_gap(kind: str, reviewer: str, last: int, share: float) -> int:
 
 
 _TRUTHS = (Verdict.COUNTERFEIT, Verdict.GENUINE)
-_LONGEST_SOURCE = 200
+LONGEST_SOURCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,39 +183,80 @@ def add_control_case(
 
     Raises NotFound, Conflict or UnstorableValue.
     """
-    if truth not in _TRUTHS:
-        raise UnstorableValue("truth", repr(truth.value), "counterfeit or genuine")
-    if not 0 < len(source) <= _LONGEST_SOURCE or not source.isprintable():
-        raise UnstorableValue("source", f"{len(source)} characters", f"1 to {_LONGEST_SOURCE} that can be printed")
-    control = ControlCase(case_id, truth, source, added_by, now or datetime.now(UTC))
-    case = find_case(connection, case_id, lock=True)
-    if case.state != "decided":
-        raise Conflict(f"case {case_id}", f"found state {case.state!r}; expected a decided one", "Decide it first.")
-    if (found := _find_control_case(connection, case_id)) is not None:
-        raise Conflict(f"case {case_id}", f"it is known to be {found.truth} already", "Remove that first.")
-    row = {name: getattr(control, name) for name in ControlCase.__slots__}
-    (number,) = append_rows(connection, control_cases, [row])
-    note_event(connection, added_by, "control", case_id, control.added_at, truth=truth.value, control=number)
-    return control
+    order = ControlOrder(source, added_by, now or datetime.now(UTC))
+    _, refused = add_control_cases(connection, {case_id: truth}, order)
+    for error in refused.values():
+        raise error
+    return ControlCase(case_id, truth, source, added_by, order.at)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlOrder:
+    """Source of the known truths, author and moment of new control cases."""
+
+    source: str
+    by: str
+    at: datetime
+
+
+def add_control_cases(
+    connection: Connection, truths: Mapping[int, Verdict], order: ControlOrder
+) -> tuple[dict[int, int], dict[int, IpmlError]]:
+    """Record the known truths of decided cases; return the numbers of the control cases by case, and the refused.
+
+    Raises UnstorableValue if a truth is neither counterfeit nor genuine, or the source is missing or too long.
+    """
+    for truth in truths.values():
+        if truth not in _TRUTHS:
+            raise UnstorableValue("truth", repr(truth.value), "counterfeit or genuine")
+    if not 0 < len(order.source) <= LONGEST_SOURCE or not order.source.isprintable():
+        raise UnstorableValue("source", f"{len(order.source)} characters", f"1 to {LONGEST_SOURCE} that can be printed")
+    found, known = find_cases(connection, truths, lock=True), find_control_cases(connection, truths)
+    refused: dict[int, IpmlError] = {}
+    for case_id in truths:
+        if case_id not in found:
+            refused[case_id] = NotFound("case", case_id, "The list of cases shows those there are.")
+        elif (state := found[case_id].state) != "decided":
+            refused[case_id] = Conflict(f"case {case_id}", f"it is {state}, not decided", "Decide it first.")
+        elif case_id in known:
+            obstacle = f"it is known to be {known[case_id].truth} already"
+            refused[case_id] = Conflict(f"case {case_id}", obstacle, "Remove that first.")
+    added = [case_id for case_id in sorted(truths) if case_id not in refused]
+    rows = [ControlCase(case_id, truths[case_id], order.source, order.by, order.at) for case_id in added]
+    numbers = append_rows(connection, control_cases, [asdict(row) for row in rows]) if rows else []
+    entries = [
+        (subject_of(row.case_id), {"truth": row.truth.value, "control": number})
+        for row, number in zip(rows, numbers, strict=True)
+    ]
+    audit.append_all(connection, order.by, "control", entries, at=order.at)
+    return dict(zip(added, numbers, strict=True)), refused
 
 
 def remove_control_case(connection: Connection, case_id: int, removed_by: str, *, now: datetime | None = None) -> None:
     """Remove a control case, for example after doubts about its truth; verdicts on it stay. Raises NotFound."""
-    now = now or datetime.now(UTC)
     find_case(connection, case_id, lock=True)
-    found = _find_control_case(connection, case_id)
-    if found is None:
+    found = _find_controls(connection, [case_id])
+    if not found:
         raise NotFound("known truth of case", case_id, "`ipml queue control` shows which are.")
-    connection.execute(
-        update(control_cases).where(control_cases.c.control_id == found.control_id).values(removed_at=now)
-    )
-    waiting = (
-        second_reviews.c.case_id == case_id,
-        second_reviews.c.kind == "control",
-        second_reviews.c.ended_at.is_(None),
-    )
-    connection.execute(update(second_reviews).where(*waiting).values(ended_at=now))
-    note_event(connection, removed_by, "control no longer", case_id, now, control=found.control_id)
+    remove_control_cases(connection, [row.control_id for row in found], removed_by, now=now or datetime.now(UTC))
+
+
+def remove_control_cases(connection: Connection, numbers: Sequence[int], by: str, *, now: datetime) -> list[int]:
+    """Remove control cases by their own numbers, as far as they are not removed; return the cases."""
+    is_one = control_cases.c.control_id.in_(numbers), control_cases.c.removed_at.is_(None)
+    gone = update(control_cases).where(*is_one).values(removed_at=now)
+    removed = connection.execute(gone.returning(control_cases.c.case_id, control_cases.c.control_id)).all()
+    case_ids = [row.case_id for row in removed]
+    waiting = second_reviews.c.case_id.in_(case_ids), second_reviews.c.kind == "control"
+    connection.execute(update(second_reviews).where(*waiting, second_reviews.c.ended_at.is_(None)).values(ended_at=now))
+    entries = [(subject_of(row.case_id), {"control": row.control_id}) for row in sorted(removed)]
+    audit.append_all(connection, by, "control no longer", entries, at=now)
+    return case_ids
+
+
+def find_control_cases(connection: Connection, case_ids: Collection[int]) -> dict[int, ControlCase]:
+    """Return the control cases among some cases."""
+    return {row.case_id: _control(row) for row in _find_controls(connection, case_ids)}
 
 
 def list_control_cases(connection: Connection) -> list[ControlCase]:
@@ -230,9 +281,9 @@ def control_feedback(connection: Connection, reviewer: str, case_id: int) -> Fee
     return None if row is None else Feedback(case_id, Verdict(row.verdict), Verdict(row.truth), row.source)
 
 
-def _find_control_case(connection: Connection, case_id: int) -> Row[Any] | None:
-    query = select(control_cases).where(control_cases.c.case_id == case_id, control_cases.c.removed_at.is_(None))
-    return connection.execute(query).first()
+def _find_controls(connection: Connection, case_ids: Collection[int]) -> Sequence[Row[Any]]:
+    is_known = control_cases.c.case_id.in_(case_ids), control_cases.c.removed_at.is_(None)
+    return connection.execute(select(control_cases).where(*is_known)).all()
 
 
 def _control(row: Row[Any]) -> ControlCase:
@@ -360,6 +411,12 @@ def answer_second_review(
         note=digest(decision.note),
         snapshot=digest(row.snapshot),
     )
+    if second_review.kind == "audit" and decision.verdict is not Verdict.ESCALATE:
+        of_review = second_reviews.c.review_id == second_review.review_id
+        reviewed = select(second_reviews.c.decision_id).where(of_review).scalar_subquery()
+        differs = decisions.c.decision_id == reviewed, decisions.c.verdict != decision.verdict
+        to, source = connection.scalars(select(decisions.c.reviewer).where(*differs)), (row.case_id, stored.verdict_id)
+        send(connection, to, MessageKind.SECOND_REVIEW, source, at=decision.decided_at)
     return decision
 
 

@@ -42,8 +42,6 @@ class Habits:
 def draw_habits(patterns: Sequence[Pattern], times: Indices, n_reviewers: int) -> Habits:
     """Draw reviewers' habits from distinct judgement patterns and the number of cases with each.
 
-    Examples
-    --------
     >>> habits = draw_habits([((0, 3), None), ((1, 4), None)], np.array([60, 40]), 2)
     >>> (habits.chances > 0.5).tolist(), habits.answers.shape
     ([True, False], (2000, 2, 2, 3))

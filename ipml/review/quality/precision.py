@@ -34,8 +34,6 @@ class WeightedReviews:
     `n` and `confirmed` count cases. `weight`, `hits` and `squares` sum the weights, those of confirmed cases, and their
     squares.
 
-    Examples
-    --------
     >>> looks = WeightedReviews.of_equal(10, 9)
     >>> looks.rate().share, (looks + WeightedReviews(1, 0, 90.0, 0.0, 8100.0)).rate().share
     (0.9, 0.09)

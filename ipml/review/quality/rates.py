@@ -31,8 +31,6 @@ def count_rate(hits: float, n: float, at_once: int = 1) -> Rate | None:
     The interval holds for small numbers too (Wilson 1927; Brown, Cai and DasGupta 2001). `at_once` intervals all hold
     together with probability 95 % (Bonferroni 1936).
 
-    Examples
-    --------
     >>> rate = count_rate(8, 10)
     >>> round(rate.low, 2), rate.share, round(rate.high, 2)
     (0.49, 0.8, 0.94)
@@ -52,8 +50,6 @@ def weigh_rate(hits: float, n: float, prior_share: float, prior_n: float, known:
     `hits` and `n` are sums of probabilities. `prior_share` counts as `prior_n` observations. `known` is the part of the
     information of n observations that remains while the truth is uncertain.
 
-    Examples
-    --------
     >>> rate = weigh_rate(8.0, 100.0, prior_share=0.05, prior_n=20.0)
     >>> round(rate.low, 3), round(rate.share, 3), round(rate.high, 3)
     (0.035, 0.075, 0.128)
@@ -83,8 +79,6 @@ class Agreement:
 def cohen_kappa(pairs: Iterable[tuple[str, str]]) -> Agreement | None:
     """Return Cohen's kappa of two reviewers' judgements of the same cases; None if undefined.
 
-    Examples
-    --------
     >>> pairs = [("a", "a")] * 20 + [("a", "b")] * 5 + [("b", "a")] * 10 + [("b", "b")] * 15
     >>> round(cohen_kappa(pairs).value, 3)
     0.4
@@ -95,8 +89,6 @@ def cohen_kappa(pairs: Iterable[tuple[str, str]]) -> Agreement | None:
 def fleiss_kappa(units: Iterable[Sequence[str]]) -> Agreement | None:
     """Return Fleiss' kappa of cases each judged by the same number of reviewers.
 
-    Examples
-    --------
     >>> round(fleiss_kappa(["aab", "bbb", "aaa", "abb"]).value, 3)
     0.333
     """
@@ -107,8 +99,6 @@ def fleiss_kappa(units: Iterable[Sequence[str]]) -> Agreement | None:
 def krippendorff_alpha(units: Iterable[Sequence[str]]) -> Agreement | None:
     """Return Krippendorff's alpha for nominal data, of cases judged by any number of reviewers.
 
-    Examples
-    --------
     >>> round(krippendorff_alpha(["aab", "bb", "aaa", "b"]).value, 3)
     0.533
     """

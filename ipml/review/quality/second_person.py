@@ -30,6 +30,7 @@ from ipml.review.cases import (
     select_first,
 )
 from ipml.review.reversals import stands
+from ipml.review.worklists.inbox import MessageKind, retract, send
 from ipml.settings import SecondPersonRule
 from ipml.storage.audit_trail import audit
 from ipml.storage.tables import cases, decisions, second_reviews, second_verdicts, user_sellers, users
@@ -56,6 +57,12 @@ def refuse_conflicts(connection: Connection, wanted: Sequence[tuple[StoredCase, 
     for error in _find_conflicts(connection, wanted, halves):
         if error is not None:
             raise error
+
+
+def find_conflicts(connection: Connection, wanted: Sequence[tuple[StoredCase, str]]) -> dict[int, Forbidden]:
+    """Return, for the pairs whose reviewer must not judge the case, why, by case."""
+    conflicts = _find_conflicts(connection, wanted, find_halves(connection, [row.case_id for row, _ in wanted]))
+    return {row.case_id: error for (row, _), error in zip(wanted, conflicts, strict=True) if error is not None}
 
 
 # Built once, since building a query takes longer than running it.
@@ -259,6 +266,7 @@ def withdraw_second_verdict(
         .values(withdrawn_at=now)
     )
     _open_again(connection, second_verdict, now)
+    retract(connection, MessageKind.SECOND_REVIEW, second_verdict.verdict_id)
     note_second_verdict(connection, _second_verdict(second_verdict), "withdrawn", now)
 
 
@@ -308,8 +316,6 @@ def _as_decision(row: Row[Any], decision_id: int = 0) -> Decision:
 def needs_second(listing: Listing, verdict: Verdict, rules: Sequence[SecondPersonRule]) -> bool:
     """Return whether a verdict on a listing meets a rule; unknown facts count as met.
 
-    Examples
-    --------
     >>> rules = [SecondPersonRule(verdict="counterfeit", least_price=500, currency="EUR")]
     >>> watch = Listing("A7", "s1", "Watch", price=900.0, currency="EUR")
     >>> needs_second(watch, Verdict.COUNTERFEIT, rules), needs_second(watch, Verdict.GENUINE, rules)
@@ -359,6 +365,8 @@ def combine_two_verdicts(
         return decision
     stored = store_second_verdict(connection, decision, Capacity("second", row.token), key)
     note_second_verdict(connection, stored, "disagreed", decision.decided_at)
+    source = row.case_id, stored.verdict_id
+    send(connection, [halves[0].reviewer], MessageKind.SECOND_REVIEW, source, at=decision.decided_at)
     return Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", decision.decided_at)
 
 

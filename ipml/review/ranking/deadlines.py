@@ -88,8 +88,6 @@ def are_tight(dues: Iterable[DueWork], reviewers: int = 1, busy_minutes: float =
 
     `dues` are ordered by deadline. Each reviewer may be busy for `busy_minutes`.
 
-    Examples
-    --------
     >>> are_tight([DueWork(1, 10, 30, 10), DueWork(2, 10, 30, 10)], busy_minutes=10)
     False
     >>> are_tight([DueWork(1, 10, 30, 10), DueWork(2, 10, 29, 10)], busy_minutes=10)
@@ -110,8 +108,6 @@ def keep_most(dues: Sequence[DueWork], reviewers: int = 1) -> list[DueWork]:
 
     It is optimal for one reviewer (Moore 1968); for several, work is treated as divisible.
 
-    Examples
-    --------
     >>> [due.case_id for due in keep_most([DueWork(1, 9, 10, 9), DueWork(2, 2, 11, 2), DueWork(3, 2, 12, 2)])]
     [2, 3]
     """

@@ -39,8 +39,6 @@ from ipml.storage.tables import cases, seller_keys, seller_list_entries
 class ListMark:
     """An entry in force for a listing's seller: for its brand, or for all brands (None).
 
-    Examples
-    --------
     >>> str(ListMark(1, ListKind.AUTHORISED, "Acme", None)), str(ListMark(2, ListKind.WATCHED, None, None))
     ('authorised for Acme', 'watched')
     """
@@ -163,8 +161,6 @@ class QueueParts:
     def place(self, marks: Collection[ListMark]) -> int:
         """Return the part of a case, from 0, by its seller's marks.
 
-        Examples
-        --------
         >>> now = datetime(2026, 5, 1)
         >>> parts = QueueParts((ListKind.DENIED,), (ListKind.AUTHORISED,), now)
         >>> [parts.place([ListMark(1, kind, None, None)]) for kind in ListKind], parts.place([])

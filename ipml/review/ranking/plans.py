@@ -74,8 +74,6 @@ def measure_minutes(connection: Connection, *, newest: int = _NEWEST) -> list[Me
 def propose_minutes(measured: Iterable[Measured]) -> str:
     """Return measured minutes as lines of a policy file, for at least 20 decisions each.
 
-    Examples
-    --------
     >>> print(propose_minutes([Measured("all", "", 90, 1.25), Measured("category", "toys", 30, 2.0)]))
     usual_minutes = 1.3
     <BLANKLINE>
@@ -135,8 +133,6 @@ def pack(works: Sequence[PlannedReview], minutes: float) -> list[PlannedReview]:
     16 reviews without a deadline are packed exactly; of more, those with most value per minute are taken (Dantzig
     1957), which loses less than the value of one review.
 
-    Examples
-    --------
     >>> works = [PlannedReview(1, 60.0, 10), PlannedReview(2, 50.0, 8),
     ...     PlannedReview(3, 5.0, 4, minutes_left=12), PlannedReview(4, -1.0, 1)]
     >>> [work.case_id for work in pack(works, 14)]

@@ -26,7 +26,6 @@ from ipml.kit.canonical_json import canonical_json, digest
 from ipml.kit.policy_file import PolicyText, read_policy
 from ipml.money import Rates
 from ipml.records import Listing
-from ipml.settings import get_settings
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _END_OF_DAY = "24:00"
@@ -371,11 +370,11 @@ class Policy(PolicyText):
 
 
 def load_policy(path: Path | None = None) -> Policy:
-    """Read a policy file; by default the setting `policy_review`, else the bundled file.
+    """Read a policy file; by default the bundled one.
 
     Raises UnusableSetting if the file is missing, not TOML, or invalid: all faults in one line.
     """
-    return read_policy(Policy, path or get_settings().policy_review or BUNDLED, "ipml/review/ranking/policy.toml")
+    return read_policy(Policy, path or BUNDLED, "ipml/review/ranking/policy.toml")
 
 
 _SECONDS_A_DAY = 86_400
@@ -452,8 +451,6 @@ def compute_expected_value(
 
     `score` is None if the model abstained. `usual` replaces facts that the listing lacks, before the policy does.
 
-    Examples
-    --------
     >>> from ipml.review.ranking.policy import load_policy
     >>> listing = Listing("A7", "s1", "Bag", price=340.0, currency="EUR", seller_sales=9, seller_age_days=60)
     >>> found = compute_expected_value(listing, 0.12, load_policy())

@@ -51,7 +51,7 @@ from ipml.review.ranking.policy import (
     usual_keys,
 )
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import Lock, serialise, writing
+from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.tables import cases, rankings
 
 _FEWEST = 5  # listings required for a median
@@ -87,6 +87,7 @@ def _medians(counted: dict[str, array[float]]) -> dict[str, float]:
 
 _BATCH_SIZE = 1000
 _SAMPLE_SIZE = 20_000  # newest cases used for medians
+_SYSTEM = "ipml"  # the actor of automatic events
 _LAST_RANK = 1.0  # after every score, whose rank is its negative
 
 
@@ -122,7 +123,7 @@ _RANKING_AND_ENTRIES = _select_ranking_and_entries()
 
 
 def current_ranking(connection: Connection) -> QueueRanking:
-    """Return the ranking in force: the last one chosen, or by score under the policy of the settings."""
+    """Return the ranking in force: the last one chosen, or by score under the bundled policy."""
     return _read_ranking(connection.execute(_LAST_RANKING).first())
 
 
@@ -174,8 +175,6 @@ def rank_columns(
 def expect(score: float | None, match_precision: float | None) -> float | None:
     """Return the probability that ranks a case: its score, or the precision of its match if higher.
 
-    Examples
-    --------
     >>> expect(0.02, 0.9), expect(0.95, 0.9), expect(0.02, None), expect(None, 0.9)
     (0.9, 0.95, 0.02, 0.9)
     """
@@ -227,6 +226,15 @@ def choose_ranking(connection: Connection, ranking: QueueRanking, *, now: dateti
     payload: dict[str, audit.Value] = {"order": order, "policy": policy.digest}
     audit.append(connection, actor, "ranking chosen", _subject(ranking), payload, at=now)
     return ranking
+
+
+def start_ranking(engine: Engine, policy: Policy, now: datetime) -> None:
+    """Put a policy in force, in the order by score, unless it is the bundled one or a ranking was chosen before."""
+    with reading(engine) as connection:
+        current = current_ranking(connection)
+    if current.ranking_id is None and current.policy != policy:
+        with writing(engine) as connection:
+            choose_ranking(connection, replace(current, policy=policy), now=now, actor=_SYSTEM)
 
 
 def measure_usual(connection: Connection, policy: Policy) -> Usual:
@@ -314,8 +322,6 @@ def explain_place(
     `row` comes from `ipml.review.cases.find_case_with_waiting`, `ranking` and `parts` from `find_ranking_and_parts`.
     Its state is the one shown: a second review of a decided case must look like an open case.
 
-    Examples
-    --------
     >>> from datetime import UTC
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.cases import find_case_with_waiting
@@ -415,8 +421,6 @@ def _say_expected_value(expected_value: ExpectedValue) -> tuple[str, ...]:
 def _money(amount: float, currency: str) -> str:
     """Return an amount for a sentence.
 
-    Examples
-    --------
     >>> _money(1234.5, "EUR"), _money(-0.25, "EUR"), _money(0, "EUR")
     ('1,234 EUR', '-0.25 EUR', '0.00 EUR')
     """

@@ -76,8 +76,6 @@ def count_sure(cells: Iterable[Cell]) -> Total:
     For unreviewed ones the value takes the share of the reviewed in the same stratum, and the interval any number: the
     reviewed are those that came first, not a fair sample.
 
-    Examples
-    --------
     >>> count_sure([Cell(100, 0.9, reviewed=80, counterfeit=60, waiting=20)])
     Total(value=75.0, low=60.0, high=80.0)
     """
@@ -95,8 +93,6 @@ def count_drawn(cells: Iterable[Cell]) -> Total | None:
     The value is that of the reviewed draws. The interval allows for any outcome of the waiting ones (Manski 1989):
     doubtful cases wait for a lead, so the reviewed draws alone are no fair sample.
 
-    Examples
-    --------
     >>> cells = [Cell(1_000, 0.3, reviewed=20, counterfeit=5, weight=50.0), Cell(9_000, 0.01, 20, 0, weight=450.0)]
     >>> total = count_drawn(cells)
     >>> round(total.value), round(total.low), round(total.high)
@@ -237,8 +233,6 @@ def read_stretches(
 def make_cells(stretches: Iterable[Stretch]) -> list[Cell]:
     """Return stretches as weighted cells.
 
-    Examples
-    --------
     >>> drawn = Stretch(1, 101, 1_100, False, 1_000, 20, 0.02, 0.1, seen=10, done=10, fair=10, fair_counterfeit=1)
     >>> make_cells([drawn])
     [Cell(listings=1000, mean_score=0.1, reviewed=10, counterfeit=1, waiting=0, weight=100.0)]

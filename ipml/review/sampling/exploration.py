@@ -114,8 +114,6 @@ def stratify(scores: NDArray[np.float64], sure: int, rule: SamplingRule, n_warne
     `scores` are in descending order: first the `sure` listings that are shown in any case, then the others, then the
     `n_warned` with a warning, then NaN for abstentions.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> scores = np.linspace(0.99, 0.01, 1_000)
     >>> for stratum in stratify(scores, 400, SamplingRule(0.2)):
@@ -255,8 +253,6 @@ def draw_sample(
     `seed`, in hexadecimal, decides the draws. `top` and `min_score` limit the listings shown for their score; neither
     means all.
 
-    Examples
-    --------
     >>> from ipml.records import Listing
     >>> bags = [ScoredListing(Listing(f"A{n}", "s1", "Bag"), n / 50, None, (), (), None, "m1") for n in range(50)]
     >>> sample = draw_sample(bags, "00" * 32, SamplingRule(0.5), top=5)

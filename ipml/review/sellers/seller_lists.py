@@ -141,6 +141,30 @@ def remove_entry(connection: Connection, entry_id: int, *, why: str, by: str, no
     return get_entry(connection, entry_id)
 
 
+def restore_entry(connection: Connection, entry_id: int, *, by: str, now: datetime) -> ListEntry:
+    """Put the seller of an ended entry on its list again, with the same reason, source and end.
+
+    Raises Conflict if the seller is erased; otherwise as `add_entry`.
+    """
+    entry = get_entry(connection, entry_id)
+    if entry.seller_id is None:
+        raise Conflict(f"list entry {entry_id}", "its seller is erased", "It cannot be restored.")
+    of_it = seller_list_entries.c.alias_of == entry_id
+    aliases = tuple(connection.scalars(select(seller_list_entries.c.brand_read).where(of_it)))
+    listed = ListedSeller(entry.kind, entry.seller_id, entry.why, entry.source, entry.brand, aliases, entry.until)
+    return add_entry(connection, listed, by=by, now=now)[0]
+
+
+def find_replaced(connection: Connection, entry: ListEntry) -> int | None:
+    """Return the number of the entry that a new one replaced, or None."""
+    old = seller_list_entries.c
+    is_same = old.pseudonym == entry.pseudonym, old.kind == entry.kind, old.alias_of.is_(None)
+    is_ended = old.removed_at == entry.added_at, old.entry_id != entry.entry_id
+    brand = None if entry.brand is None else fold_name(entry.brand)
+    query = select(old.entry_id).where(*is_same, *is_ended, old.brand_read.is_not_distinct_from(brand))
+    return connection.scalar(query)
+
+
 def load_entries(
     connection: Connection, wanted: Iterable[ListedSeller], *, by: str, now: datetime, version: str = ""
 ) -> tuple[int, int, int]:

@@ -1,10 +1,11 @@
-"""Comments: notes on a case, appended, never changed, and erased with the seller.
+"""Comments: notes on a case, appended, never changed, and erased with the seller; `@name` sends a message to a person.
 
 They may name people, so they are encrypted with the seller's key. In a blind second review, users see only their own.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +15,11 @@ from sqlalchemy import Connection, bindparam, select
 from ipml.errors import Conflict, UnstorableValue
 from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import find_case, note_event
+from ipml.review.worklists.inbox import MessageKind, send
 from ipml.storage.database import in_batches
 from ipml.storage.pseudonyms import read_keys, read_sellers
 from ipml.storage.row_numbers import append_rows
-from ipml.storage.tables import case_comments
+from ipml.storage.tables import case_comments, users
 
 LONGEST_COMMENT = 2_000
 
@@ -50,7 +52,21 @@ def add_comment(connection: Connection, case_id: int, text: str, *, by: str, now
     fields = {"case_id": case_id, "pseudonym": pseudonym, "author": by, "written_at": now}
     (number,) = append_rows(connection, case_comments, [{**fields, "encrypted": keys.encrypt(pseudonym, text)}])
     note_event(connection, by, "commented", case_id, now, comment=number)
+    send(connection, _find_mentioned(connection, text, by), MessageKind.MENTION, (case_id, number), at=now)
     return Comment(number, case_id, by, now, text)
+
+
+_MENTION = re.compile(r"(?<![A-Za-z0-9._@-])@([A-Za-z0-9][A-Za-z0-9._@-]{0,63})")
+
+
+def _find_mentioned(connection: Connection, text: str, by: str) -> list[str]:
+    """Return the active users whom a text mentions; a mention may be followed by a full stop."""
+    written = _MENTION.findall(text)
+    if not written:
+        return []
+    names = {*written, *(name.rstrip("._@-") for name in written)} - {by}
+    are_staff = users.c.name.in_(names), users.c.is_active, users.c.role != "brand"
+    return list(connection.scalars(select(users.c.name).where(*are_staff)))
 
 
 _IS_ON_CASE = case_comments.c.case_id.in_(bindparam("numbers", expanding=True))

@@ -14,7 +14,14 @@ from ipml.review.arrivals.snapshot import is_storable
 from ipml.review.cases import SELECT_CASES, StoredCase, make_case
 from ipml.review.decisions import make_decision
 from ipml.review.reversals import is_last_verdict
-from ipml.review.worklists.search import Filter, contains_words, find_few_matches, make_conditions, split_words
+from ipml.review.worklists.search import (
+    Filter,
+    contains_words,
+    find_few_matches,
+    make_conditions,
+    make_verdict_conditions,
+    split_words,
+)
 from ipml.storage.tables import case_texts, cases, decisions
 
 _DECISION = [decisions.c[name] for name in Decision.__slots__]
@@ -33,11 +40,7 @@ def browse_decided(
     The filter's state counts as "decided". `after` is the last case of the previous page.
     """
     now, wanted = now or datetime.now(UTC), replace(wanted, state="decided")
-    query = select(decisions.c.case_id).where(is_last_verdict())
-    if wanted.verdict is not None:
-        query = query.where(decisions.c.verdict == wanted.verdict)
-    if wanted.reviewer is not None:
-        query = query.where(decisions.c.reviewer == wanted.reviewer)
+    query = select(decisions.c.case_id).where(is_last_verdict(), *make_verdict_conditions(wanted))
     if after is not None:
         last = select(func.max(decisions.c.decision_id)).where(decisions.c.case_id == after, is_last_verdict())
         query = query.where(decisions.c.decision_id < last.scalar_subquery())
@@ -69,7 +72,8 @@ def _narrow_cases(
     names = [name for name in (wanted.brand, wanted.seller_id, wanted.category, wanted.reviewer) if name]
     if not all(map(is_storable, names)):
         return None
-    conditions = list(make_conditions(cases, wanted, now))
+    of_cases = replace(wanted, verdict=None, reviewer=None, decided_since=None, decided_before=None)
+    conditions = list(make_conditions(cases, of_cases, now))
     words = split_words(wanted.search)
     few = find_few_matches(connection, words) if words else None
     if few is not None:

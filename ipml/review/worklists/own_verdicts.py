@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Select, exists, func, null, select, union_all
 from ipml.records import Verdict
 from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.reversals import stands
+from ipml.review.worklists.inbox import list_differing
 from ipml.settings import Settings
-from ipml.storage.tables import cases, decisions, reversals, second_verdicts
+from ipml.storage.tables import cases, control_cases, decisions, reversals, second_verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,42 @@ class Progress:
     given: int
     target: int
     hours: float
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the target is reached."""
+        return 0 < self.target <= self.given
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A shift: verdicts given, control cases by the verdict on them, and cases with differing second reviews."""
+
+    progress: Progress
+    right: tuple[int, ...]
+    wrong: tuple[int, ...]
+    undecided: tuple[int, ...]
+    differing: tuple[int, ...]
+
+
+def summarise_shift(connection: Connection, reviewer: str, settings: Settings, now: datetime | None = None) -> Shift:
+    """Return the summary of a reviewer's shift; second reviews are those that others gave meanwhile."""
+    since = (now or datetime.now(UTC)) - timedelta(hours=settings.shift_hours)
+    theirs = second_verdicts.c.reviewer == reviewer, second_verdicts.c.decided_at >= since
+    query = (
+        select(second_verdicts.c.case_id, second_verdicts.c.verdict, control_cases.c.truth)
+        .join(control_cases, control_cases.c.case_id == second_verdicts.c.case_id)
+        .where(*theirs, second_verdicts.c.kind == "control", second_verdicts.c.withdrawn_at.is_(None))
+        .where(control_cases.c.removed_at.is_(None))
+        .order_by(second_verdicts.c.case_id)
+    )
+    found: dict[str, list[int]] = {"right": [], "wrong": [], "undecided": []}
+    for case_id, verdict, truth in connection.execute(query):
+        is_said = verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE)
+        found["right" if verdict == truth else "wrong" if is_said else "undecided"].append(case_id)
+    progress = count_progress(connection, reviewer, settings, now)
+    right, wrong, undecided = (tuple(numbers) for numbers in found.values())
+    return Shift(progress, right, wrong, undecided, tuple(list_differing(connection, reviewer, since)))
 
 
 def list_own_verdicts(connection: Connection, reviewer: str, limit: int = 50) -> list[OwnVerdict]:

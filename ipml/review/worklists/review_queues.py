@@ -15,7 +15,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, null, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    false,
+    func,
+    null,
+    select,
+    true,
+    update,
+)
 
 from ipml.errors import Conflict, NotFound, UnstorableValue
 from ipml.kit.canonical_json import canonical_json
@@ -23,6 +34,7 @@ from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import PENDING, is_listed
 from ipml.review.ranking.policy import fold_name
 from ipml.review.worklists.assignment import list_assignees
+from ipml.review.worklists.suggestions import CaseFit, count_fitting, find_unknown
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, in_batches, serialise
 from ipml.storage.row_numbers import append_rows
@@ -51,8 +63,6 @@ _LOOKED_BACK = timedelta(days=1)
 def find_script(title: str) -> str | None:
     """Return the script of most letters of a title, a key of `SCRIPTS`, or None.
 
-    Examples
-    --------
     >>> find_script("Leather bag"), find_script("Сумка Nike кожаная"), find_script("バッグ 本革"), find_script("123")
     ('latin', 'cyrillic', 'kana', None)
     """
@@ -92,15 +102,20 @@ class ReviewQueue:
     rule: QueueRule
     changed_by: str
     changed_at: datetime
+    place: int
 
 
-_QUEUES = select(review_queues).where(review_queues.c.removed_at.is_(None)).order_by(review_queues.c.queue_id)
+_QUEUES = (
+    select(review_queues)
+    .where(review_queues.c.removed_at.is_(None))
+    .order_by(review_queues.c.place, review_queues.c.queue_id)
+)
 
 
 def list_queues(connection: Connection) -> list[ReviewQueue]:
-    """Return the queues in order of definition; a case belongs to the first that fits."""
+    """Return the queues in their order; a case belongs to the first that fits."""
     return [
-        ReviewQueue(row.queue_id, _read_rule(row.name, row.rule), row.changed_by, row.changed_at)
+        ReviewQueue(row.queue_id, _read_rule(row.name, row.rule), row.changed_by, row.changed_at, row.place)
         for row in connection.execute(_QUEUES)
     ]
 
@@ -120,12 +135,12 @@ def define_queue(
     others = [one for one in list_queues(connection) if one.queue_id != queue_id]
     if fold_name(rule.name) in {fold_name(one.rule.name) for one in others}:
         raise Conflict(f"queue {rule.name[:80]!r}", "there is one of that name", "Choose another name.")
-    text = canonical_json({name: getattr(rule, name) for name in ("brands", "categories", "scripts", "people")})
-    columns = {"name": rule.name.strip(), "rule": text, "changed_by": by, "changed_at": now}
+    columns = {"name": rule.name.strip(), "rule": _write_rule(rule), "changed_by": by, "changed_at": now}
     if queue_id is None:
         if len(others) >= MOST_QUEUES:
             raise Conflict("queues", f"there are {len(others)} already", "Remove one that nobody needs.")
-        (queue_id,) = append_rows(connection, review_queues, [{**columns, "removed_at": None}])
+        place = max((one.place for one in others), default=0) + 1
+        (queue_id,) = append_rows(connection, review_queues, [{**columns, "removed_at": None, "place": place}])
         _route_pending(connection)
         audit.append(connection, by, "queue defined", f"review_queue:{queue_id}", {}, at=now)
         return queue_id
@@ -145,6 +160,39 @@ def remove_queue(connection: Connection, queue_id: int, *, by: str, now: datetim
     connection.execute(update(review_queues).where(review_queues.c.queue_id == queue_id).values(gone))
     _route_pending(connection)
     audit.append(connection, by, "queue removed", f"review_queue:{queue_id}", {}, at=now)
+
+
+def restore_queue(connection: Connection, queue: ReviewQueue, *, by: str, now: datetime) -> None:
+    """Restore the former definition of a queue that was changed or removed since; otherwise as `define_queue`."""
+    serialise(connection, Lock.ENQUEUE)
+    change = update(review_queues).where(review_queues.c.queue_id == queue.queue_id)
+    connection.execute(change.values(removed_at=None, place=queue.place))
+    define_queue(connection, queue.rule, queue_id=queue.queue_id, by=by, now=now)
+
+
+def order_queues(connection: Connection, queue_ids: Sequence[int], *, by: str, now: datetime | None = None) -> None:
+    """Put the queues in an order and route all pending cases; queues that it does not name come last."""
+    now = now or datetime.now(UTC)
+    serialise(connection, Lock.ENQUEUE)
+    present = [one.queue_id for one in list_queues(connection)]
+    ordered = sorted(present, key=lambda one: queue_ids.index(one) if one in queue_ids else len(queue_ids))
+    if ordered == present:
+        return
+    for place, queue_id in enumerate(ordered, 1):  # at most 50
+        connection.execute(update(review_queues).where(review_queues.c.queue_id == queue_id).values(place=place))
+    _route_pending(connection)
+    moved = [(f"review_queue:{one}", {"place": place}) for place, one in enumerate(ordered, 1)]
+    audit.append_all(connection, by, "queue moved", moved, at=now)
+
+
+def count_rule_cases(connection: Connection, rule: QueueRule) -> CaseFit:
+    """Return how many open cases fit a rule, whether or not an earlier queue takes them."""
+    unknown = [
+        *find_unknown(connection, cases.c.brand_read, {fold_name(name): name for name in rule.brands}),
+        *find_unknown(connection, cases.c.category, {name: name for name in rule.categories}),
+    ]
+    has_rule = rule.brands or rule.categories or rule.scripts
+    return count_fitting(connection, _fits(rule) if has_rule else false(), unknown)
 
 
 def route_cases(connection: Connection, case_ids: Sequence[int]) -> None:
@@ -226,6 +274,10 @@ def _check(connection: Connection, rule: QueueRule) -> None:
 def _require_queue(connection: Connection, queue_id: int) -> None:
     if queue_id not in {one.queue_id for one in list_queues(connection)}:
         raise NotFound("queue", queue_id, "The page of queues shows those that there are.")
+
+
+def _write_rule(rule: QueueRule) -> str:
+    return canonical_json({name: getattr(rule, name) for name in ("brands", "categories", "scripts", "people")})
 
 
 def _read_rule(name: str, text: str) -> QueueRule:

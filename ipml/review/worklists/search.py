@@ -55,8 +55,6 @@ _NAMED = ("seller_id", "assigned_to", "brand", "category", "queue_id")
 def fold_text(text: str) -> str:
     """Return a text without case, accents, invisible letters and width, so that alike words match.
 
-    Examples
-    --------
     >>> fold_text("  R\\u00e9plica  N\\u200b\\uff29ke ")
     'replica nike'
     """
@@ -111,14 +109,18 @@ class Filter:
         Words of title, brand, listing id or seller id; a case must contain all.
     least_score, most_score : float or None
         Bounds in 0-1, which exclude cases without a score.
-    waiting_days : float or None
-        Least time in the queue.
+    waiting_days, waited_days : float or None
+        Least and most time in the queue.
     due_hours : float or None
         Longest time until the deadline; includes overdue cases.
     free_for : str or None
         Only cases not held by anybody else.
+    held : bool, default=False
+        Only cases that somebody holds.
     verdict, reviewer : str or None
         Verdict in force, and its author.
+    decided_since, decided_before : datetime or None
+        Moments between which the verdict in force was given, the second excluded.
     snoozed : bool, default=False
         Only snoozed cases, which other lists of open cases show only by seller or words.
     hidden_from : str or None
@@ -133,10 +135,14 @@ class Filter:
     least_score: float | None = None
     most_score: float | None = None
     waiting_days: float | None = None
+    waited_days: float | None = None
     due_hours: float | None = None
+    held: bool = False
     free_for: str | None = None
     verdict: str | None = None
     reviewer: str | None = None
+    decided_since: datetime | None = None
+    decided_before: datetime | None = None
     assigned_to: str | None = None
     snoozed: bool = False
     queue_id: int | None = None
@@ -294,16 +300,31 @@ def make_conditions(
     yield from _bound_scores(score_rank, selection)
     if selection.waiting_days is not None:
         yield enqueued_at <= now - timedelta(days=selection.waiting_days)
+    if selection.waited_days is not None:
+        yield enqueued_at > now - timedelta(days=selection.waited_days)
+    if selection.held:
+        yield column.holder.is_not(None)
+        yield column.lease_expires_at > now
     if selection.due_hours is not None:
         yield column.due_at <= now + timedelta(hours=selection.due_hours)
-    if selection.verdict is not None or selection.reviewer is not None:
-        said = {"verdict": selection.verdict, "reviewer": selection.reviewer}
-        are_theirs = [decisions.c[name] == value for name, value in said.items() if value is not None]
+    if are_theirs := list(make_verdict_conditions(selection)):
         yield column.case_id.in_(select(decisions.c.case_id).where(*are_theirs, is_last_verdict()))
     if selection.hidden_from is not None:
         yield column.case_id.not_in(select_hidden(selection.hidden_from))
     if selection.free_for is not None:
         yield or_(column.holder.is_(None), column.holder == selection.free_for, column.lease_expires_at <= now)
+
+
+def make_verdict_conditions(selection: Filter) -> Iterator[ColumnElement[bool]]:
+    """Yield a filter's conditions on the verdict in force, on the table `decisions`."""
+    if selection.verdict is not None:
+        yield decisions.c.verdict == selection.verdict
+    if selection.reviewer is not None:
+        yield decisions.c.reviewer == selection.reviewer
+    if selection.decided_since is not None:
+        yield decisions.c.decided_at >= selection.decided_since
+    if selection.decided_before is not None:
+        yield decisions.c.decided_at < selection.decided_before
 
 
 _MOST_CASES = 60

@@ -44,8 +44,6 @@ BUCKET_KEYS = 1_000_000
 def find_repeats(hashes: Hashes, rows: Rows) -> tuple[Rows, Rows]:
     """Return the rows whose hash one before has, and the first row that has it; both in the order of the rows.
 
-    Examples
-    --------
     >>> find_repeats(np.array([7, 8, 7], dtype=np.uint64), np.array([1, 2, 3]))
     (array([3]), array([1]))
     """
@@ -74,15 +72,7 @@ def read_rows(path: Path) -> Rows:
 
 
 def _find_repeats_across(paths: Sequence[Path], n_keys: int) -> tuple[Rows, Rows]:
-    """Return the rows whose key one of an earlier chunk has, and the first row that has it, in the order of the rows.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Files of `_write_keys`, in the order of the chunks.
-    n_keys : int
-        How many keys there are in all.
-    """
+    """Return the rows whose key a row of an earlier chunk has, and the first such row, in the order of the rows."""
     if not paths:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     found = [find_repeats(hashes, rows) for hashes, rows in _cut_by_hash(paths, n_keys)]
@@ -114,15 +104,7 @@ _SCHEMA = pa.schema(
 
 
 def write_rejects(validation: Validation, first_rows: Mapping[int, int], path: Path) -> None:
-    """Write everything wrong with a chunk.
-
-    Parameters
-    ----------
-    validation : Validation
-    first_rows : mapping from int to int
-        For each row that comes again in the chunk, the row that comes first.
-    path : Path
-    """
+    """Write everything wrong with a chunk."""
     problems, told = validation.problems, set[int]()
     raws = []
     for problem in problems:
@@ -144,16 +126,7 @@ def write_rejects(validation: Validation, first_rows: Mapping[int, int], path: P
 def _gather_problems(
     folder: WorkFolder, number: int, again: Rows, first: Rows
 ) -> tuple[list[Problem], Mapping[int, str]]:
-    """Return everything wrong with a chunk, in the order of the rows, and its bad rows as they stand, where known.
-
-    Parameters
-    ----------
-    folder : WorkFolder
-    number : int
-        Number of the chunk.
-    again, first : array of int
-        Its rows that came in an earlier chunk, and where.
-    """
+    """Return everything wrong with a chunk, in the order of the rows, and its bad rows as they stand, where known."""
     stem = folder.path / name_stem("chunk", number)
     path = stem.with_suffix(".rejects.parquet")
     lines = pq.read_table(path).to_pylist() if path.exists() else []
@@ -194,9 +167,6 @@ class BatchJob:
 
     Attributes
     ----------
-    scorer : Scorer
-    source : Source
-    folder : WorkFolder
     columns : ColumnMap or None
     portfolios : SellerPortfolios or None
     keeps_rejects : bool
@@ -230,10 +200,8 @@ class BatchJob:
 def score_chunk(job: BatchJob, chunk: Chunk) -> Record:
     """Score a chunk and return its record.
 
-    Raises
-    ------
-    BadChunk
-        There are bad rows, and they are not to be kept. The others are written, without scores and without a record.
+    Raises `BadChunk` if there are bad rows that are not to be kept. The others are written, without scores and
+    without a record.
     """
     validation, first_rows, hashes = _check_chunk(job, chunk)
     rows = number_rows(validation.listings)
@@ -336,12 +304,6 @@ class MergePlan:
 def plan_merge(job: BatchJob, records: Mapping[int, Record]) -> Iterator[MergePlan]:
     """Yield what becomes of each chunk, in their order.
 
-    Parameters
-    ----------
-    job : BatchJob
-    records : mapping from int to Record
-        Records of all chunks.
-
     Raises
     ------
     InvalidListings
@@ -399,8 +361,6 @@ def find_rows(job: BatchJob, record: Record) -> Rows:
 def keep_top(top: list[tuple[float, int]], scores: pd.Series[float], most: int) -> list[tuple[float, int]]:
     """Return the highest scores so far with their rows, made negative: of equal scores the earlier row is kept.
 
-    Examples
-    --------
     >>> keep_top([(0.9, -1)], pd.Series([0.5, 0.9], index=[2, 3]), 2)
     [(0.9, -1), (0.9, -3)]
     """

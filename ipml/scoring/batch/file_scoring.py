@@ -134,7 +134,6 @@ class BatchCounts:
 
     Attributes
     ----------
-    scored, abstained, rejected : int
     kept : int
         How many rows, of all, an earlier run had done before it was stopped.
     unlike : tuple of Unlike
@@ -225,7 +224,6 @@ def score_file(
 
     Parameters
     ----------
-    scorer : Scorer
     source : Path
         CSV, JSON lines or Parquet; or a folder of Parquet files.
     target : Path
@@ -299,14 +297,6 @@ def read_good_chunks(
 ) -> Iterator[tuple[pd.DataFrame, int]]:
     """Yield the good listings of a file in chunks, each numbered from 0, with the number of bad rows among them.
 
-    Parameters
-    ----------
-    source : Path
-    columns : ColumnMap, optional
-        How the file's columns map to the canonical ones.
-    rejects : RejectsFile, optional
-        Where bad rows are kept; without it a bad row is an error.
-
     Raises
     ------
     UnreadableFile
@@ -325,8 +315,6 @@ def read_good_chunks(
 def _is_folder(target: Path) -> bool:
     """Say whether a result is to be a folder of Parquet files: a name without a suffix, or a folder there already.
 
-    Examples
-    --------
     >>> _is_folder(Path("scored")), _is_folder(Path("scored.parquet"))
     (True, False)
     """
@@ -337,8 +325,6 @@ def _is_folder(target: Path) -> bool:
 def name_work_folder(target: Path) -> Path:
     """Return where the chunks of a result stand until it is whole.
 
-    Examples
-    --------
     >>> name_work_folder(Path("scored.csv")).name
     '.scored.csv.chunks'
     """

@@ -140,18 +140,7 @@ def write_parquet(table: pa.Table, path: Path) -> None:
 
 
 def join_file(folder: WorkFolder, shards: Iterable[Record], suffix: str, joined: Path) -> list[Record]:
-    """Put the shards together as one file while they are made, and return their records.
-
-    Parameters
-    ----------
-    folder : WorkFolder
-    shards : iterable of Record
-        Each is put behind the others before the next is asked for; at least one.
-    suffix : str
-        Records of the shards.
-    joined : Path
-        The file.
-    """
+    """Put the shards together as one file while they are made, and return their records."""
     records: list[Record] = []
 
     def find_each() -> Iterator[Path]:
@@ -176,16 +165,7 @@ def _write_together(paths: Iterator[Path], joined: Path) -> None:
 
 
 def join_folder(folder: WorkFolder, shards: Sequence[Record], target: Path, summary: Mapping[str, Any]) -> None:
-    """Make a folder of the shards, which takes the place of what was there.
-
-    Parameters
-    ----------
-    folder : WorkFolder
-    shards : sequence of Record
-    target : Path
-    summary : mapping
-        Summary of the folder, stored beside its files.
-    """
+    """Make a folder of the shards, which takes the place of what was there."""
     made, replaced = folder.path / "made", folder.path / "replaced"
     for rest in (made, replaced):
         shutil.rmtree(rest, ignore_errors=True)

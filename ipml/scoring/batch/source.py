@@ -31,8 +31,6 @@ _PLAIN = TextFormat()
 def _estimate_rows(path: Path, written: TextFormat = _PLAIN) -> int | None:
     """Return about how many rows a CSV or JSON lines file has; None where its beginning does not tell.
 
-    Examples
-    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "shop.csv"
@@ -73,7 +71,6 @@ class Chunk:
         From 0, in the order of the source.
     first_row : int
         Number of its first row in the source, from 1.
-    n_rows : int
     table : RawTable or None
         The rows, if the process that cut the source had to read them.
     """
@@ -171,7 +168,6 @@ def open_source(path: Path, text: TextFormat | None = None) -> Source:
 
     Parameters
     ----------
-    path : Path
     text : TextFormat, default=UTF-8 and commas
         How it is written if it is a text file.
 

@@ -74,7 +74,6 @@ class WorkFolder:
 
     Attributes
     ----------
-    path : Path
     digest : str
         Digest of the run; records of another run are ignored.
     """
@@ -142,8 +141,6 @@ def open_folder(path: Path, facts: Mapping[str, str], *, restart: bool = False) 
 def name_stem(kind: str, number: int) -> str:
     """Return a name for what belongs to a chunk; names sort as the chunks do.
 
-    Examples
-    --------
     >>> name_stem("chunk", 7)
     'chunk-00007'
     """

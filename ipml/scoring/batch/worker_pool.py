@@ -130,15 +130,7 @@ class WorkerPool:
 
 
 def start_early(source: Path, n: int) -> WorkerPool:
-    """Return a pool of as many processes as a file is surely large enough for, before anything of it is looked at.
-
-    Parameters
-    ----------
-    source : Path
-        A file, or a folder of files.
-    n : int
-        How many at most.
-    """
+    """Return a pool of as many processes as a file is surely large enough for, before anything of it is looked at."""
     paths = source.rglob("*.parquet") if source.is_dir() else [source] if source.is_file() else []
     return WorkerPool(min(n, sum(path.stat().st_size for path in paths) // _BYTES_EACH))
 

@@ -111,8 +111,6 @@ def judge_with_history(
         Rows as `check_batch` returns them; what they say of their sellers' histories is replaced.
     events : DataFrame
         Seller events, as for `ipml.listings.seller_events.validate_events`.
-    model : ShippedModel
-    reading : RowReading
     seller_groups : int
         Into how many groups sellers are dealt out. A worker holds one group at a time, its listings and events.
 
@@ -134,13 +132,7 @@ def judge_with_history(
 
 
 def _read_events(events: DataFrame, form: Form, source: str) -> DataFrame:
-    """Return the events of a file in canonical form, as a frame of which a bad event is an error once it is reached.
-
-    Raises
-    ------
-    MissingColumns, Refused
-        The columns are not those of events.
-    """
+    """Return the events of a file in canonical form, as a frame of which a bad event is an error once it is reached."""
     if form is Form.TABLE:
         validate_events(pd.DataFrame(columns=[name for name in events.columns if name != BROKEN]), source)
 
@@ -156,13 +148,8 @@ def _read_events(events: DataFrame, form: Form, source: str) -> DataFrame:
 def _add_history(listings: pd.DataFrame, events: pa.Table) -> pd.DataFrame:
     """Return listings with the history of their sellers.
 
-    Raises
-    ------
-    Refused
-        An event breaks the rules.
+    Raises `Refused`: an event breaks the rules.
 
-    Examples
-    --------
     >>> moment = pd.Timestamp("2026-03-01", tz="UTC")
     >>> sold = {"seller_id": ["s"], "kind": ["sold"], "occurred_at": [moment], "known_at": [moment], "amount": [2.0]}
     >>> listings = pd.DataFrame({"seller_id": ["s"], "observed_at": [moment + pd.Timedelta(days=1)]})

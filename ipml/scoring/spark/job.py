@@ -132,13 +132,8 @@ _RUN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 def name_run(run: str | None, source: str | Path) -> str:
     """Return the name of a run: as given, or that of its source.
 
-    Raises
-    ------
-    UnusableSetting
-        A folder cannot bear the name.
+    Raises `UnusableSetting`: a folder cannot bear the name.
 
-    Examples
-    --------
     >>> name_run(None, "s3a://lake/listings/2026-03-01.parquet"), name_run("night-7", "listings.csv")
     ('2026-03-01.parquet', 'night-7')
     """
@@ -149,19 +144,7 @@ def name_run(run: str | None, source: str | Path) -> str:
 
 
 def _replace_part(rows: DataFrame, table: str | Path, part: Mapping[str, str], n_rows: int) -> None:
-    """Put rows where a part of a table is, or is to be.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Without the columns of the part.
-    table : str or Path
-        Folder of the table; its other parts stay.
-    part : mapping of str to str
-        Names and values of the columns by which the table is parted, in their order.
-    n_rows : int
-        How many rows there are.
-    """
+    """Put rows where a part of a table is, or is to be."""
     from pyspark.sql import functions
 
     place = locate(table)
@@ -281,7 +264,7 @@ def score_on_spark(
 
 def _ship(session: SparkSession, model: str | Path | None, sellers: SellerHistory) -> ShippedModel:
     settings = get_settings()
-    return ship_model(session, model or settings.model, sellers.portfolios, settings.trusted_models)
+    return ship_model(session, model or settings.model, settings, sellers.portfolios)
 
 
 def _score(

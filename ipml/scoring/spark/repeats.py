@@ -63,15 +63,6 @@ def survey(judged: DataFrame, most_ranges: int) -> DataFrame:
 def make_blocks(batches: Iterable[pa.RecordBatch], n_places: int) -> Iterator[pa.RecordBatch]:
     """Yield the hashes of good rows, sorted and cut into ranges, and at the first of them the counts.
 
-    Parameters
-    ----------
-    batches : iterable of RecordBatch
-        The columns hash, good and abstained; kept in memory as 8 bytes a row.
-    n_places : int
-        How many ranges there are.
-
-    Examples
-    --------
     >>> rows = pa.record_batch({"hash": [-1, 5, 5], "good": [True, True, False], "abstained": [True, False, False]})
     >>> (blocks,) = make_blocks([rows], 2)
     >>> blocks.select(["place", "scored", "abstained", "rejected"]).to_pylist()[0]
@@ -93,8 +84,6 @@ def make_blocks(batches: Iterable[pa.RecordBatch], n_places: int) -> Iterator[pa
 def find_twice(blocks: pa.Table) -> pa.Table:
     """Return the hashes of some blocks that come more than once, after a row with the sums of their counts.
 
-    Examples
-    --------
     >>> blocks = [np.array(hashes, dtype=np.uint64).tobytes() for hashes in ([1, 2, 2], [1, 3])]
     >>> table = pa.table([[0, 0], blocks, [3, 2], [0, 1], [0, 0]], schema=_BLOCKS)
     >>> find_twice(table).to_pydict()
@@ -114,14 +103,6 @@ def reject_repeats(judged: DataFrame, files: DataFrame, n_parts: int) -> tuple[D
     """Make problems of good rows whose key an earlier good row of the source has; return the rows and their counts.
 
     Only keys of which the hash comes twice are compared, so that the scores themselves are not sent around for this.
-
-    Parameters
-    ----------
-    judged : DataFrame
-    files : DataFrame
-        Names of the files, as `name_files` returns them.
-    n_parts : int
-        In how many parts the rows are.
     """
     from pyspark.sql import functions as f
 

@@ -79,7 +79,6 @@ class RowReading:
     ----------
     source : str
         Name of the rows in messages.
-    form : Form
     columns : ColumnMap or None
         How the columns of the source map to the canonical ones; they have to be those where none is given.
     keeps_bad : bool
@@ -118,13 +117,8 @@ def judged_to_arrow(rows: pd.DataFrame, batch: Batch, places: tuple[str, ...]) -
 def read_batch(batch: Batch, source: str) -> RawTable:
     """Return the rows of a batch as those of a Parquet file are read: nothing repaired, an empty text is missing.
 
-    Raises
-    ------
-    UnreadableFile
-        Letters in it are no UTF-8.
+    Raises `UnreadableFile`: letters in it are no UTF-8.
 
-    Examples
-    --------
     >>> read_batch(pa.table({"title": ["Bag", ""]}), "shop").frame["title"].tolist()
     ['Bag', nan]
     """
@@ -272,7 +266,6 @@ def read_source(session: SparkSession, source: str | Path, text: TextFormat = _P
 
     Parameters
     ----------
-    session : SparkSession
     source : str or Path
         CSV with a header or JSON lines, either one perhaps gzipped, or Parquet. As a text it may be anywhere Spark can
         read ("s3a://…", "hdfs://…") and have wildcards; a Path lies on a disk that all machines see.
@@ -328,8 +321,6 @@ def add_names(rows: DataFrame, files: DataFrame) -> DataFrame:
 def locate(place: str | Path) -> str:
     """Return a place as Spark takes it: a Path is one on a local or shared disk, a text stays as it is.
 
-    Examples
-    --------
     >>> locate("s3a://lake/listings"), locate(Path("/data/night.parquet"))
     ('s3a://lake/listings', 'file:///data/night.parquet')
     """

@@ -21,6 +21,7 @@ from ipml.model.model_file import manifest_sha256, read_card
 from ipml.model.model_file.folder import MANIFEST, find_folder, read_folder
 from ipml.scoring.portfolio_store import read_store
 from ipml.scoring.scorer import Scorer, load_model, make_scorer
+from ipml.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -61,27 +62,26 @@ class ShippedModel:
 
 
 def ship_model(
-    session: SparkSession, model: str | Path, portfolios: Path | None = None, trusted: str = ""
+    session: SparkSession, model: str | Path, settings: Settings, portfolios: Path | None = None
 ) -> ShippedModel:
     """Verify a model, and have Spark bring it to every machine of the session.
 
     Parameters
     ----------
-    session : SparkSession
     model : str or Path
         As for `ipml.scoring.scorer.load_model`.
+    settings : Settings
+        Those of the driver.
     portfolios : Path, optional
         A file that `ipml data portfolios` wrote with the same model.
-    trusted : str, default=""
-        The setting `trusted_models` of the driver.
 
     Raises
     ------
     NotFound, UntrustedModel, UnreadableFile
         Nothing has been sent then.
     """
-    folder = _find_model(model)
-    scorer = load_model(folder)
+    folder = _find_model(model, settings)
+    scorer = load_model(folder, settings)
     extractors = tuple(read_card(folder).extractors)
     contents = read_folder(folder)
     manifest = digest(contents[MANIFEST])
@@ -91,7 +91,7 @@ def ship_model(
         manifest=manifest,
         version=scorer.version,
         most_width=scorer.most_width,
-        trusted=trusted,
+        trusted=settings.trusted_models,
         extractors=extractors,
         store=store,
         store_sha256=store_sha256,
@@ -102,10 +102,7 @@ def ship_model(
 def load_shipped(model: ShippedModel) -> tuple[Scorer, SellerPortfolios | None]:
     """Return the scorer and the portfolios on a worker; once for each Python process, since loading takes time.
 
-    Raises
-    ------
-    UntrustedModel
-        The archive is not the one that the driver sent; and as for `ipml.model.model_file.load_model`.
+    Raises `UntrustedModel`: the archive is not the one that the driver sent, or `load_model` refuses it.
     """
     from pyspark import SparkFiles
 
@@ -122,11 +119,11 @@ def load_shipped(model: ShippedModel) -> tuple[Scorer, SellerPortfolios | None]:
     return scorer, None if model.store is None else _load_store(Path(SparkFiles.get(model.store)), model)
 
 
-def _find_model(source: str | Path) -> Path:
+def _find_model(source: str | Path, settings: Settings) -> Path:
     if str(source).startswith("models:"):
         from ipml.model.tracking import resolve_model  # MLflow is loaded only for its registry
 
-        return find_folder(resolve_model(str(source)))
+        return find_folder(resolve_model(str(source), settings.tracking, settings.trusted_models))
     return find_folder(source)
 
 

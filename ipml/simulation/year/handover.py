@@ -5,7 +5,7 @@ Networks are found by shared attributes; takedowns separate them from honest fir
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -71,10 +71,7 @@ def find_gangs(connection: Connection, folder: Path, struck: Mapping[str, int]) 
     networks = find_networks(folder / "attributes.parquet")
     number = networks.numbering.number
     ids = networks.holdings.seller_ids
-    is_struck = np.array([seller in struck for seller in ids.tolist()], dtype=bool)
-    counts = np.bincount(number[is_struck], minlength=int(number.max(initial=0)) + 1)
-    counts[0] = 0
-    gangs = np.flatnonzero(counts >= LEAST_STRUCK)
+    gangs = find_struck(networks, struck)
     told = pd.read_parquet(folder / "networks-truth.parquet").set_index("seller_id")["network"]
     planted = told.reindex(ids).fillna(-1).to_numpy(dtype=np.int64)
     precision, recall = _judge_pairs(np.where(np.isin(number, gangs), number, 0), planted)
@@ -98,6 +95,14 @@ def find_gangs(connection: Connection, folder: Path, struck: Mapping[str, int]) 
     )
 
 
+def find_struck(networks: Networks, struck: Collection[str]) -> npt.NDArray[np.int64]:
+    """Return the numbers of the networks with at least `LEAST_STRUCK` members among the struck sellers."""
+    is_struck = np.isin(networks.holdings.seller_ids, list(struck))
+    counts = np.bincount(networks.numbering.number[is_struck], minlength=1)
+    counts[0] = 0
+    return np.flatnonzero(counts >= LEAST_STRUCK)
+
+
 def _judge_pairs(found: npt.NDArray[np.int64], planted: npt.NDArray[np.int64]) -> tuple[float, float]:
     """Return precision and recall of the pairs found against the planted ones."""
     both = (found > 0) & (planted >= 0)
@@ -116,23 +121,35 @@ RECIPIENT = "police-criminal"
 NETWORKS, REFERRALS, REPORT = "networks", "referrals", "transparency"
 
 
-def hand_over(
-    engine: Engine, folder: Path, networks: Networks, gangs: Gangs, policy: CooperationPolicy, by: str, now: datetime
-) -> int:
-    """Build a referral to the police for each network, the most valuable first; return how many were built.
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """The place of referrals: a database, a folder with the sales, the policy, and the lead who builds them."""
 
-    Networks without enough evidence are skipped.
-    """
-    store_networks(networks, folder / NETWORKS)
-    sales = read_sales(folder / "sales.parquet")
-    (folder / REFERRALS).mkdir(exist_ok=True)
-    built = 0
-    for number in gangs.numbers:
-        request, out = ReferralRequest(number, RECIPIENT, sales=sales), folder / REFERRALS / f"network-{number}"
-        with suppress(Conflict):
-            build_referral(engine, networks, request, policy.referrals, PackageOutput(out, by), now=now)
-            built += 1
-    return built
+    engine: Engine
+    folder: Path
+    policy: CooperationPolicy
+    by: str
+
+    def refer(self, networks: Networks, numbers: Sequence[int], now: datetime) -> int:
+        """Store the networks, build a referral to the police for each number, and return how many were built.
+
+        Networks without enough evidence are skipped.
+        """
+        store_networks(networks, self.folder / NETWORKS)
+        sales = read_sales(self.folder / "sales.parquet")
+        (self.folder / REFERRALS).mkdir(exist_ok=True)
+        built = 0
+        for number in numbers:
+            request, out = (
+                ReferralRequest(number, RECIPIENT, sales=sales),
+                self.folder / REFERRALS / f"network-{number}",
+            )
+            with suppress(Conflict):
+                build_referral(
+                    self.engine, networks, request, self.policy.referrals, PackageOutput(out, self.by), now=now
+                )
+                built += 1
+        return built
 
 
 def tell_public(connection: Connection, folder: Path, plan: Plan, policy: CooperationPolicy, now: datetime) -> None:

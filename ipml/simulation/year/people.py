@@ -42,7 +42,7 @@ from ipml.review.group_decisions import MOST_CASES, BulkRequest, decide_bulk, pr
 from ipml.review.ranking.queue_order import find_current_parts
 from ipml.review.reversals import DecisionActions, ReviewContext
 from ipml.review.worklists.search import browse_cases
-from ipml.settings import Settings, get_settings
+from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.simulation.year.weeks import DrawnNotice
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, penalties
@@ -120,7 +120,7 @@ class SimulatedStaff:
     truth: Truth = field(default_factory=Truth)
     staff: Staff = field(default_factory=Staff)
     actions: DecisionActions | None = None
-    settings: Settings = field(default_factory=get_settings)
+    settings: Settings = DEFAULT_SETTINGS
 
     def review(self, now: datetime, rng: np.random.Generator) -> int:
         """Let reviewers work, up to the number available or needed; return how many cases they decided."""

@@ -85,8 +85,6 @@ class Plan:
     def ending_before(self, today: date) -> Plan:
         """Return the same plan, moved so that its last listings are decided on the day before `today`.
 
-        Examples
-        --------
         >>> plan = Plan(0.001).ending_before(date(2026, 11, 28))
         >>> plan.first_morning.date(), plan.closed_at.isoformat()
         (datetime.date(2025, 11, 27), '2026-11-28T00:00:00+00:00')

@@ -19,15 +19,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sqlalchemy import Engine
 
-from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.actions import end_due
 from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
-from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.statements.submission import DatabaseAnswer, Payload, send_waiting
 from ipml.enforcement.takedown.delivery import CHANNELS, DeliveryOutcome, deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
@@ -40,6 +37,7 @@ from ipml.model.training.result import learn, save_learnt
 from ipml.records import ScoredListing
 from ipml.review.arrivals.intake import enqueue
 from ipml.scoring.batch.scored_files import read_scored
+from ipml.settings import Settings
 from ipml.simulation.marketplace import MISSED_SHARE, WRONGED_SHARE
 from ipml.simulation.sellers import YEAR_DAYS
 from ipml.simulation.year.people import (
@@ -79,7 +77,9 @@ class TrainedModel:
     recall: float
 
 
-def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings: int = LISTINGS) -> TrainedModel:
+def learn_model(
+    plan: Plan, folder: Path, settings: Settings, *, precision: float = 0.7, n_listings: int = LISTINGS
+) -> TrainedModel:
     """Train on a marketplace of a year before, save the model in `folder`, and choose the threshold.
 
     The plan gives difficulty and seed; `precision` is the wanted share of counterfeits among reviewed listings;
@@ -94,6 +94,7 @@ def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings:
         data=DataPart(listings=(_NAMES["listings"],), brands=_NAMES["brands"], truth=_NAMES["truth"]),
         evaluation=EvaluationPart(attacks="none", n_resamples=10),
         folder=market,
+        settings=settings,
     )
     brands = brand_table(load_brands(market / _NAMES["brands"]))
     learnt = learn(TrainingTask(experiment, read_training_listings(experiment), brands))
@@ -107,8 +108,6 @@ def choose_threshold(
 ) -> tuple[float, float]:
     """Return the lowest score with at least this precision at and above it, and the recall there.
 
-    Examples
-    --------
     >>> choose_threshold(np.array([True, False, True, False]), np.array([0.9, 0.8, 0.7, 0.1]), 0.6)
     (0.7, 1.0)
     """
@@ -183,7 +182,7 @@ class YearResult:
 
     Notices reported a part of the `unfound` counterfeits. Memory is the peak in bytes: of this process during the
     days, of the process beside it that makes and scores listings, and of this one after the other was gone. `seconds`
-    is wall-clock time.
+    is wall-clock time; `left` are the last arrivals, if any were to be left for a shift.
     """
 
     truth: Truth = field(default_factory=Truth)
@@ -195,6 +194,7 @@ class YearResult:
     peak_beside: int = 0
     peak_alone: int = 0
     seconds: float = 0.0
+    left: list[ScoredListing] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -242,18 +242,31 @@ class Programme:
         return decided
 
 
+def _hold_back(arrived: dict[int, list[ScoredListing]], most: int) -> list[ScoredListing]:
+    """Take up to `most` of the last arrivals out, and return them."""
+    held: list[ScoredListing] = []
+    for day in sorted(arrived, reverse=True):
+        n_kept = max(len(arrived[day]) - (most - len(held)), 0)
+        held += arrived[day][n_kept:]
+        arrived[day] = arrived[day][:n_kept]
+    return held
+
+
 @dataclass(slots=True)
 class Year:
-    """A year to run, in a database of its own; `folder` receives the weekly files and messages."""
+    """A year to run, in the people's own database; `folder` receives the weekly files and messages.
+
+    The last `leaves` arrivals do not reach the queue.
+    """
 
     plan: Plan
-    engine: Engine
-    policy: EnforcementPolicy
+    people: SimulatedStaff
     cooperation: CooperationPolicy
     learnt: TrainedModel
     folder: Path
     say: Say = lambda _: None
     result: YearResult = field(default_factory=YearResult)
+    leaves: int = 0
     _platform: StubPlatform = field(init=False)
     _post: NoticeSource = field(init=False)
     _programme: Programme = field(init=False)
@@ -261,14 +274,13 @@ class Year:
     def __post_init__(self) -> None:
         """Connect platform, notices and staff."""
         self._platform = StubPlatform(self.folder)
-        self._post = NoticeSource(self.engine, self.cooperation)
-        actions = Cooperation(self.policy, self.cooperation)
-        people = SimulatedStaff(self.engine, self.policy, self.result.truth, STAFF, actions)
-        self._programme = Programme(people, post=self._post, timings=self.result.timings)
+        self._post = NoticeSource(self.people.engine, self.cooperation)
+        self._programme = Programme(self.people, post=self._post, timings=self.result.timings)
 
     def run(self) -> YearResult:
         """Run the days of the plan, and return the results that are not in the database."""
-        with watching(self.plan, self.folder, self.learnt.folder, self.learnt.threshold) as weeks:
+        settings = self.people.settings.model_copy(update={"model": str(self.learnt.folder)})
+        with watching(self.plan, self.folder, settings, self.learnt.threshold) as weeks:
             while True:
                 with self._at("waiting for listings"):
                     week = next(weeks, None)
@@ -278,7 +290,7 @@ class Year:
 
     def _live_week(self, week: Watched) -> None:
         began = time.perf_counter()
-        self.result.truth.add(week.truth)
+        self.people.truth.add(week.truth)
         self.result.n_sellers, self.result.n_offenders = week.n_sellers, week.n_offenders
         self.result.unfound += int((week.truth & ~week.is_found).sum())
         self.result.timings.add("making listings", week.making)
@@ -291,6 +303,8 @@ class Year:
         for row, one in by_row.items():
             if week.is_found[row]:
                 arrived[min(max(self._day_of(one), first), last)].append(one)
+        if week.number == self.plan.n_weeks - 1:
+            self.result.left = _hold_back(arrived, self.leaves)
         for day, come in arrived.items():  # each is worked on the day after the one on which it was observed
             morning = (self.plan.first_morning + timedelta(days=day + 1)).to_pydatetime()
             self._programme.run_day(morning, come, np.random.default_rng([self.plan.seed, 5, day]))
@@ -306,16 +320,16 @@ class Year:
     def _send(self, day: int, now: datetime) -> None:
         with self._at("delivery"):
             self._platform.wake(day // 7, now)
-            for _ in deliver_due(self.engine, self._platform, clock=lambda: now):
+            for _ in deliver_due(self.people.engine, self._platform, clock=lambda: now):
                 pass
         with self._at("statements"):
-            send_waiting(self.engine, _take_statements, now=now)
+            send_waiting(self.people.engine, _take_statements, now=now)
         if day % 7 == 6 or day == self.plan.last_day:
             with self._at("notices"):
-                look_after_notices(self.engine, self.cooperation, STAFF.lead, now)
+                look_after_notices(self.people.engine, self.cooperation, STAFF.lead, now)
             with self._at("deadlines"):
-                context = AppealContext(self.policy, self._programme.people.actions)
-                run_appeal_deadlines(self.engine, context, now=now)
+                context = AppealContext(self.people.policy, self.people.actions)
+                run_appeal_deadlines(self.people.engine, context, now=now)
 
     def _day_of(self, scored: ScoredListing) -> int:
         """Return the day of observation, from 0; rounding may cross midnight by a second."""

@@ -12,10 +12,13 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from ipml.cooperation.actions import Cooperation
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.errors import UnwritableFile
-from ipml.settings import get_settings
+from ipml.review.ranking.policy import load_policy
+from ipml.review.ranking.queue_order import start_ranking
+from ipml.settings import Settings
 from ipml.simulation.year.account import (
     NoticeCounts,
     TakedownCounts,
@@ -25,7 +28,8 @@ from ipml.simulation.year.account import (
     count_work,
     list_struck_sellers,
 )
-from ipml.simulation.year.handover import Gangs, count_brands, find_gangs, hand_over, tell_public
+from ipml.simulation.year.handover import Gangs, Handover, count_brands, find_gangs, tell_public
+from ipml.simulation.year.people import SimulatedStaff
 from ipml.simulation.year.population import HISTORY, N_DAYS, Plan
 from ipml.simulation.year.programme import LISTINGS, STAFF, Say, TrainedModel, Year, YearResult, learn_model
 from ipml.simulation.year.weekly_scores import Timings, peak_bytes, seldom_collecting
@@ -46,8 +50,6 @@ class YearFigure:
 def write_table(figures: Sequence[YearFigure]) -> str:
     """Return the figures as a table.
 
-    Examples
-    --------
     >>> print(write_table([YearFigure("gangs", "41", "of 43 planted", "43", "43")]))
     figure  history  at this scale  simulated  note
     gangs   43       43             41         of 43 planted
@@ -170,21 +172,26 @@ class Account:
 def run_year(
     plan: Plan,
     folder: Path,
+    settings: Settings,
     say: Say = lambda _: None,
     *,
     learn_from: int = LISTINGS,
+    leaves: int = 0,
 ) -> Account:
     """Run a year in a folder of its own, and return its account.
 
     Parameters
     ----------
-    plan : Plan
     folder : Path
         Receives the model, the database and all messages.
+    settings : Settings
+        Name the policies and the rules of review.
     say : callable
         Called with a description of each step.
     learn_from : int
         Number of listings in the earlier marketplace that the model is trained on.
+    leaves : int
+        Number of the last arrivals that are left out, in `Account.result.left`, for a shift after the year.
 
     Raises
     ------
@@ -200,13 +207,13 @@ def run_year(
     result = YearResult()
     say("learning")
     with result.timings.at("learning"):
-        learnt = learn_model(plan, folder, n_listings=learn_from)
-    policy, cooperation = (
-        load_enforcement_policy(get_settings().policy_enforcement),
-        load_cooperation_policy(get_settings().policy_cooperation),
-    )
+        learnt = learn_model(plan, folder, settings, n_listings=learn_from)
+    policy = load_enforcement_policy(settings.policy_enforcement)
+    cooperation = load_cooperation_policy(settings.policy_cooperation)
+    start_ranking(engine, load_policy(settings.policy_review), plan.first_morning.to_pydatetime())
+    people = SimulatedStaff(engine, policy, result.truth, STAFF, Cooperation(policy, cooperation), settings)
     with seldom_collecting():
-        Year(plan, engine, policy, cooperation, learnt, folder, say, result).run()
+        Year(plan, people, cooperation, learnt, folder, say, result, leaves).run()
         figures = _close_year(plan, engine, folder, result, cooperation, say)
     result.peak_alone, result.seconds = peak_bytes(), time.perf_counter() - began
     return Account(plan, learnt, result, figures)
@@ -222,7 +229,7 @@ def _close_year(
         networks, gangs = find_gangs(connection, folder, list_struck_sellers(connection))
     say("building referrals")
     with result.timings.at("referrals"):
-        n_referrals = hand_over(engine, folder, networks, gangs, policy, STAFF.lead, now)
+        n_referrals = Handover(engine, folder, policy, STAFF.lead).refer(networks, gangs.numbers, now)
         with reading(engine) as connection:
             n_brands = count_brands(connection, networks, gangs)
     say("writing the transparency report")

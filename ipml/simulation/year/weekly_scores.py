@@ -33,6 +33,7 @@ from ipml.listings.brands import load_brands
 from ipml.listings.schema import check_listings
 from ipml.scoring.batch.scored_files import EXPLANATION_COLUMNS, explanation_columns
 from ipml.scoring.scorer import Scorer, load_model
+from ipml.settings import Settings
 from ipml.simulation.year.population import Plan, Population, recruit_population
 from ipml.simulation.year.weeks import DrawnNotice, draw_notices, name_holders, write_weeks
 
@@ -134,17 +135,14 @@ class Watched:
 
 
 @contextmanager
-def watching(plan: Plan, folder: Path, model: Path, threshold: float) -> Iterator[Iterator[Watched]]:
-    """Start the process, and yield an iterator over its weeks.
+def watching(plan: Plan, folder: Path, settings: Settings, threshold: float) -> Iterator[Iterator[Watched]]:
+    """Start the process, which scores by the model of the settings, and yield an iterator over its weeks.
 
-    Raises
-    ------
-    Failed
-        The other process failed or was killed.
+    Raises `Failed`: the other process failed or was killed.
     """
     context = get_context("spawn")
     weeks = context.Queue(maxsize=_AHEAD)
-    process = context.Process(target=_watch, args=(plan, folder, model, threshold, weeks), daemon=True)
+    process = context.Process(target=_watch, args=(plan, folder, settings, threshold, weeks), daemon=True)
     process.start()
     try:
         yield _receive(process, weeks)
@@ -174,12 +172,12 @@ def _receive(process: BaseProcess, weeks: Any) -> Iterator[Watched]:
         yield came
 
 
-def _watch(plan: Plan, folder: Path, model: Path, threshold: float, weeks: Any) -> None:
+def _watch(plan: Plan, folder: Path, settings: Settings, threshold: float, weeks: Any) -> None:
     """Run in the other process: ignore Ctrl-C, since the parent ends this process then, and exit with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
-        for came in _watch_weeks(plan, folder, load_model(model), threshold):
+        for came in _watch_weeks(plan, folder, load_model(settings=settings), threshold):
             weeks.put(came)
         weeks.put(None)
     except Exception as error:  # the waiting parent must learn of any error

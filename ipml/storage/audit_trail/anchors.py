@@ -146,8 +146,6 @@ def find_bad_signatures(anchors: Iterable[SignedAnchor], public_key: str | None)
 
     Without a `public_key`, an anchor need only fit the key it names, or be unsigned.
 
-    Examples
-    --------
     >>> find_bad_signatures([SignedAnchor(1, "0" * 64, "0" * 64, "2026-05-01T12:00:00.000000+00:00")], "ab" * 32)
     ['anchor of row 1: is not signed']
     """

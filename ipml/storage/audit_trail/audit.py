@@ -313,8 +313,6 @@ def _stored_rows(connection: Connection) -> Iterable[Sequence[Any]]:
 def _hash(sequence: int, at: int, actor: str, action: str, subject: str, payload: str, previous: str) -> str:
     """Return the SHA-256 of a row's columns except the hash, as a compact JSON list in ASCII.
 
-    Examples
-    --------
     >>> row = (1, 0, "an\u00e4", "claimed", "case:12", "{}", "0" * 64)
     >>> _hash(*row) == hashlib.sha256(json.dumps(row, separators=(",", ":")).encode("ascii")).hexdigest()
     True

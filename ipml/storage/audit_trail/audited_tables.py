@@ -87,6 +87,7 @@ EXEMPT: dict[str, str] = {
     "automatic_draws": _SAMPLE,
     "bands": _DERIVED,
     "case_texts": _DERIVED,
+    "changes": "the trail repeats each of them; for some days they say what was before, for undoing",
     "translations": "a machine made them, and nothing rests on them",
     "deadline_events": "the trail repeats each of them",
     "deadlines": "the trail repeats each of their events",
@@ -111,8 +112,10 @@ EXEMPT: dict[str, str] = {
     "seller_keys": "each is compared with the pseudonym that was made with it",
     "sessions": "the trail holds a digest of each, and is compared with it",
     "sample_cases": _SAMPLE,
+    "notice_templates": "texts that a brand reuses; a notice with one of them is audited itself",
     "rights_files": "the details of their document, which are audited, have the SHA-256 of each",
     "note_templates": "texts that people may put into a note; each decision has its note",
+    "inbox_messages": "tells people of entries that the trail has; nothing is decided by it",
     "saved_views": "names for filters of the list; nothing is decided by them",
     "start_views": "with which of them a person's list begins",
     "spread_audits": "the trail repeats each of them",
@@ -315,8 +318,9 @@ AUDITED: dict[str, Audited] = {
         ("queue defined",),
         _with(("queue changed",), "name", "rule")
         | _with(("queue changed", "queue removed"), "changed_by", "changed_at")
-        | _with(("queue removed",), "removed_at"),
-        _because(_NUMBER, "queue_id"),
+        | _with(("queue removed", "queue changed"), "removed_at"),
+        _because(_NUMBER, "queue_id") | _because("the trail repeats each move", "place"),
+        silent=("queue moved",),
     ),
     "seller_list_entries": Audited(
         "list_entry",
@@ -404,7 +408,16 @@ AUDITED: dict[str, Audited] = {
         "proposal",
         ("seller proposed",),
         _never("brand", "notifier_id", "pseudonym", "encrypted", "until", "proposed_by", "proposed_at")
-        | _with(("proposal listed", "proposal declined"), "outcome", "decided_by", "decided_at"),
+        | _with(("proposal listed", "proposal declined"), "outcome", "decided_by", "decided_at")
+        | _with(("proposal declined",), "why_declined"),
+        _because(_NUMBER, "proposal_id"),
+    ),
+    "picture_proposals": Audited(
+        "picture_proposal",
+        ("picture proposed",),
+        _never("brand", "notifier_id", "digest", "kind", "shows", "proposed_by", "proposed_at")
+        | _with(("picture accepted", "picture rejected"), "outcome", "decided_by", "decided_at")
+        | _with(("picture rejected",), "why_rejected"),
         _because(_NUMBER, "proposal_id"),
     ),
     "disclosures": Audited(

@@ -63,8 +63,6 @@ RowName = tuple[str, int]
 def find_spoken_of(action: str, subject: str, payload: Mapping[str, object]) -> Iterator[RowName]:
     """Yield the audited rows that an audit entry is about.
 
-    Examples
-    --------
     >>> list(find_spoken_of("decided", "case:12", {"decision": 5, "verdict": "genuine"}))
     [('cases', 12), ('decisions', 5)]
     """
@@ -87,8 +85,6 @@ def _find_tables(noun: str, action: str) -> tuple[str, ...]:
 def name_rows(noun: str, numbers: Iterable[int]) -> list[RowName]:
     """Return the audited rows with a noun and numbers, for entries that concern more rows than they name.
 
-    Examples
-    --------
     >>> name_rows("item", [7, 8])
     [('notice_items', 7), ('notice_items', 8)]
     """
@@ -285,8 +281,6 @@ def _digest_row(audited: Audited, texts: Sequence[str]) -> str:
 def _encode(value: object) -> str:
     """Return a value as a text that no other value has.
 
-    Examples
-    --------
     >>> _encode(None), _encode(True), _encode(1), _encode(1.0), _encode("1")
     ('n', 'True', '1', '1.0', "'1")
     """

@@ -100,7 +100,42 @@ seller_proposals = Table(
     Column("outcome", Text, doc="empty while it waits"),
     Column("decided_by", Text),
     Column("decided_at", Moment),
+    Column("why_declined", Text, doc="encrypted with the seller's key"),
     CheckConstraint("outcome IN ('listed', 'declined')", name="outcome"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+picture_proposals = Table(
+    "picture_proposals",
+    metadata,
+    Column("proposal_id", Identity, primary_key=True),
+    Column("brand", Text, nullable=False),
+    Column("notifier_id", Identity, ForeignKey("notifiers.notifier_id"), nullable=False, index=True),
+    Column("digest", Text, nullable=False, index=True, doc="SHA-256 of the file"),
+    Column("kind", Text, nullable=False, doc="what the goods are said to be"),
+    Column("shows", Text, nullable=False, doc="what the brand says that it shows"),
+    Column("proposed_by", Text, nullable=False),
+    Column("proposed_at", Moment, nullable=False),
+    Column("outcome", Text, doc="empty while it waits"),
+    Column("why_rejected", Text),
+    Column("decided_by", Text),
+    Column("decided_at", Moment),
+    CheckConstraint("kind IN ('counterfeit', 'genuine')", name="kind"),
+    CheckConstraint("outcome IN ('accepted', 'rejected')", name="outcome"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+notice_templates = Table(
+    "notice_templates",
+    metadata,
+    Column("template_id", Identity, primary_key=True),
+    Column("notifier_id", Identity, ForeignKey("notifiers.notifier_id"), nullable=False, index=True),
+    Column("brand", Text, nullable=False),
+    Column("encrypted", Text, nullable=False, doc="name and text as JSON, encrypted with the notifier's key"),
+    Column("changed_by", Text, nullable=False),
+    Column("changed_at", Moment, nullable=False),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

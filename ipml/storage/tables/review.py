@@ -248,6 +248,26 @@ case_comments = Table(
     sqlite_autoincrement=True,
 )
 
+_UNREAD = text("read_at IS NULL")
+
+inbox_messages = Table(
+    "inbox_messages",
+    metadata,
+    Column("message_id", Identity, primary_key=True),
+    Column("user_name", Text, nullable=False, doc="whose it is"),
+    Column("kind", Text, nullable=False),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), nullable=False, index=True),
+    Column("source_id", Identity, nullable=False, doc="the comment, decision, appeal or second verdict it is about"),
+    Column("sent_at", Moment, nullable=False),
+    Column("read_at", Moment),
+    CheckConstraint("kind IN ('mention', 'escalation', 'appeal', 'outcome', 'second review')", name="kind"),
+    Index(None, "user_name", "message_id"),
+    # The count of unread messages is part of every page.
+    Index("ix_inbox_messages_unread", "user_name", "case_id", sqlite_where=_UNREAD, postgresql_where=_UNREAD),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
 review_queues = Table(
     "review_queues",
     metadata,
@@ -257,6 +277,23 @@ review_queues = Table(
     Column("changed_by", Text, nullable=False),
     Column("changed_at", Moment, nullable=False),
     Column("removed_at", Moment),
+    Column("place", Identity, nullable=False, server_default=text("0"), doc="in their order; equal ones by number"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("change_id", Identity, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("content", Text, nullable=False, doc="numbers of cases, queue or list entry, before and after, as JSON"),
+    Column("undone_at", Moment),
+    CheckConstraint("kind IN ('assigned', 'snoozed', 'control', 'queue', 'list')", name="kind"),
+    Index(None, "changed_by", "change_id"),
+    Index(None, "changed_at"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

@@ -187,7 +187,7 @@ def log_in(
     then: Annotated[str, Form()] = "/",
 ) -> Response:
     """Open a session for a right password; after too many attempts none is checked."""
-    state, name, address = request.app.state, name[:64], _find_address(request)
+    state, name, address = request.app.state, name[:64], find_address(request)
     with writing(state.engine) as connection:
         seconds = count_try(connection, name, address, state.limits)
     if seconds:
@@ -233,11 +233,11 @@ def _start_session(connection: Connection, request: Request, user: User, then: s
     response = redirect("/portal" if user.role is Role.BRAND else _own_path(then))
     token = open_session(connection, user, settings_of(request).session_hours)
     response.set_cookie(value=token, **_cookie(request))
-    _log.info("login: user:%s by %s from %s", user.user_id, by, _find_address(request))
+    _log.info("login: user:%s by %s from %s", user.user_id, by, find_address(request))
     return response
 
 
-def _find_address(request: Request) -> str:
+def find_address(request: Request) -> str:
     """Return the address of the sender."""
     return request.client.host if request.client else "unknown"
 
@@ -342,7 +342,7 @@ def change_password(
     again: Annotated[str, Form()] = "",
 ) -> Response:
     """Change the user's password, given the current one; attempts count as login attempts."""
-    engine, address, state = get_engine(request), _find_address(request), request.app.state
+    engine, address, state = get_engine(request), find_address(request), request.app.state
     with authorised(request) as (connection, user):
         is_theirs = has_password(connection, user.user_id)
     if not is_theirs:

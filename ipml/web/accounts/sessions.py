@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 
 from ipml.errors import IpmlError
+from ipml.review.worklists.inbox import count_unread
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import digest_session
 from ipml.storage.database import Lock, serialise, writing
@@ -52,12 +53,12 @@ def count_try(
     serialise(connection, Lock.COUNT_TRIES)
     recent = connection.execute(query.order_by(tries.c.at)).all()
     same_name = [found.at for found in recent if found.name_hash == row["name_hash"]]
-    free_at = max(
-        _free_at(same_name, limits.for_name, span, now),
-        _free_at([found.at for found in recent], limits.for_address, span, now),
+    free = max(
+        free_at(same_name, limits.for_name, span, now),
+        free_at([found.at for found in recent], limits.for_address, span, now),
     )
-    if free_at > now:
-        return ceil((free_at - now).total_seconds())
+    if free > now:
+        return ceil((free - now).total_seconds())
     connection.execute(delete(tries).where(tries.c.at <= now - span))
     connection.execute(insert(tries).values(row))
     return 0
@@ -84,7 +85,8 @@ def network_of(address: str) -> str:
     return str(found.ipv4_mapped or ip_network((int(found), 64), strict=False))
 
 
-def _free_at(moments: Sequence[datetime], most: int, span: timedelta, now: datetime) -> datetime:
+def free_at(moments: Sequence[datetime], most: int, span: timedelta, now: datetime) -> datetime:
+    """Return when fewer than `most` of the moments, which are in order, will lie within the span."""
     return now if len(moments) < most else moments[-most] + span
 
 
@@ -121,7 +123,7 @@ def open_session(connection: Connection, user: User, hours: float, now: datetime
 
 # Built once: every request runs it, and building it takes longer.
 _LIVE = (
-    select(users, sessions.c.seen_at)
+    select(users, sessions.c.seen_at, count_unread(users.c.name).label("unread"))
     .join(sessions, sessions.c.user_id == users.c.user_id)
     .where(sessions.c.token_hash == bindparam("token"), users.c.is_active)
     .where(sessions.c.expires_at > bindparam("now"), sessions.c.seen_at > bindparam("since"))

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from ipml.errors import Conflict, Forbidden, NotFound, Refused, UnusableSetting
+from ipml.review.worklists.inbox import count_unread
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import digest_identity
 from ipml.storage.database import Lock, serialise, writing
@@ -94,13 +95,14 @@ def _is_user_name(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person who may log in."""
+    """A person who may log in, with the number of unread messages in their inbox."""
 
     user_id: int
     name: str
     role: Role
     is_active: bool
     created_at: datetime
+    unread: int = 0
 
 
 def add_user(
@@ -284,8 +286,8 @@ def _has_identity(connection: Connection, user_id: int) -> bool:
 
 
 def as_user(row: Row[Any]) -> User:
-    """Return a row of the table of users, without the hash."""
-    return User(row.user_id, row.name, Role(row.role), row.is_active, row.created_at)
+    """Return a row of the table of users, without the hash; with the unread messages where the query counts them."""
+    return User(row.user_id, row.name, Role(row.role), row.is_active, row.created_at, getattr(row, "unread", 0))
 
 
 def _change_by_name(
@@ -310,7 +312,8 @@ def find_user_id(connection: Connection, name: str) -> int:
 def _find_row(connection: Connection, name: str) -> Row[Any] | None:
     if not _is_user_name(name):
         return None
-    return connection.execute(select(users).where(users.c.name == name)).one_or_none()
+    unread = count_unread(users.c.name).label("unread")
+    return connection.execute(select(users, unread).where(users.c.name == name)).one_or_none()
 
 
 _ACTOR = "ipml"

@@ -31,6 +31,7 @@ from ipml.review.ranking.queue_order import explain_place, explain_value, find_r
 from ipml.review.sellers.seller_listings import ListingPage, list_seller_listings
 from ipml.review.sellers.seller_lists import ListEntry, get_entries
 from ipml.review.translations import Translation, Translator, find_translation
+from ipml.review.worklists.changes import LastChanges
 from ipml.review.worklists.note_templates import NoteTemplate, list_templates
 from ipml.review.worklists.own_verdicts import Progress, count_progress
 from ipml.review.worklists.precedents import Precedent, find_precedents
@@ -39,7 +40,7 @@ from ipml.storage.audit_trail.audit import AuditRow
 from ipml.web.accounts.login import get_cooperation_policy, get_policy, settings_of
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
-from ipml.web.console.case_list import may_judge
+from ipml.web.console.case_list import find_changes_after, may_judge
 from ipml.web.console.case_work import CaseWork, read_case_work
 from ipml.web.console.drawing.charts import PriceScale, SellerCard, make_price_scale, read_seller_card
 from ipml.web.console.pictures import (
@@ -131,6 +132,7 @@ class CasePage:
     may_undo_others: bool
     may_list: bool
     undoable: Undoable | None
+    changes: LastChanges
     place: Sequence[str]
     value: Sequence[str]
     rates: Rates
@@ -197,6 +199,7 @@ class CaseReader:
         ranking, parts = find_ranking_and_parts(connection, self._now)
         marks = find_case_marks(connection, {case_id: case.scored}, self._now)[case_id]
         undo_minutes, can_decide = settings.undo_minutes, may(Action.REVIEW)
+        undoable = find_undoable(connection, user.name, undo_minutes=undo_minutes) if can_decide else None
         history = self._read_history()
         translator: Translator | None = request.app.state.translator
         title = case.scored.listing.title
@@ -209,7 +212,8 @@ class CaseReader:
             can_decide=can_decide,
             may_undo_others=may(Action.UNDO_OTHERS),
             may_list=may(Action.CHANGE_LISTS),
-            undoable=find_undoable(connection, user.name, undo_minutes=undo_minutes) if can_decide else None,
+            undoable=undoable,
+            changes=find_changes_after(connection, user, undoable, settings),
             place=explain_place(connection, replace(stored, state=case.state), ranking, parts, marks),
             value=explain_value(stored),
             rates=ranking.policy.exchange_rates,

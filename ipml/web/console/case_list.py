@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, Self
@@ -35,6 +35,7 @@ from ipml.review.group_decisions import MOST_CASES
 from ipml.review.near_duplicates.relistings import StoredMatch, find_stored_matches
 from ipml.review.ranking.list_marks import ListMark, QueueParts, find_case_marks
 from ipml.review.ranking.queue_order import find_ranking_and_parts
+from ipml.review.worklists.changes import LastChanges, find_last_changes
 from ipml.review.worklists.decided_list import browse_decided, read_last_verdicts
 from ipml.review.worklists.own_verdicts import Progress, make_progress, select_given
 from ipml.review.worklists.saved_views import LONGEST_VIEW_NAME, SavedView, find_start, list_views
@@ -76,16 +77,18 @@ ShortText = Annotated[str, Field(max_length=200, pattern=NO_NUL)]
 _Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 _Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
 _Hours = Annotated[float, Field(ge=0, le=876_000, allow_inf_nan=False)]
+_Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2199, 12, 31))]
 _IfGiven = BeforeValidator(lambda value: None if value == "" else value)  # an empty field of a form
 
 
 class ListQuery(BaseModel):
     """The query of a list of cases; invalid values are refused.
 
-    `words` are parts of title, brand, id or seller. `least` and `most` bound the score in percent; `waiting` is in
-    days, `due` in hours. `snoozed` ("1") lists snoozed cases, which are in no other list. `verdict` and `reviewer`
-    select decided cases by the verdict in force. `undone` counts decisions just taken back; `nothing` reports that no
-    case was left. `after` is the trail of the last case of each earlier page.
+    `words` are parts of title, brand, id or seller. `least` and `most` bound the score in percent, `waiting` and
+    `waited` the time in the queue in days, `due` that to the deadline in hours. `held` ("1") lists cases that somebody
+    has open, `snoozed` ("1") snoozed ones, which are in no other list. `verdict`, `reviewer`, `since` and `until`
+    select decided cases by the verdict in force, the last two by its day in UTC. `undone` counts decisions just taken
+    back; `nothing` reports that no case was left. `after` is the trail of the last case of each earlier page.
 
     >>> asked = ListQuery.read("brand=Acme&least=50&most=")
     >>> asked.filter().least_score, asked.write()
@@ -102,12 +105,16 @@ class ListQuery(BaseModel):
     least: Annotated[_Percent | None, _IfGiven] = None
     most: Annotated[_Percent | None, _IfGiven] = None
     waiting: Annotated[_Days | None, _IfGiven] = None
+    waited: Annotated[_Days | None, _IfGiven] = None
     due: Annotated[_Hours | None, _IfGiven] = None
+    held: Literal["", "1"] = ""
     queue: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     assigned: ShortText = ""
     snoozed: Literal["", "1"] = ""
     verdict: Literal["", "counterfeit", "genuine", "cannot tell"] = ""
     reviewer: ShortText = ""
+    since: Annotated[_Day | None, _IfGiven] = None
+    until: Annotated[_Day | None, _IfGiven] = None
     order: Literal["rank", "value", "score", "first come"] = "rank"
     undone: Annotated[int, Field(ge=0, le=10_000)] = 0
     nothing: bool = False
@@ -137,12 +144,16 @@ class ListQuery(BaseModel):
             least_score=None if self.least is None else self.least / 100,
             most_score=None if self.most is None else self.most / 100,
             waiting_days=self.waiting,
+            waited_days=self.waited,
             due_hours=self.due,
+            held=bool(self.held),
             queue_id=self.queue or None,
             assigned_to=self.assigned or None,
             snoozed=bool(self.snoozed),
             verdict=self.verdict or None,
             reviewer=self.reviewer or None,
+            decided_since=None if self.since is None else datetime.combine(self.since, time(), UTC),
+            decided_before=None if self.until is None else datetime.combine(self.until, time(), UTC) + timedelta(1),
         )
 
     def browse_cases(
@@ -315,6 +326,8 @@ class _ListPage:
     can_export: bool
     progress: Progress | None
     undoable: Undoable | None
+    changes: LastChanges
+    may_control: bool
     out_of_reach: OutOfReach | None
     previous_link: str | None
     next_link: str | None
@@ -406,6 +419,7 @@ def _read_page(
     is_marked = not is_decided and (parts.has_entries or asked.order != "rank" or asked.state not in PENDING)
     pasts = {} if is_decided else read_pasts(connection, numbers)
     counts = _count(connection, user, settings)
+    undoable = find_undoable(connection, user.name, undo_minutes=settings.undo_minutes) if can_decide else None
     return _ListPage(
         asked=asked,
         views=views,
@@ -424,11 +438,23 @@ def _read_page(
         can_decide=can_decide,
         can_export=user.role.may(Action.EXPORT_TABLES),
         progress=make_progress(counts["given"], settings) if can_decide else None,
-        undoable=find_undoable(connection, user.name, undo_minutes=settings.undo_minutes) if can_decide else None,
+        undoable=undoable,
+        changes=find_changes_after(connection, user, undoable, settings),
+        may_control=user.role.may(Action.KEEP_CONTROL_CASES),
         out_of_reach=find_out_of_reach(connection, user.name) if asked.nothing and can_decide else None,
         previous_link=_link(asked, passed[:-1]) if passed else None,
         next_link=_link(asked, [*passed, numbers[-1]]) if is_more else None,
     )
+
+
+def find_changes_after(
+    connection: Connection, user: User, undoable: Undoable | None, settings: Settings
+) -> LastChanges:
+    """Return the last changes of a user's that are newer than their last verdict."""
+    if not user.role.may(Action.REVIEW):
+        return LastChanges(None, None)
+    after = undoable.decided_at if undoable else None
+    return find_last_changes(connection, user.name, undo_minutes=settings.undo_minutes, after=after)
 
 
 def _find_cases(

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 from pydantic import BeforeValidator, Field
@@ -23,6 +25,7 @@ from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.views.overview import Overview, measure_enforcement
 from ipml.review.quality.blind_reviews import summarise_second_reviews
 from ipml.review.queue_metrics import (
+    AGE_BANDS,
     QueueBacklog,
     count_days,
     find_last_decision,
@@ -36,7 +39,7 @@ from ipml.web.accounts.login import authorised, get_cooperation_policy, get_engi
 from ipml.web.accounts.permissions import Action
 from ipml.web.cache import CachedAnswer, CachedByName
 from ipml.web.console.drawing.charts import ShareBar, make_estimate_bars, make_hit_bars, make_second_review_bars
-from ipml.web.console.drawing.dashboard_charts import History, read_history
+from ipml.web.console.drawing.dashboard_charts import History, decided_query, read_history
 from ipml.web.responses import render
 
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2199, 12, 31)
@@ -91,6 +94,11 @@ class DateRange:
         return {} if self.is_usual else {"from": self.first.isoformat(), "until": self.last.isoformat()}
 
 
+_AGES = [longest / timedelta(days=1) for _, longest in AGE_BANDS]
+_AGE_QUERIES = [
+    urlencode({"waiting": f"{low:.6g}", "waited": f"{high:.6g}"} if high else {"waiting": f"{low:.6g}"})
+    for low, high in pairwise([0.0, *_AGES, None])
+]
 _USUAL_DAYS, _PACE_DAYS, _MOST_DAYS = 14, 7, 1_100
 
 
@@ -102,6 +110,7 @@ class _QueueState:
     backlog: QueueBacklog
     most_of_an_age: int
     decided_today: int
+    decided_yesterday: int
     last_at: datetime | None
     hits: Sequence[ShareBar]
     enforcement: Overview
@@ -134,6 +143,9 @@ def show_dashboard(request: Request, first: FirstDay = None, last: LastDay = Non
             "presets": _list_presets(now.date()),
             "span": span,
             "pace_days": pace_days,
+            "pace_query": decided_query(pace_end.date() - timedelta(days=pace_days), pace_end.date()),
+            "age_queries": _AGE_QUERIES,
+            "decided_query": decided_query,
         }
     return render(request, "dashboard.html", context)
 
@@ -145,11 +157,13 @@ def _list_presets(today: date) -> list[tuple[str, str]]:
 
 def _measure_queue(connection: Connection, policy: EnforcementPolicy, now: datetime) -> _QueueState:
     backlog = measure_backlog(connection, now=now)
+    yesterday, today = count_days(connection, 2, now=now)
     return _QueueState(
         at=now,
         backlog=backlog,
         most_of_an_age=max(number for _, number in backlog.ages) or 1,
-        decided_today=count_days(connection, 1, now=now)[-1].decided,
+        decided_today=today.decided,
+        decided_yesterday=yesterday.decided,
         last_at=find_last_decision(connection),
         hits=make_hit_bars(measure_hits(connection)),
         enforcement=measure_enforcement(connection, policy, now=now),

@@ -23,7 +23,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ipml.cooperation.policy import load_cooperation_policy
+from ipml.cooperation.notices.notice import SubmittedNotice
 from ipml.enforcement.takedown.delivery import PlatformAnswer, ReceivedAnswer, note_answer
 from ipml.errors import (
     Conflict,
@@ -43,7 +43,6 @@ from ipml.kit.moments import write_moment
 from ipml.records import EarlierListings, Listing, Problem, ScoredListing
 from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.sellers.portfolios import find_earlier
-from ipml.settings import get_settings
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import PURPOSES, Action
 from ipml.web.http_api.appeal_routes import (
@@ -81,7 +80,6 @@ from ipml.web.http_api.notice_routes import (
     GIVE_DOCUMENT,
     PREVIEW_DOCUMENT,
     STATUS_DOCUMENT,
-    SubmittedNotice,
     give_notice,
     preview_notice,
     show_notice,
@@ -106,6 +104,7 @@ from ipml.web.http_api.requests import (
     Access,
     InvalidRequest,
     RequestLimit,
+    ReviewDesk,
     check_site,
     name_found,
     parse_body,
@@ -342,11 +341,11 @@ def make_api(
     metrics: Metrics,
     access: Access,
     listing_schema: Mapping[str, Any],
-    engine: Engine | None = None,
+    desk: ReviewDesk | None = None,
 ) -> FastAPI:
     """Make the API as an application.
 
-    `models` is asked once a request. Without `engine` (the review database) the API only scores.
+    `models` is asked once a request. Without `desk` the API only scores.
     """
     app = FastAPI(
         dependencies=[Depends(authorise_program)],
@@ -355,9 +354,9 @@ def make_api(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.models, app.state.metrics, app.state.access, app.state.engine = models, metrics, access, engine
-    app.state.cooperation = None if engine is None else load_cooperation_policy(get_settings().policy_cooperation)
-    app.state.intake = None if engine is None else ListingIntake(engine, models, metrics)
+    app.state.models, app.state.metrics, app.state.access, app.state.desk = models, metrics, access, desk
+    app.state.engine = None if desk is None else desk.engine
+    app.state.intake = None if desk is None else ListingIntake(desk.engine, models, metrics)
     app.state.route_actions = {(method, path): action for method, path, action, _, _ in API_ROUTES}
     app.state.request_limit = RequestLimit(MOST_AT_ONCE)
     app.state.threads = CapacityLimiter(os.cpu_count() or 1)

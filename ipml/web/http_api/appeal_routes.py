@@ -14,11 +14,9 @@ from pydantic import AwareDatetime, Field
 from ipml.enforcement.appeals.appeal import Appeal, AppealOutcome, AppealState, find_appeal, find_outcome
 from ipml.enforcement.appeals.filings import LONGEST_TEXT, AppealRequest, file_appeal
 from ipml.enforcement.deadlines.terms import Kind
-from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.views.case_file import find_due
 from ipml.errors import NotFound
 from ipml.kit.moments import write_moment
-from ipml.settings import get_settings
 from ipml.storage.database import reading, writing
 from ipml.web.http_api.bodies import AnswerBody, Name, RequestBody, Words, read_as
 from ipml.web.http_api.listing_routes import require_intake
@@ -30,7 +28,7 @@ from ipml.web.http_api.openapi import (
     make_json_answer,
     write_json,
 )
-from ipml.web.http_api.requests import MOST_SMALL_BYTES, parse_body, read_body
+from ipml.web.http_api.requests import MOST_SMALL_BYTES, parse_body, read_body, require_desk
 
 _States = Literal[
     "open",
@@ -141,14 +139,13 @@ async def submit_appeal(request: Request) -> Response:
     The seller gets a receipt, and the deadlines of the policy start. Sent again with its key, it is the same appeal, in
     its current state.
     """
-    intake = require_intake(request)
+    intake, rules = require_intake(request), require_desk(request).enforcement.appeals
     with intake.request_limit.acquire(HTTPStatus.TOO_MANY_REQUESTS):
         body, by = await read_body(request, MOST_SMALL_BYTES), request.state.grant.actor
 
         def file() -> bytes:
             filed = read_as(FiledAppeal, parse_body(body))
             sent = AppealRequest(filed.about, filed.seller_id, filed.text, filed.kind, key=filed.key, by=by)
-            rules = load_enforcement_policy(get_settings().policy_enforcement).appeals
             with writing(intake.engine) as connection:
                 appeal = file_appeal(connection, sent, rules)
                 return write_json(

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from anyio import to_thread
 from fastapi import Path, Query, Request, Response
 from pydantic import Field
-from sqlalchemy import Connection, Engine
-from starlette.exceptions import HTTPException
+from sqlalchemy import Connection
 
 from ipml.kit.moments import write_moment
 from ipml.review.ranking.list_marks import ListMark
@@ -37,7 +36,7 @@ from ipml.web.http_api.openapi import (
     make_json_answer,
     write_json,
 )
-from ipml.web.http_api.requests import MOST_SMALL_BYTES, parse_body, read_body
+from ipml.web.http_api.requests import MOST_SMALL_BYTES, parse_body, read_body, require_desk
 
 MOST_ENTRIES = 1_000
 _LARGEST_NUMBER = 2**63 - 1
@@ -211,9 +210,7 @@ def describe_mark(mark: ListMark) -> dict[str, Any]:
 
 async def _run(request: Request, opened: Any, work: Callable[[Connection], _Answer]) -> _Answer:
     """Run a function in a transaction of the review database; a service that only scores has none (404)."""
-    engine: Engine | None = request.app.state.engine
-    if engine is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND)
+    engine = require_desk(request).engine
 
     def run() -> _Answer:
         with opened(engine) as connection:

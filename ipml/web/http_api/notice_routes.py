@@ -13,11 +13,10 @@ from typing import Annotated, Any, Literal
 from anyio import to_thread
 from fastapi import Header, Path, Request, Response
 from pydantic import AwareDatetime, Field
-from sqlalchemy import Connection, Engine
-from starlette.exceptions import HTTPException
+from sqlalchemy import Connection
 
 from ipml.cooperation.notices.intake import PreviewedListing, preview, receive, score_unknown
-from ipml.cooperation.notices.notice import Notice, check_notice
+from ipml.cooperation.notices.notice import Notice, SubmittedNotice, check_notice
 from ipml.cooperation.notices.status import Receipt, describe_receipt, find_receipt
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.errors import Forbidden, InvalidNotice, NotFound
@@ -25,7 +24,7 @@ from ipml.kit.moments import write_moment
 from ipml.records import Listing, Problem, ScoredListing
 from ipml.review.sellers.portfolios import find_earlier
 from ipml.storage.database import reading, writing
-from ipml.web.http_api.bodies import AnswerBody, RequestBody
+from ipml.web.http_api.bodies import AnswerBody
 from ipml.web.http_api.monitoring import ScoringModel
 from ipml.web.http_api.openapi import (
     BODY_ERRORS,
@@ -35,59 +34,9 @@ from ipml.web.http_api.openapi import (
     make_json_answer,
     write_json,
 )
-from ipml.web.http_api.requests import parse_body, read_body
+from ipml.web.http_api.requests import parse_body, read_body, require_desk
 
-_Text = Annotated[str, Field(min_length=1, max_length=200)]
 _State = Literal["unknown", "waiting", "upheld", "rejected", "undecided", "not found"]
-
-
-class NoticeListing(RequestBody):
-    """A listing, located by its address, its id, or both."""
-
-    url: str | None = Field(
-        None,
-        max_length=2048,
-        description="https:// or http://; leads to a listing by the `url` with which it was submitted, or as "
-        "`listing_urls` in the cooperation policy says",
-    )
-    listing_id: _Text | None = None
-    listing: dict[str, Any] | None = Field(
-        None,
-        description="details from a platform's own front end, in the fields of a listing; then it can be judged",
-    )
-
-
-class ComplaintOrder(RequestBody):
-    """A consumer's order."""
-
-    order_id: _Text
-    bought_at: AwareDatetime | None = None
-
-
-class SubmittedNotice(RequestBody):
-    """A notice of counterfeits or a consumer's complaint, as Article 16(2) of Regulation (EU) 2022/2065 requires."""
-
-    kind: Literal["counterfeit", "complaint"] = "counterfeit"
-    explanation: str = Field(
-        max_length=10_000, description="why the listings are counterfeit, in 20 letters or more, as the policy asks"
-    )
-    listings: list[NoticeListing] = Field(min_length=1, max_length=300, description="each once")
-    name: _Text = Field(description="name of the notifier")
-    email: str = Field(
-        max_length=254,
-        description="address for receipt and decisions; filled in from a notifier's own key",
-    )
-    good_faith: Literal[True] = Field(
-        description="that you believe in good faith that all of it is accurate and complete"
-    )
-    brand: _Text | None = Field(None, description="the copied brand; required except in a complaint")
-    rights: _Text | None = Field(
-        None,
-        description="document of the right, such as the number of a trade mark; needed in the first notice on a brand",
-    )
-    language: str | None = Field(None, max_length=35, examples=["en"])
-    key: str | None = Field(None, min_length=1, max_length=255, description="as the header Idempotency-Key")
-    order: ComplaintOrder | None = Field(None, description="only in a complaint")
 
 
 class NoticeListingStatus(AnswerBody):
@@ -208,16 +157,16 @@ async def give_notice(
     state = request.app.state
     with state.request_limit.acquire():
         body = await read_body(request)
-        engine, policy = _require_database(request)
+        desk = require_desk(request)
 
         def take_in() -> Receipt:
-            notice = _check(request, _add_key(parse_body(body), idempotency_key), policy)
+            notice = _check(request, _add_key(parse_body(body), idempotency_key), desk.cooperation)
             scored: Mapping[str, ScoredListing] = {}
             if model := state.models.current():
-                with reading(engine) as connection:
+                with reading(desk.engine) as connection:
                     scored = score_unknown(connection, notice, partial(_score, connection, model))
-            with writing(engine) as connection:
-                return receive(connection, notice, policy=policy, scored=scored)
+            with writing(desk.engine) as connection:
+                return receive(connection, notice, desk.cooperation, scored=scored)
 
         receipt = await to_thread.run_sync(take_in, limiter=state.writers)
     return _answer(receipt, HTTPStatus.CREATED if receipt.is_new else HTTPStatus.OK)
@@ -231,11 +180,11 @@ async def preview_notice(request: Request) -> Response:
     state = request.app.state
     with state.request_limit.acquire():
         body = await read_body(request)
-        engine, policy = _require_database(request)
+        desk = require_desk(request)
 
         def find() -> list[PreviewedListing]:
-            notice = _check(request, parse_body(body), policy)
-            with reading(engine) as connection:
+            notice = _check(request, parse_body(body), desk.cooperation)
+            with reading(desk.engine) as connection:
                 return preview(connection, notice)
 
         found = await to_thread.run_sync(find, limiter=state.writers)
@@ -250,23 +199,15 @@ async def show_notice(
     """Show the state of a notice: the decisions on its listings so far."""
     state = request.app.state
     with state.request_limit.acquire():
-        engine, _ = _require_database(request)
+        desk = require_desk(request)
         if not _REFERENCE.fullmatch(reference):
             raise NotFound("notice", reference, "Expected the reference that its receipt names.")
 
         def find() -> Receipt:
-            with reading(engine) as connection:
+            with reading(desk.engine) as connection:
                 return find_receipt(connection, reference, request.state.grant.notifier)
 
         return _answer(await to_thread.run_sync(find, limiter=state.writers), HTTPStatus.OK)
-
-
-def _require_database(request: Request) -> tuple[Engine, CooperationPolicy]:
-    """Return the review database and the cooperation policy; a service that only scores has neither (404)."""
-    state = request.app.state
-    if state.engine is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND)
-    return state.engine, state.cooperation
 
 
 def _check(request: Request, content: Any, policy: CooperationPolicy) -> Notice:

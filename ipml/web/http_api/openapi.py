@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from ipml.kit.moments import write_moment
@@ -293,7 +293,7 @@ def _describe_error(status: int, meaning: str | None, bad: Mapping[str, Any]) ->
     return {"description": meaning, "content": {PROBLEM_TYPE: {"schema": schema, "example": example}}}
 
 
-def describe_body(model: type[RequestBody], **examples: Any) -> dict[str, Any]:
+def describe_body(model: type[BaseModel], **examples: Any) -> dict[str, Any]:
     """Return the description of the JSON body of a request, with named examples.
 
     A body with listings may be a single listing instead.
@@ -376,7 +376,7 @@ ANSWER_DOCUMENT: Mapping[str, Any] = {
 def make_document(
     app: FastAPI,
     listing_schema: Mapping[str, Any],
-    bodies: Sequence[type[RequestBody]],
+    bodies: Sequence[type[BaseModel]],
     examples: Iterable[tuple[str, str, Mapping[str, Any]]],
     *,
     needs_key: bool,

@@ -1,4 +1,4 @@
-"""Requests of programs: access, and bounded reading of their JSON.
+"""Requests of programs: access, the review desk they reach, and bounded reading of their JSON.
 
 Programs present a key or, without keys, run on this machine. A browser adds its user's rights to any site's request, so
 requests from other sites are refused, and so are requests without a key that did not come directly and under this
@@ -20,12 +20,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fastapi import Request
+from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ipml.cooperation.faults import Faults, read_email
+from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
+from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.errors import Failed, Forbidden, LoginNeeded, UnusableSetting
 from ipml.records import Problem
+from ipml.settings import Settings
 from ipml.web.accounts.permissions import PURPOSES, Action
 
 MIN_KEY_LENGTH = 32
@@ -34,6 +38,29 @@ _LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|\[::1\]")
 _PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _NOTIFIER, _ANY, _NAME = "notifier=", "*", "name="
 _PROGRAM_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewDesk:
+    """The review database that requests read and change, and the policies in force."""
+
+    engine: Engine
+    enforcement: EnforcementPolicy
+    cooperation: CooperationPolicy
+
+
+def make_desk(engine: Engine, settings: Settings) -> ReviewDesk:
+    """Return the desk of a database, under the policies that the settings name."""
+    enforcement = load_enforcement_policy(settings.policy_enforcement)
+    return ReviewDesk(engine, enforcement, load_cooperation_policy(settings.policy_cooperation))
+
+
+def require_desk(request: Request) -> ReviewDesk:
+    """Return the review desk; a service that only scores has none (404)."""
+    desk: ReviewDesk | None = request.app.state.desk
+    if desk is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return desk
 
 
 @dataclass(frozen=True)

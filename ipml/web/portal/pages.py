@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Form, Query, Request, Response
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from ipml.cooperation.brands.evidence import export_for_brand
 from ipml.cooperation.brands.listings import STATES, BrandListing, find_listings, get_listing
 from ipml.cooperation.brands.notices import (
     BrandCounterNotice,
+    find_reports,
     get_brand_notice,
     list_brand_notices,
     list_counter_notices,
@@ -34,9 +35,9 @@ from ipml.storage.database import writing
 from ipml.web.accounts.login import get_actions, get_cooperation_policy, get_engine, get_policy, settings_of
 from ipml.web.console.case_page import send_file
 from ipml.web.console.dashboard import YEAR_DAYS, DateRange, FirstDay, LastDay, report_brand
-from ipml.web.console.pictures import Digest, ShownPictures, find_copies, send_copy
+from ipml.web.console.pictures import Digest, send_copy
 from ipml.web.phrases import TAKEN
-from ipml.web.portal.visitor import BrandName, Number, Reference, Visitor, visiting
+from ipml.web.portal.visitor import BrandName, Number, Reference, Visitor, find_own_copies, visiting
 from ipml.web.responses import is_from_elsewhere, redirect, render, render_error
 
 MOST_ROWS, MOST_EXAMPLES, _FEW = 50, 5, 5
@@ -82,24 +83,37 @@ def show_listings(
         found = find_listings(
             connection, visitor.choose(brand), search=search, state=state, before=before, limit=MOST_ROWS + 1
         )
-        pictures = _find_copies(request, connection, found[:MOST_ROWS])
-    context = {
-        "visitor": visitor,
-        "listed": found[:MOST_ROWS],
-        "pictures": pictures,
-        "next_before": found[MOST_ROWS - 1].case_id if len(found) > MOST_ROWS else None,
-        "asked": {"search": search, "brand": brand, "state": state},
-        "states": STATES,
-    }
+        context = describe_listings(request, connection, visitor, found[:MOST_ROWS])
+    context["asked"] = {"search": search, "brand": brand, "state": state}
+    context["next_before"] = found[MOST_ROWS - 1].case_id if len(found) > MOST_ROWS else None
     return render(request, "portal/listings.html", context)
 
 
+def describe_listings(
+    request: Request, connection: Connection, visitor: Visitor, listed: Sequence[BrandListing]
+) -> dict[str, Any]:
+    """Return the context of the page with some listings of the visitor's brands, to be chosen for a report."""
+    return {
+        "visitor": visitor,
+        "listed": listed,
+        "pictures": find_own_copies(request, connection, listed),
+        "states": STATES,
+        "asked": {"search": "", "brand": "", "state": STATES[0]},
+        "next_before": None,
+        "are_kept": settings_of(request).pictures is not None,
+        "by_picture": False,
+        "message": "",
+    }
+
+
 def show_listing(request: Request, case_id: Number) -> Response:
-    """Show a listing of the visitor's brands: offer, decision and measures."""
+    """Show a listing of the visitor's brands: offer, decision, measures, and their notices about it."""
     with visiting(request) as (connection, visitor):
         listing = get_listing(connection, visitor.brands, case_id)
-        pictures = _find_copies(request, connection, [listing]).get(case_id)
+        pictures = find_own_copies(request, connection, [listing]).get(case_id)
+        reports = find_reports(connection, visitor.acting, [listing.listing_id]).get(listing.listing_id, [])
     context = {"visitor": visitor, "listing": listing, "pictures": pictures, "measure_words": TAKEN}
+    context["reports"] = reports
     return render(request, "portal/listing.html", context)
 
 
@@ -118,12 +132,6 @@ def _send_picture(request: Request, case_id: int, digest: str, size: Size) -> Re
         get_listing(connection, visitor.brands, case_id)
         is_its = any(one.digest == digest for one in read_pictures(connection, [case_id]).get(case_id, ()))
     return send_copy(settings_of(request).pictures if is_its else None, digest, size)
-
-
-def _find_copies(request: Request, connection: Connection, listed: Sequence[BrandListing]) -> dict[int, ShownPictures]:
-    """Return stored pictures of listings only: an address elsewhere may name the seller."""
-    addresses = {one.case_id: f"/portal/listings/{one.case_id}/pictures" for one in listed if one.case_id}
-    return find_copies(connection, settings_of(request), addresses)
 
 
 def download_evidence(request: Request, case_id: Number) -> Response:
@@ -147,14 +155,18 @@ def download_evidence(request: Request, case_id: Number) -> Response:
 
 
 def show_notices(
-    request: Request, brand: BrandName = "", after: Annotated[str, Query(pattern="^([0-9a-f]{32})?$")] = ""
+    request: Request,
+    brand: BrandName = "",
+    after: Annotated[str, Query(pattern="^([0-9a-f]{32})?$")] = "",
+    sent: Annotated[int, Query(ge=0, le=100)] = 0,
 ) -> Response:
-    """Show the visitor's notices, newest first."""
+    """Show the visitor's notices, newest first; `sent` is how many of them were just given at once."""
     with visiting(request) as (connection, visitor):
         acting = [(visitor.binding(one).notifier_id, one) for one in visitor.choose(brand)]
         found = list_brand_notices(connection, acting, after=after, limit=MOST_ROWS + 1)
         waiting = _find_waiting(connection, visitor)
     context = {"visitor": visitor, "listed": found[:MOST_ROWS], "brand": brand, "counter_notices": waiting}
+    context["sent"] = sent
     context["next_after"] = found[MOST_ROWS - 1].reference if len(found) > MOST_ROWS else ""
     return render(request, "portal/notices.html", context)
 
@@ -201,7 +213,7 @@ def show_figures(request: Request, brand: BrandName = "", first: FirstDay = None
     with visiting(request) as (connection, visitor):
         name = visitor.binding(brand).brand
         examples = find_listings(connection, [name], state="counterfeit", limit=MOST_EXAMPLES)
-        pictures = _find_copies(request, connection, examples)
+        pictures = find_own_copies(request, connection, examples)
     context = {"visitor": visitor, "name": name, "span": span, "examples": examples, "report": None}
     context["pictures"] = pictures
     context["measure_words"] = TAKEN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -10,12 +10,14 @@ from typing import Annotated
 from fastapi import Path, Query, Request
 from sqlalchemy import Connection, Engine
 
+from ipml.cooperation.brands.listings import BrandListing
 from ipml.cooperation.brands.notices import Acting, count_waiting
 from ipml.errors import NotFound
 from ipml.storage.database import reading
 from ipml.web.accounts.brand_accounts import LONGEST_BRAND, Binding, list_bindings
-from ipml.web.accounts.login import authorised
+from ipml.web.accounts.login import authorised, settings_of
 from ipml.web.accounts.permissions import Role
+from ipml.web.console.pictures import ShownPictures, find_copies
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Reference = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
@@ -51,6 +53,14 @@ class Visitor:
         if found is None:
             raise NotFound("brand of your account", brand)
         return found
+
+
+def find_own_copies(
+    request: Request, connection: Connection, listed: Sequence[BrandListing]
+) -> dict[int, ShownPictures]:
+    """Return stored pictures of listings only: an address elsewhere may name the seller."""
+    addresses = {one.case_id: f"/portal/listings/{one.case_id}/pictures" for one in listed if one.case_id}
+    return find_copies(connection, settings_of(request), addresses)
 
 
 @contextmanager

@@ -157,7 +157,7 @@ if (keptNote) keptNote.hidden = !Object.keys(sessionStorage).some((name) => name
 document.querySelectorAll("input[type=file][data-most]").forEach((field) =>
   field.addEventListener("change", () => {
     const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
-    const [size, most] = [field.files[0]?.size ?? 0, Number(field.dataset.most)];
+    const [size, most] = [[...field.files].reduce((sum, file) => sum + file.size, 0), Number(field.dataset.most)];
     field.setCustomValidity(size > most ? `This file has ${megabytes(size)}; at most ${megabytes(most)} can be sent.` : "");
   }),
 );

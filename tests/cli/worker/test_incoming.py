@@ -28,7 +28,7 @@ from ipml.review.sellers.seller_record import RECORDED
 from ipml.scoring.online_scoring import ServedModel
 from ipml.scoring.portfolio_store import start_store
 from ipml.scoring.scorer import load_model
-from ipml.settings import Settings
+from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage.database import migrate, open_database, writing
 from ipml.storage.tables import cases
 
@@ -41,7 +41,7 @@ def take_in_files(engine: Engine, folder: Path, model: Path, **settings: Any) ->
 
 def make_intake_model(saved_model: Path) -> IntakeModel:
     """Return the model as the API scores with it."""
-    model = ServedModel(str(saved_model)).take()
+    model = ServedModel(str(saved_model), DEFAULT_SETTINGS).take()
     return IntakeModel(model.version, lambda some, earlier, explain: model.score_records(some, explain, earlier)[0])
 
 
@@ -182,4 +182,6 @@ def test_more_is_known_of_a_seller(engine: Engine, saved_model: Path, market) ->
     assert (TASKS["rescore"](run), TASKS["rescore"](run)) == (f"{n_theirs} listings scored again.", "")
     scored = ask(engine, find_known, [listings[0].listing_id])[listings[0].listing_id].scored
     assert scored.listing.seller_complaints == 30
-    assert scored.score == pytest.approx(ServedModel(str(saved_model)).take().explain_again(scored).score, abs=1e-9)
+    assert scored.score == pytest.approx(
+        ServedModel(str(saved_model), DEFAULT_SETTINGS).take().explain_again(scored).score, abs=1e-9
+    )

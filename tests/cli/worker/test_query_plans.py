@@ -116,7 +116,7 @@ def make_model(version):
 
 def run_deadlines(engine):
     """Let terms begin, and be over by two readings of the clock."""
-    answered = run_notice_deadlines(engine, now=LATER)
+    answered = run_notice_deadlines(engine, COOPERATING, now=LATER)
     moments = (NOON + timedelta(days=1), LATER, LATER + timedelta(days=1), LATER + timedelta(days=2))
     passed = [run_appeal_deadlines(engine, COOPERATING_APPEALS, now=moment) for moment in moments]
     return answered.not_found and passed[-1].expired
@@ -128,7 +128,7 @@ def act_without_review(engine):
     market = Market(engine, make_policy(), now=NOON)
     market.qualify()
     market.bring(20)
-    return act(engine, market.policy, get_settings(), market.now, actions=Cooperation()).decided
+    return act(engine, market.policy, get_settings(), market.now, actions=Cooperation(POLICY, COOPERATING)).decided
 
 
 def expire(engine, folder):

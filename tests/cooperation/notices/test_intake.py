@@ -167,7 +167,7 @@ def test_a_listing_that_is_submitted_after_the_notice_becomes_a_case(engine: Eng
     give(complain("L2", "c0"))
     submit(engine, "L1")
     submit(engine, "L2")
-    matched = match_notices(engine, now=LATER)
+    matched = match_notices(engine, POLICY, now=LATER)
     assert (matched.found, matched.unknown) == (1, 1)
     with reading(engine) as connection:
         assert states(find_receipt(connection, receipt.reference)) == ["waiting"]
@@ -176,7 +176,7 @@ def test_a_listing_that_is_submitted_after_the_notice_becomes_a_case(engine: Eng
     for number in range(1, POLICY.notices.complaints_needed):
         last = give(complain("L2", f"c{number}"))
     assert states(last) == ["waiting"]
-    assert match_notices(engine, now=LATER).unknown == 0
+    assert match_notices(engine, POLICY, now=LATER).unknown == 0
 
 
 def test_the_first_notice_on_a_brand_names_a_right(engine: Engine, give: Give):
@@ -205,7 +205,7 @@ def test_an_address_finds_the_listing_that_was_submitted_with_it(engine: Engine,
     assert states(give(noted)) == ["waiting", "unknown"]
     take_in(engine, [Submission((shown[2],))], score, NOON)
     assert not give(noted).is_new
-    assert match_notices(engine, now=LATER).found == 1
+    assert match_notices(engine, POLICY, now=LATER).found == 1
     assert states(give(noted)) == ["waiting", "waiting"]
 
 

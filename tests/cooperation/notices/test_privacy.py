@@ -60,7 +60,7 @@ def test_where_a_listing_was_goes_with_the_seller_even_if_nobody_had_joined_it(e
         assert (row.location, row.listing_digest, row.case_id) == ("", "", 1)
         assert connection.scalars(select(notices.c.explanation)).all() == [""]
         assert [one.location for one in find_receipt(connection, receipt.reference).listings] == [None]
-    assert match_notices(engine, now=LATER).found == 0
+    assert match_notices(engine, POLICY, now=LATER).found == 0
 
 
 def test_what_repeats_a_notice_goes_with_the_seller_as_well(engine: Engine, give: Callable):
@@ -68,7 +68,7 @@ def test_what_repeats_a_notice_goes_with_the_seller_as_well(engine: Engine, give
     give(say("L1"))
     again = give(say("L1", explanation=f"{WORDS} Again."))
     enqueue(engine, [offer("L1", "ann")], now=NOON)
-    assert match_notices(engine, now=LATER).found == 1
+    assert match_notices(engine, POLICY, now=LATER).found == 1
     with reading(engine) as connection:
         assert len(set(connection.scalars(select(notice_items.c.pseudonym)))) == 1
         (status,) = find_receipt(connection, again.reference).listings

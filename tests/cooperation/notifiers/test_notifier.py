@@ -59,11 +59,6 @@ GROUND = "Coordinator of Ireland, no. 12"
 YEAR = Period.of_year(2025)
 
 
-def kind_of(desk: Desk, number: int, at=None) -> str:
-    """Return what a notifier is at a moment."""
-    return ask(desk.engine, get_notifier, number, at=at or desk.now).kind
-
-
 CHANGES = ["trusted flagger", "authority", "consumer", "revoke", "wait"]
 CHANGED = st.lists(st.tuples(st.sampled_from(CHANGES), st.sampled_from([None, 5])), min_size=2, max_size=7)
 
@@ -90,7 +85,7 @@ def test_what_somebody_was_at_any_moment_stays_known(desk: Desk, steps):
                 appointed = (step, until)
         is_in_force = appointed is not None and (appointed[1] is None or appointed[1] > now)
         known.append((now, appointed[0] if is_in_force else "rights holder"))
-    assert [(at, kind_of(desk, number, at)) for at, _ in known] == known
+    assert [(at, ask(desk.engine, get_notifier, number, at=at or desk.now).kind) for at, _ in known] == known
 
 
 def test_the_next_notice_comes_in_the_lane_of_the_kind(desk: Desk):
@@ -214,7 +209,7 @@ def test_nothing_that_an_erased_notifier_wrote_can_be_found(desk: Desk, tmp_path
     case_id = desk.add_case("L1")
     said = {"explanation": f"{WORDS} Zqmeier says so.", "name": "Zqann", "email": "zqann@acme.test"}
     said |= {"rights": "Zqright"}
-    receipt = act(desk.engine, receive, say("L1", "L2", **said), now=desk.pass_time())
+    receipt = act(desk.engine, receive, say("L1", "L2", **said), POLICY, now=desk.pass_time())
     desk.decide(case_id, Verdict.COUNTERFEIT)
     act(desk.engine, warn, 1, StepOrder("lea", "zqwhy", RULES, desk.pass_time()))
     (key,) = read_scalars(desk.engine, select(notifiers.c.key))
@@ -228,8 +223,8 @@ def test_nothing_that_an_erased_notifier_wrote_can_be_found(desk: Desk, tmp_path
         (behind,) = find_notices(connection, case_id)
         assert (behind.explanation, behind.state) == (None, "upheld")
         assert [one.location is None for one in find_receipt(connection, receipt.reference).listings] == [False, True]
-    match_notices(desk.engine, now=desk.pass_time())
-    assert run_notice_deadlines(desk.engine, now=desk.pass_time(days=90)).not_found == 1
+    match_notices(desk.engine, POLICY, now=desk.pass_time())
+    assert run_notice_deadlines(desk.engine, POLICY, now=desk.pass_time(days=90)).not_found == 1
     assert desk.told("notice:1") == []
     if desk.engine.dialect.name == "sqlite":
         assert list(find_markers(tmp_path.glob("ipml.db*"), markers)) == []

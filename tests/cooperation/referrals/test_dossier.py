@@ -142,17 +142,16 @@ def test_signs_lie_between_nothing_and_all(market, rules):
 @given(st.lists(st.tuples(st.integers(1, 5), st.sampled_from([None, *Verdict])), max_size=12))
 def test_each_listing_counts_once_and_a_decision_goes_before_a_look(seen):
     """Whatever was seen of it how often."""
-    listings = [_listing(case_id, str(name), verdict) for case_id, (name, verdict) in enumerate(seen, 1)]
+    listings = [
+        CaseListing(case_id, "m", str(name), "", None, None, None, None, None, None, NOON, verdict)
+        for case_id, (name, verdict) in enumerate(seen, 1)
+    ]
     kept = latest_of_each(np.random.default_rng(0).permutation(np.array(listings, dtype=object)).tolist())
     assert sorted(one.listing_id for one in kept) == sorted({str(name) for name, _ in seen})
     for one in kept:
         same = [each for each in listings if each.listing_id == one.listing_id]
         decided = [each for each in same if each.verdict is not None]
         assert one.case_id == max(each.case_id for each in decided or same)
-
-
-def _listing(case_id: int, name: str, verdict: Verdict | None) -> CaseListing:
-    return CaseListing(case_id, "m", name, "", None, None, None, None, None, None, NOON, verdict)
 
 
 # What networks sold, in one currency: nothing is compared or added but at a rate, and no part is above its whole

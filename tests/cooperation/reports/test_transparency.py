@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Executable, Text, insert, select, update
 from support.actions import APPEAL_RULES, COOPERATING, COOPERATING_APPEALS
 from support.browser import OVERHANGING, start_browser
 from support.databases import copy_postgres, on_both
-from support.given_notices import say
+from support.given_notices import POLICY, say
 from support.notice_desk import NOON, Desk
 from support.transactions import act, ask, execute, read_scalars
 
@@ -22,7 +22,7 @@ from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notifiers.misuse import StepOrder, lift, suspend, warn
 from ipml.cooperation.notifiers.notifier import AppointmentOrder, appoint
-from ipml.cooperation.policy import ReportRules, load_cooperation_policy
+from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.brand import measure_brand, write_brand_report
 from ipml.cooperation.reports.document import ReportDocument
 from ipml.cooperation.reports.figures import measure_figures
@@ -34,7 +34,7 @@ from ipml.enforcement.appeals.resolution import AppealDecision, decide_appeal
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import IpmlError, UnwritableFile
 from ipml.records import Verdict
-from ipml.review.arrivals.intake import IntakeSelection, enqueue_batch
+from ipml.review.arrivals.intake import IntakeSelection, enqueue, enqueue_batch
 from ipml.review.cases import get_case
 from ipml.review.undo import UndoRequest, undo
 from ipml.storage.database import reading, writing
@@ -270,6 +270,14 @@ def report(desk: Desk, as_of):
         return measure_figures(scope), measure_brand(replace(scope, brand=BRAND), ReportRules())
 
 
+def test_a_listing_that_was_edited_since_was_known_before(desk: Desk):
+    """Its notice waits for the edited listing; as of an earlier moment it waited for the listing as it was."""
+    desk.give_notice([desk.add_case("L1")])
+    as_of, then = desk.pass_time(), report(desk, desk.now)
+    enqueue(desk.engine, [desk.make_scored("L1", seller_id="s1", title="Edited bag")], now=desk.pass_time())
+    assert report(desk, as_of) == then
+
+
 class Life:
     """What may happen on a platform, at random: each step takes some hours."""
 
@@ -367,20 +375,23 @@ class Life:
                 appoint(connection, number, AppointmentOrder("trusted flagger", "lea", "no. 12", self.desk.now))
             else:
                 take = {"warn": warn, "suspend": suspend, "lift": lift}[kind]
-                take(
-                    connection, number, StepOrder("lea", "because", load_cooperation_policy().notifiers, self.desk.now)
-                )
+                take(connection, number, StepOrder("lea", "because", POLICY.notifiers, self.desk.now))
 
     def give_notice_early(self) -> None:
         """Somebody gives notice of a listing that comes in later."""
         desk = self.desk
         desk.add_notifier("a")
         with writing(desk.engine) as connection:
-            receive(connection, say(f"L{self.n_cases + self.draw.randint(1, 4)}", email="a@example.com"), now=desk.now)
+            receive(
+                connection,
+                say(f"L{self.n_cases + self.draw.randint(1, 4)}", email="a@example.com"),
+                POLICY,
+                now=desk.now,
+            )
 
     def match(self) -> None:
         """Notices of listings that nobody knew are joined to their cases."""
-        match_notices(self.desk.engine, now=self.desk.now)
+        match_notices(self.desk.engine, POLICY, now=self.desk.now)
 
     def erase(self) -> None:
         """A seller is erased, whose brand others sell as well."""

@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
 from support.actions import Striking
-from support.databases import on_both
 from support.transactions import act, ask
 
 from ipml.enforcement.penalties.ladder import TakenBack, hardest, lift
@@ -93,23 +92,6 @@ def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market):
     act(market.engine, lift, warning.penalty_id, "cleo", "mercy", now=START + timedelta(days=4))
     market.undo(first, day=10)
     assert market.kinds(state="in force", day=10) == []
-
-
-@on_both
-def test_taking_all_strikes_back_leaves_no_penalty(market):
-    """Nor any weight; as long as some are left, what they carry stays."""
-    made = [market.strike(day=day) for day in (0, 10, 20, 30)]
-    assert market.kinds(state="in force", day=30) == ["warn", "limit", "hold payout"]
-    assert market.kinds(state="proposed", day=30) == ["suspend"]
-    market.undo(made[3], day=31)
-    assert market.kinds(state="in force", day=31) == ["warn", "limit", "hold payout"]
-    market.undo(made[1], day=31)
-    assert market.kinds(state="in force", day=31) == ["warn", "limit"]
-    for decision in (made[0], made[2]):
-        market.undo(decision, day=31)
-    assert {one.ended_as for one in market.penalties()} == {"taken back"}
-    assert _weight(market, day=31) == 0
-    assert not any(strike.counts_at(START + timedelta(days=31)) for strike in market.strikes())
 
 
 def test_a_penalty_whose_strikes_were_taken_back_is_no_notice(market):

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import Connection, Text, func, insert, select, update
 from support.databases import on_both, read_tables
+from support.given_notices import POLICY as NOTICE_POLICY
 from support.given_notices import say
 from support.planted_seller import NOON, SELLER, bag, find_clear, plant
 from support.transactions import act, ask, execute, read_rows
@@ -109,7 +110,7 @@ def test_a_case_is_kept_while_anything_waits_for_it(listed):
     filed = {"subject": "case:3", "case_id": 3, "decision_id": 3, "pseudonym": "p", "kind": "complaint"}
     filed |= {"profile": "x", "state": "open", "text": "", "filed_at": after(11)}
     second = {"case_id": 4, "kind": "second", "wanted_at": after(11)}
-    act(listed, receive, say("seller2-L2"), now=after(11))
+    act(listed, receive, say("seller2-L2"), NOTICE_POLICY, now=after(11))
     execute(listed, insert(appeals).values(filed), insert(second_reviews).values(second))
     act(listed, claim, "ana", case_id=6, now=after(5000))
     run(listed, after(5000))

@@ -212,18 +212,6 @@ def test_one_that_is_refused_is_found_by_halves_where_the_answer_does_not_name_i
     assert states(engine)["p5"] == "dead"
 
 
-def test_a_lost_answer_doubles_nothing(engine, receiver, wait):
-    """What was taken before is known by its puid when it comes again, and counts as delivered."""
-    wait(5)
-    receiver.failures = ["after"]
-    sent = send(engine, receiver)
-    assert (sent.delivered, sent.waiting) == (0, 5)
-    assert len(receiver.taken) == 5
-    wait_more = send(engine, receiver, minutes=1)
-    assert wait_more.delivered == 5
-    assert len(receiver.taken) == 5
-
-
 @pytest.mark.parametrize("failure", ["before", "busy", "redirect"])
 def test_an_outage_is_no_fault_of_a_statement(failure, engine, receiver, wait):
     """They wait, first a minute and then longer, with the reason; a redirection is not followed."""

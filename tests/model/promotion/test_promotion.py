@@ -21,6 +21,7 @@ from ipml.model.promotion import compare_models, examine, fetch_champion_scores,
 from ipml.model.promotion.gate import GATE_FILE, GateFacts
 from ipml.model.promotion.promotion import Candidacy, fetch_gate_facts
 from ipml.model.tracking import RunFacts, move_champion, read_champions, record_run
+from ipml.settings import DEFAULT_SETTINGS
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +40,9 @@ FACTS = GateFacts(
     listings_per_second=4_000.0,
 )
 Record = Callable[..., str]
+
+
+at = DEFAULT_SETTINGS.with_tracking
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +71,7 @@ def record(store: str, name: str, saved: Path, tmp_path: Path) -> Record:
             files = [tmp_path / TESTED_FILE]
         texts = {} if figures is None else {GATE_FILE: figures.to_json()}
         facts = RunFacts("goods", {}, {}, "listings.csv", "0", files=files, texts=texts)
-        recorded = record_run(facts, saved, model_name=name, tracking_uri=store)
+        recorded = record_run(facts, saved, at(store), model_name=name)
         if recorded.model_version == 1:
             mlflow.MlflowClient(store, store).set_registered_model_alias(name, "champion", "1")
         return recorded.model_uri
@@ -77,7 +81,7 @@ def record(store: str, name: str, saved: Path, tmp_path: Path) -> Record:
 
 def examine_version(uri: str, store: str) -> Candidacy:
     """Examine a version by the bundled rules."""
-    return examine(uri, load_rules(), tracking_uri=store)
+    return examine(uri, load_rules(), at(store))
 
 
 def test_a_better_model_replaces_the_champion(record, name, store):
@@ -85,7 +89,7 @@ def test_a_better_model_replaces_the_champion(record, name, store):
     record(POOR)
     candidacy = examine_version(record(GOOD), store)
     assert candidacy.report.passed
-    move = promote(candidacy, tracking_uri=store)
+    move = promote(candidacy)
     assert move is not None
     assert move.reason == "passed the gate"
     assert read_champions(name, store).stack == (1, 2)
@@ -96,10 +100,10 @@ def test_a_clearly_worse_model_is_refused(record, name, store):
     record(GOOD)
     candidacy = examine_version(record(POOR), store)
     assert [row.rule for row in candidacy.report.rows if row.is_refused] == ["average precision above the champion"]
-    assert promote(candidacy, tracking_uri=store) is None
+    assert promote(candidacy) is None
     for reason in ("", " ", "x" * 1_001, "two\nlines"):
         with pytest.raises(UnusableSetting, match="reason"):
-            promote(candidacy, override=reason, tracking_uri=store)
+            promote(candidacy, override=reason)
     assert read_champions(name, store).moves == ()
 
 
@@ -123,9 +127,9 @@ def test_without_a_champion_only_the_figures_count(record, name, store):
     assert [row.rule for row in candidacy.report.rows if row.is_refused] == ["recall kept under attack, worst"]
     uncompared = [row.rule for row in candidacy.report.rows if row.reason == "there is no champion yet"]
     assert uncompared == ["average precision above the champion", "value in the first k above the champion"]
-    assert promote(candidacy, tracking_uri=store) is None
+    assert promote(candidacy) is None
     assert read_champions(name, store).stack == ()
-    promote(candidacy, override="nothing else is there", tracking_uri=store)
+    promote(candidacy, override="nothing else is there")
     champions = read_champions(name, store)
     assert champions.stack == (1,)
     assert champions.moves[0].reason == "override of the gate: nothing else is there"
@@ -137,9 +141,9 @@ def test_a_verdict_holds_only_for_the_champion_it_was_about(record, name, store)
     with pytest.raises(Conflict):
         examine_version(champion, store)
     candidacies = [examine_version(record(GOOD), store) for _ in range(2)]
-    promote(candidacies[0], tracking_uri=store)
+    promote(candidacies[0])
     with pytest.raises(Conflict):
-        promote(candidacies[1], tracking_uri=store)
+        promote(candidacies[1])
     assert read_champions(name, store).stack == (1, 2)
 
 
@@ -154,14 +158,14 @@ def test_a_model_that_does_not_load_is_not_put_into_use(record, name, store):
     """Neither promoted, whatever the reason, nor put back; the champion stays."""
     record(POOR)
     candidacy = examine_version(record(GOOD), store)
-    promote(candidacy, tracking_uri=store)
+    promote(candidacy)
     broken = record(GOOD)
     lose_files(broken, store)
     with pytest.raises(NotFound, match="files"):
-        promote(examine_version(broken, store), override="it is urgent", tracking_uri=store)
+        promote(examine_version(broken, store), override="it is urgent")
     lose_files(f"models:/{name}/1", store)
     with pytest.raises(NotFound, match="files"):
-        roll_back(name, tracking_uri=store)
+        roll_back(name, at(store))
     assert read_champions(name, store).stack == (1, 2)
 
 
@@ -170,13 +174,13 @@ def test_one_goes_back_step_by_step(record, name, store):
     for _ in range(4):
         record(GOOD)
     for version in (2, 3):
-        promote(examine_version(f"models:/{name}/{version}", store), tracking_uri=store)
-    assert [roll_back(name, tracking_uri=store).version for _ in range(2)] == [2, 1]
+        promote(examine_version(f"models:/{name}/{version}", store))
+    assert [roll_back(name, at(store)).version for _ in range(2)] == [2, 1]
     with pytest.raises(Refused, match="none before"):
-        roll_back(name, tracking_uri=store)
+        roll_back(name, at(store))
     with pytest.raises(Refused, match="one that was: 1, 2, 3"):
-        roll_back(name, to=4, tracking_uri=store)
-    assert roll_back(name, to=3, reason="it was not its fault", tracking_uri=store).replaced == 1
+        roll_back(name, at(store), to=4)
+    assert roll_back(name, at(store), to=3, reason="it was not its fault").replaced == 1
 
 
 def test_models_are_compared_on_their_tests_or_on_listings_given(record, store):
@@ -184,18 +188,18 @@ def test_models_are_compared_on_their_tests_or_on_listings_given(record, store):
     assert fetch_gate_facts(record(None), store) == FACTS
     assert fetch_gate_facts(record(None, None), store) == GateFacts()
     good, poor, other, untested = record(GOOD), record(POOR), record(GOOD, first_listing=1_000), record(None)
-    verdicts = [row.verdict for row in compare_models(poor, good, tracking_uri=store, n_resamples=50).measures]
+    verdicts = [row.verdict for row in compare_models(poor, good, at(store), n_resamples=50).measures]
     assert verdicts[0] == "B clearly better"
     with pytest.raises(Conflict):
-        compare_models(good, other, tracking_uri=store)
+        compare_models(good, other, at(store))
     with pytest.raises(NotFound, match=TESTED_FILE):
-        compare_models(good, untested, tracking_uri=store)
+        compare_models(good, untested, at(store))
     frame = listings_to_frame(GOLDEN_LISTINGS)
     with pytest.raises(UnmeasurableScores, match="no listing with a label"):
-        compare_models(good, other, listings=frame, tracking_uri=store)
+        compare_models(good, other, at(store), listings=frame)
     labelled = frame.assign(is_counterfeit=[False, True] * (len(frame) // 2))
     labelled["seller_id"] = [f"s{number % 5}" for number in range(len(frame))]
-    compared = compare_models(good, other, listings=labelled, tracking_uri=store, n_resamples=10)
+    compared = compare_models(good, other, at(store), listings=labelled, n_resamples=10)
     assert compared["brier"].difference.value == 0
     assert any("flatter" in remark for remark in compared.remarks)
 
@@ -222,7 +226,7 @@ def tested_store(tmp_path_factory: pytest.TempPathFactory, saved: Path) -> str:
     facts = {"with": RunFacts("e", {}, {}, "a.csv", "0", files=[home / TESTED_FILE])}
     facts["without"] = RunFacts("e", {}, {}, "a.csv", "0")
     for name, fact in facts.items():
-        record_run(fact, saved, model_name=name, tracking_uri=uri)
+        record_run(fact, saved, at(uri), model_name=name)
         move_champion(name, 1, replacing=None, kind="promotion", reason="a test", tracking_uri=uri)
     return uri
 

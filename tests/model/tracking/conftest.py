@@ -9,6 +9,7 @@ import mlflow
 import pytest
 
 from ipml.model.tracking import RecordedRun, RunFacts, record_run
+from ipml.settings import DEFAULT_SETTINGS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's of a type hint of its own, Starlette's of another httpx
@@ -25,7 +26,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def first(store: str, saved: Path) -> RecordedRun:
     """Return a run in the store."""
-    return record_run(RunFacts("goods", {}, {}, "listings.csv", "0"), saved, tracking_uri=store)
+    return record_run(RunFacts("goods", {}, {}, "listings.csv", "0"), saved, DEFAULT_SETTINGS.with_tracking(store))
 
 
 @pytest.fixture

@@ -34,12 +34,15 @@ from ipml.model.stages import Features
 from ipml.model.tracking.flavor import MODEL_FOLDER
 from ipml.model.tracking.store import make_active
 from ipml.scoring.scorer import load_model as load_scorer
-from ipml.settings import get_settings
+from ipml.settings import DEFAULT_SETTINGS
 
 pytestmark = pytest.mark.slow
 
 FRAME = listings_to_frame(GOLDEN_LISTINGS)
 LONG = "word " * 2_000
+
+
+at = DEFAULT_SETTINGS.with_tracking
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +82,7 @@ def first_use(facts: tracking.RunFacts, saved: Path, store: str, home: Path) -> 
     (home / "here").mkdir()
     printed = io.StringIO()
     with redirect_stdout(printed), redirect_stderr(printed), chdir(home / "here"):
-        recorded = tracking.record_run(facts, saved, tracking_uri=store)
+        recorded = tracking.record_run(facts, saved, at(store))
     return recorded, printed.getvalue()
 
 
@@ -116,7 +119,7 @@ def test_a_run_holds_its_facts(client, recorded, facts, saved, store):
     assert logged.source_run_id == registered.run_id == recorded.run_id
     assert recorded.alias == "challenger"
     with pytest.raises(UnusableSetting, match="only the gate makes a champion"):
-        tracking.record_run(facts, saved, alias="champion", tracking_uri=store)
+        tracking.record_run(facts, saved, at(store), alias="champion")
     assert tracking.read_champions("ipml", store).current is None
 
 
@@ -141,7 +144,7 @@ def test_a_model_holds_no_files_of_the_folder_it_was_made_in(facts, saved, store
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "private"\nversion = "1"\n')
     (tmp_path / "uv.lock").write_text("version = 1\n")
     monkeypatch.chdir(tmp_path)
-    run = tracking.record_run(facts, saved, model_name="elsewhere", tracking_uri=store)
+    run = tracking.record_run(facts, saved, at(store), model_name="elsewhere")
     folder = Path(client.get_model_version_download_uri("elsewhere", str(run.model_version)).removeprefix("file://"))
     assert (folder / "MLmodel").is_file()
     assert not (folder / "pyproject.toml").exists()
@@ -160,13 +163,11 @@ def test_a_registered_model_comes_back(recorded, store, saved, home, monkeypatch
 def whole(facts, save, classifier, store, home) -> Path:
     """A whole classifier, recorded."""
     save(classifier, home / "whole")
-    tracking.record_run(facts, home / "whole", model_name="whole", tracking_uri=store)
+    tracking.record_run(facts, home / "whole", at(store), model_name="whole")
     return home / "whole"
 
 
-def test_a_classifier_that_mlflow_logs_loads_as_one_that_ipml_saves(
-    client, recorded, classifier, market, whole, store, monkeypatch
-):
+def test_a_classifier_that_mlflow_logs_loads_as_one_that_ipml_saves(client, recorded, classifier, market, whole, store):
     """By skops, which MLflow takes by default; without a hash, ipml scores with it only where the settings name it."""
     with make_active(client), mlflow.start_run(experiment_id=recorded.experiment_id):
         options = {"skops_trusted_types": SKOPS_TYPES, "registered_model_name": "by-hand"}
@@ -175,11 +176,7 @@ def test_a_classifier_that_mlflow_logs_loads_as_one_that_ipml_saves(
     np.testing.assert_array_equal(*(of.predict_proba(market.listings) for of in (loaded, ours.classifier)))
     with pytest.raises(UntrustedModel, match=r"manifest_sha256; .* set IPML_TRUSTED_MODELS=models:/by-hand"):
         tracking.resolve_model("models:/by-hand/1", store)
-    with monkeypatch.context() as patch:
-        patch.setenv("IPML_TRUSTED_MODELS", "pickle, models:/by-hand")
-        get_settings.cache_clear()
-        by_hand = load_scorer(tracking.resolve_model("models:/by-hand/1", store))
-    get_settings.cache_clear()
+    by_hand = load_scorer(tracking.resolve_model("models:/by-hand/1", store, "pickle, models:/by-hand"))
     assert by_hand.version == f"by-hand/{card.version}"
     pd.testing.assert_series_equal(by_hand.score_frame(FRAME)["score"], ours.score_frame(FRAME)["score"])
 
@@ -260,7 +257,7 @@ def test_a_run_is_named_and_stands_beside_its_variants(client, recorded, facts, 
 def registered(facts, save, title_classifier, store, tmp_path):
     """A version of its own, the folder of which nobody else has registered, and that folder."""
     save(title_classifier, tmp_path / "model", data_digest="e" * 16)
-    return tracking.record_run(facts, tmp_path / "model", model_name="named", tracking_uri=store), tmp_path / "model"
+    return tracking.record_run(facts, tmp_path / "model", at(store), model_name="named"), tmp_path / "model"
 
 
 def test_a_model_is_found_by_its_uri_its_run_and_its_folder(
@@ -271,7 +268,7 @@ def test_a_model_is_found_by_its_uri_its_run_and_its_folder(
     expected = tracking.RegisteredModel("named", run.model_version, run.run_id)
     names = [expected.uri, f"models:/named@{run.alias}", run.run_id, folder, str(folder)]
     assert [tracking.find_model(name, store) for name in names] == [expected] * len(names)
-    again = tracking.record_run(facts, folder, model_name="named", tracking_uri=store)
+    again = tracking.record_run(facts, folder, at(store), model_name="named")
     assert tracking.find_model(folder, store).version == again.model_version
     for name in ("f" * 32, "no/such/folder", "models:/named/999"):
         with pytest.raises(NotFound):
@@ -287,7 +284,7 @@ def test_a_model_is_found_by_its_uri_its_run_and_its_folder(
 @pytest.fixture
 def registry_copy(facts: tracking.RunFacts, saved: Path, store: str, client: mlflow.MlflowClient) -> Path:
     """The files of a version of its own, called `changed`, as they lie in the store."""
-    version = tracking.record_run(facts, saved, alias="changed", tracking_uri=store).model_version
+    version = tracking.record_run(facts, saved, at(store), alias="changed").model_version
     place = client.get_model_version_download_uri("ipml", str(version)).removeprefix("file://")
     return Path(place) / MODEL_FOLDER
 
@@ -335,11 +332,11 @@ def test_a_name_that_could_be_a_place_is_not_looked_up(recorded, store, facts, s
             tracking.resolve_model(uri, store)
     for changes in ({"model_name": "../x"}, {"model_name": "a/b"}, {"alias": "x@y"}):
         with pytest.raises(UnusableSetting):
-            tracking.record_run(facts, saved, tracking_uri=store, **changes)
+            tracking.record_run(facts, saved, at(store), **changes)
     changed = shutil.copytree(saved, tmp_path / "model")
     (changed / "card.json").write_text("{}")
     with pytest.raises(UntrustedModel):
-        tracking.record_run(facts, changed, tracking_uri=store)
+        tracking.record_run(facts, changed, at(store))
 
 
 def test_looking_for_a_model_makes_no_database(tmp_path):
@@ -373,5 +370,5 @@ def test_the_first_use_is_quiet(first_use, home, recorded, facts, saved, store):
         return mlflow.is_tracking_uri_set(), os.environ.get("MLFLOW_TRACKING_URI"), *loggers
 
     before = in_use()
-    tracking.record_run(facts, saved, alias="again", tracking_uri=store)
+    tracking.record_run(facts, saved, at(store), alias="again")
     assert in_use() == before

@@ -38,7 +38,7 @@ from ipml.model.training.experiment import (
 )
 from ipml.model.training.result import SOME, choose_attacks, count_found, listings_per_second, measure_attacks
 from ipml.records import Listing
-from ipml.settings import get_settings
+from ipml.settings import DEFAULT_SETTINGS
 
 LEAST = 'name = "shoes"\ndata.listings = "shoes.csv"\n'
 
@@ -58,7 +58,7 @@ def write(tmp_path):
 def test_a_name_and_listings_are_enough(write, tmp_path):
     """The default split, one file without brackets, the text as written; what is no TOML or no file is named."""
     text = "# why this was tried\n" + LEAST
-    experiment = load_experiment(write(text))
+    experiment = load_experiment(write(text), DEFAULT_SETTINGS)
     assert experiment == Experiment(name="shoes", data={"listings": ["shoes.csv"]}, folder=experiment.folder, text=text)
     assert experiment.split.kind == "later unseen sellers"
     assert experiment.text == text
@@ -99,22 +99,18 @@ def test_what_is_wrong_is_said_in_one_line(subtests, write):
         load_experiment(write('data.listing = "shoes.csv"'))
 
 
-def test_files_beside_the_experiment_come_first(tmp_path, monkeypatch):
+def test_files_beside_the_experiment_come_first(tmp_path):
     """A name is looked for beside the experiment, then in the data folder; if in neither, both are named."""
     data = tmp_path / "data"
     data.mkdir()
-    monkeypatch.setenv("IPML_DATA", str(data))
-    get_settings.cache_clear()
-    try:
-        experiment = Experiment(name="e", data={"listings": "a.csv"}, folder=tmp_path)
-        with pytest.raises(UnreadableFile, match=f"{tmp_path}/a.csv or {data}/a.csv"):
-            experiment.find("a.csv")
-        (data / "a.csv").touch()
-        assert experiment.find("a.csv") == data / "a.csv"
-        (tmp_path / "a.csv").touch()
-        assert experiment.find("a.csv") == tmp_path / "a.csv"
-    finally:
-        get_settings.cache_clear()
+    settings = DEFAULT_SETTINGS.model_copy(update={"data": data})
+    experiment = Experiment(name="e", data={"listings": "a.csv"}, folder=tmp_path, settings=settings)
+    with pytest.raises(UnreadableFile, match=f"{tmp_path}/a.csv or {data}/a.csv"):
+        experiment.find("a.csv")
+    (data / "a.csv").touch()
+    assert experiment.find("a.csv") == data / "a.csv"
+    (tmp_path / "a.csv").touch()
+    assert experiment.find("a.csv") == tmp_path / "a.csv"
 
 
 def test_every_file_that_is_named_is_looked_for(tmp_path):

@@ -16,10 +16,14 @@ from ipml.model.training.classifier import TrainingTask, fetch_source_model
 from ipml.model.training.experiment import read_training_listings
 from ipml.model.training.result import learn
 from ipml.model.training.run_record import compare_cards, reproduce
+from ipml.settings import DEFAULT_SETTINGS
 
 pytestmark = pytest.mark.slow
 
 CARD = ModelCard("ipml", "0123456789ab", {}, ("title",), "0", {"seed": 0}, {"brier": Estimate(0.1, 0.0, 0.2)}, (0.5,))
+
+
+at = DEFAULT_SETTINGS.with_tracking
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def trained(home: Path, store: str) -> Trained:
 def test_the_same_bytes_come_of_a_run(trained, store, tmp_path, monkeypatch):
     """From the id of the run alone, in any folder, come the files of the model that was recorded."""
     monkeypatch.chdir(tmp_path)
-    outcome = reproduce(trained.run.run_id, tmp_path / "again", tracking_uri=store)
+    outcome = reproduce(trained.run.run_id, tmp_path / "again", at(store))
     assert outcome.differences == ()
     assert outcome.recorded == trained.card == read_card(outcome.folder)
     for path in trained.folder.iterdir():
@@ -64,7 +68,7 @@ def test_other_data_are_told_before_anything_is_trained(trained, store, home, ma
     changed = market.listings.assign(price=market.listings["price"] * 2)
     write_listings(changed, tmp_path / "listings.parquet")
     (tmp_path / "brands.toml").write_bytes((home / "brands.toml").read_bytes())
-    outcome = reproduce("models:/ipml@challenger", tmp_path / "again", data_folder=tmp_path, tracking_uri=store)
+    outcome = reproduce("models:/ipml@challenger", tmp_path / "again", at(store), data_folder=tmp_path)
     (line,) = outcome.differences
     assert line.startswith("data digest: ")
     assert line.endswith(f"recorded {trained.card.data_digest}")
@@ -77,7 +81,7 @@ def test_other_versions_are_named_as_the_cause(trained, store, tmp_path, monkeyp
     running = trained.card.versions | {"pandas": "2.9"}
     monkeypatch.setattr(run_record, "running_versions", lambda: running)
     monkeypatch.setattr("ipml.model.model_file.model_file.running_versions", lambda: running)
-    outcome = reproduce(str(trained.folder), tmp_path / "again", tracking_uri=store)
+    outcome = reproduce(str(trained.folder), tmp_path / "again", at(store))
     assert outcome.differences == (f"version of pandas: 2.9; recorded {trained.card.versions['pandas']}",)
     assert outcome.folder == tmp_path / "again"
 
@@ -102,13 +106,13 @@ def test_each_difference_is_a_line():
 def test_what_cannot_be_trained_again_is_known_at_once(trained, store, tmp_path):
     """A run that is not there, files that are gone, and a place that is taken."""
     with pytest.raises(NotFound):
-        reproduce("f" * 32, tmp_path / "again", tracking_uri=store)
+        reproduce("f" * 32, tmp_path / "again", at(store))
     with pytest.raises(UnreadableFile, match=r"listings\.parquet: found no such file"):
-        reproduce(trained.run.run_id, tmp_path / "again", data_folder=tmp_path / "gone", tracking_uri=store)
+        reproduce(trained.run.run_id, tmp_path / "again", at(store), data_folder=tmp_path / "gone")
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "letters.txt").touch()
     with pytest.raises(Refused):
-        reproduce(trained.run.run_id, tmp_path / "taken", tracking_uri=store)
+        reproduce(trained.run.run_id, tmp_path / "taken", at(store))
 
 
 def test_what_started_from_another_model_starts_from_it_again(trained, store, home, tmp_path):
@@ -123,7 +127,7 @@ def test_what_started_from_another_model_starts_from_it_again(trained, store, ho
     assert bags.source_model.endswith(
         "sellers tested on bear ids that it learnt from: if they are the same sellers, the figures are too kind"
     )
-    assert reproduce(bags.run.run_id, tmp_path / "again", tracking_uri=store).differences == ()
+    assert reproduce(bags.run.run_id, tmp_path / "again", at(store)).differences == ()
     pinned = start_from(experiment, "models:/ipml-bags/1")
     pinned = pinned.model_copy(
         update={"data": pinned.data.model_copy(update={"donor_digest": recorded["donor_digest"]})}
@@ -131,14 +135,16 @@ def test_what_started_from_another_model_starts_from_it_again(trained, store, ho
     with pytest.raises(
         UnusableSetting, match=r"^source model models:/ipml-bags/1: found a model file with the digest .+"
     ):
-        fetch_source_model(pinned, store)
+        fetch_source_model(pinned.stored_at(store))
 
 
 def test_without_labels_of_both_kinds_the_donor_itself_is_named(trained, store, home):
     """Nothing is learnt, and the line says which model to use until something can be."""
     listings = read_training_listings(Experiment(name="bags", data={"listings": "listings.parquet"}, folder=home))
     experiment, donor = fetch_source_model(
-        Experiment(name="bags", data={"listings": "listings.parquet", "donor": str(trained.folder)}, folder=home), store
+        Experiment(
+            name="bags", data={"listings": "listings.parquet", "donor": str(trained.folder)}, folder=home
+        ).stored_at(store)
     )
     with pytest.raises(
         UnusableSetting, match=r"^labels of bags: found 0 counterfeit and 0 .+ --model models:/ipml/1\)\.$"

@@ -36,6 +36,7 @@ from ipml.model.training.classifier import TrainingTask, fit_classifier, make_cl
 from ipml.model.training.experiment import digest_listings, read_recorded, read_training_listings
 from ipml.model.training.result import learn, prepare, save_learnt
 from ipml.model.training.run_record import chosen_of
+from ipml.settings import DEFAULT_SETTINGS
 
 pytestmark = pytest.mark.slow
 
@@ -157,13 +158,13 @@ def test_a_server_with_accounts_records_a_model_also_when_it_was_killed_after_th
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
     with serve(home, closed_port):
-        run, gate = record_trained(folder, rules=UNLIMITED, tracking_uri=uri)
+        run, gate = record_trained(folder, DEFAULT_SETTINGS, rules=UNLIMITED, tracking_uri=uri)
         assert (run.alias, gate.passed) == ("champion", True)
         kept, before = (fetch_gate_facts(*of) for of in ((run.model_uri, uri), ("models:/ipml/1", store(home))))
         assert replace(kept, listings_per_second=None) == replace(before, listings_per_second=None)
         assert fetch_tested(run.model_uri, uri).y.sum() == kept.counterfeits
         with pytest.raises(NotFound, match="recorded already"):
-            record_trained(folder, tracking_uri=uri)
+            record_trained(folder, DEFAULT_SETTINGS, tracking_uri=uri)
         champion = load_model(resolve_model("models:/ipml-served@champion", uri)).score_frame(market.listings)
         user = {"username": "bob", "password": PASSWORD}
         httpx.post(f"{uri}/api/2.0/mlflow/users/create", auth=("ada", PASSWORD), json=user).raise_for_status()

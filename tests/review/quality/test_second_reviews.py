@@ -250,7 +250,7 @@ def test_an_item_taken_off_the_list_is_given_to_nobody(queue: Engine):
 
 def test_mistakes_are_named(queue: Engine):
     """An open case, a case twice, one that is none, a truth that is none, and a source that nobody could read."""
-    with pytest.raises(Conflict, match="found state 'open'"):
+    with pytest.raises(Conflict, match="it is open, not decided"):
         act(queue, blind_reviews.add_control_case, 2, Verdict.GENUINE, "invoice", "max")
     act(queue, blind_reviews.add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "max")
     with pytest.raises(Conflict, match="known to be counterfeit"):

@@ -15,7 +15,14 @@ from ipml.review.claims import claim, release
 from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.ranking import queue_order
 from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.queue_order import QueueOrder, current_ranking, explain_value, rank_again, rerank
+from ipml.review.ranking.queue_order import (
+    QueueOrder,
+    current_ranking,
+    explain_value,
+    rank_again,
+    rerank,
+    start_ranking,
+)
 from ipml.review.worklists.search import browse_cases
 from ipml.storage.audit_trail.audit import list_rows, verify
 from ipml.storage.database import writing
@@ -118,6 +125,15 @@ def listed(engine: Engine, order: QueueOrder) -> list[str]:
     """Return the listings of the open cases as an order sorts them."""
     query = select(cases.c.listing_id).where(cases.c.state == "open").order_by(COLUMNS[order], cases.c.case_id)
     return ask(engine, Connection.scalars, query)
+
+
+def test_a_policy_of_ones_own_is_in_force_until_a_ranking_is_chosen(engine: Engine):
+    """It ranks by score and is stored once; the bundled policy needs no row, and a ranking that was chosen stays."""
+    own, other = (POLICY.model_copy(update={"usual_minutes": minutes}) for minutes in (7.0, 8.0))
+    for policy in (POLICY, own, other):
+        start_ranking(engine, policy, NOON)
+    ranking = ask(engine, current_ranking)
+    assert (ranking.ranking_id, ranking.order, ranking.policy, ranking.at) == (1, QueueOrder.SCORE, own, NOON)
 
 
 def test_the_place_said_is_the_place_in_the_list(engine: Engine, make_scored: Make):

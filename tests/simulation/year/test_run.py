@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from ipml.errors import Failed, UnwritableFile
 from ipml.money import Money
 from ipml.review.arrivals.snapshot import decode
+from ipml.settings import DEFAULT_SETTINGS
 from ipml.simulation.networks import NetworkedSellers, simulate_networks
 from ipml.simulation.year.account import count_takedowns, count_work
 from ipml.simulation.year.handover import find_gangs
@@ -32,7 +33,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def account(folder) -> Account:
     """The account of a week."""
-    return run_year(PLAN, folder, learn_from=8_000)
+    return run_year(PLAN, folder, DEFAULT_SETTINGS, learn_from=8_000)
 
 
 @pytest.fixture(scope="module")
@@ -104,13 +105,14 @@ def test_nothing_of_the_year_lies_after_its_end(year, account):
 def test_a_second_year_in_the_same_folder_is_refused(folder, account):
     """The database of the first is not touched."""
     with pytest.raises(UnwritableFile, match="a year is there already"):
-        run_year(PLAN, folder)
+        run_year(PLAN, folder, DEFAULT_SETTINGS)
 
 
 @pytest.mark.slow
 def test_what_goes_wrong_in_the_other_process_is_told(tmp_path):
     """A model that is none ends the year with a word on why."""
-    with pytest.raises(Failed, match="no-model"), watching(PLAN, tmp_path, tmp_path / "no-model", 0.5) as weeks:
+    settings = DEFAULT_SETTINGS.model_copy(update={"model": str(tmp_path / "no-model")})
+    with pytest.raises(Failed, match="no-model"), watching(PLAN, tmp_path, settings, 0.5) as weeks:
         next(weeks)
 
 

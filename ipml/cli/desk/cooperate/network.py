@@ -176,6 +176,7 @@ def show(
     from ipml.cooperation.networks.roles import describe_network
     from ipml.cooperation.networks.sales import estimate_sales
     from ipml.review.ranking.policy import load_policy
+    from ipml.settings import get_settings
 
     networks = files.load()
     if number is None:
@@ -185,7 +186,7 @@ def show(
     for line in describe_network(networks, number, top):
         typer.echo("\n".join(map(printable, line.split("\n"))))
     if sales is not None:
-        sold = estimate_sales(networks, number, sales, load_policy().exchange_rates)
+        sold = estimate_sales(networks, number, sales, load_policy(get_settings().policy_review).exchange_rates)
         typer.echo(f"\nSales, estimated\n  listings: {sold.n_listings:,}\n  units: {sold.units}\n  value: {sold.value}")
         for one in sold.foreign:
             rate = "not counted: no rate" if one.rate is None else f"exchanged at {one.rate:g}"

@@ -41,9 +41,15 @@ def upgrade() -> None:
     add_seller_languages()
     add_waiting_index()
     add_note_templates()
+    add_changes()
+    add_inbox()
+    add_proposals()
 
 
 def downgrade() -> None:
+    drop_proposals()
+    drop_inbox()
+    drop_changes()
     drop_note_templates()
     drop_waiting_index()
     drop_seller_languages()
@@ -202,3 +208,95 @@ def add_note_templates() -> None:
 
 def drop_note_templates() -> None:
     op.drop_table("note_templates")
+
+
+def add_changes() -> None:
+    op.add_column("review_queues", sa.Column("place", integer, server_default=sa.text("0"), nullable=False))
+    op.create_table(
+        "changes",
+        sa.Column("change_id", integer, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("kind", "changed_by")),
+        sa.Column("changed_at", integer, nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("undone_at", integer),
+        sa.CheckConstraint("kind IN ('assigned', 'snoozed', 'control', 'queue', 'list')", name=op.f("ck_changes_kind")),
+        sa.PrimaryKeyConstraint("change_id", name=op.f("pk_changes")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_changes_changed_by_change_id"), "changes", ["changed_by", "change_id"], unique=False)
+    op.create_index(op.f("ix_changes_changed_at"), "changes", ["changed_at"], unique=False)
+
+
+def drop_changes() -> None:
+    op.drop_table("changes")
+    op.drop_column("review_queues", "place")
+
+
+def add_inbox() -> None:
+    kinds = "kind IN ('mention', 'escalation', 'appeal', 'outcome', 'second review')"
+    op.create_table(
+        "inbox_messages",
+        sa.Column("message_id", integer, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("user_name", "kind")),
+        *(sa.Column(name, integer, nullable=False) for name in ("case_id", "source_id", "sent_at")),
+        sa.Column("read_at", integer),
+        sa.CheckConstraint(kinds, name=op.f("ck_inbox_messages_kind")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_inbox_messages_case_id")),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_inbox_messages")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_inbox_messages_case_id"), "inbox_messages", ["case_id"], unique=False)
+    name = op.f("ix_inbox_messages_user_name_message_id")
+    op.create_index(name, "inbox_messages", ["user_name", "message_id"], unique=False)
+    unread = sa.text("read_at IS NULL")
+    index = "ix_inbox_messages_unread", "inbox_messages", ["user_name", "case_id"]
+    op.create_index(*index, sqlite_where=unread, postgresql_where=unread)
+
+
+def drop_inbox() -> None:
+    op.drop_table("inbox_messages")
+
+
+def add_proposals() -> None:
+    op.add_column("seller_proposals", sa.Column("why_declined", sa.Text(), nullable=True))
+    op.create_table(
+        "picture_proposals",
+        sa.Column("proposal_id", integer, nullable=False),
+        sa.Column("notifier_id", integer, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("brand", "digest", "kind", "shows", "proposed_by")),
+        sa.Column("proposed_at", integer, nullable=False),
+        *(sa.Column(name, sa.Text()) for name in ("outcome", "why_rejected", "decided_by")),
+        sa.Column("decided_at", integer),
+        sa.CheckConstraint("kind IN ('counterfeit', 'genuine')", name=op.f("ck_picture_proposals_kind")),
+        sa.CheckConstraint("outcome IN ('accepted', 'rejected')", name=op.f("ck_picture_proposals_outcome")),
+        sa.ForeignKeyConstraint(
+            ["notifier_id"], ["notifiers.notifier_id"], name=op.f("fk_picture_proposals_notifier_id")
+        ),
+        sa.PrimaryKeyConstraint("proposal_id", name=op.f("pk_picture_proposals")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    for name in ("digest", "notifier_id"):
+        op.create_index(op.f(f"ix_picture_proposals_{name}"), "picture_proposals", [name], unique=False)
+    op.create_table(
+        "notice_templates",
+        sa.Column("template_id", integer, nullable=False),
+        sa.Column("notifier_id", integer, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("brand", "encrypted", "changed_by")),
+        sa.Column("changed_at", integer, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["notifier_id"], ["notifiers.notifier_id"], name=op.f("fk_notice_templates_notifier_id")
+        ),
+        sa.PrimaryKeyConstraint("template_id", name=op.f("pk_notice_templates")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_notice_templates_notifier_id"), "notice_templates", ["notifier_id"], unique=False)
+
+
+def drop_proposals() -> None:
+    op.drop_table("notice_templates")
+    op.drop_table("picture_proposals")
+    op.drop_column("seller_proposals", "why_declined")

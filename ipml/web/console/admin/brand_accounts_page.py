@@ -1,4 +1,4 @@
-"""Brand accounts page: accounts of brands, for admins, and sellers proposed by brands, for leads."""
+"""Brand accounts page: accounts of brands with their brands and notifiers, for admins."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Annotated
 
 from fastapi import Form, Request, Response
 
-from ipml.cooperation.brands.sellers import list_proposals, settle_proposal
-from ipml.errors import Conflict, Forbidden, NotFound, Refused
+from ipml.errors import Conflict, NotFound, Refused
 from ipml.storage.database import writing
 from ipml.web.accounts.brand_accounts import bind_brand, end_binding, list_bindings, list_unbound
 from ipml.web.accounts.login import authorised
@@ -49,24 +48,6 @@ def end_account_binding(request: Request, binding_id: PathNumber) -> Response:
     return redirect("/brand-accounts")
 
 
-def show_proposals(request: Request) -> Response:
-    """Show the sellers whom brands propose as authorised."""
-    return _render_proposals(request)
-
-
-def settle_seller(
-    request: Request, proposal_id: PathNumber, choice: Annotated[str, Form(pattern="^(list|decline)$")]
-) -> Response:
-    """List a proposed seller as authorised, or decline."""
-    now = datetime.now(UTC)
-    try:
-        with authorised(request, writing) as (connection, user):
-            settle_proposal(connection, proposal_id, is_listed=choice == "list", by=user.name, now=now)
-    except (Conflict, Forbidden) as error:
-        return _render_proposals(request, str(error))
-    return redirect("/seller-proposals")
-
-
 def _render_accounts(request: Request, typed: Mapping[str, str], message: str = "") -> Response:
     with authorised(request) as (connection, _):
         bindings = list_bindings(connection)
@@ -74,10 +55,3 @@ def _render_accounts(request: Request, typed: Mapping[str, str], message: str = 
     fields = dict.fromkeys(("name", "brand", "notifier"), "") | dict(typed)
     context = {"bindings": bindings, "unbound": unbound, "said": fields, "message": message}
     return render(request, "brand_accounts.html", context, HTTPStatus.BAD_REQUEST if message else None)
-
-
-def _render_proposals(request: Request, message: str = "") -> Response:
-    with authorised(request) as (connection, _):
-        proposals = list_proposals(connection, waits=False, limit=200)
-    proposals.sort(key=lambda one: one.outcome is not None)
-    return render(request, "seller_proposals.html", {"proposals": proposals, "message": message})

@@ -11,9 +11,11 @@ from urllib.parse import urlencode
 
 from fastapi import Form, Query, Request, Response
 from pydantic import BaseModel, Field
+from sqlalchemy import Connection
 
 from ipml.cooperation.notifiers.notifier import end_of_day
 from ipml.errors import Conflict, Forbidden, UnstorableValue
+from ipml.review.arrivals.snapshot import is_storable
 from ipml.review.cases import get_case
 from ipml.review.sellers.seller_lists import (
     LONGEST_NAME,
@@ -22,12 +24,13 @@ from ipml.review.sellers.seller_lists import (
     EntryFilter,
     ListedSeller,
     ListKind,
-    add_entry,
+    get_entries,
     list_entries,
-    remove_entry,
 )
+from ipml.review.worklists.changes import ChangeOrder, find_last_changes, list_seller, unlist_seller
+from ipml.review.worklists.suggestions import CaseFit, count_names, count_seller_cases
 from ipml.storage.database import writing
-from ipml.web.accounts.login import authorised
+from ipml.web.accounts.login import authorised, settings_of
 from ipml.web.console.case_list import PathNumber
 from ipml.web.responses import redirect, render
 
@@ -41,19 +44,20 @@ _Reason = Annotated[str, Form(max_length=10 * LONGEST_WHY)]
 class ListsQuery(BaseModel):
     """The query of the page: list, seller and brand of the entries in force, or also of ended ones.
 
-    With `case`, the form is filled in with its seller.
+    With `case`, the form is filled in with its seller. `saved` is the entry that was just added.
     """
 
     kind: Annotated[str, Field(pattern=f"^(|{_KINDS})$")] = ""
     after: _Number = 0
     case: _Number = 0
+    saved: _Number = 0
     seller: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
     brand: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
     ended: Annotated[str, Field(pattern="^1?$")] = ""
 
 
 class EntryForm(BaseModel):
-    """The form that puts a seller on a list, perhaps until the end of a day."""
+    """The form that puts a seller on a list, perhaps until the end of a day; with `preview` nothing is saved."""
 
     kind: Annotated[str, Field(pattern=f"^({_KINDS})$")]
     seller: _Text = ""
@@ -61,6 +65,7 @@ class EntryForm(BaseModel):
     source: _Text = ""
     brand: _Text = ""
     until: Annotated[str, Field(max_length=10)] = ""
+    preview: Annotated[int, Field(ge=0, le=1)] = 0
 
 
 _EMPTY = EntryForm.model_construct(kind="")
@@ -79,6 +84,8 @@ def show_lists(request: Request, query: Annotated[ListsQuery, Query()]) -> Respo
 def add_to_list(request: Request, form: Annotated[EntryForm, Form()]) -> Response:
     """Put a seller on a list."""
     kind, seller, brand, until = form.kind, form.seller.strip(), form.brand.strip() or None, form.until
+    if form.preview:
+        return _render(request, ListsQuery(), form)
     try:
         end = end_of_day(date.fromisoformat(until)) if until else None
     except (ValueError, OverflowError):
@@ -86,17 +93,17 @@ def add_to_list(request: Request, form: Annotated[EntryForm, Form()]) -> Respons
     try:
         listed = ListedSeller(ListKind(kind), seller, form.why, form.source, brand, (), end)
         with authorised(request, writing) as (connection, user):
-            entry, _ = add_entry(connection, listed, by=user.name, now=datetime.now(UTC))
+            entry, _ = list_seller(connection, listed, ChangeOrder(user.name, datetime.now(UTC)))
     except (Forbidden, UnstorableValue) as error:
         return _render(request, ListsQuery(), form, str(error))
-    return redirect(f"/lists?kind={kind}#entry-{entry.entry_id}")
+    return redirect(f"/lists?kind={kind}&saved={entry.entry_id}#entry-{entry.entry_id}")
 
 
 def take_off_list(request: Request, entry_id: PathNumber, why: _Reason = "") -> Response:
     """Take an entry off its list, for a reason."""
     try:
         with authorised(request, writing) as (connection, user):
-            entry = remove_entry(connection, entry_id, why=why, by=user.name, now=datetime.now(UTC))
+            entry, _ = unlist_seller(connection, entry_id, why, ChangeOrder(user.name, datetime.now(UTC)))
     except (Conflict, Forbidden, UnstorableValue) as error:
         return _render(request, ListsQuery(), _EMPTY, str(error))
     return redirect(f"/lists?kind={entry.kind}")
@@ -106,10 +113,24 @@ def _render(request: Request, query: ListsQuery, form: EntryForm, message: str =
     now = datetime.now(UTC)
     kind = ListKind(query.kind) if query.kind else None
     listed = EntryFilter(kind, query.seller.strip() or None, query.brand.strip() or None, bool(query.ended))
-    with authorised(request) as (connection, _):
+    minutes = settings_of(request).undo_minutes
+    with authorised(request) as (connection, user):
         entries = list_entries(connection, now, listed, after=query.after, limit=MOST_ENTRIES + 1)
-    filters = query.model_dump(exclude={"after", "case"})
-    context: dict[str, Any] = {
+        context: dict[str, Any] = {
+            "brands": count_names(connection, "brand"),
+            "sellers": count_names(connection, "seller_id"),
+            "changes": find_last_changes(connection, user.name, ["list"], undo_minutes=minutes),
+            "fit": _count_cases(connection, form.seller, form.brand) if form.preview else None,
+            "saved_fit": next(
+                (
+                    _count_cases(connection, entry.seller_id or "", entry.brand or "")
+                    for entry in get_entries(connection, [query.saved])
+                ),
+                None,
+            ),
+        }
+    filters = query.model_dump(exclude={"after", "case", "saved"})
+    context |= {
         "filters": filters,
         "query": urlencode({name: value for name, value in filters.items() if value}),
         "entries": entries[:MOST_ENTRIES],
@@ -123,3 +144,8 @@ def _render(request: Request, query: ListsQuery, form: EntryForm, message: str =
         "message": message,
     }
     return render(request, "lists.html", context)
+
+
+def _count_cases(connection: Connection, seller: str, brand: str) -> CaseFit | None:
+    seller, brand = seller.strip(), brand.strip()
+    return count_seller_cases(connection, seller, brand or None) if seller and is_storable(seller + brand) else None

@@ -27,7 +27,8 @@ from ipml.web.phrases import count, money, percent, percent_range, seller_histor
 class ShareBar:
     """A share with its interval, in percent of the chart's width, from `n` reviews.
 
-    `naive` is the share among reviewed cases alone, if it differs; `expected` are the expected bounds, if any.
+    `naive` is the share among reviewed cases alone, if it differs; `expected` are the expected bounds, if any. `query`
+    lists the cases behind it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ShareBar:
     bounds: str
     naive: str = ""
     expected: tuple[float, float] | None = None
+    query: str = ""
 
 
 def make_hit_bars(bands: Sequence[Hits]) -> tuple[ShareBar, ...]:
@@ -47,6 +49,7 @@ def make_hit_bars(bands: Sequence[Hits]) -> tuple[ShareBar, ...]:
         replace(
             _make_bar(_name_band(band), band.rate.share, band.rate.low, band.rate.high, band.judged),
             expected=None if band.low is None or band.high is None else (100 * band.low, 100 * band.high),
+            query="" if band.low is None else f"state=decided&least={100 * band.low:g}&most={100 * (band.high or 1):g}",
         )
         for band in bands
     )
@@ -95,10 +98,21 @@ _BASES = {
 
 
 @dataclass(frozen=True, slots=True)
+class PriceLabel:
+    """A label of a price line: its place in percent, the side it extends from there, and its row from the top."""
+
+    at: float
+    anchor: str
+    row: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class PriceScale:
     """The marks of a price line, in percent of its width from the left.
 
-    A price off the scale is at the right edge; `sentence` has the same in words.
+    A price off the scale is at the right edge; `sentence` has the same in words. `labels` name the price above the
+    line, the ends of the usual range below it, and below these the reference.
     """
 
     low: float
@@ -107,6 +121,7 @@ class PriceScale:
     price: float
     is_off_scale: bool
     sentence: str
+    labels: tuple[PriceLabel, ...]
 
 
 def make_price_scale(price: float | None, currency: str | None, usual: PriceRange | None) -> PriceScale | None:
@@ -129,14 +144,27 @@ def make_price_scale(price: float | None, currency: str | None, usual: PriceRang
         f"{money(usual.median, usual.currency)}; {usual.brand} usually costs {usual.low:,.2f} to "
         f"{money(usual.high, usual.currency)}{_BASES.get(usual.basis or '', '')}."
     )
-    return PriceScale(
-        low=100 * usual.low / end,
-        median=100 * usual.median / end,
-        high=100 * usual.high / end,
-        price=100 * min(max(price, 0.0) / end, 1.0),
-        is_off_scale=price > end,
-        sentence=sentence,
+    low, median, high = (100 * value / end for value in (usual.low, usual.median, usual.high))
+    here = 100 * min(max(price, 0.0) / end, 1.0)
+    labels = (
+        PriceLabel(here, _choose_anchor(here), 0, f"this listing {_write_price(price)}"),
+        PriceLabel(low, "start" if low < _LOW_END else "end", 1, _write_price(usual.low)),
+        PriceLabel(high, "start", 1, _write_price(usual.high)),
+        PriceLabel(median, _choose_anchor(median), 2, f"reference {_write_price(usual.median)}"),
     )
+    return PriceScale(low, median, high, here, price > end, sentence, labels)
+
+
+_LOW_END = 20  # percent of the width, which the longest label needs
+
+
+def _choose_anchor(at: float) -> str:
+    """Return the anchor with which a long label stays within the line."""
+    return "start" if at < 100 / 3 else "end" if at > 200 / 3 else "middle"
+
+
+def _write_price(price: float) -> str:
+    return f"{price:,.2f}" if price < 1_000 else f"{price:,.0f}"
 
 
 _FIGURES = {

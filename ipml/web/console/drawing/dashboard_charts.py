@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
 
 from sqlalchemy import Connection
 
 from ipml.enforcement.appeals.appeal import FAVOURABLE, count_outcomes
 from ipml.enforcement.fairness import BandErrors, list_error_rates
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.kit.charts import Axis, Chart, Series, make_name_axis, make_value_axis
+from ipml.kit.charts import Chart, Series, make_name_axis, make_value_axis
 from ipml.review.quality.precision import WeightedReviews
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.queue_history import (
@@ -31,6 +30,7 @@ from ipml.review.queue_history import (
 from ipml.review.queue_metrics import LOWEST_SCORES, ReviewTime, time_reviews
 from ipml.web.phrases import count, percent_range
 
+_LEAST_OF_A_DAY = 10  # reviews; weeks are shown where a day has fewer
 _LEAST_JUDGED = 30  # reviews needed for an alarm
 _LEAST_REFERENCE = 100  # cases needed in the period of comparison
 _SHIFT, _LARGE_SHIFT = 0.1, 0.25  # of the population stability index, by the usual rule of thumb
@@ -65,8 +65,10 @@ class Periods:
         return next(place for place, period in enumerate(self.each) if day <= period.last)
 
 
-def cut_periods(first: date, last: date) -> Periods:
+def cut_periods(first: date, last: date, *, by_week: bool = False) -> Periods:
     """Cut a range into readable periods: days up to a month, weeks up to half a year, else calendar months.
+
+    `by_week` makes weeks of the days.
 
     >>> [period.name for period in cut_periods(date(2025, 7, 10), date(2026, 2, 3)).each][:3]
     ['Jul 25', 'Aug 25', 'Sep 25']
@@ -75,7 +77,7 @@ def cut_periods(first: date, last: date) -> Periods:
     """
     n_days = (last - first).days + 1
     if n_days <= 7 * _MOST_WEEKS:
-        step = 1 if n_days <= _MOST_DAYS else 7
+        step = 1 if n_days <= _MOST_DAYS and not by_week else 7
         days = [first + timedelta(days=place) for place in range(0, n_days, step)]
         each = [Period(day, min(last, day + timedelta(days=step - 1)), f"{day.day} {day:%b}") for day in days]
         return Periods("day (UTC)" if step == 1 else "week from (UTC)", tuple(each))
@@ -88,17 +90,52 @@ def cut_periods(first: date, last: date) -> Periods:
 
 
 @dataclass(frozen=True, slots=True)
+class HeatCell:
+    """Share of counterfeits among the cases of a score band in a period.
+
+    `side` is "below" or "above" if the whole interval lies outside the band; `basis` is interval and sample size.
+    """
+
+    share: float
+    side: str
+    basis: str
+
+    @property
+    def level(self) -> int:
+        """The share in fifths, from 0 to 4."""
+        return min(4, int(5 * self.share))
+
+
+@dataclass(frozen=True, slots=True)
+class HeatStrip:
+    """Precision of each score band, the highest first, in each period; None where nothing was judged."""
+
+    periods: Periods
+    rows: Sequence[tuple[str, Sequence[HeatCell | None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Cases that arrived and were decided in a number of days."""
+
+    arrived: int
+    decided: int
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """The charts of some days.
 
-    `bands` has precision over time for each band of scores with judgements; `alarms` are sentences to look into.
-    `pairs` has each pair of reviewers in both orders. `wrongful` is None if nothing was wrong.
+    `now` and `before` count the cases of these days and of as many days before. `alarms` are sentences to look into.
+    `pairs` has each pair of reviewers in both orders. `bands`, `shift`, `appeals` and `wrongful` are None without data.
     """
 
+    now: Flow
+    before: Flow
     flow: Chart
     backlog: Chart
     forecast: str
-    bands: tuple[Chart, ...]
+    bands: HeatStrip | None
     shift: Chart | None
     appeals: Chart | None
     wrongful: Chart | None
@@ -113,16 +150,19 @@ def read_history(connection: Connection, first: date, last: date, policy: Enforc
     """Return the charts from one day to another, both in UTC and included."""
     periods = cut_periods(first, last)
     start, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))
-    days = trace_backlog(connection, start, end)
+    traced = trace_backlog(connection, start - (end - start), end)
+    earlier, days = traced[: len(traced) // 2], traced[len(traced) // 2 :]
     forecast = forecast_backlog(days)
     judged = count_judged(connection, start, end)
     errors = list_error_rates(connection, policy, start, end)
     pairs = compare_reviewers(connection, start, end)
     return History(
+        now=_sum_flow(days),
+        before=_sum_flow(earlier),
         flow=_draw_flow(periods, days),
         backlog=_draw_backlog(periods, days, forecast),
         forecast=_describe_forecast(forecast, last),
-        bands=_draw_bands(periods, judged),
+        bands=_draw_bands(first, last, judged),
         shift=_draw_shift(periods, count_scores(connection, start, end)),
         appeals=_draw_appeals(periods, count_outcomes(connection, start, end)),
         wrongful=_draw_wrongful(errors),
@@ -132,6 +172,15 @@ def read_history(connection: Connection, first: date, last: date, policy: Enforc
         pairs={key: pair for pair in pairs for key in ((pair.one, pair.other), (pair.other, pair.one))},
         alarms=tuple(_find_miscalibrated(judged)),
     )
+
+
+def decided_query(first: date, last: date) -> str:
+    """Return the query of the list of cases decided from one day to another."""
+    return f"state=decided&since={first}&until={last}"
+
+
+def _sum_flow(days: Sequence[BacklogDay]) -> Flow:
+    return Flow(sum(day.arrived for day in days), sum(day.decided for day in days))
 
 
 def _draw_flow(periods: Periods, days: Sequence[BacklogDay]) -> Chart:
@@ -148,6 +197,7 @@ def _draw_flow(periods: Periods, days: Sequence[BacklogDay]) -> Chart:
         (Series("Arrived", "columns", "arrived", arrived), Series("Decided", "columns", "decided", decided)),
         periods.names,
         key="flow",
+        links=[f"/?{decided_query(period.first, period.last)}" for period in periods.each],
     )
 
 
@@ -211,53 +261,45 @@ def _bounds_of(band: int) -> tuple[float, float]:
     return LOWEST_SCORES[band], (1.0, *LOWEST_SCORES)[band]
 
 
-def _draw_bands(periods: Periods, judged: Iterable[JudgedDay]) -> tuple[Chart, ...]:
-    """Draw precision over time for each band of scores, with the band as the expected range.
+def _draw_bands(first: date, last: date, judged: Sequence[JudgedDay]) -> HeatStrip | None:
+    """Draw precision over time for each band of scores, by week if any day has fewer than ten reviews.
 
-    The intervals hold for all points at once: otherwise some of many would lie outside by chance.
+    The intervals hold for all cells at once: otherwise some of many would lie outside by chance.
     """
+    by_day = Counter[date]()
+    for one in judged:
+        by_day[one.day] += one.looks.n
+    days = cut_periods(first, last).each
+    periods = cut_periods(first, last, by_week=any(by_day[day.first] < _LEAST_OF_A_DAY for day in days))
     sums: dict[int, list[WeightedReviews]] = {}
-    for day in judged:
-        cells = sums.setdefault(day.band, [WeightedReviews() for _ in periods.each])
-        cells[periods.place_of(day.day)] += day.looks
-    n_points = sum(cell.n > 0 for cells in sums.values() for cell in cells)
-    return tuple(_draw_band(periods, band, cells, n_points) for band, cells in sorted(sums.items()))
+    for one in judged:
+        cells = sums.setdefault(one.band, [WeightedReviews() for _ in periods.each])
+        cells[periods.place_of(one.day)] += one.looks
+    n_cells = sum(cell.n > 0 for cells in sums.values() for cell in cells)
+    rows = [
+        (percent_range(*_bounds_of(band)), [_make_cell(cell.rate(n_cells), *_bounds_of(band)) for cell in cells])
+        for band, cells in sorted(sums.items())
+    ]
+    return HeatStrip(periods, rows) if rows else None
 
 
-def _draw_band(periods: Periods, band: int, cells: Sequence[WeightedReviews], n_points: int) -> Chart:
-    low, high = _bounds_of(band)
-    whole, name = sum(cells, WeightedReviews()), percent_range(low, high)
-    return Chart(
-        f"Score {name}",
-        f"Of {count(whole.n, 'case')} with a score of {name}, {100 * whole.hits / whole.weight:.0f} % were "
-        f"counterfeit; expected {name}.",
-        make_name_axis(periods.unit, periods.names),
-        make_value_axis("% found counterfeit", _SHARES, " %"),
-        (_make_rates("Counterfeit", "points", "precision", [cell.rate(n_points) for cell in cells]),),
-        periods.names,
-        " %",
-        key=f"band-{band}",
-        expected=(100 * low, 100 * high),
-        height=110,
-    )
+def _make_cell(rate: Rate | None, low: float, high: float) -> HeatCell | None:
+    if rate is None:
+        return None
+    side = "below" if rate.high < low else "above" if rate.low > high else ""
+    return HeatCell(rate.share, side, f"{percent_range(rate.low, rate.high)} of {round(rate.n):,}")
 
 
-def _make_rates(name: str, kind: Literal["columns", "points"], css: str, rates: Sequence[Rate | None]) -> Series:
+def _make_rates(name: str, css: str, rates: Sequence[Rate | None]) -> Series:
     return Series(
         name,
-        kind,
+        "points",
         css,
         [100 * rate.share if rate else None for rate in rates],
         [100 * rate.low if rate else None for rate in rates],
         [100 * rate.high if rate else None for rate in rates],
         [round(rate.n) if rate else 0 for rate in rates],
     )
-
-
-def _fit_shares(title: str, rates: Series) -> Axis:
-    """Return an axis of percent that ends above the intervals, at 100 % at most."""
-    largest = max((high for high in rates.highs if high is not None), default=_SHARES)
-    return make_value_axis(title, min(largest, _SHARES), " %")
 
 
 def _find_miscalibrated(judged: Iterable[JudgedDay]) -> Iterable[str]:
@@ -318,12 +360,12 @@ def _draw_appeals(periods: Periods, outcomes: dict[date, Counter[str]]) -> Chart
         return None
     granted = [sum(cell[state] for state in FAVOURABLE) for cell in counts]
     rates = [count_rate(wins, cell.total()) for wins, cell in zip(granted, counts, strict=True)]
-    series = _make_rates("Granted", "columns", "decided", rates)
+    series = _make_rates("Granted", "decided", rates)
     return Chart(
         "Appeals granted, wholly or in part, of those decided",
         f"Of {count(n, 'appeal')} that were decided, {sum(granted):,} were granted, wholly or in part.",
         make_name_axis(periods.unit, periods.names),
-        _fit_shares("% granted", series),
+        make_value_axis("% granted", _SHARES, " %"),
         (series,),
         periods.names,
         " %",
@@ -335,13 +377,13 @@ def _draw_wrongful(errors: Sequence[BandErrors]) -> Chart | None:
     shown = [band for band in errors if band.judged]
     if not any(band.wrong for band in shown):
         return None
-    series = _make_rates("Wrong", "columns", "arrived", [count_rate(band.wrong, band.judged) for band in shown])
+    series = _make_rates("Wrong", "arrived", [count_rate(band.wrong, band.judged) for band in shown])
     names = [band.band for band in shown]
     return Chart(
         f"Wrongful removals by listings of the seller, of those {shown[0].source}",
         "; ".join(f"{band.band}: {band.wrong:,} of {band.judged:,}" for band in shown) + ".",
         make_name_axis("listings of the seller", names),
-        _fit_shares("% wrong", series),
+        make_value_axis("% wrong", _SHARES, " %"),
         (series,),
         names,
         " %",

@@ -2,14 +2,14 @@
 
 Two reviewers have decided most of the queue, escalated some cases and left the rest. Sellers appeal, rights holders and
 a buyer gave notice, the platform carries out the measures and fails at one. All of it goes through the functions that
-people and programs call; only opinions and errors are drawn.
+people and programs call; only opinions and errors are drawn. The lead refers one network to the police.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,7 @@ import numpy as np
 from sqlalchemy import Engine, select
 
 from ipml.cooperation.actions import Cooperation
+from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
@@ -25,6 +26,7 @@ from ipml.enforcement.takedown.delivery import CHANNELS, DeliveryOutcome, delive
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.errors import IpmlError
 from ipml.records import Case, Verdict
+from ipml.review.cases import count_cases
 from ipml.review.claims import claim
 from ipml.review.decisions import DecisionRequest, decide
 from ipml.review.reversals import ReviewContext
@@ -33,6 +35,8 @@ from ipml.review.worklists.comments import add_comment
 from ipml.review.worklists.review_queues import QueueRule, define_queue
 from ipml.review.worklists.search import browse_cases
 from ipml.settings import Settings
+from ipml.simulation.year.account import list_struck_sellers
+from ipml.simulation.year.handover import Handover, find_struck
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import Message
 from ipml.storage.tables import cases, decisions
@@ -53,6 +57,10 @@ _APPEAL = (
     "You removed my only listing. The bag was a present; I have the receipt of the shop and can send a photograph.",
     "The price is low because it is last year's model. Nothing about it is counterfeit.",
 )
+_COUNTER_NOTICE = (
+    "I believe in good faith that the listing was removed by mistake. The goods are originals, bought in a shop of the "
+    "brand; I consent to the jurisdiction of the court at my address."
+)
 _NOTICE = (
     "Neither the goods nor the pictures are ours: we never made this model in this colour, and know no such seller. "
     "The stitching, the shape of the clasp and the letters of the label differ from all that we have made."
@@ -64,7 +72,7 @@ _ESCALATION = "Genuine goods with a copied certificate? A lead should decide."
 
 @dataclass(frozen=True, slots=True)
 class ShiftCounts:
-    """Work done and left: cases decided, escalated and open; appeals, notices and messages."""
+    """Work done and left: cases decided, escalated and open; appeals, notices, messages, networks and referrals."""
 
     decided: int
     escalated: int
@@ -72,20 +80,23 @@ class ShiftCounts:
     appeals: int
     notices: int
     delivered: int
+    networks: int
+    referrals: int
 
 
 @dataclass(slots=True)
 class Shift:
     """A shift on a database with a filled queue; `truth` says of each listing id whether it is counterfeit.
 
-    `began_at` to `now` is the time in which people worked; `outgoing` is the file with the platform's messages.
+    `began_at` to `now` is the time in which people worked. `folder` holds what sellers share and sold
+    (`attributes.parquet`, `sales.parquet`), and receives the platform's messages, the networks and the referral.
     """
 
     engine: Engine
     truth: Mapping[str, bool]
     settings: Settings
     actions: Cooperation
-    outgoing: Path
+    folder: Path
     now: datetime
     seed: int = 0
 
@@ -97,10 +108,14 @@ class Shift:
     def run(self) -> ShiftCounts:
         """Work the shift, and count it."""
         rng = np.random.default_rng(self.seed)
-        with reading(self.engine) as connection:
-            waiting = browse_cases(connection, limit=_MOST_CASES)
+        waiting = self._browse()
         left = _choose_left(waiting, rng)
-        decided = self._decide([case for case in waiting if case.case_id not in left], rng)
+        decided = self._decide([case for case in waiting if case.case_id not in left], self.began_at, rng)
+        while released := [case for case in self._browse() if case.case_id not in left]:
+            done = self._decide(released, self.now - timedelta(hours=4), rng)  # they waited for a near-duplicate
+            decided += done
+            if not done:
+                break
         pending = [case for case in waiting if case.case_id in left]
         escalated = self._escalate(pending[:: max(len(pending) // _ESCALATED, 1)][:_ESCALATED])
         delivered = self._deliver(self.now - timedelta(hours=2))
@@ -108,14 +123,21 @@ class Shift:
         notices = self._give_notice(pending, rng)
         appeals = self._appeal(rng)
         self._deliver(self.now, fails=True)
-        return ShiftCounts(decided, escalated, len(pending) - escalated, appeals, notices, delivered)
+        found = self._refer()
+        with reading(self.engine) as connection:
+            still_open = count_cases(connection, as_listed=True)["open"]
+        return ShiftCounts(decided, escalated, still_open, appeals, notices, delivered, *found)
 
-    def _decide(self, some: Sequence[Case], rng: np.random.Generator) -> int:
+    def _browse(self) -> list[Case]:
+        with reading(self.engine) as connection:
+            return browse_cases(connection, limit=_MOST_CASES)
+
+    def _decide(self, some: Sequence[Case], since: datetime, rng: np.random.Generator) -> int:
         context = ReviewContext(self.settings, self.actions)
         step = min(_A_CASE, (BEGAN - timedelta(hours=4)) / max(len(some), 1))
         decided = 0
         for place, case in enumerate(some):
-            at, reviewer = self.began_at + (place + 1) * step, REVIEWERS[place % len(REVIEWERS)]
+            at, reviewer = since + (place + 1) * step, REVIEWERS[place % len(REVIEWERS)]
             is_fake = self.truth[case.scored.listing.listing_id] != (rng.random() < _ERROR)
             verdict = Verdict.COUNTERFEIT if is_fake else Verdict.GENUINE
             with suppress(IpmlError), writing(self.engine) as connection:  # decided with a near-duplicate before
@@ -179,24 +201,35 @@ class Shift:
         query = (
             select(decisions.c.case_id, cases.c.listing_id, cases.c.seller_id)
             .join(cases, cases.c.case_id == decisions.c.case_id)
-            .where(decisions.c.verdict == Verdict.COUNTERFEIT)
+            .where(decisions.c.verdict == Verdict.COUNTERFEIT, decisions.c.reviewer.in_(REVIEWERS))
             .order_by(decisions.c.decision_id)
         )
         with reading(self.engine) as connection:
-            removed = list(connection.execute(query))
+            removed = [row for row in connection.execute(query) if row.listing_id in self.truth]
         removed = sorted(_draw(removed, len(removed), rng), key=lambda row: self.truth[row.listing_id])
         filed, rules = 0, self.actions.enforcement.policy.appeals
         for row in removed:
             if filed == _APPEALS:
                 break
             at = self.now - timedelta(minutes=25 * (filed + 1))
+            request = AppealRequest(row.case_id, row.seller_id, _APPEAL[filed % 3])
+            if filed == _APPEALS - 1:
+                request = replace(request, text=_COUNTER_NOTICE, kind="counter-notice", profile="us")
             with suppress(IpmlError), writing(self.engine) as connection:
-                file_appeal(connection, AppealRequest(row.case_id, row.seller_id, _APPEAL[filed % 3]), rules, now=at)
+                file_appeal(connection, request, rules, now=at)
                 filed += 1
         return filed
 
+    def _refer(self) -> tuple[int, int]:
+        """Find networks, and refer the largest whose sellers had listings removed; return both numbers."""
+        networks = find_networks(self.folder / "attributes.parquet")
+        with reading(self.engine) as connection:
+            struck = find_struck(networks, list_struck_sellers(connection))
+        handover = Handover(self.engine, self.folder, self.actions.policy, LEAD)
+        return len(networks.numbers), handover.refer(networks, struck[:1].tolist(), self.now)
+
     def _deliver(self, now: datetime, *, fails: bool = False) -> int:
-        platform = _Platform(self.outgoing, now, fails)
+        platform = _Platform(self.folder / "messages.jsonl", now, fails)
         return sum(tally.delivered for tally in deliver_due(self.engine, platform, clock=lambda: now))
 
 
