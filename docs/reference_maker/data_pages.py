@@ -278,6 +278,7 @@ PURPOSES: Mapping[str, str] = {
     "sample_cases": "Cases that each sample brought into the queue.",
     "sample_strata": "The strata of each sample, with size and sampling probability.",
     "samples": "Samples: each scored file and day of a stream from which listings were enqueued, with the rule.",
+    "note_templates": "Texts that fill the note of a verdict, by ground.",
     "saved_views": "Named filters of the list of cases, personal or shared.",
     "start_views": "The saved view with which each person's list opens.",
     "stream_strata": "The strata of each day of a stream, with size so far and sampling probability.",

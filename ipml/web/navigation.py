@@ -33,6 +33,7 @@ PAGES = (
     Page("Lists", "/lists", "l", Action.CHANGE_LISTS),
     Page("Proposals", "/proposals", "s", Action.CHANGE_LISTS),
     Page("Queues", "/queues", "q", Action.DEFINE_QUEUES),
+    Page("Note templates", "/note-templates", "x", Action.KEEP_TEMPLATES),
     Page("Deliveries", "/deliveries", "o", Action.SETTLE_MESSAGES),
     Page("Jobs", "/jobs", "j", Action.WATCH_JOBS),
     Page("Users", "/users", "u", Action.MANAGE_USERS),

@@ -231,3 +231,18 @@ def test_a_lead_starts_a_job_in_a_browser(failed: Engine, browser) -> None:
         assert "due now" in page.locator("#retention").inner_text()
         page.close()
     assert complaints == []
+
+
+def test_a_template_fills_the_note(visitor: Callable) -> None:
+    """A lead keeps it; without a script its button asks for the page again, with the note as written and the text."""
+    form = {"ground": "known_goods", "text": "See <case> 4"}
+    lead, ana = visitor("lea"), visitor("ana")
+    assert ana.get("/note-templates").status_code == 403
+    assert lead.post("/note-templates", data=form).headers["location"] == "/note-templates#template-1"
+    assert "See &lt;case&gt; 4" in lead.get("/note-templates").text
+    faulty = lead.post("/note-templates", data=form | {"ground": "unknown"})
+    assert (faulty.status_code, "See &lt;case&gt; 4</textarea>" in faulty.text) == (409, True)
+    assert 'data-text="See &lt;case&gt; 4" data-ground="known_goods" data-key="1"' in ana.get("/cases/1").text
+    assert ">Asked\nSee &lt;case&gt; 4</textarea>" in ana.get("/cases/1?template=1&note=Asked").text
+    assert lead.post("/note-templates/1/remove").headers["location"] == "/note-templates"
+    assert "There are none" in lead.get("/note-templates").text

@@ -126,6 +126,17 @@ def test_the_tab_counts_what_the_list_shows(engine: Engine, scored: Callable, an
     assert " of 8 by score" in ana.get("/cases/2").text
 
 
+def test_the_rows_are_sent_again_only_if_they_changed(engine: Engine, ana: TestClient, visitor: Callable) -> None:
+    """A page that asks for them gets the content without its frame; ages alone change nothing; a claim does."""
+    rows = ana.get("/rows?brand=Nordhale")
+    assert ("<html" in rows.text, 'id="case-3"' in rows.text, 'id="case-1"' in rows.text) == (False, True, False)
+    asked = {"If-None-Match": rows.headers["etag"]}
+    assert ana.get("/rows?brand=Nordhale", headers=asked).status_code == 304
+    visitor("bo").get("/cases/3")
+    changed = ana.get("/rows?brand=Nordhale", headers=asked)
+    assert (changed.status_code, "opened by bo" in changed.text) == (200, True)
+
+
 def test_superseded_cases_have_a_tab_once_there_are_some(engine: Engine, scored: Callable, visitor: Callable) -> None:
     """Nobody works on them: where there are none, no tab is in the way; where there are, a lead can export them."""
     lea = visitor("lea")

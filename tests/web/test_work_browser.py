@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, delete, select
 from support.browser import log_in, note_complaints, press, serve_page, start_desk
-from support.casework import read_decisions
+from support.casework import judge, read_decisions
 from support.staff import PASSWORD
 from support.transactions import act, execute, read_rows
 
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.claims import claim as claim_case
+from ipml.review.worklists.note_templates import save_template
 from ipml.settings import Settings
-from ipml.storage.tables import decisions, sessions
+from ipml.storage.tables import cases, decisions, sessions
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -312,3 +313,55 @@ def test_one_bar_on_every_page(open_page: Callable, address: str) -> None:
     assert len(seen) == 1
     press(page, "g", "o")
     assert page.title() == "Deliveries · ipml"
+
+
+def test_the_list_shows_what_changes(page: playwright.Page, address: str, shift: Engine, scored: Callable) -> None:
+    """New rows come, decided ones go, a colleague's is marked; selection and focus stay, and one line says so."""
+    page.goto(address)
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    focused = page.evaluate("document.activeElement.id")
+    numbers = page.locator("[data-row]").evaluate_all("(all) => all.map((one) => one.id.slice(5))")
+    decided, opened = int(numbers[1]), int(numbers[2])
+    judge(shift, decided, by="bo")
+    act(shift, claim_case, "bo", opened)
+    enqueue(shift, [scored(0, title="Plain canvas belt", listing_id="new")])
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.locator(".live:not(:empty)").wait_for()
+    assert page.locator(".live").inner_text() == "1 new case, 1 no longer in this list."
+    assert page.locator(f"#case-{decided}").count() == 0
+    assert "opened by bo" in page.locator("tr", has=page.locator(f"#case-{opened}")).inner_text()
+    assert page.locator(".pick input:checked").count() == 1
+    assert page.evaluate("document.activeElement.id") == focused
+
+
+def test_a_template_is_filled_in_by_keyboard(page: playwright.Page, address: str, shift: Engine) -> None:
+    """With what the note has; the ground of the template is the verdict that is offered."""
+    act(shift, save_template, "known_goods", "See case 4", by="lea")
+    page.goto(f"{address}/cases/4?within=queue")
+    page.locator("#note").fill("Asked.")
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    page.keyboard.press("1")
+    assert page.locator("#note").input_value() == "Asked.\nSee case 4"
+    press(page, ".")
+    assert read_verdicts(shift) == [(4, "counterfeit", "Asked.\nSee case 4")]
+
+
+def test_a_reason_opens_in_its_place(page: playwright.Page, address: str, shift: Engine) -> None:
+    """The key opens the strongest, and closes it again."""
+    judge(shift, 5, by="bo")
+    page.goto(f"{address}/cases/4")
+    page.keyboard.press("r")
+    page.locator(".sharing .quiet", has_text="compared").wait_for()
+    page.keyboard.press("r")
+    assert page.locator(".sharing").count() == 0
+
+
+def test_the_pictures_of_the_next_case_are_asked_for_ahead(page: playwright.Page, address: str, shift: Engine) -> None:
+    """Of the case that follows; nobody holds it for that."""
+    with page.expect_response(lambda answer: "/ahead.json" in answer.url) as answer:
+        page.goto(f"{address}/cases/4?within=queue")
+    assert answer.value.json() == []
+    held = read_rows(shift, select(cases.c.case_id).where(cases.c.holder.is_not(None)))
+    assert [row.case_id for row in held] == [4]

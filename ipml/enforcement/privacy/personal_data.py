@@ -130,6 +130,8 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "rankings": dict.fromkeys(("actor", "order", "policy_digest", "policy"), NOTHING) | {"usual": CLEAR},
     "reference_pictures": dict.fromkeys(("digest", "kind", "brand", "source", "added_by", "removed_by"), NOTHING),
     "review_queues": dict.fromkeys(("name", "rule", "changed_by"), NOTHING),
+    # Written for no single case: the page says to name nobody.
+    "note_templates": dict.fromkeys(("ground", "text", "changed_by"), NOTHING),
     "reversals": {"reviewer": NOTHING, "why": CLEAR},
     "screened_pictures": dict.fromkeys(("state", "kind"), NOTHING)
     | {"digest": PSEUDONYM}

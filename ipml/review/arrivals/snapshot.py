@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -99,6 +99,7 @@ def decode(text: str) -> ScoredListing:
     )
 
 
+@lru_cache(maxsize=2_000)  # a seller's listings are read with each of their cases
 def decode_listing(text: str) -> Listing:
     """Return only the listing that `encode` wrote: much quicker than `decode`."""
     return Listing(**_with_moments(json.loads(text)["listing"]))

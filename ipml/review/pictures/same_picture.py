@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, select
 
 from ipml.records import Listing, Verdict
 from ipml.review.cases import PENDING
@@ -190,13 +190,23 @@ def _find_groups(
 
 def _read_others(connection: Connection, group_id: int, listing_id: str, known_by: datetime | None) -> Sequence[Any]:
     """Return the other listings with a picture, each case once, with the verdict in force."""
-    has_it = select(pictures.c.case_id).where(pictures.c.group_id == group_id)
+    asked = {"group": group_id, "listing": listing_id}
+    return connection.execute(_OTHERS if known_by is None else _select_others(known_by), asked).all()
+
+
+def _select_others(known_by: datetime | None) -> Select[Any]:
+    has_it = select(pictures.c.case_id).where(pictures.c.group_id == bindparam("group"))
     verdict = and_(decisions.c.case_id == cases.c.case_id, by_people(), is_last_verdict(known_by))
     columns: list[ColumnElement[Any]] = [cases.c.case_id, cases.c.listing_id, cases.c.seller_id, cases.c.state]
     columns += [decisions.c.decision_id, decisions.c.decided_at, decisions.c.verdict]
     query = select(*columns).outerjoin_from(cases, decisions, verdict)
-    query = query.where(cases.c.case_id.in_(has_it), cases.c.listing_id != listing_id, cases.c.state != "superseded")
-    return connection.execute(query.order_by(cases.c.case_id).limit(_MOST_READ)).all()
+    query = query.where(
+        cases.c.case_id.in_(has_it), cases.c.listing_id != bindparam("listing"), cases.c.state != "superseded"
+    )
+    return query.order_by(cases.c.case_id).limit(_MOST_READ)
+
+
+_OTHERS = _select_others(None)  # built once, since building it takes longer than running it
 
 
 def _describe(

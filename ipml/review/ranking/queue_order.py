@@ -301,7 +301,7 @@ def _subject(ranking: QueueRanking) -> str:
 
 
 _ORDERS = {QueueOrder.SCORE: "score", QueueOrder.VALUE: "value per minute", QueueOrder.FIFO: "time of arrival"}
-_LAST_PLACE, _MOST_COUNTED = 2_000, 10_000  # later places are not counted
+_LAST_PLACE = _MOST_COUNTED = 2_000  # later places are not counted, nor more cases
 _SURE = 0.999  # a score below 1 is never shown as 100 %
 _ASSUMED = {
     "probability": "the model could not judge it: the usual share of counterfeits is used",

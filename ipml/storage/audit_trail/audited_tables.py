@@ -114,6 +114,7 @@ EXEMPT: dict[str, str] = {
     "sample_cases": _SAMPLE,
     "notice_templates": "texts that a brand reuses; a notice with one of them is audited itself",
     "rights_files": "the details of their document, which are audited, have the SHA-256 of each",
+    "note_templates": "texts that people may put into a note; each decision has its note",
     "inbox_messages": "tells people of entries that the trail has; nothing is decided by it",
     "saved_views": "names for filters of the list; nothing is decided by them",
     "start_views": "with which of them a person's list begins",

@@ -298,6 +298,18 @@ changes = Table(
     sqlite_autoincrement=True,
 )
 
+note_templates = Table(
+    "note_templates",
+    metadata,
+    Column("template_id", Identity, primary_key=True),
+    Column("ground", Text, nullable=False, doc="of the verdict that it is for; empty: of any"),
+    Column("text", Text, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
 saved_views = Table(
     "saved_views",
     metadata,

@@ -51,6 +51,9 @@ from ipml.web.responses import (
 )
 from ipml.web.server import find_proxy_user
 
+UNATTENDED = ("/rows",)
+"""Paths that pages ask for by themselves; this is no use of a session."""
+
 
 @contextmanager
 def authorised(
@@ -139,7 +142,7 @@ def _identify(request: Request, connection: Connection, afterwards: ExitStack, *
     user = find_proxy_user(request, settings.trusted_header, connection, is_free=is_free)
     if user is None and token is not None:
         user, is_to_note = find_user(connection, token, settings.idle_minutes)
-        if is_to_note:
+        if is_to_note and request.url.path not in UNATTENDED:
             afterwards.callback(note_use, get_engine(request), token)
     request.state.user = user  # also for error pages
     return user

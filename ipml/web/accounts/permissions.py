@@ -31,6 +31,7 @@ class Action(StrEnum):
     KEEP_CONTROL_CASES = "manage control cases"
     KEEP_PICTURES = "manage pictures of known goods"
     DEFINE_QUEUES = "define queues"
+    KEEP_TEMPLATES = "keep templates of notes"
     SHARE_VIEWS = "share views of the list with everybody"
     RANK_QUEUE = "rank the queue by another policy"
     CHANGE_AUTOMATION = "allow or withdraw decisions without review"
@@ -92,6 +93,7 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.KEEP_CONTROL_CASES: Role.LEAD,
     Action.KEEP_PICTURES: Role.LEAD,
     Action.DEFINE_QUEUES: Role.LEAD,
+    Action.KEEP_TEMPLATES: Role.LEAD,
     Action.SHARE_VIEWS: Role.LEAD,
     Action.RANK_QUEUE: Role.LEAD,
     Action.CHANGE_AUTOMATION: Role.LEAD,

@@ -32,6 +32,7 @@ from ipml.review.sellers.seller_listings import ListingPage, list_seller_listing
 from ipml.review.sellers.seller_lists import ListEntry, get_entries
 from ipml.review.translations import Translation, Translator, find_translation
 from ipml.review.worklists.changes import LastChanges
+from ipml.review.worklists.note_templates import NoteTemplate, list_templates
 from ipml.review.worklists.own_verdicts import Progress, count_progress
 from ipml.review.worklists.precedents import Precedent, find_precedents
 from ipml.settings import Settings
@@ -151,6 +152,7 @@ class CasePage:
     work: CaseWork
     case_actions: CaseActions | None
     appeal_rules: AppealRules
+    templates: Sequence[NoteTemplate] = ()
     claim: Claim | None = None
     barred: str = ""
     preview: ActionPreview | None = None
@@ -184,8 +186,11 @@ class CaseReader:
     def _finish(self, page: CasePage, claim: Claim | None, barred: str = "") -> CasePage:
         stored, strikes = self._shown.stored, self._strikes
         preview = preview_actions(self._connection, stored, strikes, self._policy) if claim else None
+        templates = list_templates(self._connection) if claim else ()
         audit_events = shown_history(self._connection, self._user.name, self._shown)
-        return replace(page, claim=claim, barred=barred, preview=preview, audit_events=audit_events)
+        return replace(
+            page, claim=claim, barred=barred, preview=preview, audit_events=audit_events, templates=templates
+        )
 
     def _read(self) -> CasePage:
         connection, request, user = self._connection, self._request, self._user

@@ -6,10 +6,13 @@ case follows this one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from hashlib import sha256
+from http import HTTPStatus
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlencode
 
@@ -233,6 +236,12 @@ def find_following(
     return _find_in_list(connection, user, last.case_id, state, "" if within == QUEUE else within)
 
 
+def expect_following(connection: Connection, user: User, last: Case, path: ReviewPath) -> int | None:
+    """Return the case that probably follows; nothing is claimed, and a more urgent one may still come before it."""
+    state = last.state if may_judge(user, last.state) else "open"
+    return _find_in_list(connection, user, last.case_id, state, "" if path.within == QUEUE else path.within)
+
+
 def address_of_list(within: str) -> str:
     """Return the address of the list that a reviewer works through."""
     if within in ("", QUEUE):
@@ -293,6 +302,7 @@ MOST_COUNTED = 10_000
 ORDER_NAMES = {"rank": "as ranked", "value": "by value", "score": "by score", "first come": "first come"}
 
 
+_AGES = re.compile(rb">[^<]*</time>")
 _NOTICES = {"undone", "nothing"}  # parameters that are not part of a list
 
 
@@ -370,6 +380,20 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
 
     `after` is the trail of the last case of each page before.
     """
+    return _render_list(request, asked)
+
+
+def send_rows(request: Request, asked: Annotated[ListQuery, Query()]) -> Response:
+    """Send the content of a page of the list, for the page that shows it; 304 if nothing changed but times."""
+    part = _render_list(request, asked, frame="part.html")
+    mark = f'"{sha256(_AGES.sub(b"></time>", bytes(part.body))).hexdigest()[:32]}"'
+    if request.headers.get("if-none-match") == mark:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": mark})
+    part.headers["ETag"] = mark
+    return part
+
+
+def _render_list(request: Request, asked: ListQuery, frame: str = "base.html") -> Response:
     with authorised(request) as (connection, user):
         every = list_views(connection, user.user_id)
         start = next((view for view in every if view.is_start), None)
@@ -379,8 +403,8 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
         views = _ListViews(every, shown, start, user.role.may(Action.SHARE_VIEWS))
         page = _read_page(connection, user, settings_of(request), asked, views)
     # The frame shows the progress, and the number of pending appeals.
-    frame = {"progress": page.progress, "pending_appeals": page.counts.get("appeals")}
-    return render(request, "cases.html", {"page": page, **frame})
+    numbers = {"progress": page.progress, "pending_appeals": page.counts.get("appeals")}
+    return render(request, "cases.html", {"page": page, "frame": frame, **numbers})
 
 
 def _read_page(

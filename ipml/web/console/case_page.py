@@ -27,7 +27,8 @@ from ipml.enforcement.takedown.changes import MeasureOrder
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import Conflict, Failed, Forbidden, IpmlError, NotFound, Overtaken, SellerErased
 from ipml.records import Claim, Verdict
-from ipml.review.cases import find_case, get_case
+from ipml.review.arrivals.snapshot import decode_listing
+from ipml.review.cases import find_case, find_cases, get_case
 from ipml.review.claims import find_hidden
 from ipml.review.claims import show_case as find_shown_case
 from ipml.review.decisions import DecisionRequest, take_back
@@ -51,6 +52,7 @@ from ipml.web.console.case_list import (
     PathNumber,
     ReviewPath,
     ShortText,
+    expect_following,
     find_following,
     give_back,
     may_judge,
@@ -68,9 +70,15 @@ _VERDICT = "^(counterfeit(/[a-z_]{1,40})?|genuine|cannot tell|escalate)$"
 
 
 class CaseQuery(ReviewPath):
-    """The query of a case page; `undone` reports that its decision was just taken back."""
+    """The query of a case page.
+
+    `undone` reports that its decision was just taken back. Without a script the button of a template sends its number,
+    and the `note` so far.
+    """
 
     undone: Annotated[int, Field(ge=0, le=1)] = 0
+    template: _NumberOrNone = 0
+    note: Annotated[str, Field(max_length=2_000)] = ""
 
 
 class VerdictForm(ReviewPath):
@@ -119,8 +127,8 @@ class UndoForm(ReviewPath):
 class Visit:
     """A reviewer's visit to a case.
 
-    `note` is the text written when the claim was lost, `message` an error, and `lost` a verdict not recorded because
-    somebody was faster. `is_undone`: a decision was just taken back.
+    `note` is the text written before, and `template` the one to add to it. `message` is an error, and `lost` a verdict
+    not recorded because somebody was faster. `is_undone`: a decision was just taken back.
     """
 
     path: ReviewPath
@@ -128,11 +136,23 @@ class Visit:
     message: str = ""
     is_undone: bool = False
     lost: str = ""
+    template: int = 0
 
 
 def show_case(request: Request, case_id: PathNumber, query: Annotated[CaseQuery, Query()]) -> Response:
     """Show a case, and claim it for the reviewer who opens it."""
-    return _show_visit(request, case_id, Visit(query, is_undone=bool(query.undone)))
+    visit = Visit(query, query.note, is_undone=bool(query.undone), template=query.template)
+    return _show_visit(request, case_id, visit)
+
+
+def list_pictures_ahead(request: Request, case_id: PathNumber, path: Annotated[ReviewPath, Query()]) -> Response:
+    """Return as JSON the pictures of the case that probably follows, to be loaded ahead; nothing is claimed."""
+    with authorised(request) as (connection, user):
+        following = expect_following(connection, user, find_shown_case(connection, user.name, case_id).case, path)
+        row = find_cases(connection, [following]).get(following) if following else None
+        listings = {row.case_id: decode_listing(row.snapshot)} if row else {}
+        found = find_pictures(connection, settings_of(request), listings).values()
+    return JSONResponse([{"thumbnail": one.thumbnail, "view": one.view} for some in found for one in some.shown])
 
 
 def decide(request: Request, case_id: PathNumber, form: Annotated[VerdictForm, Form()]) -> Response:

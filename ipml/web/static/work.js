@@ -104,23 +104,41 @@ function wordsOf(button) {
 
 function offerRepeat() {
   const last = JSON.parse(sessionStorage.getItem(LAST) ?? "null");
+  if (last) offer(last.value, last.words, "Again: ");
+}
+
+// One verdict of those on the page, with its ground, as a button of its own.
+function offer(value, words, before = "") {
   const form = document.querySelector("#decide");
-  const isOffered = last && form && [...form.querySelectorAll("button[name=choice]")].some((button) => button.value === last.value);
-  if (!isOffered || form.querySelector(".repeat")) return;
-  const button = Object.assign(document.createElement("button"), { className: "plain repeat", name: "choice", value: last.value });
-  Object.assign(button.dataset, { key: ".", sends: "", words: last.words });
-  button.append(Object.assign(document.createElement("kbd"), { textContent: "." }), ` Again: ${last.words}`);
+  if (!form || ![...form.querySelectorAll("button[name=choice]:not(.repeat)")].some((button) => button.value === value)) return;
+  form.querySelector(".repeat")?.remove();
+  const button = Object.assign(document.createElement("button"), { className: "plain repeat", name: "choice", value });
+  Object.assign(button.dataset, { key: ".", sends: "", words });
+  button.append(Object.assign(document.createElement("kbd"), { textContent: "." }), ` ${before}${words}`);
   form.querySelector(".note").before(button);
 }
+
+// A template fills the note, after what it has, and offers the verdict on its ground.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button[data-text]");
+  if (!button) return;
+  event.preventDefault();
+  const { form, dataset: { text, ground } } = button;
+  const { note } = form.elements;
+  note.value = [note.value.trim(), text].filter(Boolean).join("\n").slice(0, note.maxLength);
+  note.dispatchEvent(new Event("input", { bubbles: true }));
+  button.closest("details").open = false;
+  const verdict = ground && form.querySelector(`button[value="counterfeit/${ground}"]:not(.repeat)`);
+  if (verdict) offer(verdict.value, `Counterfeit: ${wordsOf(verdict)}`);
+});
 
 function begin() {
   showTimes();
   keepForms();
   offerRepeat();
+  loadAhead();
 }
 
-begin();
-document.addEventListener("ipml:shown", begin);
 
 // Typing during a reload continues in the same field: letters must not become keys.
 const FOCUS = "ipml.focus";
@@ -194,6 +212,32 @@ async function showInPlace(to, given) {
   document.dispatchEvent(new Event("ipml:shown"));
   return true;
 }
+
+// The pictures of the case that probably follows are loaded ahead; its page comes with the answer to the verdict, as it
+// is then.
+let aheadOf = "";
+
+function loadAhead() {
+  if (!document.querySelector("#decide") || aheadOf === here) return;
+  aheadOf = here;
+  const whenIdle = window.requestIdleCallback ?? ((act) => setTimeout(act, 200));
+  whenIdle(async () => {
+    const { trail, within } = document.querySelector("#decide")?.elements ?? {};
+    if (!trail || aheadOf !== here) return;
+    const query = new URLSearchParams({ trail: trail.value, within: within.value });
+    const answer = await fetch(`${location.pathname}/ahead.json?${query}`, { priority: "low" }).catch(() => null);
+    if (!answer?.ok || answer.redirected) return;
+    const isLarge = document.documentElement.classList.contains("pictures-first");
+    (await answer.json()).forEach(({ thumbnail, view }, place) => {
+      const picture = Object.assign(new Image(), { referrerPolicy: "no-referrer", fetchPriority: "low" });
+      picture.src = isLarge && place === 0 ? view : thumbnail;
+    });
+  });
+}
+
+begin();
+document.addEventListener("ipml:shown", begin);
+document.addEventListener("ipml:rows", showTimes);
 
 // Going back shows the server's current state.
 window.addEventListener("popstate", () => {

@@ -40,6 +40,7 @@ def upgrade() -> None:
     add_job_indexes()
     add_seller_languages()
     add_waiting_index()
+    add_note_templates()
     add_changes()
     add_inbox()
     add_proposals()
@@ -49,6 +50,7 @@ def downgrade() -> None:
     drop_proposals()
     drop_inbox()
     drop_changes()
+    drop_note_templates()
     drop_waiting_index()
     drop_seller_languages()
     drop_job_indexes()
@@ -190,6 +192,22 @@ def add_waiting_index() -> None:
 
 def drop_waiting_index() -> None:
     op.drop_index("ix_notices_waiting_notifier", table_name="notices")
+
+
+def add_note_templates() -> None:
+    op.create_table(
+        "note_templates",
+        sa.Column("template_id", integer, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("ground", "text", "changed_by")),
+        sa.Column("changed_at", integer, nullable=False),
+        sa.PrimaryKeyConstraint("template_id", name=op.f("pk_note_templates")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+
+
+def drop_note_templates() -> None:
+    op.drop_table("note_templates")
 
 
 def add_changes() -> None:
