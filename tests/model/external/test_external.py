@@ -210,6 +210,7 @@ def suspect(field: str, is_needed: bool, X: pd.DataFrame) -> Any:
     return np.where(has_field, 0.9, 0.2)
 
 
+@pytest.mark.slow
 def test_occlusion_leaves_out_each_field_that_an_estimator_is_shown(subtests, tmp_path):
     """Ids, own columns and vectors, too: the score without the field is stated, or all weighs in the rest."""
     of_kind = {Kind.NUMBER: 0.5, Kind.COUNT: 5, Kind.SHARE: 0.5, Kind.MOMENT: "2026-05-01T00:00:00Z", Kind.TEXT: "x"}
