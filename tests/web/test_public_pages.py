@@ -160,7 +160,14 @@ def test_bad_links_have_one_answer(desk: Desk) -> None:
     assert "This is a warning" in warned.text  # a good one
     token, now = desk.link.rpartition("/")[2], datetime.now(UTC)
     subject, _, rest = token.partition(".")
-    bad = [token[:-1] + ("A" if token[-1] != "A" else "B"), f"{subject}1.{rest}", f"{subject}.{rest}.x", "x", "a" * 900]
+    payload, _, signature = token.rpartition(".")
+    bad = [
+        f"{payload}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}",
+        f"{subject}1.{rest}",
+        f"{subject}.{rest}.x",
+        "x",
+        "a" * 900,
+    ]
     bad += [public.sign("measure:1", now - timedelta(days=366)), public.sign("measure:99", now)]
     bad += [public.sign("appeal:99", now), public.sign("case:1", now), "measure-1", "%00", "é.é.é"]
     pages = {(one.status_code, one.text) for one in (desk.stranger.get(f"/public/decisions/{bad}") for bad in bad)}
