@@ -54,13 +54,14 @@ NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
 TICKS_OFTEN = """
 import sys
 from datetime import datetime, timedelta
-from support.actions import ENFORCEMENT
+from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.appeals.remedies import AppealContext
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.storage.database import open_database
 engine, due_at = open_database(sys.argv[1]), datetime.fromisoformat(sys.argv[2])
-context = AppealContext(load_enforcement_policy(), ENFORCEMENT)
+policy = load_enforcement_policy()
+context = AppealContext(policy, Enforcement(policy))
 print("ready", flush=True)
 for hours in range(0, 72, 10):
     run_appeal_deadlines(engine, context, now=due_at + timedelta(hours=hours))
