@@ -77,7 +77,7 @@ class Tree:
         nodes = session.send("Accessibility.getFullAXTree")["nodes"]
         session.detach()
         self._nodes = {node["nodeId"]: node for node in nodes}
-        self._shown = [node for node in nodes if not node["ignored"]]
+        self._shown = [node for node in self._walk_down(nodes[0]) if not node["ignored"]]
 
     def find_faults(self) -> list[str]:
         """Return controls without a name or with that of another, headings out of order, and missing landmarks."""
@@ -122,6 +122,13 @@ class Tree:
 
     def _is_aside(self, node: Mapping[str, Any]) -> bool:
         return any(_role(one) == "complementary" for one in self._walk_up(node))
+
+    def _walk_down(self, node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """Yield a node and all below it in the order in which they are read."""
+        yield node
+        for child in node.get("childIds", ()):
+            if child in self._nodes:
+                yield from self._walk_down(self._nodes[child])
 
     def _walk_up(self, node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         while parent := self._nodes.get(node.get("parentId", "")):

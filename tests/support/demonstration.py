@@ -6,7 +6,7 @@ from typing import Any
 
 from ipml.web.app import ROUTES
 
-FILES = re.compile(r"\.(csv|json|zip)$|^/health|/pictures/|/file$|^/login/oidc|^/documents/")
+FILES = re.compile(r"\.(csv|json|zip)$|^/health|/pictures/|/file$|^/login/oidc|^/rows$|^/documents/")
 STATES = {
     "": ("/login", "/login?next=/cases/1"),
     "ada": ("/?state=decided", "/?state=escalated", "/nowhere", "/bulk?case=1&case=2&case=3"),

@@ -160,7 +160,7 @@ def test_many_at_once_by_keyboard(open_page: Callable, queue_of_many: Engine) ->
     assert "3 cases recorded together: counterfeit" in page.locator("form.recorded").inner_text()
     assert count_cases(queue_of_many)["decided"] == 3
     press(page, "u")
-    assert "3 decisions were taken back" in page.locator("main [role=status]").inner_text()
+    assert "3 decisions were taken back" in page.locator("main .recorded").inner_text()
     assert count_cases(queue_of_many)["open"] == 60
 
 

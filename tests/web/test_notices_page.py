@@ -246,7 +246,7 @@ def test_a_notifier_is_warned_by_keyboard(open_page: Callable) -> None:
     with page.expect_navigation():
         page.locator("button", has_text="Warn").click()
     assert "Warned until" in page.locator("#steps + ol").inner_text()
-    press(page, "g", "i")
+    press(page, "g", "m")
     assert page.locator(".held", has_text="warned").count() == 1
     press(page, "g", "n")
     with page.expect_navigation():

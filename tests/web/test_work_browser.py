@@ -288,7 +288,7 @@ def test_the_palette(page: playwright.Page, address: str) -> None:
     page.keyboard.press("ArrowDown")
     chosen = page.locator(f"#{field.get_attribute('aria-activedescendant')}")
     assert chosen.get_attribute("aria-selected") == "true"
-    assert chosen.inner_text().startswith("Brands")
+    assert chosen.inner_text().startswith("Inbox")
     page.keyboard.type("4")
     press(page, "Enter")
     assert page.url == f"{address}/cases/4"
