@@ -199,14 +199,14 @@ def test_what_was_done_to_a_subject_is_listed(ipml, anchors: Path):
 
 def test_the_page_warns_of_a_broken_trail_and_keeps_an_anchor_of_a_whole_one(ipml, anchors: Path, capfd):
     """`ipml serve` looks when it starts."""
-    _open_database("sqlite:///ipml.db").dispose()
+    _open_database(get_settings()).dispose()
     assert len(read_anchors(anchors)) == 1
     cut()
-    _open_database("sqlite:///ipml.db").dispose()
+    _open_database(get_settings()).dispose()
     assert "Warning: the audit trail is not that of the anchors: row 3: is missing" in capfd.readouterr().err
     assert len(read_anchors(anchors)) == 1
     anchors.write_text("nonsense")
-    _open_database("sqlite:///ipml.db").dispose()
+    _open_database(get_settings()).dispose()
     assert "anchors.jsonl, line 1: found 'nonsense'" in capfd.readouterr().err
 
 
