@@ -27,6 +27,7 @@ from ipml.review.claims import claim, find_out_of_reach, release, resume
 from ipml.review.decisions import GROUNDS, DecisionRequest, decide, list_decisions
 from ipml.review.reversals import ReviewContext
 from ipml.review.undo import UndoRequest, undo
+from ipml.review.worklists.assignment import count_assigned
 from ipml.review.worklists.search import Filter, browse_cases
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify
@@ -252,7 +253,7 @@ def test_a_case_that_is_not_there_is_named(full: Engine):
 
 
 def count_steps(n: int) -> dict[str, int]:
-    """Return how many steps SQLite takes to list, to claim and to decide where n cases came, with notices."""
+    """Return how many steps SQLite takes to list, count, claim and decide where n cases came, with notices."""
     engine, steps, taken = copy_memory(), Counter[str](), list[Any]()
     context = ReviewContext(actions=COOPERATION)
     enqueue(engine, [offer(f"L{number}", f"s{number}", brand="Acme") for number in range(n)], now=NOON)
@@ -263,6 +264,7 @@ def count_steps(n: int) -> dict[str, int]:
         file: Any = connection.connection.driver_connection
         for name, do in (
             ("list", lambda: browse_cases(connection, limit=5)),
+            ("assigned", lambda: count_assigned(connection)),
             ("claim", lambda: taken.append(claim(connection, "ana", now=NOON))),
             (
                 "decide",
