@@ -288,7 +288,7 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> tuple[str, dateti
     from ipml.simulation.year.shift import BEGAN, make_address
     from ipml.storage.database import reading, writing
     from ipml.web.accounts.brand_accounts import bind_brand
-    from ipml.web.accounts.users import add_user, list_users
+    from ipml.web.accounts.users import PasswordCost, add_user, list_users
 
     engine, began_at = open_for_cases(_database(out)), datetime.now(UTC) - BEGAN
     listed = list(islice(scored, QUEUED))
@@ -297,11 +297,11 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> tuple[str, dateti
     with reading(engine) as connection:
         if any(user.name == USER for user in list_users(connection)):
             return "", None
-    password = secrets.token_urlsafe(12)
+    password, cost = secrets.token_urlsafe(12), PasswordCost(1, 1_024, 1)  # 96 random bits need no slow hash
     brands = Counter(one.listing.brand for one in listed if one.listing.brand).most_common(2)
     with writing(engine) as connection:
         for name, role in PEOPLE.items():
-            add_user(connection, name, password, role)
+            add_user(connection, name, password, role, cost)
         for brand, _ in brands:
             bind_brand(connection, "brand", brand, make_address(brand), by="ada")
     return password, began_at

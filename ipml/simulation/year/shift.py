@@ -24,7 +24,7 @@ from ipml.cooperation.notices.notice import check_notice
 from ipml.enforcement.appeals.filings import AppealRequest, file_appeal
 from ipml.enforcement.takedown.delivery import CHANNELS, DeliveryOutcome, deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
-from ipml.errors import IpmlError
+from ipml.errors import IpmlError, Overtaken
 from ipml.records import Case, Verdict
 from ipml.review.cases import count_cases
 from ipml.review.claims import claim
@@ -51,6 +51,7 @@ _A_CASE = timedelta(seconds=90)
 _LEFT, _ESCALATED, _APPEALS, _NOTICES, _ASSIGNED = 50, 3, 5, 8, 4
 _ERROR = 0.03  # a reviewer's, per case; of such errors appeals are made
 _MOST_CASES = 1_000
+_AT_ONCE = 50  # decisions in a transaction; each commit waits for the disk
 
 _APPEAL = (
     "These are originals. I buy from an authorised wholesaler and sent the invoices to your support in spring.",
@@ -136,16 +137,19 @@ class Shift:
         context = ReviewContext(self.settings, self.actions)
         step = min(_A_CASE, (BEGAN - timedelta(hours=4)) / max(len(some), 1))
         decided = 0
-        for place, case in enumerate(some):
-            at, reviewer = since + (place + 1) * step, REVIEWERS[place % len(REVIEWERS)]
-            is_fake = self.truth[case.scored.listing.listing_id] != (rng.random() < _ERROR)
-            verdict = Verdict.COUNTERFEIT if is_fake else Verdict.GENUINE
-            with suppress(IpmlError), writing(self.engine) as connection:  # decided with a near-duplicate before
-                taken = claim(connection, reviewer, case.case_id, settings=self.settings, now=at - _A_CASE / 2)
-                if taken is not None:
-                    ground = "price_and_seller" if is_fake else ""
-                    decide(connection, DecisionRequest(taken, verdict, ground), now=at, context=context)
-                    decided += 1
+        for first in range(0, len(some), _AT_ONCE):
+            with writing(self.engine) as connection:
+                for place, case in enumerate(some[first : first + _AT_ONCE], start=first):
+                    at, reviewer = since + (place + 1) * step, REVIEWERS[place % len(REVIEWERS)]
+                    is_fake = self.truth[case.scored.listing.listing_id] != (rng.random() < _ERROR)
+                    verdict = Verdict.COUNTERFEIT if is_fake else Verdict.GENUINE
+                    taken = None
+                    with suppress(Overtaken):  # decided with a near-duplicate before
+                        taken = claim(connection, reviewer, case.case_id, settings=self.settings, now=at - _A_CASE / 2)
+                    if taken is not None:
+                        ground = "price_and_seller" if is_fake else ""
+                        decide(connection, DecisionRequest(taken, verdict, ground), now=at, context=context)
+                        decided += 1
         return decided
 
     def _escalate(self, some: Sequence[Case]) -> int:
