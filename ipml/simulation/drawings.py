@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
@@ -31,6 +32,7 @@ SIZE = (320, 240)
 """Pixels of a picture."""
 
 _ADDRESS = re.compile(r"https://pictures\.example/([0-9a-f]{16})-(\d+)-(\d)\.jpg")
+_AT_ONCE = 4
 _SOURCE = "what was decided before on the simulated marketplace"
 
 
@@ -123,11 +125,16 @@ def store_pictures(engine: Engine, folder: Path, now: datetime) -> int:
     with reading(engine) as connection:
         is_waiting = pictures.c.state == "waiting"
         addresses = connection.scalars(select(pictures.c.address).where(is_waiting).distinct()).all()
-    values = []
-    for address in addresses:
-        if (content := draw_address(address)) is not None:
-            digest = store_files(folder, content, _copy(content))
-            values.append({"drawn": address, "file": digest, "size": len(content)})
+    with ThreadPoolExecutor(_AT_ONCE) as pool:  # each file waits for the disk
+        drawn = dict(zip(addresses, pool.map(draw_address, addresses), strict=True))
+        contents = list(dict.fromkeys(filter(None, drawn.values())))
+        stored = pool.map(lambda content: store_files(folder, content, _copy(content)), contents)
+        digests = dict(zip(contents, stored, strict=True))
+    values = [
+        {"drawn": address, "file": digests[content], "size": len(content)}
+        for address, content in drawn.items()
+        if content is not None
+    ]
     if values:
         noted = {"state": "stored", "kind": "JPEG", "width": SIZE[0], "height": SIZE[1], "fetched_at": now}
         noted |= {"found_at": bindparam("drawn"), "digest": bindparam("file"), "n_bytes": bindparam("size")}
