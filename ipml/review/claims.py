@@ -72,10 +72,7 @@ def _find_explored(connection: Connection, reviewer: str, now: datetime, share: 
 
 
 def _find_left_to_people(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
-    """Return the longest waiting case that an automation policy drew for people, once it has waited for a day.
-
-    Most come up in their own turn. This keeps the others from waiting for ever, in whatever order cases are ranked.
-    """
+    """Return the longest waiting case that automation drew for people a day ago, in whatever order cases are ranked."""
     return lock_first(connection, _LEFT, {"reviewer": reviewer, "now": now, "since": now - _PATIENCE})
 
 

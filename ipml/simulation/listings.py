@@ -63,10 +63,7 @@ def load_vocabulary(language: str) -> Vocabulary:
 def _write_texts(
     offers: pd.DataFrame, brands: Brands, craft: Craft, habits: npt.NDArray[np.floating], rng: np.random.Generator
 ) -> tuple[list[str], list[str]]:
-    """Return a title and a description for each offer (rows of `make_offers`).
-
-    `habits` are the preferred choices of each style, in 0-1, shape (n_styles, N_CHOICES).
-    """
+    """Return a title and a description for each offer; `habits` are each style's preferred choices, 0-1."""
     phrases = _choose_phrases(offers, craft, rng)
     is_hedged = offers["is_counterfeit"].to_numpy() & (rng.random(len(offers)) < HEDGED)
     names = _choose_names(offers, brands, rng)

@@ -211,10 +211,7 @@ def reading(engine: Engine, *, of_any_release: bool = False) -> Iterator[Connect
 
 
 def _count_changes(connection: Connection) -> int:
-    """Return the number of rows changed through a SQLite connection; 0 on PostgreSQL, which refuses writes itself.
-
-    `PRAGMA query_only` would refuse writes too, but SQLite prepares all statements anew after it.
-    """
+    """Return the rows changed through a SQLite connection; 0 on PostgreSQL. (`PRAGMA query_only` prepares all anew.)"""
     if connection.dialect.name != "sqlite":
         return 0
     file = connection.connection.driver_connection

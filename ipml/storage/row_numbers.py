@@ -44,10 +44,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
 
 @dataclass(frozen=True, slots=True)
 class _PreparedInsert:
-    """An INSERT for the driver; SQLAlchemy's processing of each row would take longer than SQLite's insert.
-
-    `copying` is a COPY command of PostgreSQL for many rows, or "".
-    """
+    """An INSERT for the driver, past SQLAlchemy's slow processing; `copying` is PostgreSQL's COPY, if any."""
 
     statement: str
     writers: Mapping[str, Callable[[Any], Any] | None]

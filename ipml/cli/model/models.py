@@ -340,10 +340,7 @@ def compare_with_training(source: str, model: str, listings: pd.DataFrame) -> Dr
 
 
 def _find_reference(source: str) -> DriftReference:
-    """Return the reference in a file, or beside a model folder.
-
-    Raises `NotFound` if there is none; a registered model has none beside it.
-    """
+    """Return the reference in a file or beside a model folder; raises `NotFound` if there is none."""
     from ipml.model.drift import path_beside, read_reference
     from ipml.model.drift.reference import MAKE_ONE
 

@@ -103,10 +103,7 @@ def _freeze_portfolios(run: JobRun, scorer: Scorer, file: Path, path: Path) -> S
 
 
 def _freeze_known(run: JobRun, file: Path, path: Path) -> Path:
-    """Store the known facts on a file's listings and sellers; return the path, unchanged until the file is scored.
-
-    They include recorded complaints and strikes, submitted events and pictures, as over HTTP.
-    """
+    """Store the known facts on a file's listings and sellers, as over HTTP; return the path."""
     from ipml.listings.readers import read_listings
     from ipml.listings.schema import frame_to_listings, listings_to_frame
     from ipml.review.pictures.same_picture import MATCHES, add_picture_matches

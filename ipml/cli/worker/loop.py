@@ -259,10 +259,7 @@ _CLEAR = (IpmlError, OperationalError, OSError)
 
 
 def _describe(error: Exception) -> str:
-    """Return an error as one line for people.
-
-    Messages of other libraries may quote sellers' text, so they go to the log, not to the table of jobs.
-    """
+    """Return an error as one line; other libraries' messages may quote sellers' text, so they go to the log."""
     if isinstance(error, IpmlError):
         return str(error)
     if isinstance(error, OperationalError):

@@ -300,10 +300,7 @@ class _Unknown:
 
 
 def _find_joinable(connection: Connection, items: Sequence[_Unknown]) -> set[int]:
-    """Return the notices with a listing that has a case now, or that was submitted so that a case can be opened.
-
-    A complaint opens no case before enough came; it is joined to the seller.
-    """
+    """Return the notices with a listing that has a case now, or that was submitted; a complaint opens no case alone."""
     named = {item.listing_id for item in items if item.listing_id is not None}
     with_case = find_latest(connection, named)
     submitted = find_known(connection, named - with_case.keys())

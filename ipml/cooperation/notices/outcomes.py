@@ -288,10 +288,7 @@ def _find_too_few(connection: Connection, rows: Sequence[Row[Any]]) -> set[int]:
 def _end_passed_over(
     connection: Connection, item_ids: Sequence[int], before: datetime, at: datetime, rules: NotifierRules
 ) -> int:
-    """Settle those of some old items whose case was decided before them, by that decision.
-
-    They are complaints that were too few to reopen the case.
-    """
+    """Settle old complaints, too few to reopen a case, by the decision taken before them."""
     old = _select_passed_over(before).where(notice_items.c.item_id.in_(item_ids))
     if not (numbers := {item.case_id for item in connection.execute(old)}):
         return 0

@@ -94,10 +94,7 @@ class Prices:
 
 
 def _measure_prices(scope: ReportScope, least_sellers: int) -> tuple[Prices, ...]:
-    """Return the prices of listings found counterfeit, by currency, without currencies of few sellers.
-
-    The lowest and highest prices are left out: each belongs to one listing.
-    """
+    """Return prices of counterfeits by currency of enough sellers, but not the extremes: each is one listing's."""
     listings = select_found(scope, cases.c.seller_id, cases.c.snapshot)
     asked: dict[str, list[float]] = defaultdict(list)
     sellers: dict[str, set[str]] = defaultdict(set)

@@ -109,10 +109,7 @@ class _Package:
                 self._find(name, "was added; no package has it")
 
     def _check_manifests(self, kind: str, names: list[str]) -> None:
-        """Compare files with the manifests of a kind; if all contradict a file, it was changed, else those manifests.
-
-        The time stamp covers the first tag manifest, which therefore cannot list it: then there are three.
-        """
+        """Compare files with the manifests of a kind; name the file that all contradict, else the manifests that do."""
         algorithms = [
             algorithm for algorithm in ("sha256", "sha384", "sha512") if f"{kind}{algorithm}.txt" in self.files
         ]

@@ -347,10 +347,7 @@ def find_obstacle(connection: Connection, penalty: Penalty, by: str, at: datetim
 
 
 def _find_lapse(connection: Connection, penalty: Penalty, at: datetime) -> str | None:
-    """Return why a proposal can no longer be confirmed, as a phrase, or None.
-
-    The strikes are weighed anew: some may have expired or been taken back, and old penalties no longer count.
-    """
+    """Return why a proposal can no longer be confirmed, by its strikes weighed anew, as a phrase; or None."""
     rules = find_policy(connection, penalty.policy_digest).penalties
     reported = list_told(find_penalties(connection, pseudonym=penalty.pseudonym))
     standing = find_standing(find_strikes(connection, penalty.pseudonym), reported, rules, at, penalty.size)

@@ -93,10 +93,7 @@ def want_measure(one: DecidedCase, policy: EnforcementPolicy, choice: ChosenMeas
 def _add_measures(
     context: EnforcementContext, wanted: Sequence[WantedMeasure], before: Mapping[str, Sequence[Measure]]
 ) -> list[Measure]:
-    """Impose measures with messages and audit rows; the result equals imposing them one after the other.
-
-    `before` holds all measures there ever were on each listing; an absent listing had none.
-    """
+    """Impose measures as if one after the other; `before` holds all there ever were on each listing."""
     numbers = insert_measures(context.connection, [(draft.measure, draft.why) for draft in wanted], context.keys)
     telling = Announcing(context.connection, context.policy.measures, context.keys)
     on_listing = {place: list(there) for place, there in before.items()}

@@ -214,10 +214,7 @@ class Joining:
     def _find_exemplars(
         self, leaders: dict[int, _Leader], numbers: Sequence[int], matched: Collection[int]
     ) -> dict[int, int]:
-        """Return the exemplars of arrivals that join one, and store the bands of the others.
-
-        The n-th arrival has handle -n, so that nothing depends on case numbers.
-        """
+        """Return the exemplars of arrivals (the n-th is -n) that join one, and store the bands of the others."""
         joined: dict[int, int] = {}
         rooms: list[tuple[int, list[int]]] = []
         for place, (arrival, number) in enumerate(zip(self.arrivals, numbers, strict=True), start=1):

@@ -281,10 +281,7 @@ def _store_groups(
 
 
 def _renew_groups(connection: Connection, index: HashIndex, hashes: Mapping[int, HashedPicture | None]) -> list[int]:
-    """Rehash groups of earlier releases and merge equal ones; return the cases of merged groups.
-
-    A group whose pictures are gone keeps its hash, with an empty text for colours.
-    """
+    """Rehash groups of earlier releases and merge equal ones; return the cases of merged groups."""
     index.refresh(connection)
     case_ids: list[int] = []
     for group_id, found in hashes.items():

@@ -147,10 +147,7 @@ _MIRROR = _pack(np.tile(np.arange(EDGE) % 2, (1, EDGE, 1)).astype(np.float32))[0
 
 @cache
 def _make_waves(span: _Span) -> npt.NDArray[np.float32]:
-    """Return the matrix of a discrete cosine transform for the lowest frequencies of part of a pixel row.
-
-    Each wave is integrated over each pixel, so the part may begin and end within pixels.
-    """
+    """Return a cosine transform's lowest frequencies for part of a pixel row, integrated over each pixel."""
     start, end = span
     edges = ((np.arange(_SIZE + 1) / _SIZE - start) / (end - start)).clip(0, 1)
     waves = np.arange(1, EDGE)[:, np.newaxis]

@@ -118,10 +118,7 @@ def _draw_second_reviews(
 
 
 def _find_timely_kinds(connection: Connection, reviewer: str, shares: Mapping[str, float]) -> list[str]:
-    """Return the kinds of second review that are due for a reviewer, by cases decided since the last.
-
-    `shares` come from `find_second_review_shares`.
-    """
+    """Return the kinds of second review due for a reviewer; `shares` come from `find_second_review_shares`."""
     last = connection.execute(_LAST, {"reviewer": reviewer}).one()._mapping
     gaps = {
         kind: find_gap(kind, reviewer, 0 if last[kind] is None else to_microseconds(last[kind]), share)

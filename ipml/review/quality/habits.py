@@ -120,11 +120,7 @@ def _mean(weights: Numbers) -> Numbers:
 
 
 def _count_independent(counts: Numbers, weights: Numbers) -> Numbers:
-    """Return the effective number of answers that are evidence on all reviewers.
-
-    It is the expected number of tables of a Chinese restaurant process (Teh et al. 2006): a thousand answers of one
-    reviewer are hardly more evidence on the others than a hundred.
-    """
+    """Return the effective number of answers: the expected tables of a Chinese restaurant process (Teh et al. 2006)."""
     return np.asarray((weights * (psi(counts + weights) - psi(weights))).sum(axis=0))
 
 

@@ -417,10 +417,7 @@ def summarise(stretches: Sequence[Stretch]) -> Estimates:
 def _first(
     stretches: Sequence[Stretch], unread: Set[int], depth: int
 ) -> tuple[list[Stretch], list[Stretch], Sequence[Stretch]]:
-    """Return the first `depth` listings of each file that deep: those with an estimate, and all.
-
-    If all of them are shown for their score, unreviewed draws of the file do not matter.
-    """
+    """Return the first `depth` listings of each file that deep: those with an estimate, and all."""
     deep = {stretch.sample_id for stretch in stretches if stretch.last >= depth}
     first = [stretch for stretch in stretches if stretch.sample_id in deep and stretch.last <= depth]
     open_ended = unread & {stretch.sample_id for stretch in first if not stretch.is_sure}

@@ -238,10 +238,7 @@ def _select_page(connection: Connection, selection: Filter, page: _Page) -> Sele
 
 
 def _find_few_narrowed(connection: Connection, selection: Filter, page: _Page) -> list[int] | None:
-    """Return the cases within score bounds or with the names of a filter; None if they are many.
-
-    Orders by score or name have an index; in another order the whole list would be read for a few cases.
-    """
+    """Return the cases within score bounds or with the names of a filter, to be sorted; None if they are many."""
     is_ranked = page.order == "rank"
     names = [cases.c[name] == value for name in _NAMED if (value := getattr(selection, name)) is not None]
     ways = []

@@ -43,10 +43,7 @@ _HAPPY, _UNHAPPY = 0.875, 0.25  # the usual rating, in 0-1
 
 
 class _Conduct:
-    """Sellers' history so far, as far as it is known.
-
-    The higher `difficulty` (0-1), the fewer complaints about fakes and the more about honest sellers.
-    """
+    """Sellers' history so far; `difficulty` (0-1) moves complaints from fakes to honest sellers."""
 
     def __init__(self, sellers: pd.DataFrame, difficulty: float, rng: np.random.Generator) -> None:
         kinds = sellers["kind"].to_numpy()

@@ -138,10 +138,7 @@ def _evidence_without_record(connection: Connection) -> Iterator[str]:
 
 
 def _listings_of_another_case(connection: Connection) -> Iterator[str]:
-    """Yield verdicts with another listing than their case, which the audit trail covers.
-
-    Decisions on an erased listing keep its id while their measure is in force on another seller's listing.
-    """
+    """Yield verdicts with another listing than their case, which the audit trail covers."""
     in_force = select(measures.c.case_id).where(measures.c.lifted_at.is_(None))
     is_kept = cases.c.erased_at.is_not(None) & cases.c.case_id.in_(in_force)
     for table in (decisions, second_verdicts):
@@ -216,10 +213,7 @@ def _cases_put_aside(connection: Connection) -> Iterator[str]:
 
 
 def _cases_out_of_order(connection: Connection) -> Iterator[str]:
-    """Yield waiting cases whose place in the queue does not follow from their score, match, value or arrival.
-
-    The value of a case is taken as correct. Hidden near-duplicates move a case forward, at most twentyfold.
-    """
+    """Yield waiting cases whose place does not follow from score, match, value and arrival."""
     recorded = select(audit.c.action, audit.c.payload).where(audit.c.action.in_(("ranking chosen", "reranked")))
     last = connection.execute(recorded.order_by(audit.c.sequence.desc()).limit(2)).all()
     if last and last[0].action == "ranking chosen":

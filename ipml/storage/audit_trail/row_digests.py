@@ -321,10 +321,7 @@ def _query(name: str) -> Select[Any]:
 
 @lru_cache(maxsize=256)  # building the query takes longer than running it
 def _query_together(names: tuple[str, ...]) -> tuple[Select[Any] | CompoundSelect[Any], dict[str, itemgetter[Any]]]:
-    """Return the query of rows of several tables by number, and functions that pick each table's columns.
-
-    The name of the table comes first, then the columns of all.
-    """
+    """Return the query of rows of several tables by number, and functions that pick each table's columns."""
     layout, places = _lay_out({name: [column.type for column in _QUERIES[name].selected_columns] for name in names})
     queries = []
     for name in names:
