@@ -257,7 +257,10 @@ def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
 
 
 def _find_contradictions(policy: EnforcementPolicy) -> Iterator[str]:
-    """Yield the countries whose letters name one law while their appeals follow the deadlines of another."""
+    """Yield the countries whose letters name one law while their appeals follow the deadlines of another.
+
+    Profiles of a platform's own and "platform" belong to no law. A counter-notice needs a deadline for the holder.
+    """
     laws, profiles = policy.statements.law_by_country, policy.appeals.profile_by_country
     for country in (None, *sorted({*laws, *profiles})):
         law, profile = policy.statements.law_of(country), policy.appeals.profile_for(country)

@@ -72,7 +72,7 @@ def _find_explored(connection: Connection, reviewer: str, now: datetime, share: 
 
 
 def _find_left_to_people(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
-    """Return the longest waiting case that automation drew for people a day ago, in whatever order cases are ranked."""
+    """Return the longest waiting case that automation drew for people, after a day; else some would wait for ever."""
     return lock_first(connection, _LEFT, {"reviewer": reviewer, "now": now, "since": now - _PATIENCE})
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import io
 import re
 import tomllib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
@@ -32,7 +34,7 @@ SIZE = (320, 240)
 """Pixels of a picture."""
 
 _ADDRESS = re.compile(r"https://pictures\.example/([0-9a-f]{16})-(\d+)-(\d)\.jpg")
-_AT_ONCE = 4
+_AT_ONCE, _IN_MEMORY = 4, 200  # pictures drawn by threads, and held before they are stored
 _SOURCE = "what was decided before on the simulated marketplace"
 
 
@@ -125,16 +127,10 @@ def store_pictures(engine: Engine, folder: Path, now: datetime) -> int:
     with reading(engine) as connection:
         is_waiting = pictures.c.state == "waiting"
         addresses = connection.scalars(select(pictures.c.address).where(is_waiting).distinct()).all()
+    values = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:  # each file waits for the disk
-        drawn = dict(zip(addresses, pool.map(draw_address, addresses), strict=True))
-        contents = list(dict.fromkeys(filter(None, drawn.values())))
-        stored = pool.map(lambda content: store_files(folder, content, _copy(content)), contents)
-        digests = dict(zip(contents, stored, strict=True))
-    values = [
-        {"drawn": address, "file": digests[content], "size": len(content)}
-        for address, content in drawn.items()
-        if content is not None
-    ]
+        for first in range(0, len(addresses), _IN_MEMORY):
+            values += _store_some(addresses[first : first + _IN_MEMORY], folder, pool)
     if values:
         noted = {"state": "stored", "kind": "JPEG", "width": SIZE[0], "height": SIZE[1], "fetched_at": now}
         noted |= {"found_at": bindparam("drawn"), "digest": bindparam("file"), "n_bytes": bindparam("size")}
@@ -142,6 +138,20 @@ def store_pictures(engine: Engine, folder: Path, now: datetime) -> int:
         with writing(engine) as connection:
             connection.execute(query.values(noted), values)
     return len(values)
+
+
+def _store_some(addresses: Sequence[str], folder: Path, pool: ThreadPoolExecutor) -> list[dict[str, Any]]:
+    """Draw and store some pictures at once; return address, digest and size of those of a simulated market."""
+    drawn = dict(zip(addresses, pool.map(draw_address, addresses), strict=True))
+    contents = list(dict.fromkeys(filter(None, drawn.values())))  # one thread writes the files of a digest
+    digests = dict(
+        zip(contents, pool.map(lambda content: store_files(folder, content, _copy(content)), contents), strict=True)
+    )
+    return [
+        {"drawn": address, "file": digests[content], "size": len(content)}
+        for address, content in drawn.items()
+        if content is not None
+    ]
 
 
 def _copy(content: bytes) -> PictureCopies:

@@ -211,12 +211,12 @@ def reading(engine: Engine, *, of_any_release: bool = False) -> Iterator[Connect
 
 
 def _count_changes(connection: Connection) -> int:
-    """Return the rows changed through a SQLite connection; 0 on PostgreSQL. (`PRAGMA query_only` prepares all anew.)"""
+    """Return the number of rows changed through a SQLite connection; 0 on PostgreSQL, which refuses writes itself."""
     if connection.dialect.name != "sqlite":
         return 0
     file = connection.connection.driver_connection
     assert isinstance(file, sqlite3.Connection)
-    return file.total_changes
+    return file.total_changes  # `PRAGMA query_only` would let SQLite prepare all statements anew
 
 
 @contextmanager

@@ -146,7 +146,7 @@ def list_steps(connection: Connection, notifier_id: int) -> list[MisuseStep]:
 
 
 def _judged_since(connection: Connection, notifier_id: int, now: datetime) -> datetime | None:
-    """Return the last warning, end of a suspension or lifting, from which notices are judged; None before any."""
+    """Return the moment from which notices are judged: the last warning, end of a suspension or lifting; or None."""
     steps = [row for row in _read_steps(connection, notifier_id) if row.taken_at <= now]
     lifted = max((place for place, row in enumerate(steps) if row.kind == "lift"), default=0)
     return max((row.until if row.kind == "suspend" else row.taken_at for row in steps[lifted:]), default=None)

@@ -257,7 +257,7 @@ def _check_size(dossier: Dossier, profile: RecipientProfile) -> None:
 
 
 def _find_erased(connection: Connection, dossier: Dossier, erased: ErasedList | None) -> list[str]:
-    """Return members who were erased, or may have been as the erasure list is missing, but are still in the folder."""
+    """Return members of the folder who were erased, or who may be, as the erasure list is missing."""
     unknown = [member.key for member in dossier.members if member.seller_id is None]
     if erased is None and connection.scalar(select(erasures.c.erasure_id).limit(1)) is not None:
         return unknown

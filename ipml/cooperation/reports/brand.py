@@ -94,7 +94,7 @@ class Prices:
 
 
 def _measure_prices(scope: ReportScope, least_sellers: int) -> tuple[Prices, ...]:
-    """Return prices of counterfeits by currency of enough sellers, but not the extremes: each is one listing's."""
+    """Return the prices of counterfeits by currency, without currencies of few sellers and without extremes."""
     listings = select_found(scope, cases.c.seller_id, cases.c.snapshot)
     asked: dict[str, list[float]] = defaultdict(list)
     sellers: dict[str, set[str]] = defaultdict(set)

@@ -238,7 +238,10 @@ def _look_at(trader: Trader, name: str, rules: TraderRules) -> State:
 
 
 def _what_next(trader: Trader, rules: TraderRules, on: date) -> tuple[TraderStep, date | None]:
-    """Return the next step if something is missing, and its deadline: twelve months for old traders (Article 30(2))."""
+    """Return the next step if something is missing, and the deadline.
+
+    Traders from before the duty had twelve months (Article 30(2)); traders who were asked have the policy's days.
+    """
     is_legacy = trader.since is not None and trader.since <= rules.applies_from
     latest = rules.legacy_until if is_legacy else None
     if trader.noticed_on is not None:

@@ -221,7 +221,7 @@ def _find_sent(connection: Connection, request: AppealRequest) -> Appeal | None:
 
 
 def _refuse_second(connection: Connection, restricted: Restricted, pseudonym: str) -> None:
-    """Refuse a seller's second appeal against a restriction that is pending or was decided by a person."""
+    """Refuse a second appeal of a seller if the first is pending or a person decided it."""
     same = appeals.c.subject == restricted.subject, appeals.c.decision_id == restricted.decision_id
     query = select(appeals).where(*same, appeals.c.pseudonym == pseudonym, appeals.c.state.in_([*PENDING, *_EXAMINED]))
     for row in connection.execute(query.order_by(appeals.c.appeal_id)):

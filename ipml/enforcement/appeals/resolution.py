@@ -158,7 +158,7 @@ def why_lifted(why: str) -> str:
 def _restore(
     connection: Connection, appeal: Appeal, event: AppealEvent, by: str, context: AppealContext, at: datetime
 ) -> Appeal:
-    """End a restriction as the rights holder gave up: "cannot tell" closes the case, so models do not learn from it."""
+    """End a restriction that the rights holder gave up; "cannot tell" closes the case, so no model learns from it."""
     appeal = move(connection, appeal, event)
     listing = read_listing(connection, appeal.case_id, appeal.decision_id)
     remedy = Remedy(by, f"{event}, appeal {appeal.appeal_id}", at, context)

@@ -182,7 +182,11 @@ def lasting_bound(n: int, errors: int, guaranteed: float, confidence: float) -> 
 
 
 def _log_gain(n: int, errors: int, rate: float, guaranteed: float) -> float:
-    """Return the log of a mixture's gain over `rate`: above log(20) with probability 1/20 at most (Ville 1939)."""
+    """Return the logarithm of the gain of a mixture of smaller error rates over `rate`.
+
+    While the error rate is at least `rate`, it ever exceeds log(20) with a probability of at most 1/20 (Ville 1939).
+    The mixture is a beta law whose mean is half the allowed error rate, cut off at `rate`.
+    """
     from scipy.special import betainc, betaln  # heavy, and reading guarantees needs no bound
 
     a = 0.5

@@ -109,7 +109,7 @@ class _Package:
                 self._find(name, "was added; no package has it")
 
     def _check_manifests(self, kind: str, names: list[str]) -> None:
-        """Compare files with the manifests of a kind; name the file that all contradict, else the manifests that do."""
+        """Compare files with the manifests of a kind; a file that all contradict was changed, else they were."""
         algorithms = [
             algorithm for algorithm in ("sha256", "sha384", "sha512") if f"{kind}{algorithm}.txt" in self.files
         ]

@@ -347,7 +347,7 @@ def find_obstacle(connection: Connection, penalty: Penalty, by: str, at: datetim
 
 
 def _find_lapse(connection: Connection, penalty: Penalty, at: datetime) -> str | None:
-    """Return why a proposal can no longer be confirmed, by its strikes weighed anew, as a phrase; or None."""
+    """Return why a proposal can no longer be confirmed, its strikes weighed anew, as a phrase; None if it can."""
     rules = find_policy(connection, penalty.policy_digest).penalties
     reported = list_told(find_penalties(connection, pseudonym=penalty.pseudonym))
     standing = find_standing(find_strikes(connection, penalty.pseudonym), reported, rules, at, penalty.size)

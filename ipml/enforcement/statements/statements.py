@@ -293,7 +293,7 @@ class _DraftStatement:
 def _draw_up(
     restriction: Restriction, background: Background, rules: StatementRules, language: str | None = None
 ) -> _DraftStatement:
-    """Draw up a restriction's statement in the seller's language; raises Refused if the database would refuse it."""
+    """Draw up a restriction's statement in the seller's language; raises Refused as the transparency database would."""
     statement = state(restriction, rules, background, puid=draw_puid(), language=language)
     payload = write_payload(statement)
     if payload is not None and (faults := find_faults(payload)):

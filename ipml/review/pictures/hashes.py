@@ -281,7 +281,7 @@ def _store_groups(
 
 
 def _renew_groups(connection: Connection, index: HashIndex, hashes: Mapping[int, HashedPicture | None]) -> list[int]:
-    """Rehash groups of earlier releases and merge equal ones; return the cases of merged groups."""
+    """Rehash groups of earlier releases whose pictures are there, and merge equal ones; return the cases of those."""
     index.refresh(connection)
     case_ids: list[int] = []
     for group_id, found in hashes.items():

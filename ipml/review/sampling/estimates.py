@@ -420,6 +420,7 @@ def _first(
     """Return the first `depth` listings of each file that deep: those with an estimate, and all."""
     deep = {stretch.sample_id for stretch in stretches if stretch.last >= depth}
     first = [stretch for stretch in stretches if stretch.sample_id in deep and stretch.last <= depth]
+    # If all of them are shown for their score, unreviewed draws of the file do not matter.
     open_ended = unread & {stretch.sample_id for stretch in first if not stretch.is_sure}
     return [stretch for stretch in first if stretch.sample_id not in open_ended], first, stretches
 

@@ -140,6 +140,7 @@ def _evidence_without_record(connection: Connection) -> Iterator[str]:
 def _listings_of_another_case(connection: Connection) -> Iterator[str]:
     """Yield verdicts with another listing than their case, which the audit trail covers."""
     in_force = select(measures.c.case_id).where(measures.c.lifted_at.is_(None))
+    # Decisions on an erased listing keep its id while their measure is in force on another seller's listing.
     is_kept = cases.c.erased_at.is_not(None) & cases.c.case_id.in_(in_force)
     for table in (decisions, second_verdicts):
         (key,) = table.primary_key
@@ -213,7 +214,7 @@ def _cases_put_aside(connection: Connection) -> Iterator[str]:
 
 
 def _cases_out_of_order(connection: Connection) -> Iterator[str]:
-    """Yield waiting cases whose place does not follow from score, match, value and arrival."""
+    """Yield waiting cases whose place does not follow from score, match, arrival and value, which counts as correct."""
     recorded = select(audit.c.action, audit.c.payload).where(audit.c.action.in_(("ranking chosen", "reranked")))
     last = connection.execute(recorded.order_by(audit.c.sequence.desc()).limit(2)).all()
     if last and last[0].action == "ranking chosen":
